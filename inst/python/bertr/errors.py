@@ -1,0 +1,14 @@
+"""The one error type that reaches the user: a sentence, a code R turns into a condition class, and a hint."""
+
+
+class BertrError(Exception):
+    """Bad input, told in one sentence.
+
+    `code` becomes the R condition class `bertr_error_<code>`; `hint` says what to do about it.
+    """
+
+    def __init__(self, code, message, hint=""):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint

