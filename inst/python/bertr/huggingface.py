@@ -1,0 +1,192 @@
+"""Reading and writing Hugging Face folders: `config.json`, `model.safetensors`, `vocab.txt` or `tokenizer.json`."""
+
+import glob
+import json
+import os
+
+import ml_dtypes  # noqa: F401 (tells numpy of bfloat16, without which safetensors cannot read it)
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from . import names
+from .config import BertConfig, read_json
+from .errors import BertrError
+from .vocabulary import guess_lower_case, read_huggingface_vocab
+
+WEIGHTS = "model.safetensors"
+SHARDS = "model.safetensors.index.json"
+TO_SAFETENSORS = ("Convert it once in Python: from transformers import AutoModel; "
+                  "AutoModel.from_pretrained(\"{0}\").save_pretrained(\"{0}\")")
+
+
+def missing_files(folder):
+    """What a Hugging Face checkpoint would still need in this folder."""
+    wanted = (("config.json",), (WEIGHTS, SHARDS), ("vocab.txt", "tokenizer.json"))
+    return [" or ".join(n for n in either if n != SHARDS) for either in wanted
+            if not any(os.path.exists(os.path.join(folder, n)) for n in either)]
+
+
+def refuse_pickle(folder):
+    """A pickle can run any code when it is read: never read one."""
+    pickles = glob.glob(os.path.join(glob.escape(folder), "*.bin"))
+    if pickles:
+        raise BertrError("pickle", f"'{os.path.basename(pickles[0])}' in '{folder}' is a Python pickle, which can run "
+                         "any code when it is read, so bertr never does.", TO_SAFETENSORS.format(folder))
+
+
+def read_config(folder):
+    path = os.path.join(folder, "config.json")
+    d = read_json(path)
+    kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
+    if kind.lower() != "bert":
+        raise BertrError("not_bert", f"'{folder}' holds a model of type '{kind}', which is not BERT.",
+                         "bertr reads models whose config.json says \"model_type\": \"bert\".")
+    if d.get("position_embedding_type", "absolute") != "absolute":
+        raise BertrError("not_bert", f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions; "
+                         "bertr knows the absolute positions of the original.", "Use another checkpoint.")
+    if d.get("is_decoder"):
+        raise BertrError("not_bert", f"'{folder}' holds a BERT decoder, which reads from left to right.",
+                         "bertr reads encoders: use another checkpoint.")
+    return BertConfig.from_dict(d, "huggingface")
+
+
+def read_vocab(folder):
+    return read_huggingface_vocab(folder)
+
+
+def tokenizer_settings(folder, vocab):
+    """From `tokenizer_config.json`, else `tokenizer.json`, else a guess. Our own folders say all under "bertr"."""
+    config = _optional_json(folder, "tokenizer_config.json")
+    if isinstance(config.get("bertr"), dict):
+        return config["bertr"]
+    normalizer = _optional_json(folder, "tokenizer.json").get("normalizer") or {}
+    for step in normalizer.get("normalizers") or []:
+        if step.get("type") == "BertNormalizer":
+            normalizer = step
+    lower_case = config.get("do_lower_case", normalizer.get("lowercase"))
+    return {"lower_case": guess_lower_case(folder, vocab) if lower_case is None else lower_case,
+            "strip_accents": config.get("strip_accents", normalizer.get("strip_accents")),
+            "chinese_chars": config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True)),
+            "max_word_chars": 100, "keep_special": True, "mode": "wordpiece"}
+
+
+def recommended(folder):
+    """(pooling, max_len) of a sentence model: "mean", "cls" or None, tokens or None."""
+    d = _optional_json(folder, os.path.join("1_Pooling", "config.json"))
+    pooling = None
+    if d.get("pooling_mode_mean_tokens") or d.get("pooling_mode") == "mean":
+        pooling = "mean"
+    elif d.get("pooling_mode_cls_token") or d.get("pooling_mode") == "cls":
+        pooling = "cls"
+    return pooling, _optional_json(folder, "sentence_bert_config.json").get("max_seq_length")
+
+
+def open_variables(folder):
+    """("huggingface", {variable: shape}, read) of the one `model.safetensors` or of its shards."""
+    shapes, files = {}, {}
+    for path in _weight_files(folder):
+        file = _open(path)
+        for name in file.keys():  # noqa: SIM118 (no dict)
+            shapes[name], files[name] = tuple(file.get_slice(name).get_shape()), (file, path)
+
+    def read(variable):
+        file, path = files[variable]
+        try:
+            return file.get_tensor(variable)
+        except (SafetensorError, AttributeError, TypeError) as e:
+            raise BertrError("checkpoint", f"'{variable}' in '{path}' is of a number type that is not known here: {e}.",
+                             "Save the model as float32.") from None
+
+    return "huggingface", shapes, read
+
+
+def _weight_files(folder):
+    path = os.path.join(folder, WEIGHTS)
+    if os.path.exists(path):
+        return [path]
+    weight_map = read_json(os.path.join(folder, SHARDS)).get("weight_map")
+    shards = sorted(set(weight_map.values())) if isinstance(weight_map, dict) else []
+    absent = [s for s in shards if not os.path.exists(os.path.join(folder, s))]
+    if absent or not shards:
+        raise BertrError("checkpoint", f"'{folder}' lacks {len(absent)} of the {len(shards)} files that {SHARDS} "
+                         f"names: {', '.join(absent)}.", "Copy the checkpoint folder again.")
+    return [os.path.join(folder, s) for s in shards]
+
+
+def _open(path):
+    try:
+        return safe_open(path, framework="numpy")
+    except (SafetensorError, OSError) as e:
+        raise BertrError("checkpoint", f"'{path}' is damaged or cut short: {e}.",
+                         "Copy the file again.") from None
+
+
+def _optional_json(folder, name):
+    path = os.path.join(folder, name)
+    return read_json(path) if os.path.exists(path) else {}
+
+
+def huggingface_tensors(tensors):
+    """Canonical tensors under Hugging Face's names and in its orientation, each contiguous as safetensors needs."""
+    table = names.file_names(_num_layers(tensors, "block_"), "huggingface")
+    return {table[name]: np.ascontiguousarray(x.T if names.is_transposed(name, "huggingface") else x)
+            for name, x in tensors.items()}
+
+
+def canonical_tensors(hf_tensors):
+    """The way back from `huggingface_tensors`."""
+    table = names.file_names(_num_layers(hf_tensors, "encoder.layer."), "huggingface")
+    return {ours: np.ascontiguousarray(hf_tensors[theirs].T if names.is_transposed(ours, "huggingface")
+                                       else hf_tensors[theirs])
+            for ours, theirs in table.items() if theirs in hf_tensors}
+
+
+def _num_layers(tensors, prefix):
+    numbers = [name[len(prefix):].replace("/", ".").partition(".")[0] for name in tensors if name.startswith(prefix)]
+    return max(map(int, numbers), default=-1) + 1
+
+
+def write_huggingface(folder, checkpoint):
+    """Write a folder that transformers and sentence-transformers open as the same model.
+
+    The weights come last: a folder without them is not complete.
+    """
+    os.makedirs(folder, exist_ok=True)
+    settings = checkpoint.tokenizer
+    _write_json(folder, "config.json", checkpoint.config.to_huggingface())
+    with open(os.path.join(folder, "vocab.txt"), "w", encoding="utf-8", newline="") as f:
+        f.writelines(token + "\n" for token in checkpoint.vocab)
+    _write_json(folder, "tokenizer_config.json", {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": settings["lower_case"],
+        "strip_accents": settings["strip_accents"],
+        "tokenize_chinese_chars": settings["chinese_chars"],
+        "model_max_length": checkpoint.config.max_positions,
+        "bertr": settings,  # what no other tool's setting says, such as Google's word limit
+    })
+    _write_json(folder, "sentence_bert_config.json", {"max_seq_length": checkpoint.max_len, "do_lower_case": False})
+    if checkpoint.pooling != "pooler":
+        _write_pooling(folder, checkpoint)
+    save_file(huggingface_tensors(checkpoint.tensors), os.path.join(folder, WEIGHTS), metadata={"format": "pt"})
+
+
+def _write_pooling(folder, checkpoint):
+    os.makedirs(os.path.join(folder, "1_Pooling"), exist_ok=True)
+    _write_json(folder, os.path.join("1_Pooling", "config.json"), {
+        "word_embedding_dimension": checkpoint.config.hidden_size,
+        "pooling_mode_cls_token": checkpoint.pooling == "cls",
+        "pooling_mode_mean_tokens": checkpoint.pooling == "mean",
+        "pooling_mode_max_tokens": False,
+        "pooling_mode_mean_sqrt_len_tokens": False,
+    })
+    kinds = (("", "Transformer"), ("1_Pooling", "Pooling"))
+    modules = [{"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+               for i, (path, kind) in enumerate(kinds)]
+    _write_json(folder, "modules.json", modules)
+
+
+def _write_json(folder, name, value):
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+        json.dump(value, f, indent=2, ensure_ascii=False)
+        f.write("\n")

@@ -1,0 +1,162 @@
+"""A checkpoint folder of any known format, read into one form: config, tensors, vocabulary, tokenizer settings."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from . import google, huggingface, names
+from .config import BertConfig
+from .errors import BertrError
+from .huggingface import canonical_tensors, huggingface_tensors, write_huggingface
+from .vocabulary import check_size
+
+__all__ = ["Checkpoint", "canonical_tensors", "huggingface_tensors", "read_checkpoint", "write_huggingface"]
+
+
+@dataclasses.dataclass
+class Checkpoint:
+    config: BertConfig
+    tensors: dict  # canonical name -> contiguous float32 array, kernels (in, out)
+    vocab: list
+    tokenizer: dict  # keyword arguments of `Tokenizer`
+    pooling: str  # "mean", "cls" or "pooler": what the checkpoint recommends
+    max_len: int  # tokens, recommended
+    format: str  # "google", "google2", "huggingface" or "bertr"
+    folder: str
+    unread: dict  # variable of the file -> why it was not read
+    missing: dict  # "pooler", "mlm" or "nsp" -> what that means
+
+
+def read_checkpoint(folder, layers=None):
+    """Read the checkpoint in `folder`, whatever its format; `layers` keeps only that many lower blocks."""
+    folder = os.path.expanduser(str(folder))
+    reader = _reader(folder)
+    config = reader.read_config(folder)
+    keep = _check_layers(layers, config)
+    fmt, shapes, read = reader.open_variables(folder)
+    found, unread = _match(shapes, config, fmt)
+    missing = _check_complete(found, shapes, config, fmt, folder)
+    for name in [name for name in found if names.part(name) in missing]:
+        unread[found.pop(name)] = "its head is not complete in the file"
+    _check_shapes(found, shapes, config, fmt, folder)
+    vocab = reader.read_vocab(folder)
+    check_size(vocab, config, folder)
+
+    dropped = {f"block_{i}" for i in range(keep, config.num_layers)}
+    expected = names.tensor_shapes(config)
+    tensors = {}
+    for name, variable in found.items():
+        if names.part(name) not in dropped:
+            x = read(variable).astype(np.float32, copy=False)
+            x = x.T if names.is_transposed(name, fmt) else x
+            tensors[name] = np.ascontiguousarray(x.reshape(expected[name]))  # reshape joins TF2's heads
+    unread.update(_explain_aliases(shapes, fmt, found, tensors, read))
+    pooling, max_len = reader.recommended(folder)
+    return Checkpoint(
+        config=dataclasses.replace(config, num_layers=keep),
+        tensors=tensors,
+        vocab=vocab,
+        tokenizer=reader.tokenizer_settings(folder, vocab),
+        pooling=pooling or ("pooler" if "pooler/kernel" in tensors else "cls"),
+        max_len=min(max_len or config.max_positions, config.max_positions),
+        format="bertr" if os.path.exists(os.path.join(folder, "bertr.json")) else fmt,
+        folder=folder,
+        unread=unread,
+        missing=missing,
+    )
+
+
+def _reader(folder):
+    """The module that reads this folder: `huggingface` (which reads our own folders too) or `google`."""
+    if not os.path.isdir(folder):
+        what = "is a file" if os.path.exists(folder) else "does not exist"
+        raise BertrError("checkpoint", f"'{folder}' {what}, where the folder of a checkpoint is needed.",
+                         "Give the folder that holds config.json or bert_config.json.")
+    lacks = {reader: reader.missing_files(folder) for reader in (huggingface, google)}
+    for reader, files in lacks.items():
+        if not files:
+            return reader
+    if huggingface.WEIGHTS in lacks[huggingface]:
+        huggingface.refuse_pickle(folder)
+    present = sorted(e.name + "/" * e.is_dir() for e in os.scandir(folder))
+    holds = ", ".join(present[:10]) + (f" and {len(present) - 10} more" if len(present) > 10 else "")
+    raise BertrError(
+        "checkpoint",
+        f"'{folder}' is no complete BERT checkpoint: it holds {holds or 'nothing'}; for a Hugging Face checkpoint "
+        f"it lacks {', '.join(lacks[huggingface])}; for a Google checkpoint it lacks {', '.join(lacks[google])}.",
+        "Give the folder itself that holds these files.")
+
+
+def _check_layers(layers, config):
+    """How many blocks to keep."""
+    if layers is None:
+        return config.num_layers
+    if not isinstance(layers, (int, float)) or layers not in range(1, config.num_layers + 1):
+        raise BertrError("layers", f"`layers` is {layers}, but the checkpoint has layers 1 to {config.num_layers}.",
+                         f"Give a whole number from 1 to {config.num_layers}.")
+    return int(layers)
+
+
+def _match(shapes, config, fmt):
+    """({canonical name: variable}, {variable: why it is not read}); aliases that are not needed are in neither."""
+    known = {theirs: ours for ours, theirs in names.file_names(config.num_layers, fmt).items()}
+    aliases = names.ALIASES[fmt]
+    found, unread, second = {}, {}, {}
+    for variable in sorted(shapes):
+        plain = names.plain_name(variable, fmt)
+        if plain in known and known[plain] not in found:
+            found[known[plain]] = variable
+        elif plain in known:
+            unread[variable] = f"repeats '{found[known[plain]]}'"
+        elif plain in aliases:
+            second.setdefault(aliases[plain], variable)
+        else:
+            unread[variable] = names.reason_unread(variable)
+    return {**second, **found}, unread
+
+
+def _explain_aliases(shapes, fmt, found, tensors, read):
+    """Second names of tensors, such as the masked-word head's copy of the word embedding -> why not read."""
+    out = {}
+    for variable in shapes:
+        ours = names.ALIASES[fmt].get(names.plain_name(variable, fmt))
+        if ours is None or found.get(ours) == variable:
+            continue
+        if ours not in tensors:
+            out[variable] = "its head is not complete in the file"
+        elif np.array_equal(read(variable).astype(np.float32), tensors[ours]):
+            out[variable] = f"repeats '{found[ours]}'"
+        else:
+            out[variable] = f"differs from the tensor it should repeat ({ours})"
+    return out
+
+
+def _check_complete(found, shapes, config, fmt, folder):
+    """The parts the file may lack and does, with what that means; an encoder that lacks anything is an error."""
+    table = names.file_names(config.num_layers, fmt)
+    lacking = [name for name in names.tensor_shapes(config) if name not in found]
+    missing = {part: names.PARTS[part] for part in names.PARTS if part in map(names.part, lacking)}
+    lacking = [name for name in lacking if names.part(name) not in names.PARTS]
+    if lacking:
+        other = names.other_model(shapes)
+        what = f"it is {other}, which is not BERT" if other else \
+            f"{len(lacking)} of the encoder's variables are not in it, the first is '{table[lacking[0]]}'"
+        raise BertrError("checkpoint", f"The weights in '{folder}' are not those of a BERT with {config.num_layers} "
+                         f"layers: {what}.", "Check that the config file and the weights belong together.")
+    return missing
+
+
+def _check_shapes(found, shapes, config, fmt, folder):
+    for name, expected in names.tensor_shapes(config).items():
+        expected = names.file_shape(name, expected, config, fmt)
+        if name in found and shapes[found[name]] != expected:
+            raise BertrError(
+                "checkpoint",
+                f"'{found[name]}' in '{folder}' has the shape {_by(shapes[found[name]])}, where the config file "
+                f"asks for {_by(expected)}.",
+                "Check that the config file and the weights belong together.")
+
+
+def _by(shape):
+    return " x ".join(map(str, shape))
