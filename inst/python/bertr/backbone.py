@@ -1,0 +1,129 @@
+"""The encoder: padded ids in, padded hidden states out, no padding in between."""
+
+import dataclasses
+
+import keras
+import numpy as np
+from keras import ops
+
+from .errors import BertrError
+from .layers import Block, Embeddings
+from .packing import packing_for
+
+POOLS = ("mean", "cls", "pooler", "max")
+
+
+class Backbone(keras.layers.Layer):
+    """BERT's embeddings and blocks, with the pooler where the checkpoint has one."""
+
+    def __init__(self, config, has_pooler=True, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        policy = self.dtype_policy
+        self.embeddings = Embeddings(config, seed, name="embeddings", dtype=policy)
+        self.blocks = [Block(config, seed + 1 + i, name=f"block_{i}", dtype=policy) for i in range(config.num_layers)]
+        self.pooler = None
+        if has_pooler:
+            self.pooler = keras.layers.Dense(config.hidden_size, "tanh", name="pooler", dtype=policy)
+        self.live_from = 0  # blocks below run as at prediction: no dropout where nothing is trained
+
+    def build(self, *_):
+        self.embeddings.build()
+        for block in self.blocks:
+            block.build()
+        if self.pooler:
+            self.pooler.build((None, self.config.hidden_size))
+        self.built = True
+
+    def call(self, ids, segments, mask, training=False, all_layers=False):
+        """Hidden states [batch, length, hidden], zero at padding; with `all_layers` those of the embeddings
+        and every block, a list of num_layers + 1. ids, segments and mask are int [batch, length]."""
+        packing = packing_for(mask, self.compute_dtype)
+        x = self.embeddings(packing.pack(ids), packing.pack(segments), packing.positions(),
+                            training=training and self.live_from == 0)  # [tokens, hidden]
+        states = [x]
+        for i, block in enumerate(self.blocks):
+            x = block(x, packing=packing, training=training and i >= self.live_from)
+            states.append(x)
+        return [packing.pad(s) for s in states] if all_layers else packing.pad(x)
+
+    def pool(self, states, mask, kind):
+        """One vector a row, [batch, hidden], from states [batch, length, hidden]."""
+        if kind == "cls":
+            return states[:, 0]
+        if kind == "pooler":
+            if self.pooler is None:
+                raise BertrError("no_pooler", "This checkpoint has no pooler.", "Use pool = \"cls\" or \"mean\".")
+            return self.pooler(states[:, 0])
+        real = ops.cast(mask, states.dtype)[:, :, None]  # [batch, length, 1]
+        if kind == "mean":
+            return ops.sum(states * real, axis=1) / ops.sum(real, axis=1)
+        if kind == "max":
+            return ops.max(states + (real - 1.0) * 1e9, axis=1)
+        raise BertrError("pool", f"`pool` is '{kind}'.", "Use one of " + ", ".join(POOLS) + ".")
+
+    # ------------------------------------------------------------ which part is trained
+
+    def train_from(self, block):
+        """Train the blocks from this one up (0: the embeddings too; num_layers: none)."""
+        self.live_from = block
+        self.embeddings.trainable = block == 0
+        for i, b in enumerate(self.blocks):
+            b.trainable = i >= block
+
+    # ------------------------------------------------------------ tensors by their canonical names
+
+    def _variables(self):
+        """Canonical name -> (variable, columns): `columns` is the slice of a fused kernel, or None."""
+        e, h = self.embeddings, self.config.hidden_size
+        out = {"embeddings/word": e.word, "embeddings/position": e.position, "embeddings/segment": e.segment,
+               "embeddings/norm/gamma": e.norm.gamma, "embeddings/norm/beta": e.norm.beta}
+        out = {k: (v, None) for k, v in out.items()}
+        for i, b in enumerate(self.blocks):
+            at, ff = f"block_{i}/attention", f"block_{i}/feed_forward"
+            for k, part in enumerate(("query", "key", "value")):
+                columns = slice(k * h, (k + 1) * h)
+                out[f"{at}/{part}/kernel"] = (b.qkv_kernel, columns)
+                out[f"{at}/{part}/bias"] = (b.qkv_bias, columns)
+            for name, layer in ((f"{at}/output", "output"), (f"{ff}/inner", "inner"), (f"{ff}/outer", "outer")):
+                out[f"{name}/kernel"] = (getattr(b, f"{layer}_kernel"), None)
+                out[f"{name}/bias"] = (getattr(b, f"{layer}_bias"), None)
+            for name, norm in ((at, b.attention_norm), (ff, b.output_norm)):
+                out[f"{name}/norm/gamma"] = (norm.gamma, None)
+                out[f"{name}/norm/beta"] = (norm.beta, None)
+        if self.pooler:
+            out["pooler/kernel"], out["pooler/bias"] = (self.pooler.kernel, None), (self.pooler.bias, None)
+        return out
+
+    def set_tensors(self, tensors):
+        """Takes the weights from a checkpoint's tensors; those of other heads are left alone."""
+        fused = {}
+        for name, (variable, columns) in self._variables().items():
+            if columns is None:
+                variable.assign(tensors[name])
+            else:  # query, key, value come in this order
+                fused.setdefault(id(variable), (variable, []))[1].append(tensors[name])
+        for variable, parts in fused.values():
+            variable.assign(np.concatenate(parts, axis=-1))
+
+    def tensors(self):
+        """The weights by their canonical names, float32 arrays."""
+        whole = {}
+        out = {}
+        for name, (variable, columns) in self._variables().items():
+            if id(variable) not in whole:
+                whole[id(variable)] = np.asarray(ops.convert_to_numpy(variable.value), dtype=np.float32)
+            array = whole[id(variable)]
+            out[name] = array if columns is None else np.ascontiguousarray(array[..., columns])
+        return out
+
+
+def build_backbone(checkpoint, seed=0, dropout=None):
+    """The encoder of a checkpoint (see `weights.Checkpoint`), with its weights; `dropout` overrides both rates."""
+    config = checkpoint.config
+    if dropout is not None:
+        config = dataclasses.replace(config, hidden_dropout=dropout, attention_dropout=dropout)
+    backbone = Backbone(config, has_pooler="pooler/kernel" in checkpoint.tensors, seed=seed, name="bert")
+    backbone.build()
+    backbone.set_tensors(checkpoint.tensors)
+    return backbone

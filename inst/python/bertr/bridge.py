@@ -1,0 +1,235 @@
+"""The one door: every function R calls. Plain values and columns in, plain values and columns out; R sends only
+complete rows, and texts as lists of str."""
+
+import os
+import sys
+import time
+
+import keras
+import numpy as np
+
+from . import fitting, hub, store
+from .config import BertConfig
+from .errors import BertrError
+from .model import Fit, Model
+
+EVENT_SECONDS = 0.1  # R is told of progress at most this often
+
+
+# ---------------------------------------------------------------- what there is
+
+def info():
+    """Versions and devices of this Python."""
+    return {
+        "python": sys.version.split()[0], "python_path": sys.executable, "keras": keras.__version__,
+        "tensorflow": _version("tensorflow"), "backend": keras.backend.backend(), "numpy": np.__version__,
+        "threads": os.cpu_count() or 1, "gpus": _gpus(), "default_model": hub.installed_folder() or "",
+    }
+
+
+def _version(package):
+    module = sys.modules.get(package)
+    return getattr(module, "__version__", "") if module else ""
+
+
+def _gpus():
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return [d.name for d in tf.config.list_physical_devices("GPU")]
+    import jax
+
+    return [str(d) for d in jax.devices() if d.platform != "cpu"]
+
+
+def models():
+    """The table of named models, as columns."""
+    table = hub.MODELS
+    return {
+        "name": list(table), "source": [m["repo"] for m in table.values()],
+        "revision": [m["revision"] for m in table.values()],
+        "description": [m["description"] for m in table.values()],
+        "parameters": [float(m["parameters"]) for m in table.values()],
+        "installed": [bool(hub.installed_folder(name)) for name in table],
+    }
+
+
+# ---------------------------------------------------------------- models
+
+def load(source, options):
+    """The Model, or the Fit, of a folder or a name."""
+    return store.load_folder(source, **{k: v for k, v in options.items() if v is not None})
+
+
+def is_fit(thing):
+    return isinstance(thing, Fit)
+
+
+def describe(thing):
+    """Plain facts of a model, or of the model a fit was made from."""
+    model = _base(thing)
+    checkpoint, config = model.checkpoint, model.config
+    return {
+        "name": os.path.basename(os.path.normpath(model.source)),
+        "source": model.source, "folder": checkpoint.folder, "format": checkpoint.format,
+        "config": {name: getattr(config, name) for name in BertConfig.__dataclass_fields__},
+        "pooling": checkpoint.pooling, "max_len": model.max_len,
+        "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
+        "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
+        "parameters": float(sum(t.size for t in checkpoint.tensors.values())),
+        "unread": list(checkpoint.unread), "unread_why": list(checkpoint.unread.values()),
+        "missing": list(checkpoint.missing), "missing_why": list(checkpoint.missing.values()),
+    }
+
+
+def vocab(thing):
+    """The vocabulary in the order of its ids."""
+    return list(_base(thing).tokenizer.vocab)
+
+
+# ---------------------------------------------------------------- texts to tokens and back
+
+def tokenize(thing, a, b, max_len):
+    """Padded matrices, int32 [rows, longest]."""
+    model = _base(thing)
+    encodings = model.tokenizer.encode(a, b, model.length(max_len))
+    ids, segments, mask = encodings.pad(np.arange(len(encodings)))
+    return {"token_ids": ids, "segment_ids": segments, "mask": mask, "n_tokens": encodings.full_lengths,
+            "n_truncated": encodings.n_truncated}
+
+
+def token_table(thing, a, b, max_len):
+    """One entry a token; row, position, start and end count from 1 and are inclusive, 0 for special tokens."""
+    model = _base(thing)
+    e = model.tokenizer.encode(a, b, model.length(max_len), offsets=True)
+    lengths, words = e.lengths, model.tokenizer.vocab
+    position = np.arange(lengths.sum()) - np.repeat(e.row_splits[:-1], lengths)
+    return {
+        "row": np.repeat(np.arange(1, len(e) + 1), lengths).astype(np.int32),
+        "position": (position + 1).astype(np.int32), "token": [words[i] for i in e.ids], "token_id": e.ids,
+        "segment": e.segments.astype(np.int32),
+        "start": np.where(e.end > 0, e.start + 1, 0).astype(np.int32), "end": e.end,
+    }
+
+
+def count_tokens(thing, a, b):
+    """Tokens of each row before any cutting, special ones included."""
+    return _base(thing).tokenizer.count(a, b)
+
+
+def detokenize(thing, ids, lengths):
+    """Texts of rows of ids, given one after the other; special tokens are left out."""
+    tokenizer = _base(thing).tokenizer
+    ids, lengths = np.asarray(ids, np.int64).reshape(-1), np.asarray(lengths, np.int64).reshape(-1)
+    bad = ids[(ids < 0) | (ids >= len(tokenizer.vocab))]
+    if bad.size:
+        raise BertrError("token_ids", f"{bad[0]} is no token id of this model.",
+                         f"Ids go from 0 to {len(tokenizer.vocab) - 1}.")
+    special = [i for i in (tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id) if i is not None]
+    rows = np.split(ids, np.cumsum(lengths)[:-1])
+    return [tokenizer.decode([int(i) for i in row if i not in special]) for row in rows]
+
+
+# ---------------------------------------------------------------- fitting and using
+
+def fit(thing, task, a, b, target, validation, options, on_event):
+    """Trains; an interrupt gives what there is so far."""
+    return fitting.fit(_base(thing), task, a, b, target, validation, options, _throttled(on_event))
+
+
+def describe_fit(thing):
+    """What was trained on what, and the history as columns."""
+    facts = thing.facts
+    history = {name: np.asarray(v, np.int32 if name == "epoch" else np.float64) for name, v in thing.history.items()}
+    return {**facts, "task": thing.task.name, "levels": thing.task.spec.get("levels", []),
+            "units": thing.head_options["units"], "history": history}
+
+
+def predict(thing, a, b, options, on_event):
+    """The task's columns for these texts, and how many were cut."""
+    parts = []
+    scorer, model = thing.fitted_scorer, thing.base
+    progress = _counter(on_event, len(a))
+    cut = scorer.texts(model.tokenizer, a, b, model.length(options.get("max_len") or thing.facts["max_len"]),
+                       lambda outputs, encodings: parts.append(thing.task.decode(outputs, encodings)), progress)
+    columns = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    return {**columns, "n_truncated": cut}
+
+
+def embed(thing, a, b, options, on_event):
+    """Vectors, float64 [rows, hidden], or [tokens, hidden] with `n_tokens` a row for pool "none"."""
+    model = thing.model if isinstance(thing, Fit) else thing
+    pool = options.get("pool") or model.checkpoint.pooling
+    if pool == "pooler" and "pooler/kernel" not in model.checkpoint.tensors:
+        raise BertrError("no_pooler", "This checkpoint has no pooler.", 'Use pool = "cls" or pool = "mean".')
+    layers = _layers(options.get("layer"), model.config.num_layers)
+    parts, counts = [], []
+
+    def use(outputs, encodings):
+        parts.append(outputs)
+        counts.append(encodings.lengths)
+
+    cut = model.scorer(pool, layers).texts(model.tokenizer, a, b, model.length(options.get("max_len")), use,
+                                           _counter(on_event, len(a)))
+    values = np.concatenate(parts).astype(np.float64)
+    if options.get("normalise"):
+        values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    return {"values": values, "n_tokens": np.concatenate(counts).astype(np.int32), "n_truncated": cut}
+
+
+def _layers(layer, num_layers):
+    """The layers to average: 0 the embeddings, `num_layers` the last one (the default)."""
+    layers = [num_layers] if layer is None else layer if isinstance(layer, list) else [layer]
+    for k in layers:
+        if k not in range(num_layers + 1):
+            raise BertrError("layer", f"`layer` is {k}, but this model has layers 0 to {num_layers}.",
+                             f"0 is the embeddings, {num_layers} the last layer.")
+    return tuple(int(k) for k in layers)
+
+
+# ---------------------------------------------------------------- keeping
+
+def save(thing, folder, spec):
+    """Into a folder, with R's own `spec` (JSON text)."""
+    store.save_folder(thing, folder, spec)
+
+
+def spec(thing):
+    """R's own part of a fit."""
+    return thing.spec if isinstance(thing, Fit) else ""
+
+
+def to_bytes(thing, spec):
+    thing.spec = spec
+    return store.to_bytes(thing)
+
+
+def from_bytes(data, base):
+    return store.from_bytes(data, base)
+
+
+# ---------------------------------------------------------------- helpers
+
+def _base(thing) -> Model:
+    return thing.base if isinstance(thing, Fit) else thing
+
+
+def _throttled(on_event):
+    """Progress for R, not more than about ten times a second; the ends of epochs always come through."""
+    last = [0.0]
+
+    def emit(kind, values):
+        now = time.monotonic()
+        often = kind in ("step", "encode")
+        if on_event and not (often and now - last[0] < EVENT_SECONDS):
+            last[0] = now
+            on_event(kind, values)
+
+    return emit
+
+
+def _counter(on_event, total):
+    if not on_event:
+        return None
+    emit = _throttled(on_event)
+    return lambda done: emit("encode", {"done": done, "total": total})

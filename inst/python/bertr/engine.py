@@ -1,0 +1,172 @@
+"""Compiled functions, one writing for TensorFlow and one for JAX; nothing above this file knows which runs.
+
+TensorFlow: graphs with open shapes, so a new length is no new trace. JAX: compiled per shape, so lengths and rows
+come in few sizes (`static_shapes`).
+"""
+
+import keras
+import numpy as np
+
+BACKEND = keras.backend.backend()
+BUCKET = 32  # lengths are rounded up to a multiple where shapes are compiled
+
+
+def static_shapes(arrays, rows):
+    """Padded to a bucketed length and to `rows` rows, where the backend compiles each shape."""
+    if BACKEND == "tensorflow":
+        return arrays
+    length = -(-arrays[0].shape[1] // BUCKET) * BUCKET
+    out = []
+    for a in arrays:
+        padded = np.zeros((max(rows, len(a)), length), a.dtype)
+        padded[:a.shape[0], :a.shape[1]] = a
+        out.append(padded)
+    return tuple(out)
+
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")  # it takes the graphs of several fits for one that is traced again and again
+
+    IDS = tf.TensorSpec([None, None], tf.int32)  # [batch, length]
+
+    def _open(array):
+        return tf.TensorSpec([None] * array.ndim, tf.as_dtype(array.dtype))
+
+    class Forward:
+        """`call(ids, segments, mask)` as a graph."""
+
+        def __init__(self, call, variables):
+            self.function = tf.function(call, input_signature=[IDS, IDS, IDS])
+
+        def __call__(self, ids, segments, mask):
+            out = self.function(ids, segments, mask)
+            return tf.nest.map_structure(lambda t: t.numpy(), out)
+
+        def traces(self):
+            return self.function.experimental_get_tracing_count()
+
+    class TrainStep:
+        """One optimiser step on a batch. `loss(targets, *inputs)` gives the loss of each row."""
+
+        def __init__(self, loss, variables, other_variables, optimizer, targets):
+            def step(targets, ids, segments, mask):
+                return _apply(loss, variables, optimizer, targets, ids, segments, mask)
+
+            self.function = tf.function(step, input_signature=[_open(targets), IDS, IDS, IDS])
+
+        def __call__(self, targets, ids, segments, mask):
+            return float(self.function(targets, ids, segments, mask))
+
+        def finish(self):
+            """The variables are always up to date here."""
+
+        def traces(self):
+            return self.function.experimental_get_tracing_count()
+
+    class FeatureSteps:
+        """Many optimiser steps on rows of features that lie in memory, in one graph: a step of a small head takes
+        less time than one call from Python."""
+
+        def __init__(self, loss, variables, other_variables, optimizer, targets, features):
+            features, targets = tf.constant(features), tf.constant(targets)
+
+            @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int32)])
+            def run(order, splits):  # rows of all batches in turn; where each batch starts and ends
+                losses = tf.TensorArray(tf.float32, size=tf.size(splits) - 1)
+                for i in tf.range(tf.size(splits) - 1):
+                    rows = order[splits[i]:splits[i + 1]]
+                    step = _apply(loss, variables, optimizer, tf.gather(targets, rows), tf.gather(features, rows))
+                    losses = losses.write(i, step)
+                return losses.stack()
+
+            self.function = run
+
+        def __call__(self, batches):
+            """The mean loss of each batch."""
+            splits = np.cumsum([0] + [len(b) for b in batches]).astype(np.int32)
+            return self.function(np.concatenate(batches).astype(np.int32), splits).numpy()
+
+        def finish(self):
+            """The variables are always up to date here."""
+
+    def _apply(loss, variables, optimizer, targets, *inputs):
+        with tf.GradientTape() as tape:
+            value = tf.reduce_mean(loss(targets, *inputs))
+        optimizer.apply(tape.gradient(value, variables), variables)
+        return value
+
+else:
+    import jax
+
+    def _with_values(function, variables, values):
+        """`function` run with other values in its variables; the values afterwards come back too."""
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+            out = function()
+        return out, [scope.get_current_value(v) for v in variables]
+
+    class Forward:
+        """`call(ids, segments, mask)`, compiled."""
+
+        def __init__(self, call, variables):
+            self.variables = variables
+            self.function = jax.jit(lambda values, *x: _with_values(lambda: call(*x), variables, values)[0])
+
+        def __call__(self, ids, segments, mask):
+            out = self.function([v.value for v in self.variables], ids, segments, mask)
+            return jax.tree.map(np.asarray, out)
+
+    class TrainStep:
+        """One optimiser step on a batch. `loss(targets, *inputs)` gives the loss of each row; rows that only fill up
+        the batch have no mask and count nothing."""
+
+        def __init__(self, loss, variables, other_variables, optimizer, targets):
+            self.layers = (variables, other_variables, optimizer.variables)
+            self.values = [[v.value for v in group] for group in self.layers]
+
+            def mean_loss(trained, others, targets, *inputs):
+                rows, now = _with_values(lambda: loss(targets, *inputs), variables + other_variables, trained + others)
+                real = (inputs[-1][:, 0] > 0).astype(rows.dtype)
+                return (rows * real).sum() / real.sum(), now[len(trained):]
+
+            @jax.jit
+            def step(trained, others, state, targets, *inputs):
+                (value, others), gradients = jax.value_and_grad(mean_loss, has_aux=True)(
+                    trained, others, targets, *inputs)
+                trained, state = optimizer.stateless_apply(state, gradients, trained)
+                return value, [trained, others, state]
+
+            self.function = step
+
+        def __call__(self, targets, *inputs):
+            rows = len(inputs[0])
+            targets = np.concatenate([targets, np.repeat(targets[:1], rows - len(targets), axis=0)])
+            value, self.values = self.function(*self.values, targets, *inputs)
+            return float(value)
+
+        def finish(self):
+            """Writes the trained values back into the variables."""
+            for group, values in zip(self.layers, self.values, strict=True):
+                for variable, value in zip(group, values, strict=True):
+                    variable.assign(value)
+
+    class FeatureSteps:
+        """Many optimiser steps on rows of features that lie in memory."""
+
+        def __init__(self, loss, variables, other_variables, optimizer, targets, features):
+            self.targets, self.features = targets, features
+            self.step = TrainStep(lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets)
+
+        def __call__(self, batches):
+            widest = max(len(b) for b in batches)
+            return np.array([self._one(b, widest) for b in batches])
+
+        def _one(self, rows, widest):
+            x = np.zeros((widest, *self.features.shape[1:]), self.features.dtype)
+            mask = np.zeros((widest, 1), np.int32)
+            x[:len(rows)], mask[:len(rows)] = self.features[rows], 1
+            return self.step(self.targets[rows], x, mask)
+
+        def finish(self):
+            self.step.finish()

@@ -1,0 +1,138 @@
+"""The layers of BERT's encoder (Devlin et al. 2019; google-research/bert `modeling.py`), on packed tokens.
+
+Dense layers see only real tokens, `[tokens, hidden]`; attention alone needs rows, `[batch, heads, length, size]`.
+`packing.py` moves between the two.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+MASKED = -1e9  # finite, so that a row with no real token stays finite
+
+
+def activation(name):
+    """The activation function of a name in `config.ACTIVATIONS`."""
+    if name == "gelu_erf":
+        # written out: `keras.activations.gelu` does not export to ONNX
+        return lambda x: 0.5 * x * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))
+    if name == "gelu_tanh":
+        return lambda x: 0.5 * x * (1.0 + ops.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
+    return {"relu": ops.relu, "tanh": ops.tanh, "linear": lambda x: x}[name]
+
+
+def dense(x, kernel, bias):
+    """`x @ kernel + bias`, x [..., in], kernel [in, out], bias [out]."""
+    return ops.add(ops.matmul(x, kernel), bias)
+
+
+class LayerNorm(keras.layers.Layer):
+    """Normalises the last axis; the variance is the biased one, as in every BERT."""
+
+    def __init__(self, eps, **kwargs):
+        super().__init__(**kwargs)
+        self.eps = eps
+
+    def build(self, shape):
+        self.gamma = self.add_weight(shape=(shape[-1],), initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=(shape[-1],), initializer="zeros", name="beta")
+        self.built = True
+
+    def call(self, x):  # [..., hidden] -> the same
+        centred = x - ops.mean(x, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
+        return centred * (1.0 / ops.sqrt(variance + self.eps)) * self.gamma + self.beta
+
+
+class Dropout:
+    """Dropout with its own counted seed: the same seed gives the same masks in every session."""
+
+    def __init__(self, seed):
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def __call__(self, x, rate, training):
+        if not training or rate == 0:
+            return x
+        return keras.random.dropout(x, rate, seed=self.generator)
+
+
+class Embeddings(keras.layers.Layer):
+    """Word + segment + position, LayerNorm, dropout."""
+
+    def __init__(self, config, seed, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
+        self.drop = Dropout(seed)
+
+    def build(self, *_):
+        c = self.config
+        init = keras.initializers.TruncatedNormal(stddev=c.initializer_range, seed=1)
+        self.word = self.add_weight(shape=(c.vocab_size, c.hidden_size), initializer=init, name="word")
+        self.position = self.add_weight(shape=(c.max_positions, c.hidden_size), initializer=init, name="position")
+        self.segment = self.add_weight(shape=(c.num_segments, c.hidden_size), initializer=init, name="segment")
+        self.norm.build((None, c.hidden_size))
+        self.built = True
+
+    def call(self, ids, segments, positions, training=False):  # each [tokens] or [batch, length]
+        # the few segments as a product: its gradient is a product too, not a contended scatter
+        kinds = ops.one_hot(segments, self.config.num_segments, dtype=self.compute_dtype)
+        x = ops.take(self.word, ids, axis=0) + ops.take(self.position, positions, axis=0)
+        x = self.norm(x + ops.matmul(kinds, self.segment))
+        return self.drop(x, self.config.hidden_dropout, training)
+
+
+class Block(keras.layers.Layer):
+    """One post-LN transformer block: self-attention and feed-forward, each added to its input and normalised."""
+
+    def __init__(self, config, seed, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.activation = activation(config.activation)
+        self.attention_norm = LayerNorm(config.layer_norm_eps, name="attention_norm", dtype=self.dtype_policy)
+        self.output_norm = LayerNorm(config.layer_norm_eps, name="output_norm", dtype=self.dtype_policy)
+        self.drop = Dropout(seed)
+
+    def build(self, *_):
+        h, inner = self.config.hidden_size, self.config.intermediate_size
+        # query, key and value side by side: one product instead of three
+        self._dense("qkv", h, 3 * h)
+        self._dense("output", h, h)
+        self._dense("inner", h, inner)
+        self._dense("outer", inner, h)
+        self.attention_norm.build((None, h))
+        self.output_norm.build((None, h))
+        self.built = True
+
+    def _dense(self, name, n_in, n_out):
+        init = keras.initializers.TruncatedNormal(stddev=self.config.initializer_range, seed=1)
+        kernel = self.add_weight(shape=(n_in, n_out), initializer=init, name=f"{name}_kernel")
+        bias = self.add_weight(shape=(n_out,), initializer="zeros", name=f"{name}_bias")
+        setattr(self, f"{name}_kernel", kernel)
+        setattr(self, f"{name}_bias", bias)
+
+    def call(self, x, packing, training=False):  # [tokens, hidden] -> the same
+        c = self.config
+        attended = dense(self._attention(x, packing, training), self.output_kernel, self.output_bias)
+        x = self.attention_norm(x + self.drop(attended, c.hidden_dropout, training))
+        inner = self.activation(dense(x, self.inner_kernel, self.inner_bias))
+        outer = dense(inner, self.outer_kernel, self.outer_bias)
+        return self.output_norm(x + self.drop(outer, c.hidden_dropout, training))
+
+    def _attention(self, x, packing, training):  # [tokens, hidden] -> the same
+        probs, value = self.attention_probs(x, packing)
+        probs = self.drop(probs, self.config.attention_dropout, training)
+        context = ops.transpose(ops.matmul(probs, value), (0, 2, 1, 3))  # [batch, length, heads, size]
+        context = ops.reshape(context, (packing.batch, packing.length, self.config.hidden_size))
+        return packing.pack(context)
+
+    def attention_probs(self, x, packing):
+        """Softmax of the scaled scores over real keys, [batch, heads, length, length], and the values."""
+        c = self.config
+        qkv = packing.unpack(dense(x, self.qkv_kernel, self.qkv_bias))  # [batch, length, 3 * hidden]
+        qkv = ops.reshape(qkv, (packing.batch, packing.length, 3, c.num_heads, c.head_size))
+        query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)  # [batch, heads, length, size]
+        query = query * (1.0 / math.sqrt(c.head_size))
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [batch, heads, length, length]
+        return ops.softmax(scores + packing.key_bias, axis=-1), value

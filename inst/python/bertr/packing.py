@@ -1,0 +1,80 @@
+"""Between padded rows `[batch, length, ...]` and real tokens only `[tokens, ...]`.
+
+Half of a batch of natural texts is padding; leaving it out of every dense layer is where the speed comes from.
+XLA (JAX, GPU compilation) needs shapes known beforehand: there the rows stay padded and packing is a reshape.
+"""
+
+import keras
+from keras import ops
+
+from .layers import MASKED
+
+
+def packing_for(mask, dtype):
+    """The packing of a batch with this mask, [batch, length] of 0 / 1, on the backend in use."""
+    cls = TensorflowPacking if keras.backend.backend() == "tensorflow" else PaddedPacking
+    return cls(mask, dtype)
+
+
+class PaddedPacking:
+    """Every position is a token: shapes stay static, the mask alone keeps padding out of attention."""
+
+    def __init__(self, mask, dtype):
+        self.batch, self.length = ops.shape(mask)
+        self.mask = ops.cast(mask, dtype)  # [batch, length]
+        self.key_bias = ((1.0 - self.mask) * MASKED)[:, None, None, :]
+
+    def positions(self):  # [tokens]
+        return ops.tile(ops.arange(self.length), (self.batch,))
+
+    def pack(self, x):  # [batch, length, ...] -> [tokens, ...]
+        return ops.reshape(x, (self.batch * self.length, *x.shape[2:]))
+
+    def unpack(self, x):  # [tokens, ...] -> [batch, length, ...]
+        return ops.reshape(x, (self.batch, self.length, *x.shape[1:]))
+
+    def pad(self, x):  # [tokens, hidden] -> [batch, length, hidden], zero at padding
+        return self.unpack(x) * self.mask[:, :, None]
+
+
+class TensorflowPacking(PaddedPacking):
+    """Gathers real tokens with TensorFlow's dynamic shapes (other backends have none).
+
+    `pack` and `unpack` are each other's transpose, so each one's gradient is written as the other: two gathers
+    instead of the scatter that automatic differentiation would make.
+    """
+
+    def __init__(self, mask, dtype):
+        import tensorflow as tf
+
+        super().__init__(mask, dtype)
+        self.tf = tf
+        real = tf.reshape(tf.cast(mask, tf.int32), (-1,))  # [batch * length]
+        self.index = tf.cast(tf.where(real)[:, 0], tf.int32)  # [tokens]: where each token lies
+        self.inverse = tf.maximum(tf.cumsum(real) - 1, 0)  # [batch * length]: which token lies there
+        self.real = tf.cast(real, self.mask.dtype)[:, None]  # [batch * length, 1]
+
+    def positions(self):
+        return self.index % self.length
+
+    def pack(self, x):
+        tf, rest = self.tf, x.shape[2:]
+
+        @tf.custom_gradient
+        def forward(flat):
+            return tf.gather(flat, self.index), lambda g: tf.gather(g, self.inverse) * self._real(g)
+
+        return forward(tf.reshape(x, (self.batch * self.length, *rest)))
+
+    def unpack(self, x):
+        """Padding repeats a neighbouring token: attention masks it as a key and `pack` drops it as a query."""
+        tf, rest = self.tf, x.shape[1:]
+
+        @tf.custom_gradient
+        def forward(packed):
+            return tf.gather(packed, self.inverse), lambda g: tf.gather(g, self.index)
+
+        return tf.reshape(forward(x), (self.batch, self.length, *rest))
+
+    def _real(self, g):
+        return self.real if len(g.shape) == 2 else self.tf.reshape(self.real, (-1,))

@@ -1,0 +1,40 @@
+"""How long and how fast to train when the user does not say: by the number of rows and what is trained.
+
+The rules were chosen on validation rows of three intent sets with 5 to 10 rows a class (`bench/quality.md`).
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class Plan:
+    """What a fit will do. `learning_rate` is the peak."""
+
+    train: str
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    warmup: float
+    weight_decay: float
+    clip: float | None
+
+
+EPOCHS = ((500, 10), (2_000, 8), (10_000, 4), (float("inf"), 3))  # up to so many rows: so many epochs
+RATE = 1e-4  # for a hidden size of 384; wider encoders take less
+
+
+def make_plan(options, rows, hidden_size):
+    """The user's `options`, and the rules for those left open."""
+    train = options.get("train") or "all"
+    epochs, rate = next(n for most, n in EPOCHS if rows <= most), RATE * 384 / hidden_size
+    if train == "head":  # an epoch costs next to nothing there, and only a small layer is trained
+        epochs, rate = 20 * epochs, 1e-3
+    return Plan(
+        train=train,
+        epochs=int(options.get("epochs") or epochs),
+        learning_rate=float(options.get("learning_rate") or rate),
+        batch_size=int(options.get("batch_size") or 16),
+        warmup=float(options.get("warmup", 0.1)),
+        weight_decay=float(options.get("weight_decay", 0.01)),
+        clip=options.get("clip", 1.0),
+    )

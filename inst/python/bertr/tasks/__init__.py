@@ -1,0 +1,13 @@
+"""The tasks, one file each. A task is found by its name; a new one is a file and an entry here."""
+
+from ..errors import BertrError
+from .classification import Classification
+
+TASKS = {task.name: task for task in (Classification,)}
+
+
+def find_task(name):
+    """The class of the task with this name."""
+    if name not in TASKS:
+        raise BertrError("task", f"There is no task '{name}'.", "Known: " + ", ".join(TASKS) + ".")
+    return TASKS[name]

@@ -1,0 +1,45 @@
+"""One class a row: softmax over the head's outputs, cross-entropy."""
+
+import numpy as np
+from keras import ops
+
+from ..heads import DenseHead, PrototypeHead
+from .base import Task
+
+
+class Classification(Task):
+    """Target: `codes`, int [rows], from 0; `levels`, the names of the classes in R's order."""
+
+    name = "classification"
+
+    @classmethod
+    def from_target(cls, target):
+        return cls({"levels": list(target["levels"])})
+
+    @property
+    def levels(self):
+        return self.spec["levels"]
+
+    def targets(self, target, encodings):
+        return np.asarray(target["codes"], dtype=np.int32)  # [rows]
+
+    def head(self, config, units, dropout, seed):
+        if units:
+            return DenseHead(len(self.levels), units, dropout, seed, name="head")
+        return PrototypeHead(len(self.levels), dropout, config.initializer_range, seed, name="head")
+
+    def start_head(self, head, features, targets):
+        if isinstance(head, PrototypeHead):
+            head.start(features, targets)
+
+    def loss(self, targets, outputs):  # [batch], [batch, classes] -> [batch]
+        picked = ops.take_along_axis(outputs, targets[:, None], axis=1)[:, 0]
+        return ops.logsumexp(outputs, axis=1) - picked
+
+    def measures(self, targets, outputs):
+        return {"accuracy": float(np.mean(np.argmax(outputs, axis=1) == targets))}
+
+    def decode(self, outputs, encodings):
+        z = outputs.astype(np.float64)
+        z = np.exp(z - z.max(axis=1, keepdims=True))
+        return {"prob": z / z.sum(axis=1, keepdims=True)}  # [rows, classes]

@@ -1,0 +1,179 @@
+"""The encoder against transformers + torch: states of every layer, loss and every gradient."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from bertr import backbone as backbone_module
+from bertr.backbone import build_backbone
+from bertr.batches import scoring_batches
+from bertr.engine import Forward
+from bertr.heads import DenseHead
+from bertr.network import Network
+from bertr.packing import PaddedPacking
+from bertr.tasks import find_task
+from bertr.tokenizer import Tokenizer
+from bertr.weights import canonical_tensors, read_checkpoint
+
+
+@pytest.fixture(scope="module")
+def checkpoint(minilm):
+    return read_checkpoint(minilm)
+
+
+@pytest.fixture(scope="module")
+def encodings(checkpoint, fixtures):
+    """100 varied texts: FAQ sentences, torture strings, other scripts, one long, one empty."""
+    with open(fixtures / "texts" / "torture.jsonl", encoding="utf-8") as f:
+        texts = [json.loads(line)["text"] for line in f][::6][:50]
+    with open(fixtures.parents[1] / "inst/extdata/faq30/train.csv", encoding="utf-8", newline="") as f:
+        texts += [row["text"] for row in csv.DictReader(f)][:45]
+    texts += ["", "Dove si trova la carta?", "今天天气很好。", "Как дела?", "word " * 600]
+    assert len(texts) == 100
+    return Tokenizer(checkpoint.vocab, **checkpoint.tokenizer).encode(texts, max_len=512)
+
+
+@pytest.fixture(scope="module")
+def reference(minilm, encodings):
+    """transformers' states of every layer, each text alone: a pair of lists of [tokens, hidden] arrays a text, the
+    first computed in float32, the second in float64."""
+    single = transformers.BertModel.from_pretrained(minilm).eval()
+    double = transformers.BertModel.from_pretrained(minilm).double().eval()
+    out = []
+    with torch.no_grad():
+        for row in range(len(encodings)):
+            ids, _, mask = (torch.tensor(x).long() for x in encodings.pad([row]))
+            states = [m(ids, attention_mask=mask, output_hidden_states=True).hidden_states for m in (single, double)]
+            out.append([[h[0].numpy() for h in s] for s in states])
+    return out
+
+
+def allowed(single, double):
+    """1e-5; where float32 torch is itself further than half of that from the exact state, twice its own error."""
+    return max(1e-5, 2 * np.abs(single - double).max())
+
+
+@pytest.mark.parametrize("way", ["packed", "padded", "alone"])
+def test_states_of_every_layer(checkpoint, encodings, reference, way, monkeypatch):
+    if way == "padded":
+        monkeypatch.setattr(backbone_module, "packing_for", PaddedPacking)
+    bert = build_backbone(checkpoint)
+    forward = Forward(lambda *x: tuple(bert(*x, all_layers=True)), bert.variables)
+    budget = 1 if way == "alone" else 4096
+    seen = 0
+    for rows in scoring_batches(encodings.lengths, budget):
+        states = forward(*encodings.pad(rows))
+        assert len(states) == 7
+        for k, row in enumerate(rows):
+            n = encodings.lengths[row]
+            for ours, single, double in zip(states, *reference[row], strict=True):
+                np.testing.assert_allclose(ours[k, :n], double, atol=allowed(single, double), rtol=0)
+                assert not ours[k, n:].any()
+            seen += 1
+    assert seen == 100
+    assert forward.traces() == 1
+
+
+def test_a_row_without_real_tokens_stays_finite(checkpoint):
+    bert = build_backbone(checkpoint)
+    ids = np.array([[101, 2023, 102], [0, 0, 0]], np.int32)
+    mask = np.array([[1, 1, 1], [0, 0, 0]], np.int32)
+    assert np.isfinite(np.asarray(bert(ids, ids * 0, mask))).all()
+
+
+@pytest.fixture(scope="module", params=["gelu", "gelu_new", "relu"])
+def small(request):
+    """A small random BERT in torch and ours with the same weights."""
+    torch.manual_seed(3)
+    config = transformers.BertConfig(
+        vocab_size=50, hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=40, hidden_act=request.param, hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0, initializer_range=0.3)
+    theirs = transformers.BertModel(config)
+    for name, p in theirs.named_parameters():  # zeros and ones would hide a bias that is lost
+        if name.endswith("bias") or "LayerNorm" in name:
+            p.data += 0.1 * torch.randn_like(p)
+    tensors = canonical_tensors({k: v.numpy() for k, v in theirs.state_dict().items()})
+
+    class Checkpoint:
+        pass
+
+    c = Checkpoint()
+    c.config = backbone_module_config(config.to_dict())
+    c.tensors = tensors
+    return theirs, build_backbone(c)
+
+
+def backbone_module_config(d):
+    from bertr.config import BertConfig
+
+    return BertConfig.from_dict(d, "huggingface")
+
+
+@pytest.mark.parametrize("pool", ["mean", "cls", "pooler"])
+def test_loss_and_every_gradient(small, pool):
+    import tensorflow as tf
+
+    theirs, ours = small
+    rng = np.random.default_rng(5)
+    lengths, n = [12, 7, 3, 9], 12
+    mask = (np.arange(n) < np.array(lengths)[:, None]).astype(np.int32)
+    ids = (rng.integers(5, 50, mask.shape) * mask).astype(np.int32)
+    segments = ((np.arange(n) >= 5) * mask).astype(np.int32)
+    y = np.array([0, 2, 1, 2], np.int32)
+    kernel = rng.normal(size=(32, 3)).astype(np.float32)
+
+    task = find_task("classification")({"levels": ["a", "b", "c"]})
+    network = Network(ours, DenseHead(3, (), 0.0, 0), task, pool)
+    network.head.stack[0].kernel.assign(kernel)
+    variables = {k: v for k, (v, _) in ours._variables().items()}
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(task.loss(y, network(ids, segments, mask, training=True)))
+    gradients = dict(zip(variables, tape.gradient(loss, list(variables.values())), strict=True))
+
+    theirs.zero_grad()
+    out = theirs(torch.tensor(ids).long(), token_type_ids=torch.tensor(segments).long(),
+                 attention_mask=torch.tensor(mask).long())
+    m = torch.tensor(mask)[:, :, None].float()
+    vector = {"mean": (out.last_hidden_state * m).sum(1) / m.sum(1), "cls": out.last_hidden_state[:, 0],
+              "pooler": out.pooler_output}[pool]
+    their_loss = torch.nn.functional.cross_entropy(vector @ torch.tensor(kernel), torch.tensor(y).long())
+    their_loss.backward()
+    assert abs(float(loss) - their_loss.item()) < 1e-5
+    expected = canonical_tensors({k: p.grad.numpy() for k, p in theirs.named_parameters() if p.grad is not None})
+    assert len(expected) == 5 + 3 * 16 + (2 if pool == "pooler" else 0)
+    for name, gradient in expected.items():
+        g = gradients[name]
+        mine = np.asarray(tf.convert_to_tensor(g))
+        columns = ours._variables()[name][1]
+        mine = mine if columns is None else mine[..., columns]
+        np.testing.assert_allclose(mine, gradient, atol=1e-5, rtol=1e-4, err_msg=name)
+
+
+def test_tensors_come_back_as_they_went_in(checkpoint):
+    bert = build_backbone(checkpoint)
+    back = bert.tensors()
+    assert set(back) == set(checkpoint.tensors)
+    assert all(np.array_equal(back[k], checkpoint.tensors[k]) for k in back)
+
+
+def test_dropout_only_where_something_is_trained(checkpoint):
+    bert = build_backbone(checkpoint, dropout=0.5)
+    ids = np.array([[101, 2023, 2003, 102]], np.int32)
+    x = (ids, ids * 0, ids * 0 + 1)
+    still = np.asarray(bert(*x, training=False))
+    assert not np.allclose(np.asarray(bert(*x, training=True)), still)
+    bert.train_from(6)
+    assert np.array_equal(np.asarray(bert(*x, training=True)), still)
+    bert.train_from(4)
+    states = [np.asarray(s) for s in bert(*x, training=True, all_layers=True)]
+    plain = [np.asarray(s) for s in bert(*x, training=False, all_layers=True)]
+    assert [np.array_equal(a, b) for a, b in zip(states, plain, strict=True)] == [True] * 5 + [False] * 2
+    trained = {v.path.split("/")[1] for v in bert.trainable_variables}
+    assert trained == {"block_4", "block_5", "pooler"}
+    assert keras.backend.backend() == "tensorflow"

@@ -1,0 +1,62 @@
+"""The heads: the prototype start against brute force, the dense stack against numpy."""
+
+import numpy as np
+import pytest
+
+from bertr.heads import SCALES, DenseHead, PrototypeHead, nearest_means
+
+
+@pytest.fixture
+def clusters():
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(4, 16))
+    codes = np.repeat(np.arange(4), [3, 5, 2, 6])
+    x = centres[codes] + 0.7 * rng.normal(size=(16, 16))
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32), codes
+
+
+def test_means_and_scale_by_brute_force(clusters):
+    x, codes = clusters
+    means, scale = nearest_means(x, codes, 4)
+    np.testing.assert_allclose(means, [x[codes == k].mean(axis=0) for k in range(4)], atol=1e-6)
+    losses = []
+    for s in SCALES:
+        total = 0.0
+        for i in range(len(x)):  # leave row i out of its class's mean
+            others = np.arange(len(x)) != i
+            z = [-0.5 * s * np.square(x[i] - x[others & (codes == k)].mean(axis=0)).sum() if k == codes[i]
+                 else -0.5 * s * np.square(x[i] - means[k]).sum() for k in range(4)]
+            total += np.log(np.exp(z).sum()) - z[codes[i]]
+        losses.append(total)
+    assert scale == SCALES[int(np.argmin(losses))]
+    assert SCALES[0] < scale < SCALES[-1]
+
+
+def test_a_class_of_one_row_is_allowed():
+    x = np.eye(3, dtype=np.float32)
+    means, scale = nearest_means(x, np.arange(3), 3)
+    assert np.array_equal(means, x) and scale == 1.0
+
+
+def test_started_head_is_the_nearest_mean_classifier(clusters):
+    x, codes = clusters
+    head = PrototypeHead(4, 0.1, 0.02, seed=0)
+    head.build((None, 16))
+    head.start(3.0 * x, codes)
+    z = np.asarray(head(3.0 * x))
+    means, scale = nearest_means(x, codes, 4)
+    distances = np.square(x[:, None] - means).sum(axis=2)
+    expected = -0.5 * scale * distances
+    np.testing.assert_allclose(z - z[:, :1], expected - expected[:, :1], atol=1e-3)
+
+
+def test_dense_head_by_hand():
+    head = DenseHead(3, (5, 4), 0.5, seed=2)
+    head.build((None, 6))
+    x = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
+    h = x
+    for layer in head.stack[:2]:
+        h = np.maximum(0, h @ np.asarray(layer.kernel) + np.asarray(layer.bias))
+    expected = h @ np.asarray(head.stack[2].kernel) + np.asarray(head.stack[2].bias)
+    np.testing.assert_allclose(np.asarray(head(x)), expected, atol=1e-5)
+    assert not np.allclose(np.asarray(head(x, training=True)), expected)

@@ -1,0 +1,194 @@
+"""What a fit does to weights, seeds, graphs and history."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from bertr import bridge, train
+from bertr.batches import scoring_batches, training_batches
+from bertr.errors import BertrError
+from bertr.plan import make_plan
+
+
+@pytest.fixture
+def model(tiny):
+    return bridge.load(tiny, {})
+
+
+def target(codes):
+    return {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+
+
+def fit(model, sentences, validation=None, on_event=None, **options):
+    texts, codes = sentences
+    options = {"head": {}, "seed": 1, "learning_rate": 3e-3, "epochs": 8, **options}
+    return bridge.fit(model, "classification", texts, None, target(codes), validation, options, on_event)
+
+
+def accuracy(fitted, sentences):
+    prob = bridge.predict(fitted, sentences[0], None, {}, None)["prob"]
+    assert prob.shape == (len(sentences[0]), 2)
+    np.testing.assert_allclose(prob.sum(axis=1), 1, atol=1e-12)
+    return np.mean(prob.argmax(axis=1) == sentences[1])
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"train": "top:2"}, {"head": {"units": [16], "dropout": 0.0}}, {"head": {"pool": "cls"}},
+    {"head": {"pool": "pooler"}}, {"head": {"pool": "max"}}])
+def test_learns_what_one_word_tells(model, sentences, options):
+    fitted = fit(model, sentences, epochs=20, **options)
+    assert accuracy(fitted, sentences) > 0.95
+    losses = fitted.history["loss"]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_model_is_not_changed_by_a_fit(model, sentences):
+    before = {k: v.copy() for k, v in model.backbone.tensors().items()}
+    fitted = fit(model, sentences, epochs=1)
+    after = model.backbone.tensors()
+    assert all(np.array_equal(before[k], after[k]) for k in before)
+    assert not np.array_equal(fitted.network.backbone.tensors()["embeddings/word"], before["embeddings/word"])
+
+
+def changed_parts(model, fitted):
+    before, after = model.backbone.tensors(), fitted.network.backbone.tensors()
+    return {k.split("/")[0] for k in before if not np.array_equal(before[k], after[k])}
+
+
+def test_which_part_is_trained(model, sentences):
+    blocks = {"block_0", "block_1", "block_2"}
+    mean = {"pool": "mean"}
+    assert changed_parts(model, fit(model, sentences, epochs=1, head=mean)) == blocks | {"embeddings"}
+    assert changed_parts(model, fit(model, sentences, epochs=1, head=mean, train="top:2")) == {"block_1", "block_2"}
+    pooled = fit(model, sentences, epochs=1, train="top:1", head={"pool": "pooler"})
+    assert changed_parts(model, pooled) == {"block_2", "pooler"}
+    frozen = fit(model, sentences, epochs=1, train="head")
+    assert frozen.network.backbone is model.backbone and frozen.model is model
+
+
+def test_a_head_is_trained_on_kept_features(model, sentences, monkeypatch):
+    calls = []
+    real = train.Training._features
+    monkeypatch.setattr(train.Training, "_features", lambda self, e: calls.append(len(e)) or real(self, e))
+    texts, codes = sentences
+    seen = {"a": texts[:10], "b": None, "target": target(codes[:10])}
+    fitted = fit(model, sentences, seen, train="head", epochs=50, head={"units": [32, 32], "dropout": 0.5})
+    assert calls == [60, 10]  # once per text, whatever the epochs
+    assert len(fitted.history["loss"]) == 50
+    # the measures of the last epoch are those of the fit as it predicts
+    assert fitted.history["val_accuracy"][-1] == pytest.approx(accuracy(fitted, (texts[:10], codes[:10])))
+
+
+def test_validation_is_measured_as_it_predicts(model, sentences):
+    texts, codes = sentences
+    fitted = fit(model, sentences, {"a": texts[:20], "b": None, "target": target(codes[:20])}, epochs=3)
+    prob = bridge.predict(fitted, texts[:20], None, {}, None)["prob"]
+    assert fitted.history["val_accuracy"][-1] == pytest.approx(np.mean(prob.argmax(1) == codes[:20]))
+    assert fitted.history["val_loss"][-1] == pytest.approx(
+        -np.log(prob[np.arange(20), codes[:20]]).mean(), abs=1e-5)
+    assert fitted.history["epoch"] == [1, 2, 3]
+
+
+def test_graphs_are_traced_once_whatever_the_lengths(model, sentences, monkeypatch):
+    steps, scorers = [], []
+    for name, made in (("TrainStep", steps), ("Scorer", scorers)):
+        kind = getattr(train, name)
+
+        def make(*args, kind=kind, made=made):
+            made.append(kind(*args))
+            return made[-1]
+
+        monkeypatch.setattr(train, name, make)
+    texts, codes = sentences
+    fitted = fit(model, sentences, {"a": texts, "b": None, "target": target(codes)}, epochs=3, batch_size=7)
+    assert [s.traces() for s in steps] == [1]
+    assert [s.forward.traces() for s in scorers] == [1, 1]
+    for n in (1, 5, 60):
+        bridge.predict(fitted, texts[:n], None, {}, None)
+    assert fitted.fitted_scorer.forward.traces() == 1
+
+
+SCRIPT = """
+    import sys, hashlib, numpy as np
+    from bertr import bridge
+    texts, codes = {sentences!r}
+    model = bridge.load({tiny!r}, {{}})
+    target = {{"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}}
+    for train in ("all", "head"):
+        options = {{"head": {{"units": [8] * (train == "head")}}, "seed": {seed}, "epochs": 2, "train": train}}
+        fit = bridge.fit(model, "classification", texts, None, target, None, options, None)
+        prob = bridge.predict(fit, texts, None, {{}}, None)["prob"]
+        print(hashlib.sha256(bytes(bridge.to_bytes(fit, "{{}}"))[-fit.facts["parameters_trained"] * 4:]
+              + prob.tobytes()).hexdigest())
+"""
+
+
+def test_same_seed_same_bits_in_two_processes(tiny, sentences):
+    def run(seed):
+        script = textwrap.dedent(SCRIPT.format(sentences=sentences, tiny=tiny, seed=seed))
+        return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+
+    first, second, other = run(5), run(5), run(6)
+    assert len(first) == 2 and first == second
+    assert first[0] != other[0] and first[1] != other[1]
+
+
+@pytest.mark.parametrize("options", [{}, {"train": "head"}])
+def test_an_interrupt_gives_the_fit_so_far(model, sentences, options):
+    def stop(kind, values):
+        if kind == "epoch" and values["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    fitted = fit(model, sentences, on_event=stop, **options)
+    facts = bridge.describe_fit(fitted)
+    assert facts["interrupted"] and facts["epochs_done"] == 2 and facts["epochs"] == 8
+    assert accuracy(fitted, sentences) >= 0.5
+
+
+def test_events_tell_of_every_epoch(model, sentences):
+    events = []
+    fit(model, sentences, on_event=lambda kind, values: events.append((kind, values)), epochs=3)
+    assert events[0][0] == "start" and events[0][1]["rows"] == 60
+    assert [v["epoch"] for k, v in events if k == "epoch"] == [1, 2, 3]
+    assert {"step", "encode"} <= {k for k, _ in events}
+
+
+def test_a_pair_is_read_together(model):
+    a = ["the cat", "the dog"] * 20
+    b = ["sleeps", "sleeps", "runs", "runs"] * 10
+    codes = [0, 1, 1, 0] * 10  # neither text tells the class alone
+    options = {"head": {}, "seed": 1, "learning_rate": 3e-3, "epochs": 30}
+    fitted = bridge.fit(model, "classification", a, b, target(codes), None, options, None)
+    prob = bridge.predict(fitted, a, b, {}, None)["prob"]
+    assert np.mean(prob.argmax(1) == codes) > 0.95
+
+
+@pytest.mark.parametrize("options, code", [
+    ({"train": "top:9"}, "train"), ({"train": "some"}, "train"), ({"max_len": 65}, "max_len")])
+def test_impossible_options(model, sentences, options, code):
+    with pytest.raises(BertrError) as e:
+        fit(model, sentences, **options)
+    assert e.value.code == code and e.value.hint
+
+
+def test_plan_follows_rows_and_width():
+    few, many = make_plan({}, 200, 384), make_plan({}, 50_000, 384)
+    assert few.epochs > many.epochs and few.learning_rate == many.learning_rate == 1e-4
+    assert make_plan({}, 200, 768).learning_rate == pytest.approx(5e-5)
+    mine = make_plan({"epochs": 2, "learning_rate": 0.5, "batch_size": 3, "clip": None}, 10, 384)
+    assert (mine.epochs, mine.learning_rate, mine.batch_size, mine.clip) == (2, 0.5, 3, None)
+
+
+def test_batches_hold_every_row_once():
+    lengths = np.random.default_rng(0).integers(3, 200, 1001)
+    epoch = training_batches(lengths, 16, np.random.default_rng(1))
+    assert sorted(np.concatenate(epoch)) == list(range(1001))
+    assert sorted(map(len, epoch)) == [9] + [16] * 62
+    scoring = list(scoring_batches(lengths, 512))
+    assert sorted(np.concatenate(scoring)) == list(range(1001))
+    assert all(len(b) == 1 or len(b) * lengths[b].max() <= 512 for b in scoring)
+    padding = [1 - lengths[b].mean() / lengths[b].max() for b in epoch]
+    assert np.mean(padding) < 0.15
