@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from bertr import bridge, train
+from bertr import bridge, fitting, infer, train
 from bertr.batches import scoring_batches, training_batches
 from bertr.errors import BertrError
 from bertr.plan import make_plan
@@ -71,13 +71,14 @@ def test_which_part_is_trained(model, sentences):
 
 def test_a_head_is_trained_on_kept_features(model, sentences, monkeypatch):
     calls = []
-    real = train.Training._features
-    monkeypatch.setattr(train.Training, "_features", lambda self, e: calls.append(len(e)) or real(self, e))
+    real = infer.Scorer.encodings
+    monkeypatch.setattr(infer.Scorer, "encodings", lambda self, e, *p: calls.append(len(e)) or real(self, e, *p))
     texts, codes = sentences
     seen = {"a": texts[:10], "b": None, "target": target(codes[:10])}
     fitted = fit(model, sentences, seen, train="head", epochs=50, head={"units": [32, 32], "dropout": 0.5})
     assert calls == [60, 10]  # once per text, whatever the epochs
     assert len(fitted.history["loss"]) == 50
+    monkeypatch.undo()
     # the measures of the last epoch are those of the fit as it predicts
     assert fitted.history["val_accuracy"][-1] == pytest.approx(accuracy(fitted, (texts[:10], codes[:10])))
 
@@ -94,14 +95,14 @@ def test_validation_is_measured_as_it_predicts(model, sentences):
 
 def test_graphs_are_traced_once_whatever_the_lengths(model, sentences, monkeypatch):
     steps, scorers = [], []
-    for name, made in (("TrainStep", steps), ("Scorer", scorers)):
-        kind = getattr(train, name)
+    for module, name, made in ((train, "TrainStep", steps), (train, "Scorer", scorers), (fitting, "Scorer", scorers)):
+        kind = getattr(module, name)
 
         def make(*args, kind=kind, made=made):
             made.append(kind(*args))
             return made[-1]
 
-        monkeypatch.setattr(train, name, make)
+        monkeypatch.setattr(module, name, make)
     texts, codes = sentences
     fitted = fit(model, sentences, {"a": texts, "b": None, "target": target(codes)}, epochs=3, batch_size=7)
     assert [s.traces() for s in steps] == [1]

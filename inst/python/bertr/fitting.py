@@ -5,6 +5,7 @@ import time
 
 from .backbone import build_backbone
 from .errors import BertrError
+from .infer import Scorer
 from .model import Fit
 from .network import Network
 from .plan import make_plan
@@ -32,7 +33,8 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     network = build_network(model, task, head_options, plan.train, seed, options.get("dropout"))
     on_event("start", {"rows": len(encodings), "epochs": plan.epochs, "batch_size": plan.batch_size,
                        "learning_rate": plan.learning_rate, "max_len": max_len})
-    training = Training(network, plan, encodings, targets, seen, seed, on_event)
+    scorer = feature_scorer(model, network, plan.train)
+    training = Training(network, plan, encodings, targets, seen, seed, on_event, scorer)
     training.run()
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
@@ -41,6 +43,14 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         "parameters_trained": training.parameters, "seconds": time.time() - began,
     }
     return Fit(model, network, head_options, facts, training.history.columns)
+
+
+def feature_scorer(model, network, train):
+    """Scores texts by what the head reads. Where the encoder is the model's own, its graph is there to be shared."""
+    if train == "head":
+        pool = "none" if network.task.per_token else network.pool
+        return model.scorer(pool, (model.config.num_layers,))
+    return Scorer(lambda *x: network.features(*x), network.backbone, network.task.per_token)
 
 
 def build_network(model, task, head_options, train, seed=0, dropout=None):

@@ -26,14 +26,14 @@ RATE = 1e-4  # for a hidden size of 384; wider encoders take less
 def make_plan(options, rows, hidden_size):
     """The user's `options`, and the rules for those left open."""
     train = options.get("train") or "all"
-    epochs, rate = next(n for most, n in EPOCHS if rows <= most), RATE * 384 / hidden_size
+    epochs, rate, batch = next(n for most, n in EPOCHS if rows <= most), RATE * 384 / hidden_size, 16
     if train == "head":  # an epoch costs next to nothing there, and only a small layer is trained
-        epochs, rate = 20 * epochs, 1e-3
+        epochs, rate, batch = 20 * epochs, 1e-3, 32
     return Plan(
         train=train,
         epochs=int(options.get("epochs") or epochs),
         learning_rate=float(options.get("learning_rate") or rate),
-        batch_size=int(options.get("batch_size") or 16),
+        batch_size=int(options.get("batch_size") or batch),
         warmup=float(options.get("warmup", 0.1)),
         weight_decay=float(options.get("weight_decay", 0.01)),
         clip=options.get("clip", 1.0),

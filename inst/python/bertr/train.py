@@ -12,6 +12,9 @@ from .optim import bert_adamw
 START_ROWS = 5000  # rows whose features start the head; more would cost time and tell nothing new
 
 
+CALL_SECONDS = 0.2  # of a head's epochs, so many are run in one call, and an interrupt waits for
+
+
 class History:
     """One row an epoch, as columns."""
 
@@ -26,8 +29,9 @@ class History:
 class Training:
     """One run: network, data and plan. After `run()` the network is trained and `history` filled."""
 
-    def __init__(self, network, plan, encodings, targets, validation, seed, on_event):
-        self.network, self.plan, self.seed = network, plan, seed
+    def __init__(self, network, plan, encodings, targets, validation, seed, on_event, scorer):
+        """`scorer` gives what the head reads from encoded rows, with the encoder as it is before training."""
+        self.network, self.plan, self.seed, self.scorer = network, plan, seed, scorer
         self.encodings, self.targets = encodings, targets
         self.validation = validation  # (encodings, targets) or None
         self.emit = on_event
@@ -50,9 +54,8 @@ class Training:
     # ------------------------------------------------------------ the head on features
 
     def _features(self, encodings):
-        scorer = Scorer(lambda *x: self.network.features(*x), self.network.backbone, self.network.task.per_token)
         total = len(encodings)
-        return scorer.encodings(encodings, lambda done: self.emit("encode", {"done": done, "total": total}))
+        return self.scorer.encodings(encodings, lambda done: self.emit("encode", {"done": done, "total": total}))
 
     def _head_steps(self, epochs, rate, features):
         head, task, plan = self.network.head, self.network.task, self.plan
@@ -81,12 +84,17 @@ class Training:
         self.network.task.start_head(self.network.head, features, self.targets)
         seen = self.validation and (self._features(self.validation[0]), self.validation[1])
         steps = self._head_steps(plan.epochs, plan.learning_rate, features)
-        for epoch in range(plan.epochs):
+        epoch, at_once = 0, 1
+        while epoch < plan.epochs:
             began = time.time()
-            batches = self._shuffled()
-            losses = steps(batches)
+            epochs = [self._shuffled() for _ in range(min(at_once, plan.epochs - epoch))]
+            losses = np.split(steps([b for e in epochs for b in e]), len(epochs))
             steps.finish()
-            self._end_epoch(epoch, began, losses, batches, seen and (self._head_outputs(seen[0]), seen[1]))
+            seconds = (time.time() - began) / len(epochs)
+            for batches, of_epoch in zip(epochs, losses, strict=True):
+                self._end_epoch(epoch, seconds, of_epoch, batches, seen and (self._head_outputs(seen[0]), seen[1]))
+                epoch += 1
+            at_once = 1 if seen else max(1, int(CALL_SECONDS / seconds))
 
     def _head_outputs(self, features):
         from keras import ops
@@ -121,17 +129,18 @@ class Training:
                                "loss": float(np.mean(losses))})
         step.finish()
         seen = self.validation
-        self._end_epoch(epoch, began, losses, batches, seen and (scorer.encodings(seen[0]), seen[1]))
+        seconds = time.time() - began
+        self._end_epoch(epoch, seconds, losses, batches, seen and (scorer.encodings(seen[0]), seen[1]))
 
     # ------------------------------------------------------------ telling
 
-    def _end_epoch(self, epoch, began, losses, batches, validation):
+    def _end_epoch(self, epoch, seconds, losses, batches, validation):
         row = {"epoch": epoch + 1, "loss": float(np.average(losses, weights=[len(b) for b in batches]))}
         if validation:
             outputs, targets = validation
             measures = {"loss": float(np.mean(self.network.task.loss(targets, outputs))),
                         **self.network.task.measures(targets, outputs)}
             row |= {f"val_{name}": value for name, value in measures.items()}
-        row["seconds"] = time.time() - began
+        row["seconds"] = seconds
         self.history.add(row)
         self.emit("epoch", {**row, "epochs": self.plan.epochs})
