@@ -175,6 +175,13 @@ def test_impossible_options(model, sentences, options, code):
     assert e.value.code == code and e.value.hint
 
 
+@pytest.mark.parametrize("train", ["all", "head"])
+def test_a_loss_that_is_no_number_is_told(model, sentences, train):
+    with pytest.raises(BertrError, match="no longer a number") as e:
+        fit(model, sentences, train=train, learning_rate=1e38)
+    assert e.value.code == "diverged"
+
+
 def test_plan_follows_rows_and_width():
     few, many = make_plan({}, 200, 384), make_plan({}, 50_000, 384)
     assert few.epochs > many.epochs and few.learning_rate == many.learning_rate == 1e-4

@@ -57,7 +57,7 @@ class Backbone(keras.layers.Layer):
             return self.pooler(states[:, 0])
         real = ops.cast(mask, states.dtype)[:, :, None]  # [batch, length, 1]
         if kind == "mean":
-            return ops.sum(states * real, axis=1) / ops.sum(real, axis=1)
+            return ops.sum(states * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
         if kind == "max":
             return ops.max(states + (real - 1.0) * 1e9, axis=1)
         raise BertrError("pool", f"`pool` is '{kind}'.", "Use one of " + ", ".join(POOLS) + ".")

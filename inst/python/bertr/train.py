@@ -3,15 +3,15 @@
 import time
 
 import numpy as np
+from keras import ops
 
 from .batches import training_batches
 from .engine import FeatureSteps, TrainStep, static_shapes
+from .errors import BertrError
 from .infer import Scorer
 from .optim import bert_adamw
 
 START_ROWS = 5000  # rows whose features start the head; more would cost time and tell nothing new
-
-
 CALL_SECONDS = 0.2  # of a head's epochs, so many are run in one call, and an interrupt waits for
 
 
@@ -97,8 +97,6 @@ class Training:
             at_once = 1 if seen else max(1, int(CALL_SECONDS / seconds))
 
     def _head_outputs(self, features):
-        from keras import ops
-
         return ops.convert_to_numpy(self.network.head(features))
 
     # ------------------------------------------------------------ everything
@@ -136,6 +134,9 @@ class Training:
 
     def _end_epoch(self, epoch, seconds, losses, batches, validation):
         row = {"epoch": epoch + 1, "loss": float(np.average(losses, weights=[len(b) for b in batches]))}
+        if not np.isfinite(row["loss"]):
+            raise BertrError("diverged", f"The loss is no longer a number in epoch {epoch + 1}.",
+                             f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.")
         if validation:
             outputs, targets = validation
             measures = {"loss": float(np.mean(self.network.task.loss(targets, outputs))),

@@ -1,0 +1,43 @@
+"""The same fit on Keras' JAX backend, in a process of its own: the way to a GPU without a TensorFlow for it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bertr import bridge
+
+SCRIPT = """
+import json, sys
+from bertr import bridge
+import numpy as np
+tiny, saved, texts, codes, options = json.loads(sys.argv[1])
+assert bridge.info()["backend"] == "jax"
+target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+fit = bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, options, None)
+print(json.dumps({
+    "saved": bridge.predict(bridge.load(saved, {}), texts, None, {}, None)["prob"].tolist(),
+    "losses": fit.history["loss"], "prob": bridge.predict(fit, texts, None, {}, None)["prob"].tolist(),
+}))
+"""
+
+
+@pytest.mark.parametrize("train", ["all", "head"])
+def test_jax_gives_the_numbers_of_tensorflow(tiny, sentences, tmp_path, train):
+    texts, codes = sentences
+    options = {"head": {}, "seed": 2, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.0, "train": train}
+    target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+    fitted = bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, options, None)
+    expected = bridge.predict(fitted, texts, None, {}, None)["prob"]
+    bridge.save(fitted, str(tmp_path / "fit"), "")
+    given = json.dumps([tiny, str(tmp_path / "fit"), texts, codes, options])
+    out = subprocess.run([sys.executable, "-c", SCRIPT, given], capture_output=True, text=True, check=True,
+                         env={**os.environ, "KERAS_BACKEND": "jax"})
+    ours = json.loads(out.stdout)
+    np.testing.assert_allclose(ours["saved"], expected, atol=1e-5)
+    # no dropout, the same order of rows: the same losses but for rounding, which two epochs of training enlarge
+    np.testing.assert_allclose(ours["losses"], fitted.history["loss"], rtol=1e-3)
+    np.testing.assert_allclose(ours["prob"], expected, atol=1e-2)
