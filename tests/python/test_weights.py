@@ -436,6 +436,13 @@ def test_tokenizer_settings_of_hugging_face_folders(tmp_path, name, config, norm
         "max_word_chars": 100, "keep_special": True, "mode": "wordpiece"}
 
 
+def test_a_japanese_dictionary_tokenizer_is_refused(tmp_path):
+    write_huggingface(tmp_path, read_checkpoint(TINY))
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "BertJapaneseTokenizer"}')
+    with pytest.raises(BertrError, match="Japanese dictionary"):
+        read_checkpoint(tmp_path)
+
+
 def test_tokens_added_after_pretraining_count(tmp_path):
     c = read_checkpoint(TINY)
     write_huggingface(tmp_path, c)

@@ -60,6 +60,9 @@ def tokenizer_settings(folder, vocab):
     config = _optional_json(folder, "tokenizer_config.json")
     if isinstance(config.get("bertr"), dict):
         return config["bertr"]
+    if config.get("tokenizer_class") == "BertJapaneseTokenizer":
+        raise BertrError("not_bert", f"The tokenizer in '{folder}' cuts words with a Japanese dictionary, which is not "
+                         "BERT's own WordPiece.", "Only models with BERT's own tokenizer can be read.")
     normalizer = _optional_json(folder, "tokenizer.json").get("normalizer") or {}
     for step in normalizer.get("normalizers") or []:
         if step.get("type") == "BertNormalizer":
