@@ -215,7 +215,9 @@ def _base(thing) -> Model:
 
 
 def _throttled(on_event):
-    """Progress for R, not more than about ten times a second; the ends of epochs always come through."""
+    """Progress for R, not more than about ten times a second; the ends of epochs always come through.
+
+    R answers True when the user wants to stop: it crashes if it handles an interrupt above frames of Python."""
     last = [0.0]
 
     def emit(kind, values):
@@ -223,7 +225,8 @@ def _throttled(on_event):
         often = kind in ("step", "encode")
         if on_event and not (often and now - last[0] < EVENT_SECONDS):
             last[0] = now
-            on_event(kind, values)
+            if on_event(kind, values) is True:
+                raise KeyboardInterrupt
 
     return emit
 

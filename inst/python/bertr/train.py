@@ -53,9 +53,12 @@ class Training:
 
     # ------------------------------------------------------------ the head on features
 
-    def _features(self, encodings):
+    def _score(self, scorer, encodings):
         total = len(encodings)
-        return self.scorer.encodings(encodings, lambda done: self.emit("encode", {"done": done, "total": total}))
+        return scorer.encodings(encodings, lambda done: self.emit("encode", {"done": done, "total": total}))
+
+    def _features(self, encodings):
+        return self._score(self.scorer, encodings)
 
     def _head_steps(self, epochs, rate, features):
         head, task, plan = self.network.head, self.network.task, self.plan
@@ -128,7 +131,7 @@ class Training:
         step.finish()
         seen = self.validation
         seconds = time.time() - began
-        self._end_epoch(epoch, seconds, losses, batches, seen and (scorer.encodings(seen[0]), seen[1]))
+        self._end_epoch(epoch, seconds, losses, batches, seen and (self._score(scorer, seen[0]), seen[1]))
 
     # ------------------------------------------------------------ telling
 
