@@ -1,0 +1,32 @@
+# make demo   fine-tunes the default model on the shipped faq30 data
+# make test   lint, pytest, and R CMD check with the testthat tests
+# make setup  what both need; with RETICULATE_PYTHON=.venv/bin/python any R script then runs
+# make docs   writes man/ and NAMESPACE anew (needs the R package roxygen2)
+.PHONY: setup demo test lint pytest check docs setup-test
+
+export RETICULATE_PYTHON := $(CURDIR)/.venv/bin/python
+export PYTHONDONTWRITEBYTECODE := 1
+
+setup:
+	@tools/setup.sh
+
+setup-test:
+	@tools/setup.sh test
+
+demo: setup
+	Rscript inst/examples/faq30.R
+
+test: lint pytest check
+
+lint: setup-test
+	.venv/bin/ruff check --no-cache .
+	Rscript tools/lint.R
+
+pytest: setup-test
+	PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider tests/python
+
+check: setup-test
+	tools/check.sh
+
+docs:
+	Rscript -e 'roxygen2::roxygenise()'

@@ -1,0 +1,116 @@
+# Every complaint goes through abort(): one sentence, one hint, and a class to catch it by.
+# `message` and `hint` are cli templates evaluated in the caller.
+abort <- function(code, message, hint = NULL, call = caller_env(2), envir = parent.frame()) {
+  class <- c(paste0("bertr_error_", code), "bertr_error")
+  cli::cli_abort(c(message, i = hint), class = class, call = call, .envir = envir)
+}
+
+check_string <- function(x, arg, call = caller_env()) {
+  if (!rlang::is_string(x) || is.na(x) || !nzchar(x)) {
+    abort("argument", "{.arg {arg}} must be one string, not {.obj_type_friendly {x}}.", call = call)
+  }
+}
+
+check_flag <- function(x, arg, call = caller_env()) {
+  if (!rlang::is_bool(x) || is.na(x)) {
+    abort("argument", "{.arg {arg}} must be TRUE or FALSE, not {.obj_type_friendly {x}}.", call = call)
+  }
+}
+
+check_choice <- function(x, choices, arg, call = caller_env()) {
+  if (!rlang::is_string(x) || !x %in% choices) {
+    abort("argument", "{.arg {arg}} must be {.or {.val {choices}}}, not {.obj_type_friendly {x}}.", call = call)
+  }
+}
+
+# One number with from <= x <= to; `open` leaves `from` itself out.
+check_number <- function(x, arg, from = -Inf, to = Inf, open = FALSE, call = caller_env()) {
+  if (!is_number(x) || x < from || x > to || (open && x == from)) {
+    range <- paste0(if (open) "above " else "at least ", from, if (is.finite(to)) paste0(", at most ", to))
+    got <- got_text(x)
+    abort("argument", "{.arg {arg}} must be one number, {range}, not {got}.", call = call)
+  }
+}
+
+got_text <- function(x) {
+  if (is_number(x)) format(x) else cli::format_inline("{.obj_type_friendly {x}}")
+}
+
+is_number <- function(x) {
+  is.numeric(x) && length(x) == 1 && !is.na(x)
+}
+
+check_whole <- function(x, arg, from = 1, to = .Machine$integer.max, call = caller_env()) {
+  check_number(x, arg, from, to, call = call)
+  if (x != round(x)) {
+    abort("argument", "{.arg {arg}} must be a whole number, not {x}.", call = call)
+  }
+}
+
+check_data <- function(data, arg = "data", call = caller_env()) {
+  if (!is.data.frame(data)) {
+    abort("data", "{.arg {arg}} must be a data frame, not {.obj_type_friendly {data}}.", call = call)
+  }
+}
+
+check_columns <- function(names, data, arg = "data", call = caller_env()) {
+  missing <- setdiff(names, names(data))
+  if (length(missing) > 0) {
+    abort("column", "{.arg {arg}} has no column {.val {missing}}.",
+      "Its columns are {.val {shorten(names(data), 10)}}.", call = call)
+  }
+}
+
+check_class <- function(x, classes, arg, call = caller_env()) {
+  if (!inherits(x, classes)) {
+    makers <- c(bert_model = "bert_load()", bert_fit = "bert_fit()", bert_control = "bert_control()",
+      bert_head = "bert_head()", bert_tokens = "bert_tokenize()")
+    abort("argument", "{.arg {arg}} must come from {.or {.code {makers[classes]}}}, not be {.obj_type_friendly {x}}.",
+      call = call)
+  }
+}
+
+check_max_len <- function(max_len, info, call = caller_env()) {
+  if (is.null(max_len)) {
+    return(invisible())
+  }
+  check_whole(max_len, "max_len", from = 3, call = call)
+  positions <- info$config$max_positions
+  if (max_len > positions) {
+    abort("max_len", "{.arg max_len} is {max_len}, but this model has only {positions} positions.",
+      "Longer texts are cut; use at most {.code max_len = {positions}}.", call = call)
+  }
+}
+
+# A text column as character with every non-missing value valid UTF-8. Invalid bytes can crash R once they
+# cross to Python, so they stop here.
+check_text <- function(x, arg, call = caller_env()) {
+  if (is.factor(x)) {
+    x <- as.character(x)
+  }
+  if (!is.character(x)) {
+    abort("text", "{arg} must be text, not {.obj_type_friendly {x}}.",
+      "Convert it with {.fn as.character} if its values are texts.", call = call)
+  }
+  # in the C locale R would rewrite unmarked UTF-8 as "<c3><a9>", so say what it is
+  latin1 <- Encoding(x) == "latin1"
+  x[latin1] <- enc2utf8(x[latin1])
+  bad <- which(!is.na(x) & (!validUTF8(x) | Encoding(x) == "bytes"))
+  if (length(bad) > 0) {
+    abort("encoding", "{arg} is not valid UTF-8 in {cli::qty(length(bad))}row{?s} {some(bad)}.",
+      "If the text is Latin-1, convert it with {.code iconv(x, \"latin1\", \"UTF-8\")}.", call = call)
+  }
+  Encoding(x) <- "UTF-8"
+  as.vector(x)
+}
+
+# "3, 7, 9 and 12 more", for row numbers in messages
+some <- function(x, n = 5) {
+  shown <- paste(utils::head(x, n), collapse = ", ")
+  if (length(x) > n) paste0(shown, " and ", length(x) - n, " more") else shown
+}
+
+# The same for the values of {.val {}}
+shorten <- function(x, n = 5) {
+  cli::cli_vec(x, list("vec-trunc" = n))
+}

@@ -1,0 +1,85 @@
+#' Turn texts into vectors
+#'
+#' @param model A model from [bert_load()], or a fit from [bert_fit()] for its fine-tuned encoder.
+#' @param data A character vector, or a data frame.
+#' @param text For a data frame, its text columns as a formula: `~ text`, or `~ a + b` for pairs.
+#' @param pool How the vectors of a text's tokens become one: `"mean"`, `"cls"` (the first token),
+#'   `"max"`, `"pooler"`
+#'   (BERT's dense layer on the first token), or `"none"` to keep them all. `NULL` (default) takes what
+#'   the checkpoint recommends.
+#' @param layer Which layer's output: a whole number from 0 (the embeddings) to the number of layers.
+#'   `NULL` (default): the last.
+#' @param normalise Scale every vector to length 1, so that the dot product of two is their cosine
+#'   similarity? `FALSE` by default.
+#' @param max_len Longest text in tokens; longer ones are cut, and said so. `NULL` (default) takes the
+#'   model's.
+#' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
+#' @return A numeric matrix with one row a text, in their order, and `hidden_size` columns; a row is NA
+#'   where a text is NA.
+#'   With `pool = "none"` a list with one matrix a text, of one row a token, the special ones included;
+#'   `NULL` where a text is NA.
+#' @source Reimers and Gurevych (2019), Sentence-BERT, \doi{10.18653/v1/D19-1410}.
+#' @examplesIf bertr::bert_info()$ready
+#' model <- bert_load()
+#' texts <- c("A man is eating food.", "Somebody has lunch.", "The stock market fell.")
+#' vectors <- bert_embed(model, texts, normalise = TRUE)
+#' dim(vectors)
+#' round(vectors %*% t(vectors), 2)
+#' @export
+bert_embed <- function(model, data, text = NULL, pool = NULL, layer = NULL, normalise = FALSE, max_len = NULL,
+                       verbose = TRUE) {
+  call <- rlang::current_env()
+  check_class(model, c("bert_model", "bert_fit"), "model")
+  info <- encoder_info(model)
+  check_embed(info, pool, layer, normalise, verbose)
+  check_max_len(max_len, info)
+  texts <- embed_texts(data, text, call)
+  rows <- which(texts$complete)
+  options <- list(pool = pool, layer = to_int(layer), normalise = normalise, max_len = to_int(max_len))
+  result <- if (length(rows) > 0) py_run("embed", model, take(texts, rows), options, verbose, call)
+  if (!is.null(result)) {
+    limit <- if (is.null(max_len)) info$max_len else max_len
+    say_truncated(speaker(verbose), result$n_truncated, length(rows), limit)
+  }
+  vectors <- if (identical(pool, "none")) token_vectors else text_vectors
+  vectors(result, rows, length(texts$complete), info$config$hidden_size)
+}
+
+check_embed <- function(info, pool, layer, normalise, verbose, call = caller_env()) {
+  if (!is.null(pool)) {
+    check_choice(pool, c("mean", "cls", "max", "pooler", "none"), "pool", call)
+  }
+  if (!is.null(layer)) {
+    check_whole(layer, "layer", 0, info$config$num_layers, call = call)
+  }
+  check_flag(normalise, "normalise", call)
+  check_flag(verbose, "verbose", call)
+}
+
+embed_texts <- function(data, text, call) {
+  if (!is.data.frame(data)) {
+    return(text_vector(data, NULL, "data", call))
+  }
+  if (!rlang::is_formula(text, lhs = FALSE)) {
+    abort("formula", "For a data frame {.arg text} must say which column holds the text.",
+      "Write it as a formula, {.code text = ~ column}.", call = call)
+  }
+  text_columns(formula_text(text, data, call), data, "data", call)
+}
+
+text_vectors <- function(result, rows, n, hidden_size) {
+  out <- matrix(NA_real_, n, hidden_size)
+  if (length(rows) > 0) {
+    out[rows, ] <- result$values
+  }
+  out
+}
+
+token_vectors <- function(result, rows, n, hidden_size) {
+  out <- vector("list", n)
+  ends <- cumsum(result$n_tokens)
+  out[rows] <- lapply(seq_along(rows), function(i) {
+    result$values[seq.int(to = ends[[i]], length.out = result$n_tokens[[i]]), , drop = FALSE]
+  })
+  out
+}

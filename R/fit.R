@@ -1,0 +1,145 @@
+#' Fine-tune BERT
+#'
+#' Learns to predict the left-hand side of a formula from the texts on its right-hand side.
+#' Rows with missing values are dropped, and said so. Interrupting (Esc or Ctrl-C) returns
+#' the fit so far, with a warning.
+#'
+#' Without `epochs`, the number of rows decides: 10 up to 500 rows, 8 up to 2,000, 4 up to 10,000,
+#' else 3. The learning rate is 1e-4 for a model as wide as the default (384), and less in
+#' proportion for wider ones; the batch size is 16. With `train = "head"` an epoch costs next to
+#' nothing: 20 times as many, a rate of 1e-3 and batches of 32. The fit prints what was chosen.
+#'
+#' @param model A model from [bert_load()].
+#' @param formula `label ~ text` for single texts, `label ~ a + b` for pairs. A factor, character or
+#'   logical column on the left means classification. Factor levels keep their order; characters
+#'   are sorted, in the same way in every locale; levels without rows are dropped.
+#' @param data A data frame with the columns of the formula.
+#' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
+#'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.
+#' @param train What is trained: `"all"` (default, fine-tuning), `"head"` (the encoder stays as it
+#'   is and runs once a text: fast) or `"top:k"` (the upper k layers and the head, for example `"top:4"`).
+#' @param head The layers on top, from [bert_head()].
+#' @param epochs Passes over the data: a whole number, or `NULL` (default) to choose by the number of rows.
+#' @param learning_rate Highest learning rate: a number above 0, or `NULL` (default) to choose.
+#' @param batch_size Rows a training step: a whole number, or `NULL` (default) to choose.
+#' @param max_len Longest text in tokens, the special ones included: longer ones are cut, and said so.
+#'   At most the model's positions (512 for BERT). `NULL` (default) takes the
+#'   length recommended for the model.
+#' @param task Name of the task, `"classification"`. `NULL` (default) infers it from the formula.
+#' @param control Further settings from [bert_control()].
+#' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
+#'   random one, which `set.seed()` controls.
+#' @param verbose Show progress and remarks? `TRUE` by default: a bar in the console, one line an
+#'   epoch in documents and scripts, nothing in tests.
+#' @return A list of class `bert_fit`. `tidy()` gives its history as a tibble, one row an epoch;
+#'   `glance()` one row with the settings and last values; `plot()` draws the history.
+#' @seealso [bert_predict()], [bert_evaluate()], [bert_save()]
+#' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; for few rows Mosbach et al. (2021), On the
+#'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>.
+#' @examplesIf bertr::bert_info()$ready
+#' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
+#' faq <- subset(faq, label %in% unique(label)[1:2])
+#' fit <- bert_fit(bert_load(), label ~ text, faq, train = "head", epochs = 5)
+#' fit
+#' bert_predict(fit, "Where does this fee come from?")
+#' @export
+bert_fit <- function(model, formula, data, validation = NULL, train = "all", head = bert_head(),
+                     epochs = NULL, learning_rate = NULL, batch_size = NULL, max_len = NULL, task = NULL,
+                     control = bert_control(), seed = sample.int(.Machine$integer.max, 1), verbose = TRUE) {
+  call <- rlang::current_env()
+  check_class(model, "bert_model", "model")
+  check_data(data)
+  check_class(head, "bert_head", "head")
+  check_class(control, "bert_control", "control")
+  check_train(train, model$info$config$num_layers)
+  check_max_len(max_len, model$info)
+  check_rates(epochs, learning_rate, batch_size)
+  check_whole(seed, "seed", from = 0)
+  check_flag(verbose, "verbose")
+
+  say <- speaker(verbose)
+  rows <- training_rows(formula, data, task, validation, seed, say, call)
+  options <- fit_options(train, head, epochs, learning_rate, batch_size, max_len, control, seed)
+  run_fit(model, rows, options, control$serialize, verbose, call)
+}
+
+# Everything learnt from, checked: list(spec, train, valid)
+training_rows <- function(formula, data, task, validation, seed, say, call) {
+  spec <- read_formula(formula, data, task, call)
+  rows <- complete_rows(spec, data, "data", say, call)
+  settled <- task_of(spec)$settle(spec, rows$outcome, say, call)
+  rows$outcome <- settled$outcome
+  c(list(spec = settled$spec), split_rows(settled$spec, rows, validation, seed, say, call))
+}
+
+run_fit <- function(model, rows, options, serialize, verbose, call) {
+  reporter <- progress(verbose)
+  on.exit(reporter$close())
+  train <- bridge_rows(rows$spec, rows$train)
+  if (progress_mode(verbose) != "none") {
+    cli::cli_inform("Training a {task_label(rows$spec)}, {length(rows$train$a)} row{?s}.")
+  }
+  py <- py_call("fit", live(model, call), rows$spec$task, train$a, train$b, train$target,
+    bridge_rows(rows$spec, rows$valid), options, on_event = reporter$event, call = call)
+  reporter$close()
+  fit <- new_fit(py, rows$spec, serialize)
+  say_truncated(speaker(verbose), fit$info$n_truncated, fit$info$rows + fit$info$valid_rows, fit$info$max_len)
+  if (fit$info$interrupted) {
+    cli::cli_warn("Interrupted: this is the fit after {fit$info$epochs_done} of {fit$info$epochs} epochs.",
+      class = "bertr_warning_interrupted")
+  }
+  fit
+}
+
+# Training or validation rows as the bridge takes them
+bridge_rows <- function(spec, rows) {
+  if (!is.null(rows)) {
+    list(a = to_texts(rows$a), b = to_texts(rows$b), target = task_of(spec)$target(rows$outcome))
+  }
+}
+
+fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len, control, seed) {
+  list(
+    train = train, head = list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool),
+    epochs = to_int(epochs), learning_rate = to_float(learning_rate), batch_size = to_int(batch_size),
+    max_len = to_int(max_len), seed = to_int(seed), warmup = to_float(control$warmup),
+    weight_decay = to_float(control$weight_decay), clip = to_float(control$clip), dropout = to_float(control$dropout)
+  )
+}
+
+# A fit as R sees it, from the Python object; `weights` make it survive its session.
+new_fit <- function(py, spec, serialize) {
+  info <- py_value("describe_fit", py)
+  history <- as_columns(info$history)
+  info$history <- NULL
+  structure(
+    list(
+      spec = spec, info = info, history = history, base = py_value("describe", py),
+      weights = if (serialize) py_value("to_bytes", py, spec_json(spec)), handle = new_handle(py)
+    ),
+    class = "bert_fit"
+  )
+}
+
+check_train <- function(train, num_layers, call = caller_env()) {
+  k <- if (rlang::is_string(train) && grepl("^top:[0-9]+$", train)) as.numeric(sub("top:", "", train))
+  if (!identical(train, "all") && !identical(train, "head") && is.null(k)) {
+    abort("argument", "{.arg train} must be {.val all}, {.val head} or {.val top:k} with a number k, as {.val top:2}.",
+      call = call)
+  }
+  if (!is.null(k) && (k < 1 || k > num_layers)) {
+    abort("argument", "{.arg train} is {.val {train}}, but this model has layers 1 to {num_layers}.", call = call)
+  }
+}
+
+check_rates <- function(epochs, learning_rate, batch_size, call = caller_env()) {
+  if (!is.null(epochs)) {
+    check_whole(epochs, "epochs", call = call)
+  }
+  if (!is.null(learning_rate)) {
+    check_number(learning_rate, "learning_rate", 0, open = TRUE, call = call)
+  }
+  if (!is.null(batch_size)) {
+    check_whole(batch_size, "batch_size", call = call)
+  }
+}

@@ -1,0 +1,64 @@
+# `label ~ text` and a data frame -> spec: what is learnt (task, outcome) from which text columns.
+read_formula <- function(formula, data, task = NULL, call = caller_env()) {
+  if (!rlang::is_formula(formula)) {
+    abort("formula", "{.arg formula} must be a formula, not {.obj_type_friendly {formula}}.",
+      "As in {.code label ~ text}.", call = call)
+  }
+  lhs <- rlang::f_lhs(formula)
+  if (is.null(lhs)) {
+    abort("formula", "The formula has no left-hand side, so there is nothing to learn.",
+      "Write the column to predict before the {.code ~}, as in {.code label ~ text}.", call = call)
+  }
+  text <- formula_text(formula, data, call)
+  check_columns(all.vars(lhs), data, call = call)
+  task <- find_task(lhs, data, task, call)
+  c(list(task = task, text = text), tasks()[[task]]$spec(lhs, data))
+}
+
+# The text columns on the right-hand side: one, or two for pairs.
+formula_text <- function(formula, data, call) {
+  rhs <- rlang::f_rhs(formula)
+  text <- plus_names(rhs)
+  if (is.null(text)) {
+    shown <- rlang::as_label(rhs)
+    abort("formula", "The right-hand side must be one text column, or two joined by {.code +}, not {.code {shown}}.",
+      "As in {.code label ~ text} or {.code label ~ question + answer}.", call = call)
+  }
+  if (length(text) > 2) {
+    abort("formula", "The right-hand side names {length(text)} text columns, but BERT reads one or two.",
+      "Paste columns together first, for example {.code paste(title, body)}.", call = call)
+  }
+  check_columns(text, data, call = call)
+  text
+}
+
+# a + b -> c("a", "b"); NULL for anything that is not column names and plus signs (`.` names no column)
+plus_names <- function(expr) {
+  if (is.symbol(expr)) {
+    name <- as.character(expr)
+    return(if (name != ".") name)
+  }
+  if (!rlang::is_call(expr, "+", n = 2)) {
+    return(NULL)
+  }
+  left <- plus_names(expr[[2]])
+  right <- plus_names(expr[[3]])
+  if (!is.null(left) && !is.null(right)) c(left, right)
+}
+
+# The texts of `data` named by `text`: list(a, b, complete); b is NULL for single texts.
+text_columns <- function(text, data, arg = "data", call = caller_env()) {
+  check_columns(text, data, arg, call)
+  columns <- lapply(text, function(name) check_text(data[[name]], column_label(name, arg), call))
+  complete <- Reduce(`&`, lapply(columns, Negate(is.na)))
+  list(a = columns[[1]], b = if (length(text) == 2) columns[[2]], complete = complete)
+}
+
+column_label <- function(name, arg) {
+  cli::format_inline("Column {.val {name}} of {.arg {arg}}")
+}
+
+# The complete rows of a text_columns() result, in order
+take <- function(texts, rows) {
+  list(a = texts$a[rows], b = if (!is.null(texts$b)) texts$b[rows])
+}

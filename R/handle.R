@@ -1,0 +1,49 @@
+# A model or fit is a plain list plus one environment with the Python object. The environment is shared by
+# copies, so a dead object is rebuilt once for all of them.
+new_handle <- function(py) {
+  handle <- new.env(parent = emptyenv())
+  handle$py <- py
+  handle$version <- as.character(utils::packageVersion("bertr"))
+  handle
+}
+
+# The living Python object behind a model or fit, rebuilt first if it died with its session.
+live <- function(object, call = caller_env()) {
+  handle <- object$handle
+  if (py_is_dead(handle$py)) {
+    check_version(handle$version, call)
+    handle$py <- revive(object, call)
+  }
+  handle$py
+}
+
+check_version <- function(version, call) {
+  mine <- as.character(utils::packageVersion("bertr"))
+  if (utils::compareVersion(version, mine) > 0) {
+    abort("version", "This object was made by bertr {version}, which is newer than the installed {mine}.",
+      "Update bertr.", call = call)
+  }
+}
+
+revive <- function(object, call) {
+  UseMethod("revive")
+}
+
+#' @exportS3Method
+revive.bert_model <- function(object, call) {
+  py_call("load", base_of(object$info), object$options, call = call)
+}
+
+#' @exportS3Method
+revive.bert_fit <- function(object, call) {
+  if (is.null(object$weights)) {
+    abort("no_weights", "This fit was made in another R session and carries no weights.",
+      "Fit with {.code bert_control(serialize = TRUE)}, or keep fits with {.fn bert_save}.", call = call)
+  }
+  py_call("from_bytes", object$weights, base_of(object$base), call = call)
+}
+
+# Where a model's files are: the folder it came from, else the name it can be fetched by again.
+base_of <- function(info) {
+  if (dir.exists(info$folder)) info$folder else info$source
+}

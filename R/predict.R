@@ -1,0 +1,92 @@
+#' Predict with a fit
+#'
+#' @param object A fit from [bert_fit()] or [bert_load()].
+#' @param new_data A data frame with the text columns of the fit, or a character vector if it has one
+#'   text column.
+#' @param type What to return: `"all"` (default), `"class"` or `"prob"`.
+#' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
+#' @param ... Not used.
+#' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
+#'   For classification `.pred_class`, a factor with the training levels, and one double column
+#'   `.pred_<level>` a level, the probabilities, which add up to 1. `type = "class"` gives only the first,
+#'   `type = "prob"` only the others.
+#'
+#'   `augment()`: `new_data` as a tibble with these columns added.
+#' @seealso [bert_evaluate()]
+#' @examplesIf bertr::bert_info()$ready
+#' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
+#' faq <- subset(faq, label %in% unique(label)[1:2])
+#' fit <- bert_fit(bert_load(), label ~ text, faq, train = "head", epochs = 5)
+#' bert_predict(fit, c("My card does not work", NA))
+#' predict(fit, faq[1:3, ], type = "class")
+#' augment(fit, faq[1:3, ])
+#' @export
+bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
+  call <- rlang::current_env()
+  check_class(object, "bert_fit", "object")
+  check_flag(verbose, "verbose")
+  task <- task_of(object$spec)
+  type <- if (is.null(type)) task$types[[1]] else type
+  check_choice(type, task$types, "type")
+  texts <- new_texts(object$spec, new_data, call)
+  rows <- which(texts$complete)
+  result <- if (length(rows) > 0) score(object, take(texts, rows), verbose, call)
+  task$predict(object$spec, result, rows, length(texts$complete), type)
+}
+
+#' @rdname bert_predict
+#' @importFrom stats predict
+#' @export
+predict.bert_fit <- function(object, new_data, type = NULL, verbose = TRUE, ...) {
+  bert_predict(object, new_data, type, verbose)
+}
+
+#' @rdname bert_predict
+#' @param x The same as `object`.
+#' @export
+augment.bert_fit <- function(x, new_data, verbose = TRUE, ...) {
+  check_data(new_data, "new_data")
+  predictions <- bert_predict(x, new_data, verbose = verbose)
+  new_data <- as_tibble(new_data)
+  new_data[names(predictions)] <- predictions
+  new_data
+}
+
+# The texts to predict from: columns of a data frame, or one character vector
+new_texts <- function(spec, new_data, call) {
+  if (is.data.frame(new_data)) {
+    return(text_columns(spec$text, new_data, "new_data", call))
+  }
+  if (length(spec$text) > 1) {
+    abort("data", "{.arg new_data} must be a data frame, not {.obj_type_friendly {new_data}}.",
+      "The fit needs its columns {.val {spec$text}}.", call = call)
+  }
+  text_vector(new_data, NULL, "new_data", call)
+}
+
+text_vector <- function(a, b, arg, call) {
+  a <- check_text(a, cli::format_inline("{.arg {arg}}"), call)
+  if (is.null(b)) {
+    return(list(a = a, b = NULL, complete = !is.na(a)))
+  }
+  b <- check_text(b, "{.arg pair}", call)
+  if (length(a) != length(b)) {
+    abort("pair", "{.arg pair} has {length(b)} texts, but {.arg {arg}} has {length(a)}.", call = call)
+  }
+  list(a = a, b = b, complete = !is.na(a) & !is.na(b))
+}
+
+# The bridge's result for complete rows
+score <- function(fit, texts, verbose, call) {
+  result <- py_run("predict", fit, texts, list(max_len = NULL), verbose, call)
+  say_truncated(speaker(verbose), result$n_truncated, length(texts$a), fit$info$max_len)
+  result
+}
+
+# One long call over many texts, with progress
+py_run <- function(name, object, texts, options, verbose, call) {
+  reporter <- progress(verbose)
+  on.exit(reporter$close())
+  py_value(name, live(object, call), to_texts(texts$a), to_texts(texts$b), options, on_event = reporter$event,
+    call = call)
+}

@@ -1,0 +1,207 @@
+# The one file that touches reticulate: it starts Python, holds the handle of the module `bertr.bridge`,
+# calls its functions and turns their errors into R conditions.
+
+# bridge: the imported module; pid: the process that imported it (TensorFlow does not survive a fork)
+the <- new.env(parent = emptyenv())
+
+# Calls one function of the bridge; the result stays a Python object (see from_py()). A long call reports to the
+# R function `on_event(kind, values)`.
+py_call <- function(name, ..., on_event = NULL, call = caller_env()) {
+  # an error in making the arguments is R's own
+  args <- list(...)
+  fun <- py_bridge(call)[[name]]
+  reticulate::py_clear_last_error()
+  result <- if (is.null(on_event)) {
+    tryCatch(do.call(fun, args), error = identity)
+  } else {
+    watcher <- reticulate::r_to_py(watcher(on_event), convert = TRUE)
+    suspendInterrupts(tryCatch(do.call(fun, c(args, watcher)), error = identity))
+  }
+  if (inherits(result, "error")) py_abort(result, call) else result
+}
+
+# The same, with the result converted to R.
+py_value <- function(name, ..., on_event = NULL, call = caller_env()) {
+  result <- py_call(name, ..., on_event = on_event, call = call)
+  from_py(result)
+}
+
+# An R function for Python to call. R crashes when a condition or an interrupt unwinds through Python's frames, so
+# no condition leaves this function, and interrupts are suspended while Python runs: it looks for them itself
+# and returns TRUE for Ctrl-C or Esc, upon which Python stops at the next batch.
+watcher <- function(on_event) {
+  function(kind, values) {
+    try(on_event(kind, values), silent = TRUE)
+    tryCatch({
+      allowInterrupts(Sys.sleep(0))
+      FALSE
+    }, interrupt = function(e) TRUE)
+  }
+}
+
+# A handle is dead when it came from another session (readRDS(), callr, a restart).
+py_is_dead <- function(handle) {
+  is.null(handle) || reticulate::py_is_null_xptr(handle)
+}
+
+py_bridge <- function(call) {
+  if (!is.null(the$pid) && the$pid != Sys.getpid()) {
+    abort("fork", "Python runs in the parent of this forked process, and TensorFlow does not survive a fork.",
+      "Use a new R session instead, as {.fn callr::r} or {.code future::plan(\"multisession\")} do.", call = call)
+  }
+  if (is.null(the$bridge)) {
+    py_start(call)
+    py_check_packages(call)
+    the$bridge <- py_import(call)
+    the$pid <- Sys.getpid()
+  }
+  the$bridge
+}
+
+# Starts the user's Python: the one they asked for, else the environment of bert_install(), else what reticulate finds.
+py_start <- function(call) {
+  # without this, old versions of reticulate ask whether to install Miniconda
+  old <- Sys.getenv("RETICULATE_MINICONDA_ENABLED", NA)
+  if (is.na(old)) {
+    Sys.setenv(RETICULATE_MINICONDA_ENABLED = "FALSE")
+    on.exit(Sys.unsetenv("RETICULATE_MINICONDA_ENABLED"))
+  }
+  config <- tryCatch(py_choose(), error = identity)
+  if (is.null(config) || inherits(config, "error")) {
+    why <- if (is.null(config)) "none was found" else first_line(conditionMessage(config))
+    abort("no_python", "bertr needs Python, and it could not be started: {why}.",
+      "Run {.run bertr::bert_install()} and restart R, or point RETICULATE_PYTHON to a Python with TensorFlow.",
+      call = call)
+  }
+}
+
+py_choose <- function() {
+  if (!reticulate::py_available() && reticulate::virtualenv_exists("r-bertr")) {
+    reticulate::use_virtualenv("r-bertr", required = FALSE)
+  }
+  reticulate::py_config()
+}
+
+py_check_packages <- function(call) {
+  python <- reticulate::py_config()$python
+  backend <- Sys.getenv("KERAS_BACKEND", "tensorflow")
+  find_spec <- reticulate::import("importlib.util")$find_spec
+  missing <- Filter(function(name) is.null(find_spec(name)), c(backend, "keras", "numpy", "safetensors"))
+  if (length(missing) > 0) {
+    abort("no_tensorflow", "The Python at {.file {python}} has no {.pkg {missing}}.",
+      "Run {.run bertr::bert_install()} and restart R, or install {cli::qty(missing)}{?it/them} there with pip.",
+      call = call)
+  }
+  numpy <- reticulate::import("importlib.metadata")$version("numpy")
+  py_check_numpy(numpy, utils::packageVersion("reticulate"), call)
+}
+
+# Before 1.38 reticulate hands arrays of numpy 2 over unconverted, without an error.
+py_check_numpy <- function(numpy, reticulate, call) {
+  if (reticulate < "1.38" && numpy_version(numpy) >= "2") {
+    abort("numpy", "reticulate {reticulate} cannot read the arrays of numpy {numpy}.",
+      "Update reticulate to 1.38 or later, or run {.code pip install \"numpy<2\"} in that Python, and restart R.",
+      call = call)
+  }
+}
+
+# "2.1.0rc1" -> 2.1.0
+numpy_version <- function(x) {
+  numeric_version(sub("^([0-9.]*[0-9]).*", "\\1", x))
+}
+
+py_import <- function(call) {
+  environ <- reticulate::import("os", convert = FALSE)$environ
+  settings <- py_settings()
+  for (name in names(settings)) {
+    environ$setdefault(name, settings[[name]])
+  }
+  sys <- reticulate::import("sys", convert = FALSE)
+  old <- reticulate::py_to_r(sys$dont_write_bytecode)
+  # an installed R package must not grow __pycache__ folders
+  sys$dont_write_bytecode <- TRUE
+  on.exit(sys$dont_write_bytecode <- old)
+  folder <- system.file("python", package = "bertr")
+  tryCatch(
+    py_quietly(reticulate::import_from_path("bertr.bridge", folder, convert = FALSE)),
+    error = function(e) py_abort(e, call)
+  )
+}
+
+# TensorFlow writes its start-up lines straight to the process's standard error, before any log level counts.
+py_quietly <- function(code) {
+  os <- reticulate::import("os")
+  saved <- os$dup(2L)
+  null <- os$open(os$devnull, os$O_WRONLY)
+  os$dup2(null, 2L)
+  on.exit({
+    os$dup2(saved, 2L)
+    os$close(saved)
+    os$close(null)
+  })
+  code
+}
+
+# Environment variables as Python must find them before it imports Keras; the user's own win.
+py_settings <- function() {
+  cache <- tools::R_user_dir("bertr", "cache")
+  settings <- c(TF_CPP_MIN_LOG_LEVEL = "3", KERAS_BACKEND = "tensorflow",
+    BERTR_CACHE = Sys.getenv("BERTR_HOME", cache))
+  # importing Keras writes a settings file: not into the home of a user who has none
+  if (!dir.exists("~/.keras")) {
+    settings[["KERAS_HOME"]] <- file.path(cache, "keras")
+  }
+  settings
+}
+
+# Python's exception as an R condition. Ours (BertrError) carries a code, a sentence and a hint.
+py_abort <- function(e, call) {
+  exception <- if (inherits(e, "python.builtin.object")) e else attr(reticulate::py_last_error(), "exception")
+  if (inherits(exception, "python.builtin.KeyboardInterrupt")) {
+    rlang::interrupt()
+  }
+  if (inherits(exception, "bertr.errors.BertrError")) {
+    text <- function(field) as.character(reticulate::py_to_r(reticulate::py_get_attr(exception, field)))
+    message <- text("message")
+    hint <- text("hint")
+    abort(text("code"), "{message}", if (nzchar(hint)) "{hint}", call = call)
+  }
+  what <- first_line(conditionMessage(e))
+  if (inherits(exception, "python.builtin.ImportError")) {
+    python <- reticulate::py_config()$python
+    abort("import", "The Python at {.file {python}} could not import what bertr needs: {what}.",
+      "Run {.run bertr::bert_install()} and restart R, or repair that Python's packages with pip.", call = call)
+  }
+  hint <- "This is a bug; {.code rlang::last_error()$trace_python} shows where."
+  cli::cli_abort(c("bertr's Python side stopped unexpectedly: {what}.", i = hint),
+    class = c("bertr_error_python", "bertr_error"), call = call, trace_python = reticulate::py_last_error()$message)
+}
+
+first_line <- function(x) {
+  sub("[.:]?\\s*$", "", strsplit(x, "\n", fixed = TRUE)[[1]][[1]])
+}
+
+# Nothing to do before reticulate 1.41, which has no py_require().
+py_declare <- function() {
+  if ("py_require" %in% getNamespaceExports("reticulate")) {
+    py_require <- getExportedValue("reticulate", "py_require")
+    py_require(python_packages(), python_version = ">=3.10")
+  }
+}
+
+py_install <- function(envname, packages, without_dependencies) {
+  if (!reticulate::virtualenv_exists(envname)) {
+    reticulate::virtualenv_create(envname)
+  }
+  reticulate::virtualenv_install(envname, packages)
+  reticulate::virtualenv_install(envname, without_dependencies, pip_options = "--no-deps")
+}
+
+# For marshal.R, which alone decides what is converted when
+py_convert <- function(x) {
+  reticulate::py_to_r(x)
+}
+
+py_json <- function(name, x) {
+  reticulate::import("json")[[name]](x)
+}

@@ -1,0 +1,88 @@
+# Which rows of a data frame are used: for training and judging the complete ones, for validation some held out.
+
+# The complete rows of `data`: list(a, b, outcome)
+complete_rows <- function(spec, data, arg, say, call) {
+  check_data(data, arg, call)
+  texts <- text_columns(spec$text, data, arg, call)
+  outcome <- task_of(spec)$outcome(spec, data, arg, call)
+  keep <- which(texts$complete & !is.na(outcome))
+  if (length(keep) == 0) {
+    why <- if (nrow(data) == 0) "has no rows" else "has no row in which all columns of the formula are filled"
+    abort("no_rows", "{.arg {arg}} {why}.", call = call)
+  }
+  dropped <- nrow(data) - length(keep)
+  if (dropped > 0) {
+    say("Dropped {dropped} of {nrow(data)} rows of {.arg {arg}} with missing values.")
+  }
+  c(take(texts, keep), list(outcome = outcome[keep]))
+}
+
+subset_rows <- function(rows, keep) {
+  c(take(rows, keep), list(outcome = rows$outcome[keep]))
+}
+
+# `validation` of bert_fit(): NULL, a share of the training rows, or a data frame.
+# Gives list(train, valid), valid being NULL without validation.
+split_rows <- function(spec, rows, validation, seed, say, call) {
+  if (is.null(validation)) {
+    return(list(train = rows))
+  }
+  if (is.data.frame(validation)) {
+    valid <- complete_rows(spec, validation, "validation", say, call)
+    valid$outcome <- task_of(spec)$match(spec, valid$outcome, "validation", call)
+    return(list(train = rows, valid = valid))
+  }
+  check_share(validation, call)
+  held <- with_seed(seed, hold_out(task_of(spec)$strata(rows$outcome), validation))
+  if (length(held) == 0) {
+    n <- length(rows$outcome)
+    abort("validation", "{.code validation = {validation}} of {n} row{?s} leaves none to validate on.",
+      "Use a larger share, or a data frame.", call = call)
+  }
+  list(train = subset_rows(rows, -held), valid = subset_rows(rows, held))
+}
+
+check_share <- function(x, call) {
+  if (!is_number(x) || x <= 0 || x >= 1) {
+    got <- got_text(x)
+    abort("argument", "{.arg validation} must be a data frame or a share between 0 and 1, not {got}.", call = call)
+  }
+}
+
+# Rows to hold out: `share` of every stratum (rounded up or down so that the total fits), chosen at random.
+# Every stratum keeps at least one row.
+hold_out <- function(strata, share) {
+  shuffled <- sample.int(length(strata))
+  size <- tabulate(strata)[strata]
+  candidates <- shuffled[size[shuffled] > 1]
+  candidates <- candidates[order(strata[candidates])]
+  # walking through the strata, a row is held out whenever the share adds up to another whole row
+  steps <- floor(seq_along(candidates) * share + stats::runif(1))
+  held <- candidates[diff(c(0, steps)) > 0]
+  emptied <- tabulate(strata[held], max(strata)) == tabulate(strata, max(strata))
+  sort(held[!(emptied[strata[held]] & !duplicated(strata[held]))])
+}
+
+# Evaluates `code` with its own random numbers, leaving the user's untouched.
+with_seed <- function(seed, code) {
+  old <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  on.exit(if (is.null(old)) rm(".Random.seed", envir = globalenv()) else assign(".Random.seed", old, globalenv()))
+  set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
+  code
+}
+
+# What bertr says along the way: nothing with verbose = FALSE.
+speaker <- function(verbose) {
+  function(message, envir = parent.frame()) {
+    if (verbose) {
+      cli::cli_inform(message, .envir = envir)
+    }
+  }
+}
+
+say_truncated <- function(say, n_truncated, n, max_len) {
+  if (n_truncated > 0) {
+    say("{n_truncated} of {n} texts {cli::qty(n_truncated)}{?is/are} longer than {max_len} tokens
+      {cli::qty(n_truncated)}and {?was/were} cut there.")
+  }
+}

@@ -1,0 +1,90 @@
+# Classification: one label a row, from a factor, character or logical column.
+task_classification <- function() {
+  list(
+    expects = "a factor, character or logical column",
+    accepts = function(lhs, data) is.symbol(lhs) && is_label(data[[as.character(lhs)]]),
+    spec = label_spec,
+    outcome = label_outcome,
+    settle = settle_labels,
+    match = match_labels,
+    says = function(spec) paste(length(spec$levels), "classes"),
+    strata = as.integer,
+    target = function(outcome) list(codes = to_ints(as.integer(outcome) - 1L), levels = as.list(levels(outcome))),
+    types = c("all", "class", "prob"),
+    predict = label_predictions,
+    evaluate = label_metrics
+  )
+}
+
+is_label <- function(x) {
+  is.factor(x) || is.character(x) || is.logical(x)
+}
+
+label_spec <- function(lhs, data) {
+  outcome <- as.character(lhs)
+  list(outcome = outcome, type = class(data[[outcome]])[[1]])
+}
+
+# The labels as a factor: a factor keeps its level order; characters are sorted the same way in every locale.
+label_outcome <- function(spec, data, arg, call) {
+  check_columns(spec$outcome, data, arg, call)
+  x <- data[[spec$outcome]]
+  if (is.logical(x)) {
+    return(factor(x, c(FALSE, TRUE)))
+  }
+  what <- column_label(spec$outcome, arg)
+  levels <- if (is.factor(x)) levels(x)
+  x <- check_text(x, what, call)
+  if (is.null(levels)) {
+    levels <- sort(unique(x), method = "radix")
+  }
+  factor(x, check_text(levels[!is.na(levels)], what, call), ordered = spec$type == "ordered")
+}
+
+settle_labels <- function(spec, outcome, say, call) {
+  rows <- table(outcome)
+  empty <- names(rows)[rows == 0]
+  outcome <- droplevels(outcome)
+  if (nlevels(outcome) < 2) {
+    abort("one_class", "All complete rows have the same label, {.val {levels(outcome)}}; two classes are the least.",
+      "Check the left-hand side of the formula, or add rows of another class.", call = call)
+  }
+  if (length(empty) > 0 && spec$type != "character") {
+    say("Dropped {length(empty)} level{?s} without rows: {.val {shorten(empty)}}.")
+  }
+  single <- names(rows)[rows == 1]
+  if (length(single) > 0) {
+    hint <- "One example is little to learn from, and cannot be held out for validation."
+    cli::cli_warn(c("{length(single)} class{?es} {?has/have} one row only: {.val {shorten(single)}}.", i = hint),
+      class = "bertr_warning_single")
+  }
+  spec$levels <- levels(outcome)
+  list(spec = spec, outcome = outcome)
+}
+
+# Labels to compare with those learnt: no others can be judged.
+match_labels <- function(spec, outcome, arg, call) {
+  unknown <- setdiff(as.character(unique(outcome[!is.na(outcome)])), spec$levels)
+  if (length(unknown) > 0) {
+    n <- length(unknown)
+    abort("unknown_label", "{.arg {arg}} has {n} label{?s} not seen in training: {.val {shorten(unknown)}}.",
+      "Remove these rows; the training labels are {.val {shorten(spec$levels)}}.", call = call)
+  }
+  factor(as.character(outcome), spec$levels)
+}
+
+label_predictions <- function(spec, result, rows, n, type) {
+  levels <- spec$levels
+  prob <- matrix(NA_real_, n, length(levels))
+  best <- rep(NA_integer_, n)
+  if (length(rows) > 0) {
+    prob[rows, ] <- result$prob
+    best[rows] <- max.col(result$prob, "first")
+  }
+  class <- factor(levels[best], levels, ordered = spec$type == "ordered")
+  # a level called "class" would otherwise take the name of the class column
+  names <- make.unique(c(".pred_class", paste0(".pred_", levels)), sep = "_")
+  columns <- stats::setNames(c(list(class), lapply(seq_along(levels), function(k) prob[, k])), names)
+  columns <- switch(type, all = columns, class = columns[1], prob = columns[-1])
+  tibble::new_tibble(columns, nrow = n)
+}

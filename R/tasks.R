@@ -1,0 +1,38 @@
+# The tasks a formula can ask for, tried in order; each is one file. A task is a list of
+#   expects   what its left-hand side is, in words
+#   accepts   function(lhs, data): is this left-hand side for me?
+#   spec      function(lhs, data): what must be remembered of the outcome
+#   outcome   function(spec, data, arg, call): the outcome of every row, NA where missing
+#   settle    function(spec, outcome, say, call): checks training outcomes and completes the spec with them
+#   match     function(spec, outcome, arg, call): other rows' outcomes in the form of the training ones
+#   says      function(spec): the outcome in words, such as "3 classes"
+#   strata    function(outcome): groups that a validation split keeps in proportion
+#   target    function(outcome): what the bridge gets
+#   types     what bert_predict(type = ) can be, the first being the default
+#   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`
+#   evaluate  function(spec, truth, result): tibble .metric, .estimator, .estimate
+tasks <- function() {
+  list(classification = task_classification())
+}
+
+find_task <- function(lhs, data, task, call) {
+  candidates <- tasks()
+  if (!is.null(task)) {
+    check_choice(task, names(candidates), "task", call)
+    candidates <- candidates[task]
+  }
+  for (name in names(candidates)) {
+    if (candidates[[name]]$accepts(lhs, data)) {
+      return(name)
+    }
+  }
+  expects <- vapply(candidates, function(x) x$expects, "")
+  got <- if (is.symbol(lhs)) data[[as.character(lhs)]] else lhs
+  label <- rlang::as_label(lhs)
+  abort("outcome", "The left-hand side {.code {label}} is {.obj_type_friendly {got}}, but must be {.or {expects}}.",
+    if (is.numeric(got)) "If its values are classes, convert it with {.fn factor} first.", call = call)
+}
+
+task_of <- function(spec) {
+  tasks()[[spec$task]]
+}

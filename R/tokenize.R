@@ -1,0 +1,162 @@
+#' Tokens of texts
+#'
+#' `bert_tokenize()` cuts texts into BERT's WordPiece tokens, exactly as Hugging Face's and Google's
+#' tokenizers do;
+#' `bert_detokenize()` puts tokens together again; `bert_count_tokens()` counts them.
+#'
+#' @param model A model from [bert_load()] or a fit from [bert_fit()].
+#' @param x For `bert_tokenize()` and `bert_count_tokens()` a character vector. For `bert_detokenize()`
+#'   the result of
+#'   `bert_tokenize()`, an integer vector of token ids (one text), a list of these, or an integer
+#'   matrix with one row a text.
+#' @param pair `NULL` (default), or a character vector as long as `x` of second texts.
+#' @param max_len Longest text in tokens, the special ones included; longer ones are cut, and said so.
+#'   `NULL` (default) takes the model's.
+#' @param verbose Say how many texts were cut? `TRUE` by default.
+#' @return `bert_tokenize()`: a list of class `bert_tokens` with three integer matrices of one row a
+#'   text, padded to the longest:
+#'   `token_ids` (counted from 0, as in the vocabulary), `segment_ids` (0 in the first text, 1 in the
+#'   second) and `mask` (1 for tokens, 0 for padding);
+#'   rows are NA where a text is NA. `n_tokens` is their number before cutting.
+#'
+#'   `as_tibble()` of it: one row a token with the integers `row` and `position` (both from 1), `token`
+#'   (character), and the integers
+#'   `token_id`, `segment`, `start` and `end`: the first and last character of the token in its own
+#'   text, so that
+#'   `substr(text, start, end)` gives it back; NA for special tokens.
+#'
+#'   `bert_detokenize()`: a character vector, special tokens left out; NA where the ids are all NA.
+#'
+#'   `bert_count_tokens()`: an integer vector, the special tokens counted, before any cutting; NA where
+#'   a text is NA.
+#' @source WordPiece as in <https://github.com/google-research/bert/blob/master/tokenization.py>.
+#' @examplesIf bertr::bert_info()$ready
+#' model <- bert_load()
+#' tokens <- bert_tokenize(model, c("Unbelievable!", "A caf\u00e9."))
+#' tokens$token_ids
+#' as_tibble(tokens)
+#' bert_detokenize(model, tokens)
+#' bert_count_tokens(model, "How many tokens?", pair = "Some.")
+#' @export
+bert_tokenize <- function(model, x, pair = NULL, max_len = NULL, verbose = TRUE) {
+  call <- rlang::current_env()
+  check_class(model, c("bert_model", "bert_fit"), "model")
+  info <- encoder_info(model)
+  check_max_len(max_len, info)
+  check_flag(verbose, "verbose")
+  texts <- text_vector(x, pair, "x", call)
+  rows <- which(texts$complete)
+  result <- if (length(rows) > 0) py_texts("tokenize", model, take(texts, rows), to_int(max_len), call = call)
+  if (!is.null(result)) {
+    say_truncated(speaker(verbose), result$n_truncated, length(rows), if (is.null(max_len)) info$max_len else max_len)
+  }
+  fields <- lapply(c(token_ids = "token_ids", segment_ids = "segment_ids", mask = "mask"),
+    function(field) spread_rows(result[[field]], rows, length(texts$complete)))
+  n_tokens <- rep(NA_integer_, length(texts$complete))
+  n_tokens[rows] <- result$n_tokens
+  rest <- list(n_tokens = n_tokens, texts = texts, max_len = max_len, model = model)
+  structure(c(fields, rest), class = "bert_tokens")
+}
+
+py_texts <- function(name, model, texts, ..., call) {
+  py_value(name, live(model, call), to_texts(texts$a), to_texts(texts$b), ..., call = call)
+}
+
+# The rows of a matrix at their places among n, the others NA
+spread_rows <- function(values, rows, n) {
+  out <- matrix(NA_integer_, n, if (is.null(values)) 0L else ncol(values))
+  out[rows, ] <- values
+  out
+}
+
+#' @rdname bert_tokenize
+#' @export
+bert_detokenize <- function(model, x) {
+  call <- rlang::current_env()
+  check_class(model, c("bert_model", "bert_fit"), "model")
+  ids <- token_lists(x, call)
+  check_ids(ids, encoder_info(model)$config$vocab_size, call)
+  out <- rep(NA_character_, length(ids))
+  known <- which(lengths(ids) > 0)
+  if (length(known) > 0) {
+    ids <- ids[known]
+    out[known] <- py_value("detokenize", live(model, call), to_ints(unlist(ids)), to_ints(lengths(ids)), call = call)
+  }
+  out
+}
+
+# Token ids as a list of integer vectors without NA and padding
+token_lists <- function(x, call) {
+  if (inherits(x, "bert_tokens")) {
+    x$token_ids[x$mask == 0L] <- NA
+    x <- x$token_ids
+  }
+  if (is.matrix(x)) {
+    x <- lapply(seq_len(nrow(x)), function(i) x[i, ])
+  }
+  x <- if (is.list(x)) x else list(x)
+  if (!all(vapply(x, function(ids) is.numeric(ids) || all(is.na(ids)), NA))) {
+    abort("argument", "{.arg x} must hold token ids, which are whole numbers.", call = call)
+  }
+  lapply(x, function(ids) ids[!is.na(ids)])
+}
+
+check_ids <- function(ids, vocab_size, call) {
+  ids <- unlist(ids)
+  bad <- ids[ids < 0 | ids >= vocab_size | ids != round(ids)]
+  if (length(bad) > 0) {
+    abort("argument", "{.arg x} has ids that are not whole numbers from 0 to {vocab_size - 1}: {some(unique(bad))}.",
+      call = call)
+  }
+}
+
+#' @rdname bert_tokenize
+#' @export
+bert_count_tokens <- function(model, x, pair = NULL) {
+  call <- rlang::current_env()
+  check_class(model, c("bert_model", "bert_fit"), "model")
+  texts <- text_vector(x, pair, "x", call)
+  out <- rep(NA_integer_, length(texts$complete))
+  rows <- which(texts$complete)
+  if (length(rows) > 0) {
+    out[rows] <- py_texts("count_tokens", model, take(texts, rows), call = call)
+  }
+  out
+}
+
+#' @rdname bert_tokenize
+#' @param ... Not used.
+#' @export
+as_tibble.bert_tokens <- function(x, ...) {
+  call <- rlang::current_env()
+  rows <- which(x$texts$complete)
+  if (length(rows) == 0) {
+    return(no_tokens())
+  }
+  out <- as_columns(py_texts("token_table", x$model, take(x$texts, rows), to_int(x$max_len), call = call))
+  special <- out$end == 0L
+  out$start[special] <- NA
+  out$end[special] <- NA
+  out$row <- rows[out$row]
+  out[names(no_tokens())]
+}
+
+no_tokens <- function() {
+  tibble(
+    row = integer(), position = integer(), token = character(), token_id = integer(),
+    segment = integer(), start = integer(), end = integer()
+  )
+}
+
+#' @export
+print.bert_tokens <- function(x, ...) {
+  n <- nrow(x$token_ids)
+  cat("<bert_tokens> ", n, if (n == 1) " text" else " texts", if (!is.null(x$texts$b)) " in pairs",
+    ", ", ncol(x$token_ids), " tokens wide, ", sum(x$mask, na.rm = TRUE), " tokens without padding\n", sep = "")
+  cat("$token_ids (from 0), $segment_ids, $mask: integer matrices; as_tibble() for one row a token\n")
+  shown <- x$token_ids[seq_len(min(n, 5)), seq_len(min(ncol(x$token_ids), 12)), drop = FALSE]
+  if (length(shown) > 0) {
+    print(shown)
+  }
+  invisible(x)
+}

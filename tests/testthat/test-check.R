@@ -1,0 +1,48 @@
+test_that("check_text() passes valid text on as UTF-8", {
+  latin1 <- "caf\xe9"
+  Encoding(latin1) <- "latin1"
+  expect_identical(check_text(c(latin1, NA, ""), "x"), c("caf\u00e9", NA, ""))
+  expect_identical(check_text(factor(c("b", NA, "a")), "x"), c("b", NA, "a"))
+  unmarked <- rawToChar(as.raw(c(0x63, 0xc3, 0xa9)))
+  expect_identical(Encoding(check_text(unmarked, "x")), "UTF-8")
+  expect_identical(check_text(character(), "x"), character())
+})
+
+test_that("check_text() names the rows that are not UTF-8", {
+  bad <- c("fine", "caf\xe9", NA, "\xff")
+  expect_error(check_text(bad, "`x`"), "not valid UTF-8 in rows 2, 4", class = "bertr_error_encoding")
+  expect_error(check_text(bad, "`x`"), "iconv")
+  expect_error(check_text(rep("\xff", 10), "`x`"), "rows 1, 2, 3, 4, 5 and 5 more")
+  bytes <- "caf\xe9"
+  Encoding(bytes) <- "bytes"
+  expect_error(check_text(bytes, "`x`"), "row 1", class = "bertr_error_encoding")
+})
+
+test_that("an embedded NUL cannot become an R string", {
+  expect_error(rawToChar(as.raw(c(0x61, 0x00, 0x62))), "nul")
+})
+
+test_that("arguments of the wrong kind are told so", {
+  expect_error(check_number("a", "x", 0), "`x` must be one number, at least 0, not a string",
+    class = "bertr_error_argument")
+  expect_error(check_number(0, "x", 0, 1, open = TRUE), "above 0, at most 1, not 0")
+  expect_error(check_number(NA_real_, "x"), "one number")
+  expect_error(check_whole(1.5, "x"), "whole number, not 1.5")
+  expect_error(check_flag(NA, "x"), "TRUE or FALSE")
+  expect_error(check_string("", "x"), "one string")
+  expect_error(check_choice("c", c("a", "b"), "x"), "\"a\" or \"b\"")
+  expect_error(check_data(1, "d"), "`d` must be a data frame", class = "bertr_error_data")
+  expect_error(check_class(1, c("bert_model", "bert_fit"), "m"), "bert_load\\(\\).* or .*bert_fit\\(\\)")
+})
+
+test_that("settings are checked where they are made", {
+  expect_s3_class(bert_control(), "bert_control")
+  expect_error(bert_control(warmup = 2), "at most 1, not 2")
+  expect_error(bert_control(clip = 0), "above 0")
+  expect_error(bert_control(dropout = 1), "dropout")
+  expect_error(bert_control(serialize = NA), "TRUE or FALSE")
+  expect_identical(bert_head(c(256, 256))$units, c(256L, 256L))
+  expect_error(bert_head(units = 0), "whole numbers of at least 1")
+  expect_error(bert_head(pool = "sum"), "\"cls\"")
+  expect_output(print(bert_head(c(8, 4), 0.5)), "units +8, 4")
+})

@@ -1,0 +1,57 @@
+outcome <- function(y) {
+  data <- data.frame(y = y, x = "text")
+  spec <- read_formula(y ~ x, data)
+  settle_labels(spec, label_outcome(spec, data, "data", NULL), speaker(TRUE), NULL)
+}
+
+test_that("levels keep a factor's order, and are sorted otherwise", {
+  expect_identical(outcome(factor(c("z", "a", "z", "a"), c("z", "a")))$spec$levels, c("z", "a"))
+  expect_identical(outcome(c("b", "B", "a", "b", "B", "a"))$spec$levels, c("B", "a", "b"))
+  expect_identical(outcome(c(TRUE, FALSE, TRUE, FALSE))$spec$levels, c("FALSE", "TRUE"))
+  expect_identical(outcome(factor(c("lo", "hi", "lo", "hi"), c("lo", "hi"), ordered = TRUE))$spec$type, "ordered")
+})
+
+test_that("levels without rows are dropped, and said so", {
+  y <- factor(c("a", "c", "a", "c"), c("a", "b", "c"))
+  expect_message(settled <- outcome(y), "Dropped 1 level without rows: \"b\"")
+  expect_identical(levels(settled$outcome), c("a", "c"))
+})
+
+test_that("one class is an error, a class of one row a warning", {
+  expect_error(outcome(c("a", "a")), "same label, \"a\"", class = "bertr_error_one_class")
+  expect_error(outcome(c(TRUE, TRUE)), "TRUE", class = "bertr_error_one_class")
+  expect_warning(outcome(c("a", "a", "b")), "1 class has one row only: \"b\"", class = "bertr_warning_single")
+})
+
+test_that("labels cross as 0-based codes and come back as the training levels", {
+  target <- task_classification()$target(factor(c("b", "a", "b")))
+  expect_identical(target, list(codes = c(1L, 0L, 1L), levels = list("a", "b")))
+  spec <- list(levels = c("a", "b"), type = "character")
+  result <- list(prob = rbind(c(0.2, 0.8), c(0.9, 0.1)))
+  all <- label_predictions(spec, result, c(3L, 1L), 3, "all")
+  expect_identical(names(all), c(".pred_class", ".pred_a", ".pred_b"))
+  expect_identical(all$.pred_class, factor(c("a", NA, "b"), c("a", "b")))
+  expect_identical(all$.pred_b, c(0.1, NA, 0.8))
+  expect_identical(names(label_predictions(spec, result, 1:2, 2, "prob")), c(".pred_a", ".pred_b"))
+  expect_identical(dim(label_predictions(spec, NULL, integer(), 0, "all")), c(0L, 3L))
+})
+
+test_that("a level called class does not take the name of the class column", {
+  spec <- list(levels = c("class", "x"), type = "factor")
+  names <- names(label_predictions(spec, NULL, integer(), 2, "all"))
+  expect_identical(names, c(".pred_class", ".pred_class_1", ".pred_x"))
+})
+
+test_that("measures are those computed by hand", {
+  spec <- list(levels = c("a", "b", "c"), type = "factor")
+  truth <- factor(c("a", "a", "b", "b", "c"), spec$levels)
+  prob <- rbind(c(.7, .2, .1), c(.2, .7, .1), c(.1, .8, .1), c(.1, .6, .3), c(.5, .3, .2))
+  measures <- label_metrics(spec, truth, list(prob = prob))
+  value <- stats::setNames(measures$.estimate, measures$.metric)
+  # predicted: a b b b a, so counts are a: 1 of 2 right, b: 2 of 2, c: 0 of 1
+  expect_equal(value[["accuracy"]], 3 / 5)
+  expect_equal(value[["kap"]], (0.6 - (0.4 * 0.4 + 0.4 * 0.6)) / (1 - (0.4 * 0.4 + 0.4 * 0.6)))
+  expect_equal(value[["f_meas"]], mean(c(2 / 4, 4 / 5, 0)))
+  expect_equal(value[["mn_log_loss"]], -mean(log(c(.7, .2, .8, .6, .2))))
+  expect_identical(measures$.estimator, c("multiclass", "multiclass", "macro", "multiclass"))
+})

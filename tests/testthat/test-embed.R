@@ -1,0 +1,54 @@
+texts <- c("A man is eating.", NA, "Somebody has lunch.", "Stocks fell.")
+
+test_that("one row a text, NA where it is NA", {
+  x <- bert_embed(the_model(), texts)
+  expect_identical(dim(x), c(4L, 384L))
+  expect_true(all(is.na(x[2, ])))
+  expect_false(anyNA(x[-2, ]))
+  expect_identical(dim(bert_embed(the_model(), NA_character_)), c(1L, 384L))
+  expect_identical(dim(bert_embed(the_model(), character())), c(0L, 384L))
+})
+
+test_that("a text's vector does not depend on the others", {
+  x <- bert_embed(the_model(), texts)
+  for (i in c(1, 3, 4)) {
+    expect_equal(bert_embed(the_model(), texts[[i]])[1, ], x[i, ], tolerance = 1e-5)
+  }
+})
+
+test_that("pooling is what it says", {
+  tokens <- bert_embed(the_model(), texts, pool = "none")
+  expect_null(tokens[[2]])
+  expect_identical(dim(tokens[[4]]), c(5L, 384L))
+  expect_equal(bert_embed(the_model(), texts, pool = "mean")[4, ], colMeans(tokens[[4]]), tolerance = 1e-5)
+  expect_equal(bert_embed(the_model(), texts, pool = "cls")[4, ], tokens[[4]][1, ], tolerance = 1e-5)
+  expect_equal(bert_embed(the_model(), texts, pool = "max")[4, ], apply(tokens[[4]], 2, max), tolerance = 1e-5)
+  expect_equal(bert_embed(the_model(), texts), bert_embed(the_model(), texts, pool = "mean"))
+  unit <- bert_embed(the_model(), texts, normalise = TRUE)
+  expect_equal(rowSums(unit^2), c(1, NA, 1, 1), tolerance = 1e-6)
+  expect_gt(sum(unit[1, ] * unit[3, ]), sum(unit[1, ] * unit[4, ]))
+})
+
+test_that("lower layers are those of the lower model", {
+  expect_equal(bert_embed(bert_load(layers = 2), texts), bert_embed(the_model(), texts, layer = 2), tolerance = 1e-5)
+  expect_error(bert_embed(the_model(), texts, layer = 7), "at most 6, not 7", class = "bertr_error_argument")
+})
+
+test_that("a data frame needs its text columns named", {
+  data <- data.frame(a = texts, b = rev(texts), n = 1:4)
+  expect_equal(bert_embed(the_model(), data, ~a), bert_embed(the_model(), texts))
+  pairs <- bert_embed(the_model(), data, ~ a + b)
+  expect_identical(which(is.na(pairs[, 1])), c(2L, 3L))
+  expect_error(bert_embed(the_model(), data), "text = ~column|text = ~ column", class = "bertr_error_formula")
+  expect_error(bert_embed(the_model(), data, ~n), "must be text", class = "bertr_error_text")
+  expect_error(bert_embed(the_model(), data, ~z), "no column", class = "bertr_error_column")
+  expect_error(bert_embed(the_model(), 1:3), "must be text, not an integer vector", class = "bertr_error_text")
+  expect_error(bert_embed(the_fit, texts), "bert_load\\(\\)", class = "bertr_error_argument")
+  expect_error(bert_embed(the_model(), texts, pool = "sum"), "\"mean\"")
+})
+
+test_that("a fit gives the vectors of its own encoder", {
+  fit <- quick_fit(label ~ text, faq(), train = "top:1", epochs = 1)
+  expect_false(isTRUE(all.equal(bert_embed(fit, texts), bert_embed(the_model(), texts))))
+  expect_equal(bert_embed(fit, texts, layer = 5), bert_embed(the_model(), texts, layer = 5), tolerance = 1e-5)
+})

@@ -1,0 +1,38 @@
+data <- data.frame(label = c("a", "b"), text = c("x", "y"), other = c("u", "v"), n = 1:2)
+
+test_that("a formula says the outcome and the text columns", {
+  spec <- read_formula(label ~ text, data)
+  expect_identical(spec, list(task = "classification", text = "text", outcome = "label", type = "character"))
+  expect_identical(read_formula(label ~ text + other, data)$text, c("text", "other"))
+  expect_identical(read_formula(`my label` ~ text, data.frame(`my label` = TRUE, text = "x", check.names = FALSE))$type,
+    "logical")
+})
+
+test_that("what cannot be read from a formula is said in one sentence", {
+  expect_error(read_formula("label ~ text", data), "must be a formula", class = "bertr_error_formula")
+  expect_error(read_formula(~text, data), "no left-hand side", class = "bertr_error_formula")
+  expect_error(read_formula(label ~ ., data), "not `.`", class = "bertr_error_formula")
+  expect_error(read_formula(label ~ text * other, data), "joined by `\\+`, not `text \\* other`")
+  expect_error(read_formula(label ~ tolower(text), data), "joined by `\\+`")
+  expect_error(read_formula(label ~ text + other + n, data), "3 text columns.*one or two",
+    class = "bertr_error_formula")
+})
+
+test_that("missing columns are named, with those there are", {
+  expect_error(read_formula(label ~ txt, data), "no column \"txt\"", class = "bertr_error_column")
+  expect_error(read_formula(class ~ text, data), "columns are \"label\", \"text\"", class = "bertr_error_column")
+})
+
+test_that("outcomes and texts of other types are refused", {
+  expect_error(read_formula(n ~ text, data), "`n` is an integer vector.*factor, character or logical",
+    class = "bertr_error_outcome")
+  expect_error(read_formula(n ~ text, data), "factor\\(\\)")
+  expect_error(read_formula(cbind(label, n) ~ text, data), "must be a factor", class = "bertr_error_outcome")
+  expect_error(read_formula(label ~ text, data, task = "spans"), "classification", class = "bertr_error_argument")
+  expect_error(text_columns("n", data), "Column \"n\" of `data` must be text", class = "bertr_error_text")
+})
+
+test_that("a factor column is text, too", {
+  data$text <- factor(data$text)
+  expect_identical(text_columns("text", data)$a, c("x", "y"))
+})

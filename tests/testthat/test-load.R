@@ -1,0 +1,57 @@
+test_that("the default model is all-MiniLM-L6-v2", {
+  config <- bert_config(the_model())
+  expect_identical(config[c("hidden_size", "num_layers", "num_heads", "vocab_size")],
+    list(hidden_size = 384L, num_layers = 6L, num_heads = 12L, vocab_size = 30522L))
+  expect_identical(bert_vocab(the_model())[c(1, 101, 102)], c("[PAD]", "[UNK]", "[CLS]"))
+  expect_output(print(the_model()), "6 layers of 384.*22.7 million parameters.*pooling: mean")
+  expect_output(print(summary(the_model())), "position_ids")
+})
+
+test_that("options change what is loaded", {
+  expect_identical(bert_config(bert_load(layers = 2))$num_layers, 2L)
+  cased <- bert_load(lower_case = FALSE, max_len = 64)
+  expect_identical(bert_tokenize(cased, "HELLO")$token_ids, rbind(c(101L, 100L, 102L)))
+  expect_identical(cased$info$max_len, 64L)
+  expect_error(bert_load(layers = 9), "9", class = "bertr_error")
+  expect_error(bert_load(layers = 0), "at least 1", class = "bertr_error_argument")
+  expect_error(bert_load(tokens = "letters"), "characters", class = "bertr_error_argument")
+  expect_error(bert_load(max_len = 1000), "512", class = "bertr_error")
+  expect_error(bert_load(1), "one string", class = "bertr_error_argument")
+})
+
+test_that("the table of models is complete", {
+  models <- bert_models()
+  expect_identical(names(models), c("name", "source", "revision", "parameters", "description", "installed"))
+  expect_true(models$installed[models$name == "all-MiniLM-L6-v2"])
+})
+
+# A folder with the default model's files, of which some are replaced
+broken <- function(...) {
+  folder <- withr::local_tempdir(.local_envir = parent.frame())
+  from <- the_model()$info$folder
+  file.copy(file.path(from, c("config.json", "vocab.txt", "tokenizer_config.json")), folder)
+  file.symlink(file.path(from, "model.safetensors"), folder)
+  files <- list(...)
+  for (name in names(files)) {
+    path <- file.path(folder, name)
+    unlink(path)
+    if (!is.null(files[[name]])) writeBin(files[[name]], path)
+  }
+  folder
+}
+
+test_that("a folder that is no checkpoint is told in one sentence", {
+  expect_identical(bert_config(bert_load(broken()))$num_layers, 6L)
+  empty <- withr::local_tempdir()
+  expect_error(bert_load(empty), "config.json", class = "bertr_error")
+  expect_error(bert_load(file.path(empty, "nowhere")), class = "bertr_error")
+  expect_error(bert_load(broken(model.safetensors = readBin(file.path(the_model()$info$folder, "model.safetensors"),
+    "raw", 5000))), "model.safetensors", class = "bertr_error")
+  expect_error(bert_load(broken(vocab.txt = charToRaw("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"))), "vocab",
+    class = "bertr_error")
+  expect_error(bert_load(broken(config.json = charToRaw("{"))), "config.json", class = "bertr_error")
+  no_weights <- broken()
+  unlink(file.path(no_weights, "model.safetensors"))
+  writeBin(raw(10), file.path(no_weights, "pytorch_model.bin"))
+  expect_error(bert_load(no_weights), "pytorch_model.bin|pickle", class = "bertr_error")
+})

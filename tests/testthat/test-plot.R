@@ -1,0 +1,11 @@
+test_that("a history is drawn, with and without validation", {
+  file <- withr::local_tempfile(fileext = ".png")
+  png(file)
+  expect_invisible(plot(the_fit()))
+  fit <- quick_fit(label ~ text, faq(), validation = 0.3)
+  before <- par("mfrow")
+  plot(fit)
+  expect_identical(par("mfrow"), before)
+  dev.off()
+  expect_gt(file.size(file), 1000)
+})

@@ -1,0 +1,60 @@
+test_that("predictions have the rows of new_data, in order", {
+  data <- faq()
+  out <- bert_predict(the_fit(), data)
+  expect_s3_class(out, "tbl_df")
+  expect_identical(names(out), c(".pred_class", paste0(".pred_", the_fit()$spec$levels)))
+  expect_identical(nrow(out), nrow(data))
+  expect_equal(rowSums(out[-1]), rep(1, nrow(data)), tolerance = 1e-6)
+  order <- rev(seq_len(nrow(data)))
+  expect_equal(bert_predict(the_fit(), data[order, ]), out[order, ], tolerance = 1e-5)
+  expect_equal(bert_predict(the_fit(), data$text), out)
+  expect_equal(bert_predict(the_fit(), data$text[[2]]), out[2, ], tolerance = 1e-5)
+  expect_identical(predict(the_fit(), data), out)
+})
+
+test_that("NA texts give NA, empty ones and factors a prediction", {
+  out <- bert_predict(the_fit(), c(NA, "", "Where is my card?"))
+  expect_identical(is.na(out$.pred_class), c(TRUE, FALSE, FALSE))
+  expect_true(all(is.na(out[1, ])))
+  expect_true(all(is.na(bert_predict(the_fit(), c(NA_character_, NA)))))
+  expect_identical(dim(bert_predict(the_fit(), character())), c(0L, 4L))
+  expect_identical(dim(bert_predict(the_fit(), faq()[0, ])), c(0L, 4L))
+  data <- data.frame(text = factor("Where is my card?"))
+  expect_equal(bert_predict(the_fit(), data), out[3, ], tolerance = 1e-5)
+})
+
+test_that("type chooses the columns", {
+  expect_identical(names(bert_predict(the_fit(), "a", "class")), ".pred_class")
+  expect_identical(ncol(predict(the_fit(), "a", type = "prob")), 3L)
+  expect_error(bert_predict(the_fit(), "a", "link"), "\"class\"", class = "bertr_error_argument")
+})
+
+test_that("new data that cannot be used is told so", {
+  expect_error(bert_predict(the_fit(), data.frame(x = "a")), "`new_data` has no column \"text\"",
+    class = "bertr_error_column")
+  expect_error(bert_predict(the_fit(), data.frame(text = 1)), "must be text, not a number", class = "bertr_error_text")
+  expect_error(bert_predict(the_fit(), c("a", "\xff")), "row 2", class = "bertr_error_encoding")
+  expect_error(bert_predict(the_model(), "a"), "bert_fit\\(\\)", class = "bertr_error_argument")
+})
+
+test_that("augment() adds the predictions", {
+  out <- augment(the_fit(), faq()[1:2, ])
+  expect_identical(names(out), c("text", "label", ".pred_class", paste0(".pred_", the_fit()$spec$levels)))
+  expect_s3_class(out, "tbl_df")
+})
+
+test_that("long texts are cut, and said once", {
+  expect_message(bert_predict(the_fit(), c("a", strrep("word ", 400))), "1 of 2 texts is longer than 256 tokens")
+})
+
+test_that("a fit is judged on labelled rows only", {
+  data <- faq()
+  data$label[[1]] <- NA
+  expect_message(out <- bert_evaluate(the_fit(), data), "Dropped 1 of 22 rows")
+  expect_identical(out$.metric, c("accuracy", "kap", "f_meas", "mn_log_loss"))
+  class <- bert_predict(the_fit(), data[-1, ])$.pred_class
+  expect_equal(out$.estimate[[1]], mean(as.character(class) == data$label[-1]))
+  expect_error(bert_evaluate(the_fit(), faq(4)), "1 label not seen in training: \"age_limit\"",
+    class = "bertr_error_unknown_label")
+  expect_error(bert_evaluate(the_fit(), data["text"]), "no column \"label\"", class = "bertr_error_column")
+})

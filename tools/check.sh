@@ -1,0 +1,10 @@
+#!/bin/bash
+# R CMD check on the built package; an error, warning or note fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+rm -rf .cache/check
+mkdir -p .cache/check
+(cd .cache/check && R CMD build ../..)
+export _R_CHECK_FORCE_SUGGESTS_=false
+R CMD check --no-manual --output=.cache/check .cache/check/bertr_*.tar.gz
+grep -q '^Status: OK$' .cache/check/bertr.Rcheck/00check.log
