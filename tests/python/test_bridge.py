@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -82,6 +83,29 @@ def test_impossible_embeddings(model, options, code):
     assert e.value.code == code
 
 
+def test_a_fits_length_holds_for_all_it_does(model, sentences, tmp_path):
+    fitted = small_fit(model, sentences, max_len=9)
+    bridge.save(fitted, str(tmp_path / "fit"), "{}")
+    for f in (fitted, bridge.load(str(tmp_path / "fit"), {}), bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None)):
+        assert bridge.describe(f)["max_len"] == 9
+        assert bridge.embed(f, ["cat " * 30], None, {}, None)["n_tokens"].tolist() == [9]
+        assert bridge.tokenize(f, ["cat " * 30], None, None)["token_ids"].shape == (1, 9)
+        assert bridge.predict(f, ["cat " * 30], None, {}, None)["n_truncated"] == 1
+
+
+def test_pairs_need_a_second_segment(tiny, tmp_path):
+    folder = tmp_path / "single"
+    shutil.copytree(tiny, folder)
+    theirs = transformers.BertModel.from_pretrained(tiny)
+    theirs.config.type_vocab_size = 1
+    one = transformers.BertModel(theirs.config)
+    one.save_pretrained(folder)
+    model = bridge.load(str(folder), {})
+    bridge.embed(model, ["the cat"], None, {}, None)
+    with pytest.raises(BertrError, match="second segment"):
+        bridge.embed(model, ["the cat"], ["sleeps"], {}, None)
+
+
 def test_cut_texts_are_counted(model):
     out = bridge.embed(model, ["cat " * 100, "cat"], None, {"max_len": 10}, None)
     assert out["n_truncated"] == 1 and out["n_tokens"].tolist() == [10, 3]
@@ -99,7 +123,7 @@ def test_tokens_and_their_places(model):
         ["", "The", "CAT", "S", "singer", "!", ""]
     assert bridge.count_tokens(model, [text], None).tolist() == [7]
     assert bridge.detokenize(model, t["token_ids"][0], [7]) == ["the cats [UNK] !"]
-    with pytest.raises(BertrError, match="no token id"):
+    with pytest.raises(BertrError, match="id"):
         bridge.detokenize(model, [1000], [1])
 
 
@@ -159,23 +183,26 @@ def test_a_model_is_saved_with_its_settings(tiny, tmp_path):
     bridge.save(model, str(tmp_path / "m"), "")
     back = bridge.describe(bridge.load(str(tmp_path / "m"), {}))
     assert (back["tokens"], back["max_len"], back["config"]["num_layers"]) == ("characters", 12, 2)
+    assert bridge.describe(bridge.load(str(tmp_path / "m"), {"tokens": "wordpiece"}))["tokens"] == "wordpiece"
 
 
 def test_a_head_refuses_another_base(tiny, sentences, tmp_path):
-    import shutil
-
-    moved = tmp_path / "base"
-    shutil.copytree(tiny, moved)
-    data = bridge.to_bytes(small_fit(bridge.load(str(moved), {}), sentences, train="head"), "{}")
-    with open(moved / "model.safetensors", "r+b") as f:
-        f.seek(-4, os.SEEK_END)
-        f.write(b"\0\0\0\1")
+    """What counts is the weights in memory when it was trained, not the file that has their name later."""
+    base = tmp_path / "base"
+    shutil.copytree(tiny, base)
+    model = bridge.load(str(base), {})
+    bridge.save(small_fit(model, sentences, learning_rate=1e-2), str(base), "{}")  # other weights, same place
+    fitted = small_fit(model, sentences, train="head")
+    data = bridge.to_bytes(fitted, "{}")
     with pytest.raises(BertrError, match="not the one this fit was trained on"):
         bridge.from_bytes(data, None)
-    shutil.rmtree(moved)
-    bridge.from_bytes(data, tiny)  # the same weights elsewhere will do
+    shutil.rmtree(base)
+    assert bridge.to_bytes(fitted, "{}") == data  # needs no folder
     with pytest.raises(BertrError, match="There is no folder"):
         bridge.from_bytes(data, None)
+    bridge.save(model, str(tmp_path / "copy"), "")  # the same weights elsewhere, in another file, will do
+    back = bridge.from_bytes(data, str(tmp_path / "copy"))
+    assert np.array_equal(probabilities(back, sentences[0]), probabilities(fitted, sentences[0]))
 
 
 def test_a_newer_folder_is_refused(model, tmp_path):
@@ -183,16 +210,55 @@ def test_a_newer_folder_is_refused(model, tmp_path):
     path = tmp_path / "m" / "bertr.json"
     meta = json.loads(path.read_text())
     path.write_text(json.dumps({**meta, "format": 99}))
+    (tmp_path / "m" / "model.safetensors").unlink()  # told even where the rest cannot be read
     with pytest.raises(BertrError, match="newer bertr"):
         bridge.load(str(tmp_path / "m"), {})
 
 
-def test_a_damaged_head_is_told(model, sentences, tmp_path):
-    bridge.save(small_fit(model, sentences), str(tmp_path / "m"), "")
-    path = tmp_path / "m" / "head.safetensors"
-    path.write_bytes(path.read_bytes()[:50])
+def test_what_is_damaged_is_told(model, sentences, tmp_path):
+    fitted = small_fit(model, sentences)
+    data = bridge.to_bytes(fitted, "{}")
+    for part in (data[:50], data[:len(data) // 2], data[8:], b""):
+        with pytest.raises(BertrError, match="could not be read"):
+            bridge.from_bytes(part, None)
+    bridge.save(fitted, str(tmp_path / "m"), "")
+    head, meta = tmp_path / "m" / "head.safetensors", tmp_path / "m" / "bertr.json"
+    whole = head.read_bytes()
+    head.write_bytes(whole[:50])
     with pytest.raises(BertrError, match="could not be read"):
         bridge.load(str(tmp_path / "m"), {})
+    head.write_bytes(whole)
+    meta.write_text(json.dumps({k: v for k, v in json.loads(meta.read_text()).items() if k != "spec"}))
+    with pytest.raises(BertrError, match="could not be read"):
+        bridge.load(str(tmp_path / "m"), {})
+
+
+def test_saving_through_a_link_and_into_the_working_directory(model, tmp_path, monkeypatch):
+    bridge.save(model, str(tmp_path / "real"), "one")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    bridge.save(model, str(tmp_path / "link"), "two")
+    assert (tmp_path / "link").is_symlink()
+    assert json.loads((tmp_path / "real" / "bertr.json").read_text())["spec"] == "two"
+    monkeypatch.chdir(tmp_path / "real")
+    with pytest.raises(BertrError, match="working directory"):
+        bridge.save(model, ".", "three")
+
+
+def test_a_failed_swap_keeps_the_old_folder(model, tmp_path, monkeypatch):
+    bridge.save(model, str(tmp_path / "m"), "one")
+    real, calls = os.rename, []
+
+    def rename(a, b):
+        calls.append(a)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        real(a, b)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        bridge.save(model, str(tmp_path / "m"), "two")
+    assert json.loads((tmp_path / "m" / "bertr.json").read_text())["spec"] == "one"
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
 FULL_DISK = """

@@ -168,12 +168,22 @@ def test_dropout_only_where_something_is_trained(checkpoint):
     x = (ids, ids * 0, ids * 0 + 1)
     still = np.asarray(bert(*x, training=False))
     assert not np.allclose(np.asarray(bert(*x, training=True)), still)
-    bert.train_from(6)
+    bert.train_upper(0)
     assert np.array_equal(np.asarray(bert(*x, training=True)), still)
-    bert.train_from(4)
+    bert.train_upper(2)
     states = [np.asarray(s) for s in bert(*x, training=True, all_layers=True)]
     plain = [np.asarray(s) for s in bert(*x, training=False, all_layers=True)]
     assert [np.array_equal(a, b) for a, b in zip(states, plain, strict=True)] == [True] * 5 + [False] * 2
     trained = {v.path.split("/")[1] for v in bert.trainable_variables}
     assert trained == {"block_4", "block_5", "pooler"}
-    assert keras.backend.backend() == "tensorflow"
+
+
+def test_a_global_precision_policy_changes_nothing(checkpoint):
+    ids = np.array([[101, 2023, 2003, 102]], np.int32)
+    expected = np.asarray(build_backbone(checkpoint)(ids, ids * 0, ids * 0 + 1))
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        out = np.asarray(build_backbone(checkpoint)(ids, ids * 0, ids * 0 + 1))
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert out.dtype == np.float32 and np.array_equal(out, expected)

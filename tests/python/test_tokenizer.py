@@ -268,12 +268,8 @@ def test_decode(vocabs, english):
         ours.decode([101, 30522])
 
 
-def test_settings_make_the_same_tokenizer_again():
-    ours = Tokenizer(SMALL, lower_case=False, strip_accents=True, chinese_chars=False, max_word_chars=7,
-                     keep_special=False, mode="characters")
-    assert Tokenizer(SMALL, **json.loads(json.dumps(ours.settings()))).settings() == ours.settings()
-    assert ours.settings() == {"lower_case": False, "strip_accents": True, "chinese_chars": False, "max_word_chars": 7,
-                               "keep_special": False, "mode": "characters"}
+def test_special_tokens_are_found():
+    ours = Tokenizer(SMALL)
     assert (ours.pad_id, ours.unk_id, ours.cls_id, ours.sep_id, ours.mask_id) == (0, 1, 2, 3, 4)
     assert Tokenizer(SPECIAL[:4]).mask_id is None
 

@@ -63,10 +63,11 @@ def test_which_part_is_trained(model, sentences):
     mean = {"pool": "mean"}
     assert changed_parts(model, fit(model, sentences, epochs=1, head=mean)) == blocks | {"embeddings"}
     assert changed_parts(model, fit(model, sentences, epochs=1, head=mean, train="top:2")) == {"block_1", "block_2"}
+    assert changed_parts(model, fit(model, sentences, epochs=1, head=mean, train="top:3")) == blocks
     pooled = fit(model, sentences, epochs=1, train="top:1", head={"pool": "pooler"})
     assert changed_parts(model, pooled) == {"block_2", "pooler"}
     frozen = fit(model, sentences, epochs=1, train="head")
-    assert frozen.network.backbone is model.backbone and frozen.model is model
+    assert frozen.network.backbone is model.backbone
 
 
 def test_a_head_is_trained_on_kept_features(model, sentences, monkeypatch):
@@ -106,10 +107,10 @@ def test_graphs_are_traced_once_whatever_the_lengths(model, sentences, monkeypat
     texts, codes = sentences
     fitted = fit(model, sentences, {"a": texts, "b": None, "target": target(codes)}, epochs=3, batch_size=7)
     assert [s.traces() for s in steps] == [1]
-    assert [s.forward.traces() for s in scorers] == [1, 1]
+    assert [s.forward.traces() for s in scorers] == [1, 1]  # features, outputs
     for n in (1, 5, 60):
         bridge.predict(fitted, texts[:n], None, {}, None)
-    assert fitted.fitted_scorer.forward.traces() == 1
+    assert fitted.scorer in scorers and fitted.scorer.forward.traces() == 1
 
 
 SCRIPT = """
@@ -137,16 +138,56 @@ def test_same_seed_same_bits_in_two_processes(tiny, sentences):
     assert first[0] != other[0] and first[1] != other[1]
 
 
-@pytest.mark.parametrize("options", [{}, {"train": "head"}])
-def test_an_interrupt_gives_the_fit_so_far(model, sentences, options):
-    def stop(kind, values):
-        if kind == "epoch" and values["epoch"] == 2:
-            raise KeyboardInterrupt
+def interrupt_at(kind, epoch=None):
+    return lambda k, values: k == kind and epoch in (None, values.get("epoch"))
 
-    fitted = fit(model, sentences, on_event=stop, **options)
+
+def test_an_interrupt_gives_the_fit_so_far(model, sentences):
+    options = {"learning_rate": 1e-3, "epochs": 4}
+    fitted = fit(model, sentences, on_event=interrupt_at("epoch", 2), **options)
     facts = bridge.describe_fit(fitted)
-    assert facts["interrupted"] and facts["epochs_done"] == 2 and facts["epochs"] == 8
-    assert accuracy(fitted, sentences) >= 0.5
+    assert facts["interrupted"] and facts["epochs_done"] == 2 and facts["epochs"] == 4
+    whole = fit(model, sentences, **options)
+    assert not bridge.describe_fit(whole)["interrupted"]
+    assert fitted.history["loss"] == whole.history["loss"][:2]  # the same run, ended earlier
+    assert changed_parts(model, fitted)
+    assert probabilities_of(fitted, sentences).shape == (60, 2)
+
+
+def probabilities_of(fitted, sentences):
+    return bridge.predict(fitted, sentences[0], None, {}, None)["prob"]
+
+
+def test_an_interrupted_head_tells_of_all_epochs_it_was_trained(model, sentences, monkeypatch):
+    """Many epochs run in one call: what is told must be what was done."""
+    steps = []
+    real = train.FeatureSteps.__call__
+    monkeypatch.setattr(train.FeatureSteps, "__call__", lambda self, b: steps.extend(b) or real(self, b))
+    fitted = fit(model, sentences, on_event=interrupt_at("epoch", 3), train="head", epochs=2000, batch_size=30)
+    done = bridge.describe_fit(fitted)["epochs_done"]
+    assert 3 <= done < 2000 and len(fitted.history["loss"]) == done == len(steps) / 2
+
+
+def test_an_interrupt_while_validating_keeps_the_epoch(model, sentences, monkeypatch):
+    monkeypatch.setattr(bridge, "EVENT_SECONDS", -1)  # every event comes through
+    texts, codes = sentences
+    events = []
+
+    def stop_at_third_scoring(kind, values):
+        events.append(kind)
+        return events.count("step") == 2 and kind == "encode"
+
+    seen = {"a": texts, "b": None, "target": target(codes)}
+    fitted = fit(model, sentences, seen, on_event=stop_at_third_scoring, epochs=3, batch_size=60)
+    assert fitted.facts["interrupted"] and fitted.history["epoch"] == [1, 2]
+    assert np.isnan(fitted.history["val_loss"]).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("train", ["all", "head"])
+def test_an_interrupt_before_anything_is_learnt_is_an_interrupt(model, sentences, train):
+    for kind in ("start", "encode"):
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, sentences, on_event=interrupt_at(kind), train=train)
 
 
 def test_events_tell_of_every_epoch(model, sentences):
@@ -176,9 +217,10 @@ def test_impossible_options(model, sentences, options, code):
 
 
 @pytest.mark.parametrize("train", ["all", "head"])
-def test_a_loss_that_is_no_number_is_told(model, sentences, train):
+@pytest.mark.parametrize("size", [16, 60])  # 60: the only step, so that no loss is seen after it
+def test_a_loss_that_is_no_number_is_told(model, sentences, train, size):
     with pytest.raises(BertrError, match="no longer a number") as e:
-        fit(model, sentences, train=train, learning_rate=1e38)
+        fit(model, sentences, train=train, learning_rate=1e38, epochs=1, batch_size=size)
     assert e.value.code == "diverged"
 
 

@@ -16,8 +16,8 @@ POOLS = ("mean", "cls", "pooler", "max")
 class Backbone(keras.layers.Layer):
     """BERT's embeddings and blocks, with the pooler where the checkpoint has one."""
 
-    def __init__(self, config, has_pooler=True, seed=0, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, config, has_pooler=True, seed=0, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)  # explicit: a global policy set elsewhere must not change numbers
         self.config = config
         policy = self.dtype_policy
         self.embeddings = Embeddings(config, seed, name="embeddings", dtype=policy)
@@ -40,7 +40,7 @@ class Backbone(keras.layers.Layer):
         and every block, a list of num_layers + 1. ids, segments and mask are int [batch, length]."""
         packing = packing_for(mask, self.compute_dtype)
         x = self.embeddings(packing.pack(ids), packing.pack(segments), packing.positions(),
-                            training=training and self.live_from == 0)  # [tokens, hidden]
+                            training=training and self.embeddings.trainable)  # [tokens, hidden]
         states = [x]
         for i, block in enumerate(self.blocks):
             x = block(x, packing=packing, training=training and i >= self.live_from)
@@ -52,8 +52,6 @@ class Backbone(keras.layers.Layer):
         if kind == "cls":
             return states[:, 0]
         if kind == "pooler":
-            if self.pooler is None:
-                raise BertrError("no_pooler", "This checkpoint has no pooler.", "Use pool = \"cls\" or \"mean\".")
             return self.pooler(states[:, 0])
         real = ops.cast(mask, states.dtype)[:, :, None]  # [batch, length, 1]
         if kind == "mean":
@@ -64,12 +62,13 @@ class Backbone(keras.layers.Layer):
 
     # ------------------------------------------------------------ which part is trained
 
-    def train_from(self, block):
-        """Train the blocks from this one up (0: the embeddings too; num_layers: none)."""
-        self.live_from = block
-        self.embeddings.trainable = block == 0
-        for i, b in enumerate(self.blocks):
-            b.trainable = i >= block
+    def train_upper(self, k):
+        """Train the upper k blocks; None: all of them and the embeddings."""
+        first = 0 if k is None else self.config.num_layers - k
+        self.live_from = first
+        self.embeddings.trainable = k is None
+        for i, block in enumerate(self.blocks):
+            block.trainable = i >= first
 
     # ------------------------------------------------------------ tensors by their canonical names
 

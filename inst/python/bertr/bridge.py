@@ -73,7 +73,7 @@ def describe(thing):
         "name": os.path.basename(os.path.normpath(model.source)),
         "source": model.source, "folder": checkpoint.folder, "format": checkpoint.format,
         "config": {name: getattr(config, name) for name in BertConfig.__dataclass_fields__},
-        "pooling": checkpoint.pooling, "max_len": model.max_len,
+        "pooling": checkpoint.pooling, "max_len": _length(thing, None), "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
         "parameters": float(sum(t.size for t in checkpoint.tensors.values())),
@@ -91,8 +91,7 @@ def vocab(thing):
 
 def tokenize(thing, a, b, max_len):
     """Padded matrices, int32 [rows, longest]."""
-    model = _base(thing)
-    encodings = model.tokenizer.encode(a, b, model.length(max_len))
+    encodings = _base(thing).encode(a, b, _length(thing, max_len))
     ids, segments, mask = encodings.pad(np.arange(len(encodings)))
     return {"token_ids": ids, "segment_ids": segments, "mask": mask, "n_tokens": encodings.full_lengths,
             "n_truncated": encodings.n_truncated}
@@ -101,7 +100,7 @@ def tokenize(thing, a, b, max_len):
 def token_table(thing, a, b, max_len):
     """One entry a token; row, position, start and end count from 1 and are inclusive, 0 for special tokens."""
     model = _base(thing)
-    e = model.tokenizer.encode(a, b, model.length(max_len), offsets=True)
+    e = model.encode(a, b, _length(thing, max_len), offsets=True)
     lengths, words = e.lengths, model.tokenizer.vocab
     position = np.arange(lengths.sum()) - np.repeat(e.row_splits[:-1], lengths)
     return {
@@ -118,23 +117,17 @@ def count_tokens(thing, a, b):
 
 
 def detokenize(thing, ids, lengths):
-    """Texts of rows of ids, given one after the other; special tokens are left out."""
+    """Texts of rows of ids, given one after the other; [CLS], [SEP] and [PAD] are left out."""
     tokenizer = _base(thing).tokenizer
     ids, lengths = np.asarray(ids, np.int64).reshape(-1), np.asarray(lengths, np.int64).reshape(-1)
-    bad = ids[(ids < 0) | (ids >= len(tokenizer.vocab))]
-    if bad.size:
-        raise BertrError("token_ids", f"{bad[0]} is no token id of this model.",
-                         f"Ids go from 0 to {len(tokenizer.vocab) - 1}.")
-    special = [i for i in (tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id) if i is not None]
-    rows = np.split(ids, np.cumsum(lengths)[:-1])
-    return [tokenizer.decode([int(i) for i in row if i not in special]) for row in rows]
+    return [tokenizer.decode(row.tolist()) for row in np.split(ids, np.cumsum(lengths)[:-1])]
 
 
 # ---------------------------------------------------------------- fitting and using
 
-def fit(thing, task, a, b, target, validation, options, on_event):
+def fit(model, task, a, b, target, validation, options, on_event):
     """Trains; an interrupt gives what there is so far."""
-    return fitting.fit(_base(thing), task, a, b, target, validation, options, _throttled(on_event))
+    return fitting.fit(model, task, a, b, target, validation, options, _throttled(on_event))
 
 
 def describe_fit(thing):
@@ -147,29 +140,30 @@ def describe_fit(thing):
 
 def predict(thing, a, b, options, on_event):
     """The task's columns for these texts, and how many were cut."""
-    parts = []
-    scorer, model = thing.fitted_scorer, thing.base
-    progress = _counter(on_event, len(a))
-    cut = scorer.texts(model.tokenizer, a, b, model.length(options.get("max_len") or thing.facts["max_len"]),
-                       lambda outputs, encodings: parts.append(thing.task.decode(outputs, encodings)), progress)
-    columns = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-    return {**columns, "n_truncated": cut}
+    task, parts = thing.task, []
+    max_len = _length(thing, options.get("max_len"))
+    cut = thing.scorer.texts(lambda a, b: thing.base.encode(a, b, max_len, task.needs_offsets), a, b,
+                             lambda *chunk: parts.append(task.decode(*chunk)), _counter(on_event, len(a)))
+    return {**{name: _joined([p[name] for p in parts]) for name in parts[0]}, "n_truncated": cut}
+
+
+def _joined(parts):
+    """Parts of a column, arrays or lists, as one."""
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else [x for part in parts for x in part]
 
 
 def embed(thing, a, b, options, on_event):
     """Vectors, float64 [rows, hidden], or [tokens, hidden] with `n_tokens` a row for pool "none"."""
     model = thing.model if isinstance(thing, Fit) else thing
-    pool = options.get("pool") or model.checkpoint.pooling
-    if pool == "pooler" and "pooler/kernel" not in model.checkpoint.tensors:
-        raise BertrError("no_pooler", "This checkpoint has no pooler.", 'Use pool = "cls" or pool = "mean".')
+    max_len, pool = _length(thing, options.get("max_len")), model.pool(options.get("pool"))
     layers = _layers(options.get("layer"), model.config.num_layers)
     parts, counts = [], []
 
-    def use(outputs, encodings):
+    def use(outputs, encodings, *_):
         parts.append(outputs)
         counts.append(encodings.lengths)
 
-    cut = model.scorer(pool, layers).texts(model.tokenizer, a, b, model.length(options.get("max_len")), use,
+    cut = model.scorer(pool, layers).texts(lambda a, b: model.encode(a, b, max_len), a, b, use,
                                            _counter(on_event, len(a)))
     values = np.concatenate(parts).astype(np.float64)
     if options.get("normalise"):
@@ -212,6 +206,13 @@ def from_bytes(data, base):
 
 def _base(thing) -> Model:
     return thing.base if isinstance(thing, Fit) else thing
+
+
+def _length(thing, max_len):
+    """The length to cut at: the one asked for, the fit's, or the model's own."""
+    if max_len is None and isinstance(thing, Fit):
+        max_len = thing.facts["max_len"]
+    return _base(thing).length(max_len)
 
 
 def _throttled(on_event):

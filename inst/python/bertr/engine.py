@@ -7,15 +7,26 @@ come in few sizes (`static_shapes`).
 import keras
 import numpy as np
 
+from .errors import BertrError
+
 BACKEND = keras.backend.backend()
 BUCKET = 32  # lengths are rounded up to a multiple where shapes are compiled
+
+if BACKEND not in ("tensorflow", "jax"):
+    raise BertrError("backend", f"Keras runs on '{BACKEND}' here, and bertr on TensorFlow or JAX.",
+                     "Unset KERAS_BACKEND, or set it to 'tensorflow', and restart R.")
+
+
+def bucketed(lengths):
+    """Lengths as batches will have them."""
+    return lengths if BACKEND == "tensorflow" else -(-lengths // BUCKET) * BUCKET
 
 
 def static_shapes(arrays, rows):
     """Padded to a bucketed length and to `rows` rows, where the backend compiles each shape."""
     if BACKEND == "tensorflow":
         return arrays
-    length = -(-arrays[0].shape[1] // BUCKET) * BUCKET
+    length = bucketed(arrays[0].shape[1])
     out = []
     for a in arrays:
         padded = np.zeros((max(rows, len(a)), length), a.dtype)
@@ -28,6 +39,9 @@ if BACKEND == "tensorflow":
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")  # it takes the graphs of several fits for one that is traced again and again
+
+    for gpu in tf.config.list_physical_devices("GPU"):  # take memory as needed, and leave the rest to others
+        tf.config.experimental.set_memory_growth(gpu, True)
 
     IDS = tf.TensorSpec([None, None], tf.int32)  # [batch, length]
 
@@ -94,7 +108,8 @@ if BACKEND == "tensorflow":
     def _apply(loss, variables, optimizer, targets, *inputs):
         with tf.GradientTape() as tape:
             value = tf.reduce_mean(loss(targets, *inputs))
-        optimizer.apply(tape.gradient(value, variables), variables)
+        # dense: the norm of a gradient in pieces would count a word that comes twice as two
+        optimizer.apply([tf.convert_to_tensor(g) for g in tape.gradient(value, variables)], variables)
         return value
 
 else:

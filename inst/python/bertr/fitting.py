@@ -15,34 +15,34 @@ from .train import Training
 
 def fit(model, task_name, a, b, target, validation, options, on_event):
     """Trains a copy of the model's encoder (the encoder itself where only the head is trained) with a task's head."""
-    began = time.time()
+    began = time.perf_counter()
     task = find_task(task_name).from_target(target)
     max_len = model.length(options.get("max_len"))
     seed = int(options.get("seed") or 0)
-    encodings = model.tokenizer.encode(a, b, max_len)
+    encodings = model.encode(a, b, max_len)
     targets = task.targets(target, encodings)
     seen = None
     if validation:
-        seen_encodings = model.tokenizer.encode(validation["a"], validation["b"], max_len)
+        seen_encodings = model.encode(validation["a"], validation["b"], max_len)
         seen = (seen_encodings, task.targets(validation["target"], seen_encodings))
     plan = make_plan(options, len(encodings), model.config.hidden_size)
     check_train(plan.train, model.config.num_layers)
     head_options = {"units": [int(n) for n in options["head"].get("units") or []],
                     "dropout": options["head"].get("dropout"),
-                    "pool": options["head"].get("pool") or model.checkpoint.pooling}
+                    "pool": model.pool(options["head"].get("pool"))}
     network = build_network(model, task, head_options, plan.train, seed, options.get("dropout"))
     on_event("start", {"rows": len(encodings), "epochs": plan.epochs, "batch_size": plan.batch_size,
                        "learning_rate": plan.learning_rate, "max_len": max_len})
-    scorer = feature_scorer(model, network, plan.train)
-    training = Training(network, plan, encodings, targets, seen, seed, on_event, scorer)
-    training.run()
+    training = Training(network, plan, encodings, targets, seen, seed, on_event,
+                        feature_scorer(model, network, plan.train))
+    interrupted = training.run()
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
         "rows": len(encodings), "valid_rows": len(seen[0]) if seen else 0, "n_truncated": encodings.n_truncated,
-        "epochs_done": len(training.history.columns.get("epoch", [])), "interrupted": training.interrupted,
-        "parameters_trained": training.parameters, "seconds": time.time() - began,
+        "epochs_done": training.history.rows, "interrupted": interrupted,
+        "parameters_trained": training.parameters, "seconds": time.perf_counter() - began,
     }
-    return Fit(model, network, head_options, facts, training.history.columns)
+    return Fit(model, network, head_options, facts, training.history.columns, training.scorer)
 
 
 def feature_scorer(model, network, train):
@@ -55,8 +55,6 @@ def feature_scorer(model, network, train):
 
 def build_network(model, task, head_options, train, seed=0, dropout=None):
     """The network of a fit, untrained: also what a saved fit's weights are put into."""
-    if head_options["pool"] == "pooler" and "pooler/kernel" not in model.checkpoint.tensors:
-        raise BertrError("no_pooler", "This checkpoint has no pooler.", 'Use pool = "cls" or pool = "mean".')
     backbone = model.backbone if train == "head" else build_backbone(model.checkpoint, seed, dropout)
     rate = head_options["dropout"]
     if rate is None:

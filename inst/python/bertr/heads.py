@@ -17,7 +17,7 @@ class PrototypeHead(keras.layers.Layer):
     """
 
     def __init__(self, classes, dropout, initializer_range, seed, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(dtype="float32", **kwargs)
         self.classes, self.rate = classes, dropout
         self.initializer = keras.initializers.TruncatedNormal(stddev=initializer_range, seed=seed)
         self.drop = Dropout(seed)
@@ -71,7 +71,7 @@ class DenseHead(keras.layers.Layer):
     """Hidden layers of ReLU units, each followed by dropout, then a linear output."""
 
     def __init__(self, outputs, units, dropout, seed, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(dtype="float32", **kwargs)
         self.rate = dropout
         self.drop = Dropout(seed)
         self.stack = [

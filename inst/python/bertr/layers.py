@@ -77,6 +77,7 @@ class Embeddings(keras.layers.Layer):
 
     def call(self, ids, segments, positions, training=False):  # each [tokens] or [batch, length]
         # the few segments as a product: its gradient is a product too, not a contended scatter
+        positions = ops.minimum(positions, self.config.max_positions - 1)  # padding may lie beyond the last one
         kinds = ops.one_hot(segments, self.config.num_segments, dtype=self.compute_dtype)
         x = ops.take(self.word, ids, axis=0) + ops.take(self.position, positions, axis=0)
         x = self.norm(x + ops.matmul(kinds, self.segment))

@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import hashlib
+import zlib
 
 from .backbone import build_backbone
 from .errors import BertrError
@@ -24,6 +26,10 @@ class Model:
     def backbone(self):
         return build_backbone(self.checkpoint)
 
+    @functools.cached_property
+    def fingerprint(self):
+        return fingerprint(self.checkpoint)
+
     def length(self, max_len):
         """The length to cut texts at: the one asked for, checked, or the model's own."""
         if max_len is None:
@@ -33,6 +39,20 @@ class Model:
                              f"{self.config.max_positions} positions.",
                              f"Give at most {self.config.max_positions}; longer texts are cut, and counted.")
         return int(max_len)
+
+    def encode(self, a, b, max_len=None, offsets=False):
+        """Token ids of texts, or of pairs of texts."""
+        if b is not None and self.config.num_segments < 2:
+            raise BertrError("pairs", "This model was trained on single texts: it has no second segment.",
+                             "Paste the two texts together, or use another model.")
+        return self.tokenizer.encode(a, b, self.length(max_len), offsets=offsets)
+
+    def pool(self, kind):
+        """The pooling asked for, checked, or the checkpoint's own."""
+        kind = kind or self.checkpoint.pooling
+        if kind == "pooler" and "pooler/kernel" not in self.checkpoint.tensors:
+            raise BertrError("no_pooler", "This checkpoint has no pooler.", 'Use pool = "cls" or pool = "mean".')
+        return kind
 
     def scorer(self, pool, layers):
         """Scores texts by the mean of these `layers`, pooled; `pool` "none" gives a vector a token."""
@@ -49,25 +69,37 @@ class Model:
         return self.scorers[key]
 
 
+def fingerprint(checkpoint):
+    """Tells whether two checkpoints hold the same weights and vocabulary, wherever and however they are stored.
+    Made of checksums, which take a tenth of the time of hashing every byte."""
+    parts = [f"{name} {value.shape} {zlib.crc32(value.data)}" for name, value in sorted(checkpoint.tensors.items())]
+    parts.append(str(zlib.crc32("\n".join(checkpoint.vocab).encode("utf-8", "surrogatepass"))))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 class Fit:
     """A trained network with the model it came from. `facts` and `history` are plain data about the training."""
 
-    def __init__(self, model, network, head_options, facts, history):
-        self.base, self.network = model, network
+    def __init__(self, base, network, head_options, facts, history, scorer=None):
+        self.base, self.network = base, network
         self.head_options, self.facts, self.history = head_options, facts, history
         self.spec = ""  # R's own part, as JSON text
-        self.fitted_scorer = Scorer(lambda *x: network(*x), network, network.task.per_token)
+        self.scorer = scorer or Scorer(lambda *x: network(*x), network, network.task.per_token)
 
     @property
     def task(self):
         return self.network.task
 
+    def checkpoint(self):
+        """The trained encoder, to be written."""
+        base = dataclasses.replace(self.base.checkpoint, max_len=self.facts["max_len"])
+        if self.facts["train"] == "head":
+            return base  # the encoder was not changed
+        return dataclasses.replace(base, tensors=self.network.backbone.tensors())
+
     @functools.cached_property
     def model(self):
-        """The trained encoder as a model of its own, for embeddings and for saving."""
-        if self.facts["train"] == "head":
-            return self.base  # the encoder was not changed
-        tensors = self.network.backbone.tensors()
-        model = Model(dataclasses.replace(self.base.checkpoint, tensors=tensors), self.base.source, self.base.max_len)
+        """The trained encoder as a model of its own, for embeddings."""
+        model = Model(self.checkpoint(), self.base.source)
         model.backbone = self.network.backbone
         return model

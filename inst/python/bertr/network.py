@@ -7,7 +7,7 @@ class Network(keras.layers.Layer):
     """`call` goes from ids to the head's outputs; `features` and `head` are its two halves."""
 
     def __init__(self, backbone, head, task, pool, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(dtype="float32", **kwargs)
         self.backbone, self.head, self.task, self.pool = backbone, head, task, pool
         head.build((None, backbone.config.hidden_size))
         self.built = True
@@ -23,8 +23,11 @@ class Network(keras.layers.Layer):
     def train_only(self, train):
         """`train`: "all", "head" or "top:k", the last k blocks. The head is always trained, the pooler where it is
         read."""
-        n = self.backbone.config.num_layers
-        first = {"all": 0, "head": n}.get(train)
-        self.backbone.train_from(n - int(train.split(":")[1]) if first is None else first)
+        self.backbone.train_upper({"all": None, "head": 0}[train] if train in ("all", "head") else top_layers(train))
         if self.backbone.pooler:
             self.backbone.pooler.trainable = train != "head" and self.pool == "pooler" and not self.task.per_token
+
+
+def top_layers(train):
+    """The k of "top:k"."""
+    return int(train.removeprefix("top:"))

@@ -1,9 +1,11 @@
 """Fits and models in folders and in bytes. Weights are safetensors, all else JSON: no pickle is read or written."""
 
+import contextlib
 import dataclasses
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 
@@ -14,7 +16,7 @@ from safetensors.numpy import load, load_file, save, save_file
 from .config import BertConfig, read_json
 from .errors import BertrError
 from .fitting import build_network
-from .hub import DEFAULT, resolve, sha256
+from .hub import DEFAULT, resolve
 from .model import Fit, Model
 from .tasks import find_task
 from .weights import Checkpoint, read_checkpoint, write_huggingface
@@ -29,7 +31,10 @@ HEAD = "head.safetensors"
 def save_folder(thing, folder, spec):
     """Writes a Model or Fit into `folder`: first whole and beside it, then in its place, so that whatever goes
     wrong the folder that was there before survives."""
-    folder = os.path.abspath(os.path.expanduser(folder))
+    folder = os.path.realpath(os.path.expanduser(folder))
+    if os.path.isdir(folder) and os.path.samefile(folder, os.getcwd()):
+        raise BertrError("save", f"'{folder}' is the working directory, which cannot be replaced.",
+                         "Name a folder inside it.")
     try:
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         beside = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}-", dir=os.path.dirname(folder))
@@ -37,7 +42,7 @@ def save_folder(thing, folder, spec):
         raise _unsaved(folder, e) from None
     try:
         _write(thing, beside, spec)
-        os.chmod(beside, 0o755 & ~_umask())
+        os.chmod(beside, os.stat(folder).st_mode & 0o777 if os.path.isdir(folder) else 0o777 & ~_umask())
         _swap(beside, folder)
     except OSError as e:
         raise _unsaved(folder, e) from None
@@ -47,11 +52,10 @@ def save_folder(thing, folder, spec):
 
 def _write(thing, folder, spec):
     fitted = isinstance(thing, Fit)
-    model = thing.model if fitted else thing
-    checkpoint = dataclasses.replace(model.checkpoint, max_len=model.max_len)
+    checkpoint = thing.checkpoint() if fitted else dataclasses.replace(thing.checkpoint, max_len=thing.max_len)
     _with_disk_errors(write_huggingface, folder, checkpoint)
-    meta = {"format": FORMAT, "spec": spec, "tokenizer": checkpoint.tokenizer, "max_len": model.max_len,
-            "pooling": checkpoint.pooling, "source": model.source}
+    meta = {"format": FORMAT, "spec": spec, "tokenizer": checkpoint.tokenizer, "max_len": checkpoint.max_len,
+            "pooling": checkpoint.pooling, "source": thing.base.source if fitted else thing.source}
     if fitted:
         meta["fit"] = _fit_meta(thing)
         _with_disk_errors(save_file, _head_tensors(thing), os.path.join(folder, HEAD))
@@ -64,24 +68,28 @@ def _with_disk_errors(write, *args):
     try:
         write(*args)
     except Exception as e:
-        if "os error" in str(e).lower() or "no space" in str(e).lower():
-            raise OSError(errno.ENOSPC if "28" in str(e) else errno.EIO, str(e)) from None
-        raise
+        number = re.search(r"os error (\d+)", str(e))
+        if not number:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
 
 
 def _swap(beside, folder):
-    if not os.path.exists(folder):
+    """`beside` in the place of `folder`. What was there is deleted only when the new one is in place."""
+    if not os.path.lexists(folder):
         os.rename(beside, folder)
         return
     old = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}-old-", dir=os.path.dirname(folder))
-    os.rename(folder, os.path.join(old, "it"))
+    kept = os.path.join(old, os.path.basename(folder))
     try:
+        os.rename(folder, kept)
         os.rename(beside, folder)
-    except OSError:
-        os.rename(os.path.join(old, "it"), folder)
+    except BaseException:  # an interrupt too
+        if os.path.lexists(kept):
+            os.rename(kept, folder)
+        os.rmdir(old)
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _unsaved(folder, error):
@@ -96,44 +104,53 @@ def _umask():
     return mask
 
 
-def load_folder(source, layers=None, tokens="wordpiece", lower_case=None, max_len=None):
+def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None):
     """The Model, or the Fit, that `source` names."""
     folder = resolve(source)
+    path = os.path.join(folder, META)
+    meta = read_json(path) if os.path.exists(path) else {}
+    _check_format(meta, f"'{folder}'")
     checkpoint = read_checkpoint(folder, layers)
-    meta = read_json(os.path.join(folder, META)) if checkpoint.format == "bertr" else {}
-    if meta.get("format", FORMAT) > FORMAT:
-        raise BertrError("format", f"'{folder}' was written by a newer bertr (format {meta['format']}).",
-                         "Update bertr.")
-    settings = {**checkpoint.tokenizer, **meta.get("tokenizer", {})}
-    if tokens != "wordpiece":
-        settings["mode"] = tokens
-    if lower_case is not None:
-        settings["lower_case"] = lower_case
+    given = {"mode": tokens, "lower_case": lower_case}
+    settings = {**checkpoint.tokenizer, **meta.get("tokenizer", {}),
+                **{name: value for name, value in given.items() if value is not None}}
     checkpoint = dataclasses.replace(checkpoint, tokenizer=settings, pooling=meta.get("pooling", checkpoint.pooling))
     model = Model(checkpoint, meta.get("source") or source or DEFAULT, max_len or meta.get("max_len"))
     if "fit" not in meta:
         return model
     if layers is not None:
         raise BertrError("layers", "A fitted model cannot be cut to lower layers.", "Cut the model before the fit.")
+    with _told_as_damaged(f"The fit in '{folder}'"):
+        return _make_fit(model, meta["fit"], load_file(os.path.join(folder, HEAD)), meta["spec"])
+
+
+def _check_format(meta, what):
+    if meta.get("format", FORMAT) > FORMAT:
+        raise BertrError("format", f"{what} was written by a newer bertr (format {meta['format']}).", "Update bertr.")
+
+
+@contextlib.contextmanager
+def _told_as_damaged(what):
     try:
-        head = load_file(os.path.join(folder, HEAD))
+        yield
+    except BertrError:
+        raise
     except Exception as e:
-        raise BertrError("checkpoint", f"'{HEAD}' in '{folder}' could not be read: {e}.",
-                         "Save the fit again.") from None
-    return _make_fit(model, meta["fit"], head, meta["spec"])
+        raise BertrError("damaged", f"{what} could not be read: {e}.", "It is damaged: save or fit it again.") from None
 
 
 # ---------------------------------------------------------------- bytes, for saveRDS()
 
 def to_bytes(fit):
     """The whole fit, or with train = "head" the head and a reference to the base model."""
-    checkpoint = fit.model.checkpoint
+    checkpoint = fit.checkpoint()
     meta = {"format": FORMAT, "spec": fit.spec, "fit": _fit_meta(fit), "max_len": fit.base.max_len,
             "source": fit.base.source}
     tensors = {f"head/{name}": value for name, value in _head_tensors(fit).items()}
     if fit.facts["train"] == "head":
-        meta["base"] = {"folder": checkpoint.folder, "sha256": fingerprint(checkpoint.folder),
-                        "layers": fit.base.config.num_layers, "tokenizer": checkpoint.tokenizer}
+        meta["base"] = {"folder": checkpoint.folder, "fingerprint": fit.base.fingerprint,
+                        "layers": fit.base.config.num_layers, "tokenizer": checkpoint.tokenizer,
+                        "pooling": checkpoint.pooling}
     else:
         meta["checkpoint"] = {
             "config": dataclasses.asdict(checkpoint.config), "vocab": checkpoint.vocab,
@@ -145,18 +162,21 @@ def to_bytes(fit):
 def from_bytes(data, base=None):
     """The fit of `to_bytes`. `base` is where to look for the base model if it has moved."""
     data = bytes(data)
-    size = int.from_bytes(data[:8], "little")
-    meta = json.loads(json.loads(data[8:8 + size])["__metadata__"]["bertr"])
-    tensors = load(data)
-    part = {k: {n.removeprefix(k): v for n, v in tensors.items() if n.startswith(k)} for k in ("head/", "bert/")}
-    if "base" in meta:
-        model = _base_model(meta, base)
-    else:
-        c = meta["checkpoint"]
-        checkpoint = Checkpoint(BertConfig(**c["config"]), part["bert/"], c["vocab"], c["tokenizer"], c["pooling"],
-                                meta["max_len"], "bertr", c["folder"], {}, {})
-        model = Model(checkpoint, meta["source"], meta["max_len"])
-    return _make_fit(model, meta["fit"], part["head/"], meta["spec"])
+    with _told_as_damaged("The fit"):
+        size = int.from_bytes(data[:8], "little")
+        meta = json.loads(json.loads(data[8:8 + size])["__metadata__"]["bertr"])
+        _check_format(meta, "The fit")
+        tensors = load(data)
+        part = {k: {n.removeprefix(k): v for n, v in tensors.items() if n.startswith(k)} for k in ("head/", "bert/")}
+        model = _base_model(meta, base) if "base" in meta else _own_model(meta, part["bert/"])
+        return _make_fit(model, meta["fit"], part["head/"], meta["spec"])
+
+
+def _own_model(meta, tensors):
+    c = meta["checkpoint"]
+    checkpoint = Checkpoint(BertConfig(**c["config"]), tensors, c["vocab"], c["tokenizer"], c["pooling"],
+                            meta["max_len"], "bertr", c["folder"], {}, {})
+    return Model(checkpoint, meta["source"], meta["max_len"])
 
 
 def _base_model(meta, moved):
@@ -164,19 +184,14 @@ def _base_model(meta, moved):
     wanted = meta["base"]
     places = [p for p in (moved, wanted["folder"]) if p and os.path.isdir(os.path.expanduser(p))]
     folder = places[0] if places else resolve(meta["source"])
-    if fingerprint(folder) != wanted["sha256"]:
-        raise BertrError("base", f"The base model in '{folder}' is not the one this fit was trained on.",
-                         "A fit with train = \"head\" keeps only the head: restore the base model, or use bert_save().")
-    checkpoint = read_checkpoint(folder, wanted["layers"])
-    return Model(dataclasses.replace(checkpoint, tokenizer=wanted["tokenizer"]), meta["source"], meta["max_len"])
-
-
-def fingerprint(folder):
-    """The sha256 of a checkpoint's weights: of the one file, or over those of several."""
-    files = sorted(f for f in os.listdir(folder)
-                   if f.endswith(".safetensors") and f != HEAD or ".ckpt.data" in f)
-    sums = [sha256(os.path.join(folder, f)) for f in files]
-    return sums[0] if len(sums) == 1 else "+".join(sums)
+    checkpoint = dataclasses.replace(read_checkpoint(folder, wanted["layers"]), tokenizer=wanted["tokenizer"],
+                                     pooling=wanted["pooling"])
+    model = Model(checkpoint, meta["source"], meta["max_len"])
+    if model.fingerprint != wanted["fingerprint"]:
+        raise BertrError("base", f"The model in '{folder}' is not the one this fit was trained on "
+                         f"('{wanted['folder']}' at that time).",
+                         "A fit with train = \"head\" keeps only the head: restore its model, or use bert_save().")
+    return model
 
 
 # ---------------------------------------------------------------- a fit's own part

@@ -40,7 +40,7 @@ class Encodings:
     def take(self, rows):
         """The rows asked for, in that order."""
         rows = np.asarray(rows, np.int64)
-        lengths = self.lengths[rows]
+        lengths = self.row_splits[rows + 1] - self.row_splits[rows]
         splits = _splits(lengths)
         at = np.arange(splits[-1]) + np.repeat(self.row_splits[rows] - splits[:-1], lengths)  # [total]
         full = self.full_lengths[rows]
@@ -94,12 +94,6 @@ class Tokenizer:
             self._chunks, self._starts, pieces = str, lambda text: range(len(text)), self._character
         self._ids = _Cache(lambda chunk: (i for i, _, _ in pieces(chunk)))
         self._spans = _Cache(lambda chunk: (at for _, start, end in pieces(chunk) for at in (start, end)))
-
-    def settings(self):
-        """The constructor's arguments but the vocabulary."""
-        return {"lower_case": self.lower_case, "strip_accents": self.strip_accents,
-                "chinese_chars": self.chinese_chars, "max_word_chars": self.max_word_chars,
-                "keep_special": self.keep_special, "mode": self.mode}
 
     def encode(self, texts, pairs=None, max_len=512, offsets=False):
         """`[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]`, of every text, cut to `max_len` tokens."""

@@ -11,140 +11,163 @@ from .errors import BertrError
 from .infer import Scorer
 from .optim import bert_adamw
 
-START_ROWS = 5000  # rows whose features start the head; more would cost time and tell nothing new
 CALL_SECONDS = 0.2  # of a head's epochs, so many are run in one call, and an interrupt waits for
 
 
 class History:
-    """One row an epoch, as columns."""
+    """One row an epoch, as columns; what an interrupted epoch lacks is NaN."""
 
     def __init__(self):
         self.columns = {}
+        self.rows = 0
 
     def add(self, row):
-        for name, value in row.items():
-            self.columns.setdefault(name, []).append(value)
+        for name in {**self.columns, **row}:
+            self.columns.setdefault(name, [float("nan")] * self.rows).append(row.get(name, float("nan")))
+        self.rows += 1
 
 
 class Training:
     """One run: network, data and plan. After `run()` the network is trained and `history` filled."""
 
-    def __init__(self, network, plan, encodings, targets, validation, seed, on_event, scorer):
-        """`scorer` gives what the head reads from encoded rows, with the encoder as it is before training."""
-        self.network, self.plan, self.seed, self.scorer = network, plan, seed, scorer
+    def __init__(self, network, plan, encodings, targets, validation, seed, on_event, features_scorer):
+        """`features_scorer` gives what the head reads from encoded rows, the encoder being as before training."""
+        self.network, self.plan, self.task = network, plan, network.task
         self.encodings, self.targets = encodings, targets
         self.validation = validation  # (encodings, targets) or None
         self.emit = on_event
+        self.features_scorer = features_scorer
+        self.scorer = Scorer(lambda *x: network(*x), network, network.task.per_token)
         self.history = History()
-        self.interrupted = False
+        self.steps_done = 0
         self.parameters = 0  # how many numbers were trained
         self.rng = np.random.default_rng(seed)
 
     def run(self):
-        """Trains by the plan; an interrupt ends it at the last whole step."""
+        """Trains by the plan. True if an interrupt ended it, at a whole step; before the first step nothing is
+        learnt, and the interrupt goes on."""
         try:
             if self.plan.train == "head":
                 self._fit_head()
             else:
-                self._start_head()
+                self._start_head(self.features_scorer)
                 self._fine_tune()
         except KeyboardInterrupt:
-            self.interrupted = True
-
-    # ------------------------------------------------------------ the head on features
+            if not self.steps_done:
+                raise
+            return True
+        return False
 
     def _score(self, scorer, encodings):
         total = len(encodings)
         return scorer.encodings(encodings, lambda done: self.emit("encode", {"done": done, "total": total}))
 
-    def _features(self, encodings):
-        return self._score(self.scorer, encodings)
-
-    def _head_steps(self, epochs, rate, features):
-        head, task, plan = self.network.head, self.network.task, self.plan
-        self._counted(head.trainable_variables)
-        steps = epochs * -(-len(self.targets) // plan.batch_size)
-        optimizer = bert_adamw(head.trainable_variables, rate, steps, plan.warmup, plan.weight_decay, plan.clip)
-        return FeatureSteps(lambda y, x: task.loss(y, head(x, training=True)), head.trainable_variables,
-                            head.non_trainable_variables, optimizer, self.targets, features)
-
-    def _counted(self, variables):
+    def _optimizer(self, variables):
+        plan = self.plan
         self.parameters = sum(int(np.prod(v.shape)) for v in variables)
-        return variables
+        steps = plan.epochs * -(-len(self.encodings) // plan.batch_size)
+        return bert_adamw(variables, plan.learning_rate, steps, plan.warmup, plan.weight_decay, plan.clip)
 
-    def _shuffled(self):
-        order, size = self.rng.permutation(len(self.targets)), self.plan.batch_size
-        return [order[i:i + size] for i in range(0, len(order), size)]
+    # ------------------------------------------------------------ the head on features
 
-    def _start_head(self):
-        rows = self.rng.permutation(len(self.targets))[:START_ROWS]
-        features = self._features(self.encodings.take(rows))
-        self.network.task.start_head(self.network.head, features, self.targets[rows])
+    def _start_head(self, scorer):
+        head = self.network.head
+        rows = self.task.start_rows(head, self.targets, self.rng)
+        if rows is not None:
+            self.task.start_head(head, self._score(scorer, self.encodings.take(rows)), self.targets[rows])
 
     def _fit_head(self):
-        plan = self.plan
-        features = self._features(self.encodings)
-        self.network.task.start_head(self.network.head, features, self.targets)
-        seen = self.validation and (self._features(self.validation[0]), self.validation[1])
-        steps = self._head_steps(plan.epochs, plan.learning_rate, features)
+        """Every text is encoded once, whatever the number of epochs."""
+        plan, head = self.plan, self.network.head
+        features = self._score(self.features_scorer, self.encodings)
+        rows = self.task.start_rows(head, self.targets, self.rng)
+        if rows is not None:
+            self.task.start_head(head, features[rows], self.targets[rows])
+        seen = self.validation and self._score(self.features_scorer, self.validation[0])
+        variables = head.trainable_variables
+        steps = FeatureSteps(lambda y, x: self.task.loss(y, head(x, training=True)), variables,
+                             head.non_trainable_variables, self._optimizer(variables), self.targets, features)
         epoch, at_once = 0, 1
         while epoch < plan.epochs:
-            began = time.time()
+            began = time.perf_counter()
             epochs = [self._shuffled() for _ in range(min(at_once, plan.epochs - epoch))]
-            losses = np.split(steps([b for e in epochs for b in e]), len(epochs))
+            losses = steps([b for e in epochs for b in e])
             steps.finish()
-            seconds = (time.time() - began) / len(epochs)
-            for batches, of_epoch in zip(epochs, losses, strict=True):
-                self._end_epoch(epoch, seconds, of_epoch, batches, seen and (self._head_outputs(seen[0]), seen[1]))
-                epoch += 1
-            at_once = 1 if seen else max(1, int(CALL_SECONDS / seconds))
+            self.steps_done += len(losses)
+            seconds = (time.perf_counter() - began) / len(epochs)
+            of_epochs = zip(np.split(losses, len(epochs)), epochs, strict=True)
+            rows = [self._row(epoch + i, seconds, *of_epoch) for i, of_epoch in enumerate(of_epochs)]
+            if seen is not None:
+                rows[-1] |= self._judge(ops.convert_to_numpy(head(seen)))
+            for row in rows:
+                self.history.add(row)
+            for row in rows:  # only now: telling may end in an interrupt
+                self.emit("epoch", {**row, "epochs": plan.epochs})
+            epoch += len(epochs)
+            at_once = 1 if seen is not None else max(1, int(CALL_SECONDS / max(seconds, 1e-6)))
+        self._check_weights(variables)
 
-    def _head_outputs(self, features):
-        return ops.convert_to_numpy(self.network.head(features))
+    def _shuffled(self):
+        order, size = self.rng.permutation(len(self.encodings)), self.plan.batch_size
+        return [order[i:i + size] for i in range(0, len(order), size)]
 
     # ------------------------------------------------------------ everything
 
     def _fine_tune(self):
-        plan, network = self.plan, self.network
-        network.train_only(plan.train)
-        total = plan.epochs * -(-len(self.targets) // plan.batch_size)
-        variables = self._counted(network.trainable_variables)
-        optimizer = bert_adamw(variables, plan.learning_rate, total, plan.warmup, plan.weight_decay, plan.clip)
-        step = TrainStep(lambda y, *x: network.task.loss(y, network(*x, training=True)), variables,
-                         network.non_trainable_variables, optimizer, self.targets[:1])
-        scorer = Scorer(lambda *x: network(*x), network, network.task.per_token)
+        network, task = self.network, self.task
+        network.train_only(self.plan.train)
+        variables = network.trainable_variables
+        step = TrainStep(lambda y, *x: task.loss(y, network(*x, training=True)), variables,
+                         network.non_trainable_variables, self._optimizer(variables), self._batch([0])[0])
         try:
-            for epoch in range(plan.epochs):
-                self._one_epoch(epoch, step, scorer)
+            for epoch in range(self.plan.epochs):
+                self._one_epoch(epoch, step)
         finally:
             step.finish()
+        self._check_weights(variables)
 
-    def _one_epoch(self, epoch, step, scorer):
-        began, plan = time.time(), self.plan
+    def _batch(self, rows):
+        inputs = static_shapes(self.encodings.pad(rows), self.plan.batch_size)
+        return self.task.batch(self.targets, self.encodings, rows), *inputs
+
+    def _one_epoch(self, epoch, step):
+        began, plan = time.perf_counter(), self.plan
         batches = training_batches(self.encodings.lengths, plan.batch_size, self.rng)
-        losses = []
+        losses, total, seen = [], 0.0, 0
         for i, rows in enumerate(batches):
-            inputs = static_shapes(self.encodings.pad(rows), plan.batch_size)
-            losses.append(step(self.targets[rows], *inputs))
+            losses.append(step(*self._batch(rows)))
+            self.steps_done += 1
+            if not np.isfinite(losses[-1]):
+                self._diverged(epoch)
+            total, seen = total + losses[-1] * len(rows), seen + len(rows)
             self.emit("step", {"epoch": epoch + 1, "epochs": plan.epochs, "step": i + 1, "steps": len(batches),
-                               "loss": float(np.mean(losses))})
+                               "loss": total / seen})
         step.finish()
-        seen = self.validation
-        seconds = time.time() - began
-        self._end_epoch(epoch, seconds, losses, batches, seen and (self._score(scorer, seen[0]), seen[1]))
+        row = self._row(epoch, time.perf_counter() - began, losses, batches)
+        try:
+            if self.validation:
+                row |= self._judge(self._score(self.scorer, self.validation[0]))
+        finally:
+            self.history.add(row)
+        self.emit("epoch", {**row, "epochs": plan.epochs})
 
     # ------------------------------------------------------------ telling
 
-    def _end_epoch(self, epoch, seconds, losses, batches, validation):
-        row = {"epoch": epoch + 1, "loss": float(np.average(losses, weights=[len(b) for b in batches]))}
-        if not np.isfinite(row["loss"]):
-            raise BertrError("diverged", f"The loss is no longer a number in epoch {epoch + 1}.",
-                             f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.")
-        if validation:
-            outputs, targets = validation
-            measures = {"loss": float(np.mean(self.network.task.loss(targets, outputs))),
-                        **self.network.task.measures(targets, outputs)}
-            row |= {f"val_{name}": value for name, value in measures.items()}
-        row["seconds"] = seconds
-        self.history.add(row)
-        self.emit("epoch", {**row, "epochs": self.plan.epochs})
+    def _row(self, epoch, seconds, losses, batches):
+        loss = float(np.average(losses, weights=[len(b) for b in batches]))
+        if not np.isfinite(loss):
+            self._diverged(epoch)
+        return {"epoch": epoch + 1, "loss": loss, "seconds": seconds}
+
+    def _judge(self, outputs):
+        encodings, targets = self.validation
+        return {f"val_{name}": value for name, value in self.task.judge(targets, outputs, encodings).items()}
+
+    def _check_weights(self, variables):
+        """The last step's loss was taken before its update."""
+        if not all(np.isfinite(float(ops.sum(v))) for v in variables):
+            self._diverged(self.plan.epochs - 1)
+
+    def _diverged(self, epoch):
+        raise BertrError("diverged", f"The loss is no longer a number in epoch {epoch + 1}.",
+                         f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.")

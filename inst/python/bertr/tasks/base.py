@@ -1,5 +1,7 @@
 """What every task says of itself. The engine (`train.py`, `infer.py`, `store.py`) knows tasks only through this."""
 
+import numpy as np
+
 
 class Task:
     """A task: how R's targets become arrays, which head, which loss, which measures, how outputs become columns.
@@ -9,6 +11,7 @@ class Task:
 
     name = None
     per_token = False  # the head reads every token's state, not one vector a row
+    needs_offsets = False  # `decode` reads `encodings.start` and `encodings.end`
 
     def __init__(self, spec):
         self.spec = spec
@@ -19,15 +22,22 @@ class Task:
         raise NotImplementedError
 
     def targets(self, target, encodings):
-        """Arrays to train on; the first axis is rows, or tokens as in `encodings` where `per_token`."""
+        """Arrays to train on: [rows, ...], or [tokens, ...] as in `encodings`."""
         raise NotImplementedError
+
+    def batch(self, targets, encodings, rows):
+        """The targets of some rows, as `loss` takes them; a task of [tokens, ...] pads them to [batch, length]."""
+        return targets[rows]
 
     def head(self, config, units, dropout, seed):
         """The layer from features to outputs."""
         raise NotImplementedError
 
+    def start_rows(self, head, targets, rng):
+        """The rows whose features the head is started from; None where it is left as it is, at random."""
+
     def start_head(self, head, features, targets):
-        """Starts the head from the frozen encoder's features, where the task knows something better than chance."""
+        """Starts the head from the frozen encoder's features of `start_rows` and their targets."""
 
     def loss(self, targets, outputs):
         """The loss of each row, [batch]."""
@@ -37,6 +47,10 @@ class Task:
         """Named measures over all rows, larger is better, the main one first; numpy in, floats out."""
         raise NotImplementedError
 
-    def decode(self, outputs, encodings):
-        """Columns for R, one entry a row."""
+    def judge(self, targets, outputs, encodings):
+        """Loss and measures on validation rows; targets and outputs are [rows, ...], or [tokens, ...] if per token."""
+        return {"loss": float(np.mean(self.loss(targets, outputs))), **self.measures(targets, outputs)}
+
+    def decode(self, outputs, encodings, a, b):
+        """Columns for R, one entry a row, as arrays or lists; `a` and `b` are the texts themselves."""
         raise NotImplementedError

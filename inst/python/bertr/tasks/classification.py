@@ -6,6 +6,8 @@ from keras import ops
 from ..heads import DenseHead, PrototypeHead
 from .base import Task
 
+START_ROWS, START_OF_CLASS = 5000, 16  # in all, and of each class at least where there are so many
+
 
 class Classification(Task):
     """Target: `codes`, int [rows], from 0; `levels`, the names of the classes in R's order."""
@@ -28,9 +30,17 @@ class Classification(Task):
             return DenseHead(len(self.levels), units, dropout, seed, name="head")
         return PrototypeHead(len(self.levels), dropout, config.initializer_range, seed, name="head")
 
+    def start_rows(self, head, targets, rng):
+        """Of every class some, all of a rare one: more would cost time and tell nothing new."""
+        if not isinstance(head, PrototypeHead):
+            return None
+        most = max(START_OF_CLASS, START_ROWS // len(self.levels))
+        shuffled = rng.permutation(len(targets))
+        classes = [shuffled[targets[shuffled] == k][:most] for k in range(len(self.levels))]
+        return np.concatenate(classes)
+
     def start_head(self, head, features, targets):
-        if isinstance(head, PrototypeHead):
-            head.start(features, targets)
+        head.start(features, targets)
 
     def loss(self, targets, outputs):  # [batch], [batch, classes] -> [batch]
         picked = ops.take_along_axis(outputs, targets[:, None], axis=1)[:, 0]
@@ -39,7 +49,7 @@ class Classification(Task):
     def measures(self, targets, outputs):
         return {"accuracy": float(np.mean(np.argmax(outputs, axis=1) == targets))}
 
-    def decode(self, outputs, encodings):
+    def decode(self, outputs, encodings, a, b):
         z = outputs.astype(np.float64)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return {"prob": z / z.sum(axis=1, keepdims=True)}  # [rows, classes]
