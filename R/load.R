@@ -13,8 +13,9 @@
 #'   `NULL` (default):
 #'   all-MiniLM-L6-v2, a small English model (6 layers, 23 million parameters).
 #' @param layers Keep only the lower layers, for speed: a whole number. `NULL` (default) keeps all.
-#' @param tokens `"wordpiece"` (default), or `"characters"` for one token a character (a space is
-#'   `[unused1]`, a character outside the vocabulary `[UNK]`), made for Chinese.
+#' @param tokens `"wordpiece"` (default, but for a folder saved otherwise), or `"characters"` for one
+#'   token a character (a space is `[unused1]`, a character outside the vocabulary `[UNK]`), made for
+#'   Chinese.
 #' @param lower_case Lower-case texts and strip accents? `NULL` (default) does as the checkpoint says.
 #' @param max_len Longest text in tokens when the model is used: a whole number up to its positions
 #'   (512 for BERT). `NULL` (default) takes the checkpoint's recommended length.
@@ -32,9 +33,7 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
                       max_len = NULL) {
   call <- rlang::current_env()
   given <- !is.null(layers) || !missing(tokens) || !is.null(lower_case) || !is.null(max_len)
-  if (missing(tokens)) {
-    tokens <- "wordpiece"
-  }
+  tokens <- if (!missing(tokens)) tokens
   check_load(x, layers, tokens, lower_case, max_len)
   source <- if (!is.null(x) && file.exists(x)) normalizePath(x) else x
   options <- list(layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len))
@@ -56,7 +55,9 @@ check_load <- function(x, layers, tokens, lower_case, max_len, call = caller_env
   if (!is.null(layers)) {
     check_whole(layers, "layers", call = call)
   }
-  check_choice(tokens, c("wordpiece", "characters"), "tokens", call)
+  if (!is.null(tokens)) {
+    check_choice(tokens, c("wordpiece", "characters"), "tokens", call)
+  }
   if (!is.null(lower_case)) {
     check_flag(lower_case, "lower_case", call)
   }

@@ -32,10 +32,11 @@ py_value <- function(name, ..., on_event = NULL, call = caller_env()) {
 watcher <- function(on_event) {
   function(kind, values) {
     try(on_event(kind, values), silent = TRUE)
+    # Sys.sleep() also runs what waits in R's event loop (of the package later, say), which may fail
     tryCatch({
       allowInterrupts(Sys.sleep(0))
       FALSE
-    }, interrupt = function(e) TRUE)
+    }, interrupt = function(e) TRUE, error = function(e) FALSE)
   }
 }
 
@@ -189,12 +190,11 @@ py_declare <- function() {
   }
 }
 
-py_install <- function(envname, packages, without_dependencies) {
+py_install <- function(envname, packages, options = character()) {
   if (!reticulate::virtualenv_exists(envname)) {
     reticulate::virtualenv_create(envname)
   }
-  reticulate::virtualenv_install(envname, packages)
-  reticulate::virtualenv_install(envname, without_dependencies, pip_options = "--no-deps")
+  reticulate::virtualenv_install(envname, packages, pip_options = options)
 }
 
 # For marshal.R, which alone decides what is converted when

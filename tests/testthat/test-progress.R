@@ -18,9 +18,9 @@ test_that("a bar is written over itself and wiped at the end", {
   con <- file(file, "w")
   bar <- bar_reporter(con)
   bar$event("encode", list(done = 5, total = 10))
-  bar$event("step", list(step = 1, steps = 4))
+  bar$event("step", list(epoch = 1, epochs = 2, step = 2, steps = 4))
   bar$event("epoch", list(epoch = 1, epochs = 2, loss = 0.5, seconds = 1))
-  bar$event("step", list(step = 3, steps = 4))
+  bar$event("step", list(epoch = 2, epochs = 2, step = 2, steps = 4))
   bar$close()
   close(con)
   lines <- strsplit(readChar(file, 1e5), "\r")[[1]]

@@ -100,3 +100,15 @@ test_that("importing leaves no compiled files in the package", {
   bert_vocab(the_model())
   expect_identical(list.files(system.file("python", package = "bertr"), "\\.pyc$", recursive = TRUE), character())
 })
+
+test_that("a model whose folder changed is refused, not used", {
+  folder <- withr::local_tempdir()
+  model <- the_model()
+  path <- file.path(folder, "model")
+  bert_save(model, path)
+  moved <- unserialize(serialize(bert_load(path), NULL))
+  expect_identical(bert_embed(moved, "a"), bert_embed(model, "a"))
+  again <- unserialize(serialize(bert_load(path), NULL))
+  bert_save(quick_fit(label ~ text, faq(), train = "top:1", epochs = 1), path)
+  expect_error(bert_embed(again, "a"), "no longer the one", class = "bertr_error_changed")
+})
