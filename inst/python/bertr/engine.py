@@ -109,7 +109,7 @@ if BACKEND == "tensorflow":
         with tf.GradientTape() as tape:
             value = tf.reduce_mean(loss(targets, *inputs))
         # dense: the norm of a gradient in pieces would count a word that comes twice as two
-        optimizer.apply([tf.convert_to_tensor(g) for g in tape.gradient(value, variables)], variables)
+        optimizer.apply([tf.convert_to_tensor(g) for g in tape.gradient(value, variables)])
         return value
 
 else:
@@ -149,8 +149,9 @@ else:
             def step(trained, others, state, targets, *inputs):
                 (value, others), gradients = jax.value_and_grad(mean_loss, has_aux=True)(
                     trained, others, targets, *inputs)
-                trained, state = optimizer.stateless_apply(state, gradients, trained)
-                return value, [trained, others, state]
+                _, now = _with_values(lambda: optimizer.apply(gradients), variables + optimizer.variables,
+                                      trained + state)
+                return value, [now[:len(trained)], others, now[len(trained):]]
 
             self.function = step
 

@@ -12,63 +12,74 @@ from keras import ops
 
 # as the float32 arithmetic has them: 1 - 0.999 would be off by 1e-5 of itself, and so would the bias correction
 BETA_1, BETA_2 = float(np.float32(0.9)), float(np.float32(0.999))
+EPSILON = 1e-6
 NO_DECAY = ("bias", "gamma", "beta")
 
 
-class WarmupLinear(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises linearly to `peak` over `warmup` steps, then falls linearly; no step is taken at rate zero.
+def warmup_linear(step, peak, warmup, total):
+    """The rate of a step (from 0): peak (step + 1) / warmup, then peak (total - step) / (total - warmup).
 
-    Step t (from 0) has rate peak (t + 1) / warmup, then peak (total - t) / (total - warmup).
-    """
-
-    def __init__(self, peak, warmup, total):
-        self.peak, self.warmup, self.total = peak, warmup, total
-
-    def __call__(self, step):
-        t = ops.cast(step, "float32")
-        rise = (t + 1.0) / max(1, self.warmup)
-        fall = (self.total - t) / max(1, self.total - self.warmup)
-        return self.peak * ops.maximum(0.0, ops.where(t < self.warmup, rise, fall))
-
-    def get_config(self):
-        return {"peak": self.peak, "warmup": self.warmup, "total": self.total}
+    No step is taken at rate zero."""
+    rise = (step + 1.0) / max(1, warmup)
+    fall = (total - step) / max(1, total - warmup)
+    return peak * ops.maximum(0.0, ops.where(step < warmup, rise, fall))
 
 
-class BertAdamW(keras.optimizers.AdamW):
-    """AdamW with epsilon beside the bias-corrected root, as in the paper's algorithm and in torch. Keras adds it to
-    the uncorrected one, which damps the first steps of the many weights with small gradients."""
+class BertAdamW:
+    """AdamW as the paper and torch have it, epsilon beside the bias-corrected root. Keras' own adds it to the
+    uncorrected one, which damps the first steps of the many weights with small gradients, and works out rate and
+    corrections for every variable anew, which for a small head costs more than the update."""
 
-    def update_step(self, gradient, variable, learning_rate):
-        index = self._get_variable_index(variable)
-        m, v = self._momentums[index], self._velocities[index]
-        t = ops.cast(self.iterations + 1, "float32")
+    def __init__(self, trained, learning_rate, steps, warmup, weight_decay, clip):
+        """`warmup` is a share of `steps`, `clip` the largest norm of all gradients together, or None."""
+        self.trained = trained
+        self.rate = lambda step: warmup_linear(step, learning_rate, int(warmup * steps), steps)
+        self.weight_decay, self.clip = weight_decay, clip
+        self.step = keras.Variable(0.0, trainable=False, name="step")
+        self.first, self.second = ([_zeros_like(v) for v in trained] for _ in range(2))
+        self.variables = [self.step, *self.first, *self.second]
+
+    def apply(self, gradients):
+        """One step; the gradients come in the order of the trained variables."""
+        rate, t = self.rate(self.step), self.step + 1.0
         # 1 - beta ^ t, which in float32 would lose half of its digits at the first steps
-        correct_m = -ops.expm1(t * math.log(self.beta_1))
-        correct_v = ops.sqrt(-ops.expm1(t * math.log(self.beta_2)))
-        rate, epsilon = learning_rate * correct_v / correct_m, self.epsilon * correct_v
-        if keras.backend.backend() == "tensorflow":
-            _fused_step(variable, m.value, v.value, gradient, rate, epsilon, self.beta_1, self.beta_2)
-            return
-        self.assign_add(m, (gradient - m) * (1.0 - self.beta_1))
-        self.assign_add(v, (ops.square(gradient) - v) * (1.0 - self.beta_2))
-        self.assign_sub(variable, m * rate / (ops.sqrt(v) + epsilon))
+        correct_m = -ops.expm1(t * math.log(BETA_1))
+        correct_v = ops.sqrt(-ops.expm1(t * math.log(BETA_2)))
+        adam_rate, epsilon, kept = rate * correct_v / correct_m, EPSILON * correct_v, 1.0 - rate * self.weight_decay
+        scale = 1.0
+        if self.clip is not None:
+            norm = ops.sqrt(sum(_sum_of_squares(g) for g in gradients))
+            scale = ops.minimum(1.0, self.clip / (norm + 1e-6))
+        for variable, m, v, gradient in zip(self.trained, self.first, self.second, gradients, strict=True):
+            if self.weight_decay and not variable.name.endswith(NO_DECAY):
+                variable.assign(variable * kept)
+            _adam(variable, m, v, gradient * scale, adam_rate, epsilon)
+        self.step.assign(t)
 
 
-def _fused_step(variable, m, v, gradient, rate, epsilon, beta_1, beta_2):
-    """The same in TensorFlow's one kernel, which passes over memory once instead of ten times: for BERT's 30,000
-    word vectors that is what the step costs. Its own bias correction is switched off by powers of zero."""
+def _zeros_like(variable):
+    return keras.Variable(ops.zeros(variable.shape, variable.dtype), trainable=False)
+
+
+if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-    tf.raw_ops.ResourceApplyAdam(
-        var=variable.handle, m=m.handle, v=v.handle, grad=tf.convert_to_tensor(gradient), beta1_power=0.0,
-        beta2_power=0.0, lr=rate, beta1=beta_1, beta2=beta_2, epsilon=epsilon)
+    def _sum_of_squares(gradient):
+        return 2.0 * tf.nn.l2_loss(gradient)  # one kernel, and no array of squares
 
+    def _adam(variable, m, v, gradient, rate, epsilon):
+        """TensorFlow's one kernel, which passes over memory once instead of ten times: for BERT's 30,000 word vectors
+        that is what the step costs. Its own bias correction is switched off by powers of zero."""
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.value.handle, m=m.value.handle, v=v.value.handle, grad=gradient, beta1_power=0.0,
+            beta2_power=0.0, lr=rate, beta1=BETA_1, beta2=BETA_2, epsilon=epsilon)
 
-def bert_adamw(variables, learning_rate, steps, warmup, weight_decay, clip):
-    """AdamW over `variables`, ready to apply. `warmup` is a share of `steps`, `clip` the largest global norm."""
-    schedule = WarmupLinear(learning_rate, int(warmup * steps), steps)
-    optimizer = BertAdamW(schedule, beta_1=BETA_1, beta_2=BETA_2, weight_decay=weight_decay, epsilon=1e-6,
-                          global_clipnorm=clip)
-    optimizer.exclude_from_weight_decay(var_list=[v for v in variables if v.name.endswith(NO_DECAY)])
-    optimizer.build(variables)
-    return optimizer
+else:
+
+    def _sum_of_squares(gradient):
+        return ops.sum(ops.square(gradient))
+
+    def _adam(variable, m, v, gradient, rate, epsilon):
+        m.assign(BETA_1 * m + (1.0 - BETA_1) * gradient)
+        v.assign(BETA_2 * v + (1.0 - BETA_2) * ops.square(gradient))
+        variable.assign(variable - rate * m / (ops.sqrt(v) + epsilon))

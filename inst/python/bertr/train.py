@@ -9,7 +9,7 @@ from .batches import training_batches
 from .engine import FeatureSteps, TrainStep, static_shapes
 from .errors import BertrError
 from .infer import Scorer
-from .optim import bert_adamw
+from .optim import BertAdamW
 
 CALL_SECONDS = 0.2  # of a head's epochs, so many are run in one call, and an interrupt waits for
 
@@ -66,7 +66,7 @@ class Training:
         plan = self.plan
         self.parameters = sum(int(np.prod(v.shape)) for v in variables)
         steps = plan.epochs * -(-len(self.encodings) // plan.batch_size)
-        return bert_adamw(variables, plan.learning_rate, steps, plan.warmup, plan.weight_decay, plan.clip)
+        return BertAdamW(variables, plan.learning_rate, steps, plan.warmup, plan.weight_decay, plan.clip)
 
     # ------------------------------------------------------------ the head on features
 
