@@ -19,6 +19,9 @@
 #' @param lower_case Lower-case texts and strip accents? `NULL` (default) does as the checkpoint says.
 #' @param max_len Longest text in tokens when the model is used: a whole number up to its positions
 #'   (512 for BERT). `NULL` (default) takes the checkpoint's recommended length.
+#' @param activation `"gelu_erf"` (the exact form) or `"gelu_tanh"` (the approximation in Google's later
+#'   code; they differ by up to 4.7e-4). `NULL` (default) does as the checkpoint says, where plain `"gelu"`
+#'   is the exact form, as Hugging Face reads all of Google's checkpoints.
 #' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit.
 #' @source Formats: <https://github.com/google-research/bert>, <https://huggingface.co/docs/safetensors>.
 #'   Default model: Wang et al. (2020), MiniLM, <https://arxiv.org/abs/2002.10957>, fine-tuned by
@@ -30,25 +33,27 @@
 #' bert_load(layers = 3)
 #' @export
 bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characters"), lower_case = NULL,
-                      max_len = NULL) {
+                      max_len = NULL, activation = NULL) {
   call <- rlang::current_env()
-  given <- !is.null(layers) || !missing(tokens) || !is.null(lower_case) || !is.null(max_len)
   tokens <- if (!missing(tokens)) tokens
-  check_load(x, layers, tokens, lower_case, max_len)
+  check_load(x, layers, tokens, lower_case, max_len, activation)
   source <- if (!is.null(x) && file.exists(x)) normalizePath(x) else x
-  options <- list(layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len))
+  options <- list(
+    layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len),
+    activation = activation
+  )
   py <- py_call("load", source, options, call = call)
   if (!py_value("is_fit", py)) {
     return(new_model(py, options))
   }
-  if (given) {
+  if (any(lengths(options) > 0)) {
     abort("argument", "{.file {x}} holds a fit, whose settings are fixed.",
       "Call {.fn bert_load} with the folder alone.", call = call)
   }
   new_fit(py, read_spec(py_value("spec", py)), serialize = TRUE)
 }
 
-check_load <- function(x, layers, tokens, lower_case, max_len, call = caller_env()) {
+check_load <- function(x, layers, tokens, lower_case, max_len, activation, call = caller_env()) {
   if (!is.null(x)) {
     check_string(x, "x", call)
   }
@@ -63,6 +68,9 @@ check_load <- function(x, layers, tokens, lower_case, max_len, call = caller_env
   }
   if (!is.null(max_len)) {
     check_whole(max_len, "max_len", from = 3, call = call)
+  }
+  if (!is.null(activation)) {
+    check_choice(activation, c("gelu_erf", "gelu_tanh"), "activation", call)
   }
 }
 

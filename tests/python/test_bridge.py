@@ -186,6 +186,23 @@ def test_a_model_is_saved_with_its_settings(tiny, tmp_path):
     assert bridge.describe(bridge.load(str(tmp_path / "m"), {"tokens": "wordpiece"}))["tokens"] == "wordpiece"
 
 
+def test_the_activation_can_be_chosen(tiny, tmp_path):
+    exact, chosen = bridge.load(tiny, {}), bridge.load(tiny, {"activation": "gelu_tanh"})
+    theirs = transformers.BertModel.from_pretrained(tiny, hidden_act="gelu_new").eval()
+    ids = torch.tensor(bridge.tokenize(chosen, ["the cat sleeps"], None, None)["token_ids"]).long()
+    with torch.no_grad():
+        expected = theirs(ids).last_hidden_state[0].numpy()
+    states = [bridge.embed(m, ["the cat sleeps"], None, {"pool": "none"}, None)["values"] for m in (exact, chosen)]
+    np.testing.assert_allclose(states[1], expected, atol=1e-5)
+    assert np.abs(states[0] - expected).max() > 2e-5
+    fitted = small_fit(chosen, (["the cat", "a dog"], [0, 1]), train="head")
+    back = bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None)
+    assert np.array_equal(probabilities(back, ["the cat"]), probabilities(fitted, ["the cat"]))
+    assert bridge.describe(back)["config"]["activation"] == "gelu_tanh"
+    bridge.save(chosen, str(tmp_path / "m"), "")
+    assert bridge.describe(bridge.load(str(tmp_path / "m"), {}))["config"]["activation"] == "gelu_tanh"
+
+
 def test_a_head_refuses_another_base(tiny, sentences, tmp_path):
     """What counts is the weights in memory when it was trained, not the file that has their name later."""
     base = tmp_path / "base"

@@ -18,18 +18,18 @@ GOOGLE = {
 }
 
 
-def test_gelu_means_tanh_in_googles_file_and_erf_in_hugging_faces():
+def test_activations_are_those_of_their_names():
     x = torch.linspace(-4, 4, 101)
     erf = torch.tensor([v * 0.5 * (1 + math.erf(v / math.sqrt(2))) for v in x.tolist()])
     tanh = 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-    for source, expected in (("google", tanh), ("huggingface", erf)):
-        config = BertConfig.from_dict(GOOGLE, source)
-        assert config.activation == {"google": "gelu_tanh", "huggingface": "gelu_erf"}[source]
+    for name, ours, expected in (("gelu", "gelu_erf", erf), ("gelu_new", "gelu_tanh", tanh)):
+        config = BertConfig.from_dict({**GOOGLE, "hidden_act": name})
+        assert config.activation == ours
         torch.testing.assert_close(ACT2FN[config.to_huggingface()["hidden_act"]](x), expected, atol=1e-6, rtol=0)
 
 
 def test_transformers_reads_the_same_values_from_our_json(tmp_path):
-    config = BertConfig.from_dict({**GOOGLE, "layer_norm_eps": 1e-6}, "google")
+    config = BertConfig.from_dict({**GOOGLE, "layer_norm_eps": 1e-6})
     (tmp_path / "config.json").write_text(json.dumps(config.to_huggingface()))
     theirs = transformers.AutoConfig.from_pretrained(tmp_path)
     assert isinstance(theirs, transformers.BertConfig)
@@ -37,11 +37,11 @@ def test_transformers_reads_the_same_values_from_our_json(tmp_path):
         if ours not in ("hidden_act", "pooler_type"):
             assert getattr(theirs, ours) == value
     assert theirs.layer_norm_eps == 1e-6
-    assert BertConfig.from_dict(theirs.to_dict(), "huggingface") == config
+    assert BertConfig.from_dict(theirs.to_dict()) == config
 
 
 def test_head_size():
-    assert BertConfig.from_dict(GOOGLE, "google").head_size == 4
+    assert BertConfig.from_dict(GOOGLE).head_size == 4
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -56,7 +56,7 @@ def test_head_size():
 ])
 def test_a_wrong_value_is_named(change, message):
     with pytest.raises(BertrError, match=message) as e:
-        BertConfig.from_dict({**GOOGLE, **change}, "google")
+        BertConfig.from_dict({**GOOGLE, **change})
     assert e.value.code == "config" and e.value.hint
 
 

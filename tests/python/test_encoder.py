@@ -112,7 +112,7 @@ def small(request):
 def backbone_module_config(d):
     from bertr.config import BertConfig
 
-    return BertConfig.from_dict(d, "huggingface")
+    return BertConfig.from_dict(d)
 
 
 @pytest.mark.parametrize("pool", ["mean", "cls", "pooler"])

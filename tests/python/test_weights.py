@@ -267,7 +267,7 @@ def test_the_tiny_google_checkpoint_is_read_in_full():
         np.testing.assert_array_equal(c.tensors[name], tf.train.load_variable(str(TINY / "bert_model.ckpt"), variable))
     nsp = tf.train.load_variable(str(TINY / "bert_model.ckpt"), "cls/seq_relationship/output_weights")
     np.testing.assert_array_equal(c.tensors["nsp/kernel"], nsp.T)  # the one kernel Google keeps as (out, in)
-    assert c.format == "google" and c.config.activation == "gelu_tanh" and c.vocab[-1] == "boy"
+    assert c.format == "google" and c.config.activation == "gelu_erf" and c.vocab[-1] == "boy"
     assert (c.pooling, c.max_len) == ("pooler", 16)
     assert c.tokenizer == {"lower_case": True, "strip_accents": None, "chinese_chars": True, "max_word_chars": 200,
                            "keep_special": False, "mode": "wordpiece"}
@@ -281,6 +281,7 @@ def test_a_google_checkpoint_of_minilm_has_identical_tensors(checkpoint, torch_m
     c = read_checkpoint(folder)
     same_tensors(c.tensors, checkpoint.tensors)
     assert set(c.unread) == set(slots) and c.vocab == checkpoint.vocab
+    assert c.config == checkpoint.config  # so that the states are the same too
 
 
 def test_any_one_checkpoint_name_will_do(tmp_path):
@@ -378,7 +379,7 @@ def test_a_google_checkpoint_is_written_with_its_own_settings(tmp_path):
     same_tensors(again.tensors, c.tensors)
     assert again.format == "bertr" and again.config == c.config
     assert (again.tokenizer, again.pooling, again.max_len) == (c.tokenizer, c.pooling, c.max_len)
-    assert transformers.AutoConfig.from_pretrained(tmp_path).hidden_act == "gelu_pytorch_tanh"
+    assert transformers.AutoConfig.from_pretrained(tmp_path).hidden_act == "gelu"
     assert transformers.AutoTokenizer.from_pretrained(tmp_path)("all work")["input_ids"] == [2, 5, 6, 3]
 
 
@@ -583,7 +584,7 @@ def test_without_tensorflow_only_googles_files_cannot_be_read(monkeypatch, minil
 
 
 def test_shapes_are_those_of_transformers(torch_model):
-    config = BertConfig.from_dict(torch_model.config.to_dict(), "huggingface")
+    config = BertConfig.from_dict(torch_model.config.to_dict())
     shapes = names.tensor_shapes(config)
     for ours, theirs in names.file_names(6, "huggingface").items():
         if theirs in torch_model.state_dict():

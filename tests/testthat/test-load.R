@@ -55,3 +55,13 @@ test_that("a folder that is no checkpoint is told in one sentence", {
   writeBin(raw(10), file.path(no_weights, "pytorch_model.bin"))
   expect_error(bert_load(no_weights), "pytorch_model.bin|pickle", class = "bertr_error")
 })
+
+test_that("the activation can be chosen, from the known ones", {
+  tanh <- bert_load(activation = "gelu_tanh")
+  expect_identical(bert_config(tanh)$activation, "gelu_tanh")
+  expect_identical(bert_config(the_model())$activation, "gelu_erf")
+  difference <- max(abs(bert_embed(tanh, "Some text") - bert_embed(the_model(), "Some text")))
+  expect_gt(difference, 1e-6)
+  expect_lt(difference, 1e-2)
+  expect_error(bert_load(activation = "gelu"), "gelu_erf", class = "bertr_error_argument")
+})

@@ -20,7 +20,7 @@ def missing_files(folder):
 
 
 def read_config(folder):
-    return BertConfig.from_dict(read_json(os.path.join(folder, "bert_config.json")), "google")
+    return BertConfig.from_dict(read_json(os.path.join(folder, "bert_config.json")))
 
 
 def read_vocab(folder):

@@ -48,7 +48,7 @@ def read_config(folder):
     if d.get("is_decoder"):
         raise BertrError("not_bert", f"'{folder}' holds a BERT decoder, which reads from left to right.",
                          "bertr reads encoders: use another checkpoint.")
-    return BertConfig.from_dict(d, "huggingface")
+    return BertConfig.from_dict(d)
 
 
 def read_vocab(folder):

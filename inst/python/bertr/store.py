@@ -104,13 +104,15 @@ def _umask():
     return mask
 
 
-def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None):
+def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None, activation=None):
     """The Model, or the Fit, that `source` names."""
     folder = resolve(source)
     path = os.path.join(folder, META)
     meta = read_json(path) if os.path.exists(path) else {}
     _check_format(meta, f"'{folder}'")
     checkpoint = read_checkpoint(folder, layers)
+    if activation is not None:
+        checkpoint.config = dataclasses.replace(checkpoint.config, activation=activation)
     given = {"mode": tokens, "lower_case": lower_case}
     settings = {**checkpoint.tokenizer, **meta.get("tokenizer", {}),
                 **{name: value for name, value in given.items() if value is not None}}
@@ -149,7 +151,7 @@ def to_bytes(fit):
     tensors = {f"head/{name}": value for name, value in _head_tensors(fit).items()}
     if fit.facts["train"] == "head":
         meta["base"] = {"folder": checkpoint.folder, "fingerprint": fit.base.fingerprint,
-                        "layers": fit.base.config.num_layers, "tokenizer": checkpoint.tokenizer,
+                        "config": dataclasses.asdict(checkpoint.config), "tokenizer": checkpoint.tokenizer,
                         "pooling": checkpoint.pooling}
     else:
         meta["checkpoint"] = {
@@ -184,8 +186,9 @@ def _base_model(meta, moved):
     wanted = meta["base"]
     places = [p for p in (moved, wanted["folder"]) if p and os.path.isdir(os.path.expanduser(p))]
     folder = places[0] if places else resolve(meta["source"])
-    checkpoint = dataclasses.replace(read_checkpoint(folder, wanted["layers"]), tokenizer=wanted["tokenizer"],
-                                     pooling=wanted["pooling"])
+    config = BertConfig(**wanted["config"])
+    checkpoint = dataclasses.replace(read_checkpoint(folder, config.num_layers), config=config,
+                                     tokenizer=wanted["tokenizer"], pooling=wanted["pooling"])
     model = Model(checkpoint, meta["source"], meta["max_len"])
     if model.fingerprint != wanted["fingerprint"]:
         raise BertrError("base", f"The model in '{folder}' is not the one this fit was trained on "
