@@ -12,6 +12,7 @@ import transformers
 from bertr import backbone as backbone_module
 from bertr.backbone import build_backbone
 from bertr.batches import scoring_batches
+from bertr.config import BertConfig
 from bertr.engine import Forward
 from bertr.heads import DenseHead
 from bertr.network import Network
@@ -104,15 +105,9 @@ def small(request):
         pass
 
     c = Checkpoint()
-    c.config = backbone_module_config(config.to_dict())
+    c.config = BertConfig.from_dict(config.to_dict())
     c.tensors = tensors
     return theirs, build_backbone(c)
-
-
-def backbone_module_config(d):
-    from bertr.config import BertConfig
-
-    return BertConfig.from_dict(d)
 
 
 @pytest.mark.parametrize("pool", ["mean", "cls", "pooler"])

@@ -21,13 +21,7 @@ class Network(keras.layers.Layer):
         return self.head(self.features(ids, segments, mask, training=training), training=training)
 
     def train_only(self, train):
-        """`train`: "all", "head" or "top:k", the last k blocks. The head is always trained, the pooler where it is
-        read."""
-        self.backbone.train_upper({"all": None, "head": 0}[train] if train in ("all", "head") else top_layers(train))
+        """`train`: "all" or "top:k", the last k blocks. The head is always trained, the pooler where it is read."""
+        self.backbone.train_upper(None if train == "all" else int(train.removeprefix("top:")))
         if self.backbone.pooler:
-            self.backbone.pooler.trainable = train != "head" and self.pool == "pooler" and not self.task.per_token
-
-
-def top_layers(train):
-    """The k of "top:k"."""
-    return int(train.removeprefix("top:"))
+            self.backbone.pooler.trainable = self.pool == "pooler" and not self.task.per_token

@@ -1,6 +1,7 @@
 """How long and how fast to train when the user does not say: by the number of rows and what is trained.
 
-The rules were chosen on validation rows of three intent sets with 5 to 10 rows a class (`bench/quality.md`).
+The rules for up to 2,000 rows were chosen on three intent sets with 5 to 10 rows a class (`bench/quality.md`); those
+for more rows are customary.
 """
 
 import dataclasses
