@@ -7,7 +7,7 @@
 #' Without `epochs`, the number of rows decides: 10 up to 500 rows, 8 up to 2,000, 4 up to 10,000,
 #' else 3. The learning rate is 1e-4 for a model as wide as the default (384), and less in
 #' proportion for wider ones; the batch size is 16. With `train = "head"` an epoch costs next to
-#' nothing: 20 times as many, a rate of 1e-3 and batches of 32. The fit prints what was chosen.
+#' nothing: 20 times as many, a rate of 2e-3 and batches of 128. The fit prints what was chosen.
 #' Without dense layers of your own the classifier starts as the nearest class mean, so that few
 #' rows suffice.
 #'

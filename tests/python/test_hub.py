@@ -1,5 +1,6 @@
 """hub.py: which folder a source means, and what is said when there is none."""
 
+import gzip
 import hashlib
 import http.server
 import json
@@ -117,8 +118,21 @@ def test_sha256_is_that_of_hashlib_and_follows_changes(tmp_path):
 
 def test_every_model_of_the_table_is_pinned():
     for entry in hub.MODELS.values():
-        assert len(entry["revision"]) == 40 and all(len(h) == 64 for h in entry["sha256"].values())
+        assert len(entry["revision"]) == 40 and {"model.safetensors", "vocab.txt"} <= set(entry["sha256"])
+        assert all(len(h) == 64 for h in entry["sha256"].values())
     assert hub.DEFAULT in hub.MODELS
+
+
+@pytest.mark.parametrize("name,vocab", [("bert-base-uncased", "uncased"), ("bert-base-cased", "cased"),
+                                        ("bert-base-chinese", "chinese")])
+def test_vocabularies_of_the_table_are_googles(name, vocab):
+    text = gzip.decompress((TINY.parent / "vocabs" / f"{vocab}.txt.gz").read_bytes())
+    assert hub.MODELS[name]["sha256"]["vocab.txt"] == hashlib.sha256(text).hexdigest()
+    # BERT-base by hand: word, 512 positions, 2 segments, norm; 12 layers; pooler
+    words = len(text.splitlines())
+    assert hub.MODELS[name]["parameters"] == (
+        (words + 512 + 2 + 2) * 768 + 12 * (4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768)
+        + 768 * 768 + 768)
 
 
 class FakeHub(http.server.BaseHTTPRequestHandler):

@@ -41,3 +41,31 @@ def test_jax_gives_the_numbers_of_tensorflow(tiny, sentences, tmp_path, train):
     # no dropout, the same order of rows: the same losses but for rounding, which two epochs of training enlarge
     np.testing.assert_allclose(ours["losses"], fitted.history["loss"], rtol=1e-3)
     np.testing.assert_allclose(ours["prob"], expected, atol=1e-2)
+
+
+DROPOUT = """
+from bertr import bridge
+import numpy as np
+from bertr import engine, layers, optim
+import keras
+class Probe(keras.layers.Layer):
+    def build(self, *_):
+        self.generator = keras.random.SeedGenerator(1)
+        self.seen = self.add_weight(shape=(400,), initializer="zeros", name="seen")
+        self.built = True
+    def call(self, x):
+        return layers.dropout(x, 0.5, self.generator, True)
+probe = Probe(); probe.build()
+optimizer = optim.BertAdamW([probe.seen], 0.0, None)
+optimizer.begin(1.0, 10, 0.0)
+step = engine.FeatureSteps(lambda y, x: probe(x)[:, 0] + 0 * probe.seen[0], [probe.seen],
+                           probe.non_trainable_variables, optimizer, np.zeros(400, np.int32), np.ones((400, 1), "f"))
+print([float(step([[i]])[0]) for i in range(40)])
+"""
+
+
+def test_jax_drops_other_numbers_at_every_step():
+    """The state of the random numbers has to be carried from step to step."""
+    out = subprocess.run([sys.executable, "-c", DROPOUT], capture_output=True, text=True, check=True,
+                         env={**os.environ, "KERAS_BACKEND": "jax"})
+    assert set(json.loads(out.stdout)) == {0.0, 2.0}

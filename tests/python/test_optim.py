@@ -22,7 +22,8 @@ def test_adamw_is_torchs_with_berts_exclusions(clip):
     start = {k: rng.normal(size=s).astype(np.float32) for k, s in shapes.items()}
     ours = [keras.Variable(v, name=k) for k, v in start.items()]
     theirs = {k: torch.nn.Parameter(torch.tensor(v)) for k, v in start.items()}
-    optimizer = BertAdamW(ours, 0.1, steps=6, warmup=0.5, weight_decay=0.3, clip=clip)
+    optimizer = BertAdamW(ours, weight_decay=0.3, clip=clip)
+    optimizer.begin(0.1, steps=6, warmup=0.5)
     reference = torch.optim.AdamW(
         [{"params": [theirs["kernel"]], "weight_decay": 0.3},
          {"params": [theirs["bias"], theirs["gamma"]], "weight_decay": 0.0}], lr=0.1, eps=1e-6)

@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from bertr import bridge, fitting, infer, train
+from bertr import bridge, fitting, head_steps, infer, train
 from bertr.batches import scoring_batches, training_batches
 from bertr.errors import BertrError
 from bertr.plan import make_plan
@@ -161,8 +161,8 @@ def probabilities_of(fitted, sentences):
 def test_an_interrupted_head_tells_of_all_epochs_it_was_trained(model, sentences, monkeypatch):
     """Many epochs run in one call: what is told must be what was done."""
     steps = []
-    real = train.FeatureSteps.__call__
-    monkeypatch.setattr(train.FeatureSteps, "__call__", lambda self, b: steps.extend(b) or real(self, b))
+    real = head_steps.HeadSteps.__call__
+    monkeypatch.setattr(head_steps.HeadSteps, "__call__", lambda self, b: steps.extend(b) or real(self, b))
     fitted = fit(model, sentences, on_event=interrupt_at("epoch", 3), train="head", epochs=2000, batch_size=30)
     done = bridge.describe_fit(fitted)["epochs_done"]
     assert 3 <= done < 2000 and len(fitted.history["loss"]) == done == len(steps) / 2
@@ -202,7 +202,7 @@ def test_a_pair_is_read_together(model):
     a = ["the cat", "the dog"] * 20
     b = ["sleeps", "sleeps", "runs", "runs"] * 10
     codes = [0, 1, 1, 0] * 10  # neither text tells the class alone
-    options = {"head": {}, "seed": 1, "learning_rate": 3e-3, "epochs": 30}
+    options = {"head": {}, "seed": 1, "learning_rate": 3e-3, "epochs": 60}
     fitted = bridge.fit(model, "classification", a, b, target(codes), None, options, None)
     prob = bridge.predict(fitted, a, b, {}, None)["prob"]
     assert np.mean(prob.argmax(1) == codes) > 0.95
@@ -242,3 +242,19 @@ def test_batches_hold_every_row_once():
     assert all(len(b) == 1 or len(b) * lengths[b].max() <= 512 for b in scoring)
     padding = [1 - lengths[b].mean() / lengths[b].max() for b in epoch]
     assert np.mean(padding) < 0.15
+
+
+def test_a_second_head_trains_in_the_graph_of_the_first_with_its_own_numbers(tiny, sentences):
+    """Kept steps must take nothing over: weights, moments, random numbers, schedule, rows."""
+    other = (sentences[0][:40], sentences[1][:40])
+    options = {"train": "head", "head": {"units": [8], "dropout": 0.5}, "epochs": 5, "batch_size": 16}
+    kept = bridge.load(tiny, {})
+    fit(kept, sentences, seed=1, learning_rate=1e-2, **options)
+    second = fit(kept, other, seed=2, learning_rate=1e-3, **options)
+    fresh = fit(bridge.load(tiny, {}), other, seed=2, learning_rate=1e-3, **options)
+    assert second.history["loss"] == fresh.history["loss"]
+    np.testing.assert_array_equal(probabilities_of(second, sentences), probabilities_of(fresh, sentences))
+    (steps,) = kept.head_steps.values()
+    assert steps.steps.traces() == 1
+    fit(kept, other, seed=2, weight_decay=0.5, **options)
+    assert len(kept.head_steps) == 1  # another kind: the last one is kept, not all

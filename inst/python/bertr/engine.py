@@ -81,13 +81,13 @@ if BACKEND == "tensorflow":
 
     class FeatureSteps:
         """Many optimiser steps on rows of features that lie in memory, in one graph: a step of a small head takes
-        less time than one call from Python."""
+        less time than one call from Python. The graph serves any features and targets of these types."""
 
         def __init__(self, loss, variables, other_variables, optimizer, targets, features):
-            features, targets = tf.constant(features), tf.constant(targets)
+            order = tf.TensorSpec([None], tf.int32)
 
-            @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int32)])
-            def run(order, splits):  # rows of all batches in turn; where each batch starts and ends
+            @tf.function(input_signature=[order, order, _open(targets), _open(features)])
+            def run(order, splits, targets, features):  # rows of all batches in turn; where each batch starts and ends
                 losses = tf.TensorArray(tf.float32, size=tf.size(splits) - 1)
                 for i in tf.range(tf.size(splits) - 1):
                     rows = order[splits[i]:splits[i + 1]]
@@ -96,14 +96,22 @@ if BACKEND == "tensorflow":
                 return losses.stack()
 
             self.function = run
+            self.begin(targets, features)
+
+        def begin(self, targets, features):
+            """These rows from now on; the variables may have been changed."""
+            self.data = tf.constant(targets), tf.constant(features)
 
         def __call__(self, batches):
             """The mean loss of each batch."""
             splits = np.cumsum([0] + [len(b) for b in batches]).astype(np.int32)
-            return self.function(np.concatenate(batches).astype(np.int32), splits).numpy()
+            return self.function(np.concatenate(batches).astype(np.int32), splits, *self.data).numpy()
 
         def finish(self):
             """The variables are always up to date here."""
+
+        def traces(self):
+            return self.function.experimental_get_tracing_count()
 
     def _apply(loss, variables, optimizer, targets, *inputs):
         with tf.GradientTape() as tape:
@@ -138,7 +146,7 @@ else:
 
         def __init__(self, loss, variables, other_variables, optimizer, targets):
             self.layers = (variables, other_variables, optimizer.variables)
-            self.values = [[v.value for v in group] for group in self.layers]
+            self.begin()
 
             def mean_loss(trained, others, targets, *inputs):
                 rows, now = _with_values(lambda: loss(targets, *inputs), variables + other_variables, trained + others)
@@ -161,6 +169,10 @@ else:
             value, self.values = self.function(*self.values, targets, *inputs)
             return float(value)
 
+        def begin(self):
+            """Takes the values that the variables have now."""
+            self.values = [[v.value for v in group] for group in self.layers]
+
         def finish(self):
             """Writes the trained values back into the variables."""
             for group, values in zip(self.layers, self.values, strict=True):
@@ -171,8 +183,12 @@ else:
         """Many optimiser steps on rows of features that lie in memory."""
 
         def __init__(self, loss, variables, other_variables, optimizer, targets, features):
-            self.targets, self.features = targets, features
             self.step = TrainStep(lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets)
+            self.begin(targets, features)
+
+        def begin(self, targets, features):
+            self.targets, self.features = targets, features
+            self.step.begin()
 
         def __call__(self, batches):
             widest = max(len(b) for b in batches)

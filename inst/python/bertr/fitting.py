@@ -5,6 +5,7 @@ import time
 
 from .backbone import build_backbone
 from .errors import BertrError
+from .head_steps import head_steps
 from .infer import Scorer
 from .model import Fit
 from .network import Network
@@ -30,11 +31,13 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     head_options = {"units": [int(n) for n in options["head"].get("units") or []],
                     "dropout": options["head"].get("dropout"),
                     "pool": model.pool(options["head"].get("pool"))}
+    rate = head_dropout(model, head_options, options.get("dropout"))
     network = build_network(model, task, head_options, plan.train, seed, options.get("dropout"))
     on_event("start", {"rows": len(encodings), "epochs": plan.epochs, "batch_size": plan.batch_size,
                        "learning_rate": plan.learning_rate, "max_len": max_len})
     training = Training(network, plan, encodings, targets, seen, seed, on_event,
-                        feature_scorer(model, network, plan.train))
+                        feature_scorer(model, network, plan.train),
+                        head_steps(model, task, head_options, rate, plan) if plan.train == "head" else None)
     interrupted = training.run()
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
@@ -56,11 +59,16 @@ def feature_scorer(model, network, train):
 def build_network(model, task, head_options, train, seed=0, dropout=None):
     """The network of a fit, untrained: also what a saved fit's weights are put into."""
     backbone = model.backbone if train == "head" else build_backbone(model.checkpoint, seed, dropout)
+    head = task.head(model.config, head_options["units"], head_dropout(model, head_options, dropout), seed)
+    return Network(backbone, head, task, head_options["pool"])
+
+
+def head_dropout(model, head_options, dropout=None):
+    """The head's own rate, else the one asked for the encoder, else the checkpoint's."""
     rate = head_options["dropout"]
     if rate is None:
         rate = model.config.hidden_dropout if dropout is None else dropout
-    head = task.head(model.config, head_options["units"], rate, seed)
-    return Network(backbone, head, task, head_options["pool"])
+    return rate
 
 
 def check_train(train, num_layers):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from .layers import Dropout
+from .layers import dropout
 
 SCALES = np.geomspace(1.0, 1000.0, 61)
 
@@ -20,7 +20,7 @@ class PrototypeHead(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
         self.classes, self.rate = classes, dropout
         self.initializer = keras.initializers.TruncatedNormal(stddev=initializer_range, seed=seed)
-        self.drop = Dropout(seed)
+        self.generator = keras.random.SeedGenerator(seed)
 
     def build(self, shape):
         self.kernel = self.add_weight(shape=(shape[-1], self.classes), initializer=self.initializer, name="kernel")
@@ -30,7 +30,7 @@ class PrototypeHead(keras.layers.Layer):
         self.built = True
 
     def call(self, x, training=False):  # [batch, hidden] -> [batch, classes]
-        x = self.drop(unit(x), self.rate, training)
+        x = dropout(unit(x), self.rate, self.generator, training)
         return self.scale * ops.matmul(x, self.kernel) + self.bias
 
     def start(self, features, codes):
@@ -73,7 +73,7 @@ class DenseHead(keras.layers.Layer):
     def __init__(self, outputs, units, dropout, seed, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.rate = dropout
-        self.drop = Dropout(seed)
+        self.generator = keras.random.SeedGenerator(seed)
         self.stack = [
             keras.layers.Dense(n, activation, kernel_initializer=keras.initializers.GlorotUniform(seed + 1 + i),
                                name=f"dense_{i}", dtype=self.dtype_policy)
@@ -88,5 +88,5 @@ class DenseHead(keras.layers.Layer):
 
     def call(self, x, training=False):  # [..., hidden] -> [..., outputs]
         for layer in self.stack[:-1]:
-            x = self.drop(layer(x), self.rate, training)
+            x = dropout(layer(x), self.rate, self.generator, training)
         return self.stack[-1](x)

@@ -11,7 +11,7 @@ from .errors import BertrError
 
 DEFAULT = "all-MiniLM-L6-v2"
 
-# A revision never changes what it names; sha256 (file -> hash) is given where bertr has verified it.
+# A revision never changes what it names; sha256 (file -> hash) of the weights and the files that say how to read them.
 MODELS = {
     "all-MiniLM-L6-v2": {
         "repo": "sentence-transformers/all-MiniLM-L6-v2",
@@ -38,21 +38,21 @@ MODELS = {
     "bert-base-cased": {
         "repo": "google-bert/bert-base-cased",
         "revision": "cd5ef92a9fb2f889e972770a36d4ed042daf221e",
-        "sha256": {},
+        "sha256": {
+            "model.safetensors": "1d8bdcee6021e2c25f0325e84889b61c2eb26b843eef5659c247af138d64f050",
+            "vocab.txt": "eeaa9875b23b04b4c54ef759d03db9d1ba1554838f8fb26c5d96fa551df93d02",
+        },
         "description": "English with capitals, 12 layers of 768",
         "parameters": 108310272,
-    },
-    "bert-base-multilingual-cased": {
-        "repo": "google-bert/bert-base-multilingual-cased",
-        "revision": "3f076fdb1ab68d5b2880cb87a0886f315b8146f8",
-        "sha256": {},
-        "description": "104 languages with capitals, 12 layers of 768",
-        "parameters": 177853440,
     },
     "bert-base-chinese": {
         "repo": "google-bert/bert-base-chinese",
         "revision": "8f23c25b06e129b6c986331a13d8d025a92cf0ea",
-        "sha256": {},
+        "sha256": {
+            "model.safetensors": "3404a1ffd8da507042e8161013ba2a4fc49858b4e3f8fbf5ce5724f94883aec3",
+            "config.json": "88af762cfb15fa9ce183c84dcbfdc9d635196ba635dfe81f265fdd21d67f4c4c",
+            "vocab.txt": "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c",
+        },
         "description": "Chinese, 12 layers of 768",
         "parameters": 102267648,
     },

@@ -21,6 +21,7 @@ class Model:
         self.tokenizer = Tokenizer(checkpoint.vocab, **checkpoint.tokenizer)
         self.max_len = self.length(max_len or checkpoint.max_len)
         self.scorers = {}
+        self.head_steps = {}  # see head_steps.py
 
     @functools.cached_property
     def backbone(self):

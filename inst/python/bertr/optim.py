@@ -20,8 +20,8 @@ def warmup_linear(step, peak, warmup, total):
     """The rate of a step (from 0): peak (step + 1) / warmup, then peak (total - step) / (total - warmup).
 
     No step is taken at rate zero."""
-    rise = (step + 1.0) / max(1, warmup)
-    fall = (total - step) / max(1, total - warmup)
+    rise = (step + 1.0) / ops.maximum(1.0, warmup)
+    fall = (total - step) / ops.maximum(1.0, total - warmup)
     return peak * ops.maximum(0.0, ops.where(step < warmup, rise, fall))
 
 
@@ -30,18 +30,24 @@ class BertAdamW:
     uncorrected one, which damps the first steps of the many weights with small gradients, and works out rate and
     corrections for every variable anew, which for a small head costs more than the update."""
 
-    def __init__(self, trained, learning_rate, steps, warmup, weight_decay, clip):
-        """`warmup` is a share of `steps`, `clip` the largest norm of all gradients together, or None."""
+    def __init__(self, trained, weight_decay, clip):
+        """`clip` is the largest norm of all gradients together, or None. `begin` comes before the first step."""
         self.trained = trained
-        self.rate = lambda step: warmup_linear(step, learning_rate, int(warmup * steps), steps)
         self.weight_decay, self.clip = weight_decay, clip
         self.step = keras.Variable(0.0, trainable=False, name="step")
+        self.schedule = keras.Variable(ops.zeros(3), trainable=False, name="schedule")  # peak, warmup steps, all steps
         self.first, self.second = ([_zeros_like(v) for v in trained] for _ in range(2))
-        self.variables = [self.step, *self.first, *self.second]
+        self.variables = [self.step, self.schedule, *self.first, *self.second]
+
+    def begin(self, learning_rate, steps, warmup):
+        """A new run of so many steps, `warmup` a share of them."""
+        for variable in self.variables:
+            variable.assign(ops.zeros_like(variable))
+        self.schedule.assign([learning_rate, int(warmup * steps), steps])
 
     def apply(self, gradients):
         """One step; the gradients come in the order of the trained variables."""
-        rate, t = self.rate(self.step), self.step + 1.0
+        rate, t = warmup_linear(self.step, *ops.unstack(self.schedule)), self.step + 1.0
         # 1 - beta ^ t, which in float32 would lose half of its digits at the first steps
         correct_m = -ops.expm1(t * math.log(BETA_1))
         correct_v = ops.sqrt(-ops.expm1(t * math.log(BETA_2)))

@@ -29,7 +29,7 @@ def make_plan(options, rows, hidden_size):
     train = options.get("train") or "all"
     epochs, rate, batch = next(n for most, n in EPOCHS if rows <= most), RATE * 384 / hidden_size, 16
     if train == "head":  # an epoch costs next to nothing there, and only a small layer is trained
-        epochs, rate, batch = 20 * epochs, 1e-3, 32
+        epochs, rate, batch = 20 * epochs, 2e-3, 128
     return Plan(
         train=train,
         epochs=int(options.get("epochs") or epochs),

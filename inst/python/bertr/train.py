@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from .batches import training_batches
-from .engine import FeatureSteps, TrainStep, static_shapes
+from .engine import TrainStep, static_shapes
 from .errors import BertrError
 from .infer import Scorer
 from .optim import BertAdamW
@@ -30,13 +30,14 @@ class History:
 class Training:
     """One run: network, data and plan. After `run()` the network is trained and `history` filled."""
 
-    def __init__(self, network, plan, encodings, targets, validation, seed, on_event, features_scorer):
-        """`features_scorer` gives what the head reads from encoded rows, the encoder being as before training."""
+    def __init__(self, network, plan, encodings, targets, validation, seed, on_event, features_scorer, head_steps):
+        """`features_scorer` gives what the head reads from encoded rows, the encoder being as before training;
+        `head_steps` trains a head alone."""
         self.network, self.plan, self.task = network, plan, network.task
         self.encodings, self.targets = encodings, targets
         self.validation = validation  # (encodings, targets) or None
         self.emit = on_event
-        self.features_scorer = features_scorer
+        self.features_scorer, self.head_steps = features_scorer, head_steps
         self.scorer = Scorer(lambda *x: network(*x), network, network.task.per_token)
         self.history = History()
         self.steps_done = 0
@@ -62,11 +63,13 @@ class Training:
         total = len(encodings)
         return scorer.encodings(encodings, lambda done: self.emit("encode", {"done": done, "total": total}))
 
-    def _optimizer(self, variables):
+    def _schedule(self):
+        """Peak rate, steps in all, share of warmup."""
         plan = self.plan
+        return plan.learning_rate, plan.epochs * -(-len(self.encodings) // plan.batch_size), plan.warmup
+
+    def _count(self, variables):
         self.parameters = sum(int(np.prod(v.shape)) for v in variables)
-        steps = plan.epochs * -(-len(self.encodings) // plan.batch_size)
-        return BertAdamW(variables, plan.learning_rate, steps, plan.warmup, plan.weight_decay, plan.clip)
 
     # ------------------------------------------------------------ the head on features
 
@@ -84,15 +87,13 @@ class Training:
         if rows is not None:
             self.task.start_head(head, features[rows], self.targets[rows])
         seen = self.validation and self._score(self.features_scorer, self.validation[0])
-        variables = head.trainable_variables
-        steps = FeatureSteps(lambda y, x: self.task.loss(y, head(x, training=True)), variables,
-                             head.non_trainable_variables, self._optimizer(variables), self.targets, features)
+        self._count(head.trainable_variables)
+        self.head_steps.begin(head, self.targets, features, *self._schedule())
         epoch, at_once = 0, 1
         while epoch < plan.epochs:
             began = time.perf_counter()
             epochs = [self._shuffled() for _ in range(min(at_once, plan.epochs - epoch))]
-            losses = steps([b for e in epochs for b in e])
-            steps.finish()
+            losses = self.head_steps([b for e in epochs for b in e])
             self.steps_done += len(losses)
             seconds = (time.perf_counter() - began) / len(epochs)
             of_epochs = zip(np.split(losses, len(epochs)), epochs, strict=True)
@@ -105,7 +106,7 @@ class Training:
                 self.emit("epoch", {**row, "epochs": plan.epochs})
             epoch += len(epochs)
             at_once = 1 if seen is not None else max(1, int(CALL_SECONDS / max(seconds, 1e-6)))
-        self._check_weights(variables)
+        self._check_weights(head.trainable_variables)
 
     def _shuffled(self):
         order, size = self.rng.permutation(len(self.encodings)), self.plan.batch_size
@@ -117,8 +118,11 @@ class Training:
         network, task = self.network, self.task
         network.train_only(self.plan.train)
         variables = network.trainable_variables
+        self._count(variables)
+        optimizer = BertAdamW(variables, self.plan.weight_decay, self.plan.clip)
+        optimizer.begin(*self._schedule())
         step = TrainStep(lambda y, *x: task.loss(y, network(*x, training=True)), variables,
-                         network.non_trainable_variables, self._optimizer(variables), self._batch([0])[0])
+                         network.non_trainable_variables, optimizer, self._batch([0])[0])
         try:
             for epoch in range(self.plan.epochs):
                 self._one_epoch(epoch, step)
