@@ -258,3 +258,21 @@ def test_a_second_head_trains_in_the_graph_of_the_first_with_its_own_numbers(tin
     assert steps.steps.traces() == 1
     fit(kept, other, seed=2, weight_decay=0.5, **options)
     assert len(kept.head_steps) == 1  # another kind: the last one is kept, not all
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+def test_training_the_words_in_use_is_training_all_words(model, sentences, monkeypatch, weight_decay):
+    """Against a run whose table holds every word: AdamW leaves nothing to the others but decay."""
+    options = {"epochs": 2, "learning_rate": 1e-3, "weight_decay": weight_decay, "seed": 5}
+    some = fit(model, sentences, **options)
+    real = train.WordRows
+    monkeypatch.setattr(train, "WordRows", lambda table, ids: real(table, np.arange(table.shape[0])))
+    every = fit(model, sentences, **options)
+    assert some.history["loss"] == pytest.approx(every.history["loss"], rel=1e-6)
+    ours, theirs = (f.network.backbone.tensors() for f in (some, every))
+    for name in ours:
+        np.testing.assert_allclose(ours[name], theirs[name], atol=1e-6, err_msg=name)
+    untouched = model.tokenizer.vocab.index("[MASK]")
+    before = model.checkpoint.tensors["embeddings/word"][untouched]
+    shrunk = np.linalg.norm(ours["embeddings/word"][untouched]) / np.linalg.norm(before)
+    assert (shrunk == 1.0) if weight_decay == 0 else (0.99 < shrunk < 1.0)

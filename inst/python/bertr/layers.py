@@ -15,11 +15,37 @@ MASKED = -1e9  # finite, so that a row with no real token stays finite
 def activation(name):
     """The activation function of a name in `config.ACTIVATIONS`."""
     if name == "gelu_erf":
-        # written out: `keras.activations.gelu` does not export to ONNX
-        return lambda x: 0.5 * x * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))
+        return gelu
     if name == "gelu_tanh":
         return lambda x: 0.5 * x * (1.0 + ops.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
     return {"relu": ops.relu, "tanh": ops.tanh, "linear": lambda x: x}[name]
+
+
+@ops.custom_gradient
+def gelu(x):
+    """x Phi(x). The gradient is written out, and so are LayerNorm's: found by the chain rule they pass over these
+    largest of all tensors twice as often."""
+    phi = 0.5 * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))  # written out: `keras.activations.gelu` has no ONNX export
+
+    def gradient(upstream):
+        density = ops.exp(-0.5 * ops.square(x)) * (1.0 / math.sqrt(2.0 * math.pi))
+        return upstream * (phi + x * density)
+
+    return x * phi, gradient
+
+
+@ops.custom_gradient
+def normalise(x, eps):
+    """`x` with mean 0 and variance 1 along the last axis; the variance is the biased one, as in every BERT."""
+    centred = x - ops.mean(x, axis=-1, keepdims=True)
+    inverse = ops.rsqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True) + eps)
+    normal = centred * inverse
+
+    def gradient(upstream):
+        mean, slope = (ops.mean(v, axis=-1, keepdims=True) for v in (upstream, upstream * normal))
+        return inverse * (upstream - mean - normal * slope), None
+
+    return normal, gradient
 
 
 def dense(x, kernel, bias):
@@ -28,7 +54,7 @@ def dense(x, kernel, bias):
 
 
 class LayerNorm(keras.layers.Layer):
-    """Normalises the last axis; the variance is the biased one, as in every BERT."""
+    """Normalises the last axis, then scales and shifts it."""
 
     def __init__(self, eps, **kwargs):
         super().__init__(**kwargs)
@@ -40,9 +66,7 @@ class LayerNorm(keras.layers.Layer):
         self.built = True
 
     def call(self, x):  # [..., hidden] -> the same
-        centred = x - ops.mean(x, axis=-1, keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-        return centred * (1.0 / ops.sqrt(variance + self.eps)) * self.gamma + self.beta
+        return normalise(x, self.eps) * self.gamma + self.beta
 
 
 def dropout(x, rate, generator, training):
@@ -76,6 +100,7 @@ class Embeddings(keras.layers.Layer):
         self.config = config
         self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
         self.generator = keras.random.SeedGenerator(seed)
+        self.word_rows = None  # a WordRows while it is trained: then `ids` are rows of it
 
     def build(self, *_):
         c = self.config
@@ -90,7 +115,8 @@ class Embeddings(keras.layers.Layer):
         # the few segments as a product: its gradient is a product too, not a contended scatter
         positions = ops.minimum(positions, self.config.max_positions - 1)  # padding may lie beyond the last one
         kinds = ops.one_hot(segments, self.config.num_segments, dtype=self.compute_dtype)
-        x = ops.take(self.word, ids, axis=0) + ops.take(self.position, positions, axis=0)
+        words = self.word_rows.rows if training and self.word_rows else self.word
+        x = ops.take(words, ids, axis=0) + ops.take(self.position, positions, axis=0)
         x = self.norm(x + ops.matmul(kinds, self.segment))
         return dropout(x, self.config.hidden_dropout, self.generator, training)
 

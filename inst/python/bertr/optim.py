@@ -45,6 +45,11 @@ class BertAdamW:
             variable.assign(ops.zeros_like(variable))
         self.schedule.assign([learning_rate, int(warmup * steps), steps])
 
+    def decay(self, steps):
+        """What weight decay leaves, after so many steps, of a number that never has a gradient."""
+        rates = warmup_linear(np.arange(steps, dtype=np.float32), *np.asarray(self.schedule.value))
+        return float(np.prod(1.0 - np.asarray(rates, np.float64) * self.weight_decay))
+
     def apply(self, gradients):
         """One step; the gradients come in the order of the trained variables."""
         rate, t = warmup_linear(self.step, *ops.unstack(self.schedule)), self.step + 1.0

@@ -101,9 +101,24 @@ class _Kinds(dict):
 _KINDS = _Kinds()
 
 
+_PLAIN = re.compile("[!-Z^-~\\\\]+").fullmatch  # ASCII without space, control characters and brackets
+_PLAIN_WORD = re.compile("[0-9A-Za-z]+|[!-~]")  # in ASCII everything else is punctuation
+
+
 def chunks(text):
     """The stretches between BERT's whitespace; no rule of normalising reaches across it."""
-    return _CHUNK.findall(text) if _ONLY_PYTHON_SPACE.search(text) else text.split()
+    # printable text has no whitespace but the space, and is told fastest
+    return _CHUNK.findall(text) if not text.isprintable() and _ONLY_PYTHON_SPACE.search(text) else text.split()
+
+
+def is_plain(chunk):
+    """ASCII that normalising leaves as it is but for lower case, and that cannot hold a special token."""
+    return chunk.isascii() and _PLAIN(chunk) is not None
+
+
+def plain_words(chunk):
+    """The words of such a chunk."""
+    return [chunk] if chunk.isalnum() else _PLAIN_WORD.findall(chunk)
 
 
 def chunk_starts(text):

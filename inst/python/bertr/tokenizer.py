@@ -89,11 +89,11 @@ class Tokenizer:
             lower_case, lower_case if strip_accents is None else strip_accents, chinese_chars)
         self._literals = _any_of([token for token in LITERALS if token in self._index] if keep_special else [])
         if mode == "wordpiece":
-            self._chunks, self._starts, pieces = basic.chunks, basic.chunk_starts, self._pieces
+            self._chunks, self._starts, self._cut = basic.chunks, basic.chunk_starts, self._pieces
         else:
-            self._chunks, self._starts, pieces = str, lambda text: range(len(text)), self._character
-        self._ids = _Cache(lambda chunk: (i for i, _, _ in pieces(chunk)))
-        self._spans = _Cache(lambda chunk: (at for _, start, end in pieces(chunk) for at in (start, end)))
+            self._chunks, self._starts, self._cut = str, lambda text: range(len(text)), self._character
+        self._ids = _Cache(self._ids_of)
+        self._spans = _Cache(self._spans_of)
 
     def encode(self, texts, pairs=None, max_len=512, offsets=False):
         """`[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]`, of every text, cut to `max_len` tokens."""
@@ -154,12 +154,47 @@ class Tokenizer:
 
     def _offsets(self, texts, counts, kept):
         """(start, end) of every kept piece: int32 [sum of kept, 2]."""
-        spans = [self._spans[chunk] for text in texts for chunk in self._chunks(text)]
-        pieces = [len(span) // 8 for span in spans]  # a chunk
-        starts = np.fromiter(itertools.chain.from_iterable(map(self._starts, texts)), np.int32, len(spans))
+        chunks = list(map(self._chunks, texts))
+        flat = list(itertools.chain.from_iterable(chunks))
+        spans = list(map(self._spans.__getitem__, flat))
+        pieces = np.fromiter(map(len, spans), np.int32, len(spans)) // 8  # a chunk
+        starts = self._chunk_starts(texts, chunks, flat)
         out = np.frombuffer(b"".join(spans), np.int32).reshape(-1, 2) + np.repeat(starts, pieces)[:, None]
         place = np.arange(len(out)) - np.repeat(_splits(counts)[:-1], counts)  # of the piece in its text
         return out[place < np.repeat(kept, counts)]
+
+    def _chunk_starts(self, texts, chunks, flat):
+        """Where every chunk begins in its text: worked out at once where one space follows each chunk but the last,
+        else looked for."""
+        ends = _splits(np.fromiter(map(len, flat), np.int64, len(flat)) + 1)
+        rows = _splits(np.fromiter(map(len, chunks), np.int64, len(chunks)))
+        first = ends[rows[:-1]]
+        starts = ends[:-1] - np.repeat(first, np.diff(rows))
+        regular = ends[rows[1:]] - first - 1 == np.fromiter(map(len, texts), np.int64, len(texts))
+        for row in np.flatnonzero(~regular & (np.diff(rows) > 0)):
+            starts[rows[row]:rows[row + 1]] = list(self._starts(texts[row]))
+        return starts.astype(np.int32)
+
+    def _ids_of(self, chunk):
+        """The ids of a chunk as bytes. ASCII without brackets needs no normalising but lower case, and its words
+        are chunks of their own, mostly met before."""
+        if self.mode == "wordpiece" and basic.is_plain(chunk):
+            words = basic.plain_words(chunk.lower() if self.lower_case else chunk)
+            if len(words) > 1:
+                return b"".join(map(self._ids.__getitem__, words))
+            return _int32([i for i, _, _ in self._word(words[0])])
+        return _int32([i for i, _, _ in self._cut(chunk)])
+
+    def _spans_of(self, chunk):
+        """Where the pieces of a chunk start and end in it, as bytes."""
+        if self.mode == "wordpiece" and basic.is_plain(chunk):
+            spans, at = [], 0
+            for word in basic.plain_words(chunk.lower() if self.lower_case else chunk):
+                for _, start, end in self._word(word):
+                    spans += (at + start, at + end)
+                at += len(word)
+            return _int32(spans)
+        return _int32([at for _, start, end in self._cut(chunk) for at in (start, end)])
 
     def _pieces(self, chunk):
         """(id, start, end) of every piece of a chunk."""
@@ -178,6 +213,9 @@ class Tokenizer:
         unknown = [(self.unk_id, 0, len(word))]
         if len(word) > self.max_word_chars:
             return unknown
+        whole = self._index.get(word)
+        if whole is not None:
+            return [(whole, 0, len(word))]
         out, start, index = [], 0, self._index
         while start < len(word):
             for end in range(min(len(word), start + self._longest), start, -1):
@@ -206,7 +244,7 @@ class _Cache(dict):
         self._values = values
 
     def __missing__(self, chunk):
-        out = _int32(self._values(chunk))
+        out = self._values(chunk)
         if len(chunk) <= LONGEST_CACHED:
             if len(self) >= CACHE_SIZE:
                 self.clear()

@@ -10,6 +10,7 @@ from .engine import TrainStep, static_shapes
 from .errors import BertrError
 from .infer import Scorer
 from .optim import BertAdamW
+from .word_rows import WordRows
 
 CALL_SECONDS = 0.2  # of a head's epochs, so many are run in one call, and an interrupt waits for
 
@@ -115,24 +116,38 @@ class Training:
     # ------------------------------------------------------------ everything
 
     def _fine_tune(self):
-        network, task = self.network, self.task
-        network.train_only(self.plan.train)
-        variables = network.trainable_variables
+        network, task, plan = self.network, self.task, self.plan
+        network.train_only(plan.train)
+        embeddings, variables = network.backbone.embeddings, network.trainable_variables
         self._count(variables)
-        optimizer = BertAdamW(variables, self.plan.weight_decay, self.plan.clip)
-        optimizer.begin(*self._schedule())
+        if embeddings.trainable:
+            embeddings.word_rows = WordRows(embeddings.word, np.append(self.encodings.ids, self.encodings.pad_id))
+            variables = [embeddings.word_rows.rows if v is embeddings.word else v for v in variables]
+        self.optimizer = BertAdamW(variables, plan.weight_decay, plan.clip)
+        self.optimizer.begin(*self._schedule())
         step = TrainStep(lambda y, *x: task.loss(y, network(*x, training=True)), variables,
-                         network.non_trainable_variables, optimizer, self._batch([0])[0])
+                         network.non_trainable_variables, self.optimizer, self._batch([0])[0])
         try:
-            for epoch in range(self.plan.epochs):
+            for epoch in range(plan.epochs):
                 self._one_epoch(epoch, step)
         finally:
-            step.finish()
+            self._update(step)
+            embeddings.word_rows = None
         self._check_weights(variables)
 
     def _batch(self, rows):
-        inputs = static_shapes(self.encodings.pad(rows), self.plan.batch_size)
-        return self.task.batch(self.targets, self.encodings, rows), *inputs
+        ids, segments, mask = static_shapes(self.encodings.pad(rows), self.plan.batch_size)
+        word_rows = self.network.backbone.embeddings.word_rows
+        if word_rows:
+            ids = word_rows.row_of[ids]
+        return self.task.batch(self.targets, self.encodings, rows), ids, segments, mask
+
+    def _update(self, step):
+        """Brings the network up to date with the steps done."""
+        step.finish()
+        word_rows = self.network.backbone.embeddings.word_rows
+        if word_rows:
+            word_rows.write_back(self.optimizer.decay(self.steps_done))
 
     def _one_epoch(self, epoch, step):
         began, plan = time.perf_counter(), self.plan
@@ -146,7 +161,7 @@ class Training:
             total, seen = total + losses[-1] * len(rows), seen + len(rows)
             self.emit("step", {"epoch": epoch + 1, "epochs": plan.epochs, "step": i + 1, "steps": len(batches),
                                "loss": total / seen})
-        step.finish()
+        self._update(step)
         row = self._row(epoch, time.perf_counter() - began, losses, batches)
         try:
             if self.validation:

@@ -6,7 +6,7 @@ from keras import ops
 from ..heads import DenseHead, PrototypeHead
 from .base import Task
 
-START_ROWS, START_OF_CLASS = 5000, 16  # in all, and of each class at least where there are so many
+START_ROWS, START_OF_CLASS = 500, 16  # in all, and of each class at least where there are so many
 
 
 class Classification(Task):

@@ -1,0 +1,28 @@
+"""Of the word vectors, only those of the tokens at hand are trained as a variable: the other rows have no gradient,
+and AdamW does nothing to them but decay. The result is the same, the step no longer depends on the vocabulary's size.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class WordRows:
+    """The rows of a word table [vocabulary, hidden] that these token ids use, as a smaller table."""
+
+    def __init__(self, table, ids):
+        self.table = table
+        self.ids = np.unique(ids)
+        self.rows = keras.Variable(ops.take(table, self.ids, axis=0), name="word_rows")  # [tokens in use, hidden]
+        self.row_of = np.zeros(table.shape[0], np.int32)
+        self.row_of[self.ids] = np.arange(len(self.ids))
+        self.decayed = 1.0
+
+    def write_back(self, decay):
+        """Brings the whole table up to date; `decay` is what weight decay has left of an untouched number so far."""
+        whole = np.array(self.table.value)
+        with np.errstate(over="ignore", invalid="ignore"):  # after a rate far too high; the loss tells of it
+            whole *= np.float32(decay / self.decayed)
+        whole[self.ids] = np.asarray(self.rows.value)
+        self.table.assign(whole)
+        self.decayed = decay
