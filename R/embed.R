@@ -34,15 +34,20 @@ bert_embed <- function(model, data, text = NULL, pool = NULL, layer = NULL, norm
   check_embed(info, pool, layer, normalise, verbose)
   check_max_len(max_len, info)
   texts <- embed_texts(data, text, call)
-  rows <- which(texts$complete)
   options <- list(pool = pool, layer = to_int(layer), normalise = normalise, max_len = to_int(max_len))
-  result <- if (length(rows) > 0) py_run("embed", model, take(texts, rows), options, verbose, call)
-  if (!is.null(result)) {
-    limit <- if (is.null(max_len)) info$max_len else max_len
-    say_truncated(speaker(verbose), result$n_truncated, length(rows), limit)
-  }
-  vectors <- if (identical(pool, "none")) token_vectors else text_vectors
-  vectors(result, rows, length(texts$complete), info$config$hidden_size)
+  n <- length(texts$complete)
+  tokens <- identical(pool, "none")
+  out <- if (tokens) vector("list", n) else matrix(NA_real_, n, info$config$hidden_size)
+  n_truncated <- py_chunks("embed", model, texts, options, verbose, call, function(result, rows, chunk) {
+    if (tokens) {
+      out[chunk[rows]] <<- token_vectors(result)
+    } else if (length(rows) > 0) {
+      out[chunk[rows], ] <<- result$values
+    }
+  })
+  limit <- if (is.null(max_len)) info$max_len else max_len
+  say_truncated(speaker(verbose), n_truncated, sum(texts$complete), limit)
+  out
 }
 
 check_embed <- function(info, pool, layer, normalise, verbose, call = caller_env()) {
@@ -67,19 +72,10 @@ embed_texts <- function(data, text, call) {
   text_columns(formula_text(text, data, call), data, "data", call)
 }
 
-text_vectors <- function(result, rows, n, hidden_size) {
-  out <- matrix(NA_real_, n, hidden_size)
-  if (length(rows) > 0) {
-    out[rows, ] <- result$values
-  }
-  out
-}
-
-token_vectors <- function(result, rows, n, hidden_size) {
-  out <- vector("list", n)
+# One matrix a text
+token_vectors <- function(result) {
   ends <- cumsum(result$n_tokens)
-  out[rows] <- lapply(seq_along(rows), function(i) {
+  lapply(seq_along(ends), function(i) {
     result$values[seq.int(to = ends[[i]], length.out = result$n_tokens[[i]]), , drop = FALSE]
   })
-  out
 }

@@ -21,5 +21,8 @@ bert_evaluate <- function(object, new_data, verbose = TRUE) {
   rows <- complete_rows(object$spec, new_data, "new_data", speaker(verbose), call)
   task <- task_of(object$spec)
   truth <- task$match(object$spec, rows$outcome, "new_data", call)
-  task$evaluate(object$spec, truth, score(object, rows, verbose, call))
+  parts <- list()
+  texts <- list(a = rows$a, b = rows$b, complete = rep(TRUE, length(rows$a)))
+  score(object, texts, verbose, call, function(result, ...) parts[[length(parts) + 1]] <<- result)
+  task$evaluate(object$spec, truth, parts)
 }

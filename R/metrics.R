@@ -1,13 +1,14 @@
 # Measures of a classification, named as in yardstick.
-label_metrics <- function(spec, truth, result) {
+label_metrics <- function(spec, truth, results) {
   levels <- spec$levels
-  estimate <- factor(levels[max.col(result$prob, "first")], levels)
+  prob <- do.call(rbind, lapply(results, `[[`, "prob"))
+  estimate <- factor(levels[max.col(prob, "first")], levels)
   counts <- table(truth, estimate)
   kind <- if (length(levels) == 2) "binary" else "multiclass"
   tibble(
     .metric = c("accuracy", "kap", "f_meas", "mn_log_loss"),
     .estimator = c(kind, kind, "macro", kind),
-    .estimate = c(sum(diag(counts)) / sum(counts), kappa_of(counts), macro_f(counts), log_loss(truth, result$prob))
+    .estimate = c(sum(diag(counts)) / sum(counts), kappa_of(counts), macro_f(counts), log_loss(truth, prob))
   )
 }
 

@@ -29,9 +29,18 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
   type <- if (is.null(type)) task$types[[1]] else type
   check_choice(type, task$types, "type")
   texts <- new_texts(object$spec, new_data, call)
-  rows <- which(texts$complete)
-  result <- if (length(rows) > 0) score(object, take(texts, rows), verbose, call)
-  task$predict(object$spec, result, rows, length(texts$complete), type)
+  n <- length(texts$complete)
+  columns <- NULL
+  score(object, texts, verbose, call, function(result, rows, chunk) {
+    part <- task$predict(object$spec, result, rows, length(chunk), type)
+    if (is.null(columns)) {
+      columns <<- lapply(part, function(x) x[rep(NA_integer_, n)])
+    }
+    for (k in seq_along(part)) { # in place: never is the result there twice
+      columns[[k]][chunk] <<- part[[k]]
+    }
+  })
+  tibble::new_tibble(columns, nrow = n)
 }
 
 #' @rdname bert_predict
@@ -76,17 +85,8 @@ text_vector <- function(a, b, arg, call) {
   list(a = a, b = b, complete = !is.na(a) & !is.na(b))
 }
 
-# The bridge's result for complete rows
-score <- function(fit, texts, verbose, call) {
-  result <- py_run("predict", fit, texts, list(max_len = NULL), verbose, call)
-  say_truncated(speaker(verbose), result$n_truncated, length(texts$a), fit$info$max_len)
-  result
-}
-
-# One long call over many texts, with progress
-py_run <- function(name, object, texts, options, verbose, call) {
-  reporter <- progress(verbose)
-  on.exit(reporter$close())
-  py_value(name, live(object, call), to_texts(texts$a), to_texts(texts$b), options, on_event = reporter$event,
-    call = call)
+# Scores texts a chunk at a time: see py_chunks()
+score <- function(fit, texts, verbose, call, use) {
+  n_truncated <- py_chunks("predict", fit, texts, list(max_len = NULL), verbose, call, use)
+  say_truncated(speaker(verbose), n_truncated, sum(texts$complete), fit$info$max_len)
 }

@@ -10,7 +10,8 @@
 #   target    function(outcome): what the bridge gets
 #   types     what bert_predict(type = ) can be, the first being the default
 #   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`
-#   evaluate  function(spec, truth, result): tibble .metric, .estimator, .estimate
+#   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a
+#             list of one a chunk
 tasks <- function() {
   list(classification = task_classification())
 }

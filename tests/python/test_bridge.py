@@ -11,7 +11,7 @@ import pytest
 import torch
 import transformers
 
-from bertr import bridge, infer, store
+from bertr import bridge, store
 from bertr.errors import BertrError
 
 
@@ -33,15 +33,13 @@ def probabilities(fitted, texts):
 
 # ---------------------------------------------------------------- scoring
 
-def test_a_row_does_not_depend_on_its_neighbours(model, sentences, monkeypatch):
+def test_a_row_does_not_depend_on_its_neighbours(model, sentences):
     texts, _ = sentences
     fitted = small_fit(model, sentences)
     together = probabilities(fitted, texts)
     alone = np.concatenate([probabilities(fitted, [t]) for t in texts])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     np.testing.assert_allclose(together[::-1], probabilities(fitted, texts[::-1]), atol=1e-5)
-    monkeypatch.setattr(infer, "CHUNK", 7)
-    np.testing.assert_allclose(together, probabilities(fitted, texts), atol=1e-5)
 
 
 @pytest.mark.parametrize("pool, layer", [("mean", None), ("cls", 2), ("max", 0), ("pooler", None), ("none", 1)])

@@ -30,3 +30,26 @@ quick_fit <- function(formula, data, ..., train = "head", epochs = 2, seed = 1) 
 fresh <- function(func, args = list(), env = character(), ...) {
   callr::r(func, args, env = c(callr::rcmd_safe_env(), TESTTHAT = "", env), ...)
 }
+
+# Chunks of so few rows, until the caller is done
+local_chunk_size <- function(size, env = parent.frame()) {
+  local_binding("chunk_size", size, env)
+}
+
+# Progress goes to `event`
+local_reporter <- function(event, env = parent.frame()) {
+  local_binding("progress", function(verbose) list(event = event, close = function() NULL), env)
+}
+
+# Another value for something of the package
+local_binding <- function(name, value, env) {
+  namespace <- asNamespace("bertr")
+  set <- function(value) {
+    unlockBinding(name, namespace)
+    assign(name, value, namespace)
+    lockBinding(name, namespace)
+  }
+  old <- get(name, namespace)
+  set(value)
+  withr::defer(set(old), env)
+}

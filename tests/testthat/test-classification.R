@@ -46,7 +46,7 @@ test_that("measures are those computed by hand", {
   spec <- list(levels = c("a", "b", "c"), type = "factor")
   truth <- factor(c("a", "a", "b", "b", "c"), spec$levels)
   prob <- rbind(c(.7, .2, .1), c(.2, .7, .1), c(.1, .8, .1), c(.1, .6, .3), c(.5, .3, .2))
-  measures <- label_metrics(spec, truth, list(prob = prob))
+  measures <- label_metrics(spec, truth, list(list(prob = prob)))
   value <- stats::setNames(measures$.estimate, measures$.metric)
   # predicted: a b b b a, so counts are a: 1 of 2 right, b: 2 of 2, c: 0 of 1
   expect_equal(value[["accuracy"]], 3 / 5)

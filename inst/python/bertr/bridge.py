@@ -140,35 +140,21 @@ def describe_fit(thing):
 
 def predict(thing, a, b, options, on_event):
     """The task's columns for these texts, and how many were cut."""
-    task, parts = thing.task, []
-    max_len = _length(thing, options.get("max_len"))
-    cut = thing.scorer.texts(lambda a, b: thing.base.encode(a, b, max_len, task.needs_offsets), a, b,
-                             lambda *chunk: parts.append(task.decode(*chunk)), _counter(on_event, len(a)))
-    return {**{name: _joined([p[name] for p in parts]) for name in parts[0]}, "n_truncated": cut}
-
-
-def _joined(parts):
-    """Parts of a column, arrays or lists, as one."""
-    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else [x for part in parts for x in part]
+    encodings = thing.base.encode(a, b, _length(thing, options.get("max_len")), thing.task.needs_offsets)
+    outputs = thing.scorer.encodings(encodings, _counter(on_event, len(a)))
+    return {**thing.task.decode(outputs, encodings, a, b), "n_truncated": encodings.n_truncated}
 
 
 def embed(thing, a, b, options, on_event):
     """Vectors, float64 [rows, hidden], or [tokens, hidden] with `n_tokens` a row for pool "none"."""
     model = thing.model if isinstance(thing, Fit) else thing
-    max_len, pool = _length(thing, options.get("max_len")), model.pool(options.get("pool"))
-    layers = _layers(options.get("layer"), model.config.num_layers)
-    parts, counts = [], []
-
-    def use(outputs, encodings, *_):
-        parts.append(outputs)
-        counts.append(encodings.lengths)
-
-    cut = model.scorer(pool, layers).texts(lambda a, b: model.encode(a, b, max_len), a, b, use,
-                                           _counter(on_event, len(a)))
-    values = np.concatenate(parts).astype(np.float64)
+    pool = model.pool(options.get("pool"))
+    encodings = model.encode(a, b, _length(thing, options.get("max_len")))
+    scorer = model.scorer(pool, _layers(options.get("layer"), model.config.num_layers))
+    values = scorer.encodings(encodings, _counter(on_event, len(a))).astype(np.float64)
     if options.get("normalise"):
         values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-    return {"values": values, "n_tokens": np.concatenate(counts).astype(np.int32), "n_truncated": cut}
+    return {"values": values, "n_tokens": encodings.lengths.astype(np.int32), "n_truncated": encodings.n_truncated}
 
 
 def _layers(layer, num_layers):

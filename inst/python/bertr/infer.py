@@ -1,4 +1,4 @@
-"""Scoring many rows: length-sorted batches cut by tokens, results put back in order, memory bounded."""
+"""Scoring many rows: length-sorted batches cut by tokens, results put back in order."""
 
 import numpy as np
 
@@ -6,7 +6,6 @@ from .batches import scoring_batches
 from .engine import Forward, bucketed, static_shapes
 
 TOKEN_BUDGET = 2048  # padded tokens a batch; 1-2k measured fastest on CPUs
-CHUNK = 20_000  # rows tokenised, sorted and scored at a time
 
 
 class Scorer:
@@ -33,19 +32,6 @@ class Scorer:
             if progress:
                 progress(done)
         return out
-
-    def texts(self, encode, a, b, use, progress=None):
-        """Encodes and scores a chunk at a time; `use(outputs, encodings, a, b)` takes each chunk's outputs and texts,
-        in order. Gives the number of texts that were cut."""
-        cut = 0
-        for start in range(0, len(a), CHUNK):
-            some = slice(start, start + CHUNK)
-            texts, pairs = a[some], b[some] if b else None
-            encodings = encode(texts, pairs)
-            cut += encodings.n_truncated
-            chunk_progress = (lambda done, start=start: progress(start + done)) if progress else None
-            use(self.encodings(encodings, chunk_progress), encodings, texts, pairs)
-        return cut
 
 
 def token_places(encodings, rows):

@@ -1,0 +1,36 @@
+# Many texts cross the bridge a chunk at a time, so that beyond the texts and the result memory holds one chunk's.
+chunk_size <- 20000
+
+# Calls Python's `name` on the complete texts of every chunk; `use(result, rows, chunk)` takes each result (NULL where
+# no text is complete): `chunk` are places among all texts, `rows` those in the chunk that have a result.
+# Gives the number of texts that were cut.
+py_chunks <- function(name, object, texts, options, verbose, call, use) {
+  reporter <- progress(verbose)
+  on.exit(reporter$close())
+  handle <- NULL
+  n_truncated <- 0
+  done <- 0
+  total <- sum(texts$complete)
+  event <- function(kind, values) {
+    reporter$event(kind, list(done = done + values$done, total = total))
+  }
+  for (chunk in chunks_of(length(texts$complete))) {
+    rows <- which(texts$complete[chunk])
+    result <- NULL
+    if (length(rows) > 0) {
+      some <- take(texts, chunk[rows])
+      handle <- if (is.null(handle)) live(object, call) else handle
+      result <- py_value(name, handle, to_texts(some$a), to_texts(some$b), options, on_event = event, call = call)
+      n_truncated <- n_truncated + result$n_truncated
+      done <- done + length(rows)
+    }
+    use(result, rows, chunk)
+  }
+  n_truncated
+}
+
+# 1 to n in pieces; for n = 0 one empty piece
+chunks_of <- function(n) {
+  starts <- seq(1, max(n, 1), by = chunk_size)
+  lapply(starts, function(start) seq.int(start, length.out = min(chunk_size, n - start + 1)))
+}

@@ -1,0 +1,34 @@
+test_that("every row is in one chunk, in order", {
+  local_chunk_size(3)
+  for (n in c(0, 1, 3, 4, 7)) {
+    expect_identical(unlist(chunks_of(n)), seq_len(n))
+    expect_true(all(lengths(chunks_of(n)) <= 3))
+  }
+  expect_length(chunks_of(0), 1)
+})
+
+test_that("chunks change no prediction, embedding or measure", {
+  data <- faq()
+  texts <- c(data$text, NA, "", rep(NA, 5))
+  whole <- list(
+    bert_predict(the_fit(), texts), bert_embed(the_model(), texts),
+    bert_embed(the_model(), texts[1:9], pool = "none"), bert_evaluate(the_fit(), data)
+  )
+  local_chunk_size(4)
+  expect_equal(bert_predict(the_fit(), texts), whole[[1]], tolerance = 1e-5)
+  expect_equal(bert_embed(the_model(), texts), whole[[2]], tolerance = 1e-5)
+  expect_equal(bert_embed(the_model(), texts[1:9], pool = "none"), whole[[3]], tolerance = 1e-5)
+  expect_equal(bert_evaluate(the_fit(), data), whole[[4]], tolerance = 1e-5)
+})
+
+test_that("progress and the count of cut texts go on over chunks", {
+  local_chunk_size(4)
+  texts <- rep("Where is my card, and when will it come to me?", 10)
+  expect_message(bert_embed(the_model(), texts, max_len = 5), "10 of 10 texts are longer than 5 tokens")
+  seen <- list()
+  local_reporter(function(kind, values) seen[[length(seen) + 1]] <<- c(values$done, values$total))
+  bert_embed(the_model(), texts)
+  seen <- do.call(rbind, seen)
+  expect_true(all(diff(seen[, 1]) > 0) && all(seen[, 2] == 10))
+  expect_gt(max(seen[, 1]), 4)
+})
