@@ -24,7 +24,8 @@ class Backbone(keras.layers.Layer):
         self.blocks = [Block(config, seed + 1 + i, name=f"block_{i}", dtype=policy) for i in range(config.num_layers)]
         self.pooler = None
         if has_pooler:
-            self.pooler = keras.layers.Dense(config.hidden_size, "tanh", name="pooler", dtype=policy)
+            self.pooler = keras.layers.Dense(config.hidden_size, "tanh", kernel_initializer="zeros", name="pooler",
+                                             dtype=policy)
         self.live_from = 0  # blocks below run as at prediction: no dropout where nothing is trained
 
     def build(self, *_):

@@ -104,10 +104,10 @@ class Embeddings(keras.layers.Layer):
 
     def build(self, *_):
         c = self.config
-        init = keras.initializers.TruncatedNormal(stddev=c.initializer_range, seed=1)
-        self.word = self.add_weight(shape=(c.vocab_size, c.hidden_size), initializer=init, name="word")
-        self.position = self.add_weight(shape=(c.max_positions, c.hidden_size), initializer=init, name="position")
-        self.segment = self.add_weight(shape=(c.num_segments, c.hidden_size), initializer=init, name="segment")
+        # zeros: a checkpoint's weights follow, and drawing random ones takes longer than reading them
+        self.word = self.add_weight(shape=(c.vocab_size, c.hidden_size), initializer="zeros", name="word")
+        self.position = self.add_weight(shape=(c.max_positions, c.hidden_size), initializer="zeros", name="position")
+        self.segment = self.add_weight(shape=(c.num_segments, c.hidden_size), initializer="zeros", name="segment")
         self.norm.build((None, c.hidden_size))
         self.built = True
 
@@ -144,8 +144,7 @@ class Block(keras.layers.Layer):
         self.built = True
 
     def _dense(self, name, n_in, n_out):
-        init = keras.initializers.TruncatedNormal(stddev=self.config.initializer_range, seed=1)
-        kernel = self.add_weight(shape=(n_in, n_out), initializer=init, name=f"{name}_kernel")
+        kernel = self.add_weight(shape=(n_in, n_out), initializer="zeros", name=f"{name}_kernel")
         bias = self.add_weight(shape=(n_out,), initializer="zeros", name=f"{name}_bias")
         setattr(self, f"{name}_kernel", kernel)
         setattr(self, f"{name}_bias", bias)
