@@ -1,8 +1,9 @@
 # make demo   fine-tunes the default model on the shipped faq30 data
 # make test   lint, pytest, and R CMD check with the testthat tests
 # make setup  what both need; with RETICULATE_PYTHON=.venv/bin/python any R script then runs
+# make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
 # make docs   writes man/ and NAMESPACE anew (needs the R package roxygen2)
-.PHONY: setup demo test lint pytest check docs setup-test
+.PHONY: setup demo test lint pytest check bench docs setup-test
 
 export RETICULATE_PYTHON := $(CURDIR)/.venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -27,6 +28,9 @@ pytest: setup-test
 
 check: setup-test
 	tools/check.sh
+
+bench: setup
+	.venv/bin/python bench/run.py --data $(DATA)
 
 docs:
 	Rscript -e 'roxygen2::roxygenise()'

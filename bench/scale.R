@@ -1,0 +1,39 @@
+# bert_predict() on many short texts: memory, texts a second, and how much of the time is R's (see scale.md).
+#   RETICULATE_PYTHON=.venv/bin/python Rscript bench/scale.R ROWS [LAYERS]
+# Real questions (faq30), each followed by a number, so that no two texts are equal.
+library(bertr)
+
+args <- as.numeric(commandArgs(TRUE))
+memory <- function(field) {
+  line <- grep(field, readLines("/proc/self/status"), value = TRUE)
+  as.numeric(gsub("[^0-9]", "", line)) / 1024
+}
+
+n <- args[[1]]
+faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
+model <- bert_load(layers = if (length(args) > 1) as.integer(args[[2]]))
+fit <- bert_fit(model, label ~ text, faq, train = "head", epochs = 5, seed = 1, verbose = FALSE)
+invisible(bert_predict(fit, faq$text[1:100], verbose = FALSE))
+
+# What Python's own function takes, from the list of str to the arrays
+reticulate::py_run_string("
+import sys, time
+bridge, spent = sys.modules['bertr.bridge'], [0.0]
+predict = bridge.predict
+def timed(*args):
+    began = time.perf_counter()
+    out = predict(*args)
+    spent[0] += time.perf_counter() - began
+    return out
+bridge.predict = timed
+")
+
+texts <- paste(rep_len(faq$text, n), seq_len(n))
+before <- memory("VmHWM")
+seconds <- system.time(predictions <- bert_predict(fit, texts, verbose = FALSE))[["elapsed"]]
+python <- reticulate::py_to_r(reticulate::py_eval("spent[0]"))
+cat(sprintf(
+  "%.0f texts, %.0f MB, result %.0f MB: %.1f s, %.0f texts/s, R's share %.1f %%; peak memory %.0f MB, before %.0f MB\n",
+  n, object.size(texts) / 2^20, object.size(predictions) / 2^20, seconds, n / seconds,
+  100 * (1 - python / seconds), memory("VmHWM"), before
+))
