@@ -52,7 +52,8 @@ if BACKEND == "tensorflow":
         """`call(ids, segments, mask)` as a graph."""
 
         def __init__(self, call, variables):
-            self.function = tf.function(call, input_signature=[IDS, IDS, IDS])
+            # no autograph: no branch or loop hangs on a tensor, and rewriting the Python takes time
+            self.function = tf.function(call, input_signature=[IDS, IDS, IDS], autograph=False)
 
         def __call__(self, ids, segments, mask):
             out = self.function(ids, segments, mask)
@@ -68,7 +69,7 @@ if BACKEND == "tensorflow":
             def step(targets, ids, segments, mask):
                 return _apply(loss, variables, optimizer, targets, ids, segments, mask)
 
-            self.function = tf.function(step, input_signature=[_open(targets), IDS, IDS, IDS])
+            self.function = tf.function(step, input_signature=[_open(targets), IDS, IDS, IDS], autograph=False)
 
         def __call__(self, targets, ids, segments, mask):
             return float(self.function(targets, ids, segments, mask))
