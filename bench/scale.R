@@ -31,7 +31,7 @@ bridge.predict = timed
 texts <- paste(rep_len(faq$text, n), seq_len(n))
 before <- memory("VmHWM")
 seconds <- system.time(predictions <- bert_predict(fit, texts, verbose = FALSE))[["elapsed"]]
-python <- reticulate::py_to_r(reticulate::py_eval("spent[0]"))
+python <- reticulate::py_eval("spent[0]")
 cat(sprintf(
   "%.0f texts, %.0f MB, result %.0f MB: %.1f s, %.0f texts/s, R's share %.1f %%; peak memory %.0f MB, before %.0f MB\n",
   n, object.size(texts) / 2^20, object.size(predictions) / 2^20, seconds, n / seconds,

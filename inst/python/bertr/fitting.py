@@ -1,6 +1,7 @@
 """From texts and targets to a `Fit`: builds the network, trains it, notes what was done."""
 
 import dataclasses
+import gc
 import time
 
 from .backbone import build_backbone
@@ -39,6 +40,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
                         feature_scorer(model, network, plan.train),
                         head_steps(model, task, head_options, rate, plan) if plan.train == "head" else None)
     interrupted = training.run()
+    gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
         "rows": len(encodings), "valid_rows": len(seen[0]) if seen else 0, "n_truncated": encodings.n_truncated,

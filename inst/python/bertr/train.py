@@ -132,7 +132,7 @@ class Training:
                 self._one_epoch(epoch, step)
         finally:
             self._update(step)
-            embeddings.word_rows = None
+            embeddings.word_rows = self.optimizer = None
         self._check_weights(variables)
 
     def _batch(self, rows):
