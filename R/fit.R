@@ -110,7 +110,8 @@ fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len,
   )
 }
 
-# A fit as R sees it, from the Python object; `weights` make it survive its session.
+# A fit as R sees it, from the Python object; `weights` make it survive its session, as the folder does that
+# bert_load() read it from.
 new_fit <- function(py, spec, serialize) {
   info <- py_value("describe_fit", py)
   history <- as_columns(info$history)

@@ -42,11 +42,24 @@ revive.bert_model <- function(object, call) {
 
 #' @exportS3Method
 revive.bert_fit <- function(object, call) {
+  if (!is.null(object$saved)) {
+    return(reload(object$saved, call))
+  }
   if (is.null(object$weights)) {
     abort("no_weights", "This fit was made in another R session and carries no weights.",
       "Fit with {.code bert_control(serialize = TRUE)}, or keep fits with {.fn bert_save}.", call = call)
   }
   py_call("from_bytes", object$weights, base_of(object$base), call = call)
+}
+
+# The fit in a folder, if it still is the one that was loaded from there
+reload <- function(saved, call) {
+  py <- if (dir.exists(saved$folder)) py_call("load", saved$folder, call = call)
+  if (is.null(py) || !py_value("is_fit", py) || !identical(py_value("fingerprint", py), saved$fingerprint)) {
+    abort("changed", "The fit in {.file {saved$folder}} is no longer the one this object was loaded from.",
+      "A fit from {.fn bert_load} refers to its folder: restore it, or load another with {.fn bert_load}.", call = call)
+  }
+  py
 }
 
 # Where a model's files are: the folder it came from, else the name it can be fetched by again.

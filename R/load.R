@@ -22,7 +22,8 @@
 #' @param activation `"gelu_erf"` (the exact form) or `"gelu_tanh"` (the approximation in Google's later
 #'   code; they differ by up to 4.7e-4). `NULL` (default) does as the checkpoint says, where plain `"gelu"`
 #'   is the exact form, as Hugging Face reads all of Google's checkpoints.
-#' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit.
+#' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit. Kept with `saveRDS()`, either
+#'   refers to its folder, which must be there and unchanged when it is used again.
 #' @source Formats: <https://github.com/google-research/bert>, <https://huggingface.co/docs/safetensors>.
 #'   Default model: Wang et al. (2020), MiniLM, <https://arxiv.org/abs/2002.10957>, fine-tuned by
 #'   <https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2>. Character tokens:
@@ -50,7 +51,9 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
     abort("argument", "{.file {x}} holds a fit, whose settings are fixed.",
       "Call {.fn bert_load} with the folder alone.", call = call)
   }
-  new_fit(py, read_spec(py_value("spec", py)), serialize = TRUE)
+  fit <- new_fit(py, read_spec(py_value("spec", py)), serialize = FALSE)
+  fit$saved <- list(folder = fit$base$folder, fingerprint = py_value("fingerprint", py))
+  fit
 }
 
 check_load <- function(x, layers, tokens, lower_case, max_len, activation, call = caller_env()) {

@@ -66,7 +66,7 @@ print.summary.bert_fit <- function(x, ...) {
   print(fit)
   cat("  trained ", count(info$parameters_trained), " parameters in ", format(round(info$seconds, 1)), " s",
     if (info$n_truncated > 0) paste0("; ", info$n_truncated, " texts cut"),
-    if (is.null(fit$weights)) "; weights not kept in the object", "\n",
+    if (is.null(fit$weights) && is.null(fit$saved)) "; weights not kept in the object", "\n",
     "  classes: ", some(fit$spec$levels, 10), "\n\n", sep = "")
   print(fit$history)
   invisible(x)

@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from bertr import backbone as backbone_module
+from bertr import layers
 from bertr.backbone import build_backbone
 from bertr.batches import scoring_batches
 from bertr.config import BertConfig
@@ -127,9 +128,14 @@ def test_loss_and_every_gradient(small, pool):
     network = Network(ours, DenseHead(3, (), 0.0, 0), task, pool)
     network.head.stack[0].kernel.assign(kernel)
     variables = {k: v for k, (v, _) in ours._variables().items()}
-    with tf.GradientTape() as tape:
+
+    @tf.function(autograph=False)  # as in training: gradients are written out in graphs only
+    def loss_and_gradients():
         loss = tf.reduce_mean(task.loss(y, network(ids, segments, mask, training=True)))
-    gradients = dict(zip(variables, tape.gradient(loss, list(variables.values())), strict=True))
+        return loss, tf.gradients(loss, [v.value for v in variables.values()])
+
+    loss, gradients = loss_and_gradients()
+    gradients = dict(zip(variables, gradients, strict=True))
 
     theirs.zero_grad()
     out = theirs(torch.tensor(ids).long(), token_type_ids=torch.tensor(segments).long(),
@@ -182,3 +188,17 @@ def test_a_global_precision_policy_changes_nothing(checkpoint):
     finally:
         keras.mixed_precision.set_global_policy("float32")
     assert out.dtype == np.float32 and np.array_equal(out, expected)
+
+
+@pytest.mark.parametrize("f", [layers.gelu, lambda x: layers.normalise(x, 1e-12)])
+def test_written_out_gradients_are_the_chain_rules(f):
+    """Eagerly TensorFlow finds them by the chain rule."""
+    import tensorflow as tf
+
+    x, weights = (tf.constant(np.random.default_rng(i).normal(size=(6, 8)).astype(np.float32)) for i in (2, 3))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = tf.reduce_sum(f(x) * weights)
+    graph = tf.function(lambda: tf.gradients(tf.reduce_sum(f(x) * weights), x)[0], autograph=False)
+    assert "IdentityN" in [op.type for op in graph.get_concrete_function().graph.get_operations()]
+    np.testing.assert_allclose(graph(), tape.gradient(value, x), atol=1e-5)

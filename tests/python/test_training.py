@@ -1,5 +1,6 @@
 """What a fit does to weights, seeds, graphs and history."""
 
+import gc
 import subprocess
 import sys
 import textwrap
@@ -276,3 +277,18 @@ def test_training_the_words_in_use_is_training_all_words(model, sentences, monke
     before = model.checkpoint.tensors["embeddings/word"][untouched]
     shrunk = np.linalg.norm(ours["embeddings/word"][untouched]) / np.linalg.norm(before)
     assert (shrunk == 1.0) if weight_decay == 0 else (0.99 < shrunk < 1.0)
+
+
+def test_a_fit_leaves_nothing_in_memory(model, sentences):
+    """Every weight and every moment of the optimiser is a handle; graphs that stay alive would keep them."""
+    import tensorflow as tf
+
+    def handles():
+        gc.collect()
+        return sum(type(thing) is type(tf.constant(0)) and thing.dtype == tf.resource for thing in gc.get_objects())
+
+    counts = []
+    for _ in range(3):
+        fit(model, sentences, epochs=1)
+        counts.append(handles())
+    assert counts[0] == counts[1] == counts[2]

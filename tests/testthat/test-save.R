@@ -44,3 +44,17 @@ test_that("a full disk leaves the old folder whole", {
   expect_identical(tools::md5sum(list.files(folder, full.names = TRUE, recursive = TRUE)), before)
   expect_identical(list.files(dirname(folder), all.files = TRUE, no.. = TRUE), "fit")
 })
+
+test_that("a fit from a folder is found there again, if it is still the same", {
+  folder <- file.path(withr::local_tempdir(), "fit")
+  bert_save(the_fit(), folder)
+  again <- function() unserialize(serialize(bert_load(folder), NULL))
+  expect_identical(bert_predict(again(), "a"), bert_predict(the_fit(), "a"))
+  kept <- again()
+  other <- again()
+  # the same encoder under another head
+  bert_save(quick_fit(label ~ text, faq(), epochs = 3), folder)
+  expect_error(bert_predict(kept, "a"), "no longer the one", class = "bertr_error_changed")
+  unlink(folder, recursive = TRUE)
+  expect_error(bert_predict(other, "a"), "no longer the one", class = "bertr_error_changed")
+})

@@ -106,16 +106,20 @@ class Backbone(keras.layers.Layer):
         for variable, parts in fused.values():
             variable.assign(np.concatenate(parts, axis=-1))
 
+    def shapes(self):
+        """The shapes of `tensors`, in the same order."""
+        return {name: tuple(variable.shape) if columns is None else (*variable.shape[:-1], columns.stop - columns.start)
+                for name, (variable, columns) in self._variables().items()}
+
     def tensors(self):
         """The weights by their canonical names, float32 arrays."""
-        whole = {}
-        out = {}
+        return dict(self.each_tensor())
+
+    def each_tensor(self):
+        """The same, one (name, array) at a time."""
         for name, (variable, columns) in self._variables().items():
-            if id(variable) not in whole:
-                whole[id(variable)] = np.asarray(ops.convert_to_numpy(variable.value), dtype=np.float32)
-            array = whole[id(variable)]
-            out[name] = array if columns is None else np.ascontiguousarray(array[..., columns])
-        return out
+            array = np.asarray(ops.convert_to_numpy(variable.value), dtype=np.float32)
+            yield name, array if columns is None else np.ascontiguousarray(array[..., columns])
 
 
 def build_backbone(checkpoint, seed=0, dropout=None):

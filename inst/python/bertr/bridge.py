@@ -56,13 +56,18 @@ def models():
 
 # ---------------------------------------------------------------- models
 
-def load(source, options):
+def load(source, options=None):
     """The Model, or the Fit, of a folder or a name."""
-    return store.load_folder(source, **{k: v for k, v in options.items() if v is not None})
+    return store.load_folder(source, **{k: v for k, v in (options or {}).items() if v is not None})
 
 
 def is_fit(thing):
     return isinstance(thing, Fit)
+
+
+def fingerprint(thing):
+    """Tells fits apart, whatever folder they are in."""
+    return thing.fingerprint
 
 
 def describe(thing):

@@ -9,6 +9,8 @@ import math
 import keras
 from keras import ops
 
+from .gradients import written_out
+
 MASKED = -1e9  # finite, so that a row with no real token stays finite
 
 
@@ -21,31 +23,30 @@ def activation(name):
     return {"relu": ops.relu, "tanh": ops.tanh, "linear": lambda x: x}[name]
 
 
-@ops.custom_gradient
+def _gelu_gradient(upstream, x, phi):
+    density = ops.exp(-0.5 * ops.square(x)) * (1.0 / math.sqrt(2.0 * math.pi))
+    return upstream * (phi + x * density)
+
+
+@written_out(_gelu_gradient)
 def gelu(x):
-    """x Phi(x). The gradient is written out, and so are LayerNorm's: found by the chain rule they pass over these
-    largest of all tensors twice as often."""
+    """x Phi(x)."""
     phi = 0.5 * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))  # written out: `keras.activations.gelu` has no ONNX export
-
-    def gradient(upstream):
-        density = ops.exp(-0.5 * ops.square(x)) * (1.0 / math.sqrt(2.0 * math.pi))
-        return upstream * (phi + x * density)
-
-    return x * phi, gradient
+    return x * phi, (x, phi)
 
 
-@ops.custom_gradient
+def _normalise_gradient(upstream, normal, inverse):
+    mean, slope = (ops.mean(v, axis=-1, keepdims=True) for v in (upstream, upstream * normal))
+    return inverse * (upstream - mean - normal * slope)
+
+
+@written_out(_normalise_gradient)
 def normalise(x, eps):
     """`x` with mean 0 and variance 1 along the last axis; the variance is the biased one, as in every BERT."""
     centred = x - ops.mean(x, axis=-1, keepdims=True)
     inverse = ops.rsqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True) + eps)
     normal = centred * inverse
-
-    def gradient(upstream):
-        mean, slope = (ops.mean(v, axis=-1, keepdims=True) for v in (upstream, upstream * normal))
-        return inverse * (upstream - mean - normal * slope), None
-
-    return normal, gradient
+    return normal, (normal, inverse)
 
 
 def dense(x, kernel, bias):

@@ -5,6 +5,8 @@ import functools
 import hashlib
 import zlib
 
+import numpy as np
+
 from .backbone import build_backbone
 from .errors import BertrError
 from .infer import Scorer
@@ -91,6 +93,12 @@ class Fit:
     @property
     def task(self):
         return self.network.task
+
+    @functools.cached_property
+    def fingerprint(self):
+        """The same for the same encoder and head; of a fit as it was read from a folder."""
+        head = [zlib.crc32(np.ascontiguousarray(v)) for v in self.network.head.get_weights()]
+        return f"{self.base.fingerprint}-{zlib.crc32(repr(head).encode()):08x}"
 
     def checkpoint(self):
         """The trained encoder, to be written."""

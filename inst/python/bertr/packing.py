@@ -7,7 +7,11 @@ XLA (JAX, GPU compilation) needs shapes known beforehand: there the rows stay pa
 import keras
 from keras import ops
 
+from .gradients import written_out
 from .layers import MASKED
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
 
 
 def packing_for(mask, dtype):
@@ -45,10 +49,7 @@ class TensorflowPacking(PaddedPacking):
     """
 
     def __init__(self, mask, dtype):
-        import tensorflow as tf
-
         super().__init__(mask, dtype)
-        self.tf = tf
         real = tf.reshape(tf.cast(mask, tf.int32), (-1,))  # [batch * length]
         self.index = tf.cast(tf.where(real)[:, 0], tf.int32)  # [tokens]: where each token lies
         self.inverse = tf.maximum(tf.cumsum(real) - 1, 0)  # [batch * length]: which token lies there
@@ -58,23 +59,27 @@ class TensorflowPacking(PaddedPacking):
         return self.index % self.length
 
     def pack(self, x):
-        tf, rest = self.tf, x.shape[2:]
-
-        @tf.custom_gradient
-        def forward(flat):
-            return tf.gather(flat, self.index), lambda g: tf.gather(g, self.inverse) * self._real(g)
-
-        return forward(tf.reshape(x, (self.batch * self.length, *rest)))
+        flat = ops.reshape(x, (self.batch * self.length, *x.shape[2:]))
+        return _pack(flat, self.index, self.inverse, self.real if len(flat.shape) == 2 else self.real[:, 0])
 
     def unpack(self, x):
         """Padding repeats a neighbouring token: attention masks it as a key and `pack` drops it as a query."""
-        tf, rest = self.tf, x.shape[1:]
+        return ops.reshape(_unpack(x, self.index, self.inverse), (self.batch, self.length, *x.shape[1:]))
 
-        @tf.custom_gradient
-        def forward(packed):
-            return tf.gather(packed, self.inverse), lambda g: tf.gather(g, self.index)
 
-        return tf.reshape(forward(x), (self.batch, self.length, *rest))
+def _pack_gradient(upstream, inverse, real):
+    return tf.gather(upstream, inverse) * real
 
-    def _real(self, g):
-        return self.real if len(g.shape) == 2 else self.tf.reshape(self.real, (-1,))
+
+@written_out(_pack_gradient)
+def _pack(flat, index, inverse, real):  # [batch * length, ...] -> [tokens, ...]
+    return tf.gather(flat, index), (inverse, real)
+
+
+def _unpack_gradient(upstream, index):
+    return tf.gather(upstream, index)
+
+
+@written_out(_unpack_gradient)
+def _unpack(packed, index, inverse):  # [tokens, ...] -> [batch * length, ...]
+    return tf.gather(packed, inverse), (index,)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+import itertools
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import tempfile
 
 import numpy as np
 from keras import ops
-from safetensors.numpy import load, load_file, save, save_file
+from safetensors.numpy import load, load_file, save_file
 
 from .config import BertConfig, read_json
 from .errors import BertrError
@@ -145,20 +146,38 @@ def _told_as_damaged(what):
 
 def to_bytes(fit):
     """The whole fit, or with train = "head" the head and a reference to the base model."""
-    checkpoint = fit.checkpoint()
+    checkpoint = fit.base.checkpoint
     meta = {"format": FORMAT, "spec": fit.spec, "fit": _fit_meta(fit), "max_len": fit.base.max_len,
             "source": fit.base.source}
-    tensors = {f"head/{name}": value for name, value in _head_tensors(fit).items()}
+    described = {"config": dataclasses.asdict(checkpoint.config), "tokenizer": checkpoint.tokenizer,
+                 "pooling": checkpoint.pooling, "folder": checkpoint.folder}
+    head = _head_tensors(fit)
+    shapes = {f"head/{name}": array.shape for name, array in head.items()}
+    arrays = iter(head.values())
     if fit.facts["train"] == "head":
-        meta["base"] = {"folder": checkpoint.folder, "fingerprint": fit.base.fingerprint,
-                        "config": dataclasses.asdict(checkpoint.config), "tokenizer": checkpoint.tokenizer,
-                        "pooling": checkpoint.pooling}
+        meta["base"] = {**described, "fingerprint": fit.base.fingerprint}
     else:
-        meta["checkpoint"] = {
-            "config": dataclasses.asdict(checkpoint.config), "vocab": checkpoint.vocab,
-            "tokenizer": checkpoint.tokenizer, "pooling": checkpoint.pooling, "folder": checkpoint.folder}
-        tensors |= {f"bert/{name}": value for name, value in checkpoint.tensors.items()}
-    return bytearray(save(tensors, metadata={"bertr": json.dumps(meta, ensure_ascii=False)}))
+        meta["checkpoint"] = {**described, "vocab": checkpoint.vocab}
+        backbone = fit.network.backbone
+        shapes |= {f"bert/{name}": shape for name, shape in backbone.shapes().items()}
+        arrays = itertools.chain(arrays, (array for _, array in backbone.each_tensor()))
+    return _safetensors(shapes, arrays, {"bertr": json.dumps(meta, ensure_ascii=False)})
+
+
+def _safetensors(shapes, arrays, metadata):
+    """What `safetensors.numpy.save` gives for float32 arrays, but they come one at a time, so that they are not in
+    memory twice more. Source: the format's description, https://github.com/huggingface/safetensors."""
+    ends = np.cumsum([0] + [4 * int(np.prod(shape)) for shape in shapes.values()]).tolist()
+    header = {name: {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
+              for (name, shape), start, end in zip(shapes.items(), ends[:-1], ends[1:], strict=True)}
+    text = json.dumps({"__metadata__": metadata, **header}).encode()
+    text += b" " * (-len(text) % 8)  # numbers start at a multiple of 8
+    out = bytearray(8 + len(text) + ends[-1])
+    out[:8 + len(text)] = len(text).to_bytes(8, "little") + text
+    data = np.frombuffer(out, np.float32, offset=8 + len(text))
+    for array, start, end in zip(arrays, ends[:-1], ends[1:], strict=True):
+        data[start // 4:end // 4] = array.reshape(-1)
+    return out
 
 
 def from_bytes(data, base=None):
