@@ -23,6 +23,15 @@ check_choice <- function(x, choices, arg, call = caller_env()) {
   }
 }
 
+# An argument whose default is all of its choices, which means the first
+first_choice <- function(x, choices, arg, call = caller_env()) {
+  if (identical(x, choices)) {
+    return(choices[[1]])
+  }
+  check_choice(x, choices, arg, call)
+  x
+}
+
 # One number with from <= x <= to; `open` leaves `from` itself out.
 check_number <- function(x, arg, from = -Inf, to = Inf, open = FALSE, call = caller_env()) {
   if (!is_number(x) || x < from || x > to || (open && x == from)) {

@@ -97,17 +97,22 @@ run_fit <- function(model, rows, options, serialize, verbose, call) {
 # Training or validation rows as the bridge takes them
 bridge_rows <- function(spec, rows) {
   if (!is.null(rows)) {
-    list(a = to_texts(rows$a), b = to_texts(rows$b), target = task_of(spec)$target(rows$outcome))
+    list(a = to_texts(rows$a), b = to_texts(rows$b), target = task_of(spec)$target(spec, rows$outcome))
   }
 }
 
 fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len, control, seed) {
   list(
-    train = train, head = list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool),
+    train = train, head = head_options(head, control),
     epochs = to_int(epochs), learning_rate = to_float(learning_rate), batch_size = to_int(batch_size),
     max_len = to_int(max_len), seed = to_int(seed), warmup = to_float(control$warmup),
     weight_decay = to_float(control$weight_decay), clip = to_float(control$clip), dropout = to_float(control$dropout)
   )
+}
+
+head_options <- function(head, control) {
+  list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
+    crf = head$crf, relations = head$relations, windows = head$windows, long = control$long)
 }
 
 # A fit as R sees it, from the Python object; `weights` make it survive its session, as the folder does that

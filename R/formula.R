@@ -12,7 +12,7 @@ read_formula <- function(formula, data, task = NULL, call = caller_env()) {
   text <- formula_text(formula, data, call)
   check_columns(all.vars(lhs), data, call = call)
   task <- find_task(lhs, data, task, call)
-  c(list(task = task, text = text), tasks()[[task]]$spec(lhs, data))
+  c(list(task = task, text = text, lhs = rlang::as_label(lhs)), tasks()[[task]]$spec(lhs, data))
 }
 
 # The text columns on the right-hand side: one, or two for pairs.

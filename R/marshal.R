@@ -51,9 +51,7 @@ as_columns <- function(x) {
 
 # The spec of a fit (see formula.R) as JSON text for its folder, and back
 spec_json <- function(spec) {
-  scalar <- c("task", "outcome", "type")
-  spec[!names(spec) %in% scalar] <- lapply(spec[!names(spec) %in% scalar], as.list)
-  py_json("dumps", spec)
+  py_json("dumps", lapply(spec, as.list))
 }
 
 read_spec <- function(text) {

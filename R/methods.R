@@ -67,7 +67,7 @@ print.summary.bert_fit <- function(x, ...) {
   cat("  trained ", count(info$parameters_trained), " parameters in ", format(round(info$seconds, 1)), " s",
     if (info$n_truncated > 0) paste0("; ", info$n_truncated, " texts cut"),
     if (is.null(fit$weights) && is.null(fit$saved)) "; weights not kept in the object", "\n",
-    "  classes: ", some(fit$spec$levels, 10), "\n\n", sep = "")
+    if (length(fit$spec$levels) > 0) paste0("  classes: ", some(fit$spec$levels, 10), "\n"), "\n", sep = "")
   print(fit$history)
   invisible(x)
 }
@@ -93,7 +93,7 @@ last_epoch <- function(fit) {
 
 # As "classification of 3 classes: label ~ text"
 task_label <- function(spec) {
-  paste0(spec$task, " of ", task_of(spec)$says(spec), ": ", spec$outcome, " ~ ", paste(spec$text, collapse = " + "))
+  paste0(spec$task, " of ", task_of(spec)$says(spec), ": ", spec$lhs, " ~ ", paste(spec$text, collapse = " + "))
 }
 
 format_each <- function(x) {

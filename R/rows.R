@@ -5,7 +5,7 @@ complete_rows <- function(spec, data, arg, say, call) {
   check_data(data, arg, call)
   texts <- text_columns(spec$text, data, arg, call)
   outcome <- task_of(spec)$outcome(spec, data, arg, call)
-  keep <- which(texts$complete & !is.na(outcome))
+  keep <- which(texts$complete & !is_missing(outcome))
   if (length(keep) == 0) {
     why <- if (nrow(data) == 0) "has no rows" else "has no row in which all columns of the formula are filled"
     abort("no_rows", "{.arg {arg}} {why}.", call = call)
@@ -14,11 +14,26 @@ complete_rows <- function(spec, data, arg, say, call) {
   if (dropped > 0) {
     say("Dropped {dropped} of {nrow(data)} rows of {.arg {arg}} with missing values.")
   }
-  c(take(texts, keep), list(outcome = outcome[keep]))
+  c(take(texts, keep), list(outcome = take_outcome(outcome, keep)))
+}
+
+# Which rows of an outcome (a vector, a list-column or a data frame of columns) are missing: NULL or NA, or in any column
+is_missing <- function(outcome) {
+  if (is.data.frame(outcome)) {
+    Reduce(`|`, lapply(outcome, is.na))
+  } else if (is.list(outcome)) {
+    vapply(outcome, function(x) is.null(x) || (is.atomic(x) && length(x) == 1 && is.na(x)), NA)
+  } else {
+    is.na(outcome)
+  }
+}
+
+take_outcome <- function(outcome, rows) {
+  if (is.data.frame(outcome)) outcome[rows, , drop = FALSE] else outcome[rows]
 }
 
 subset_rows <- function(rows, keep) {
-  c(take(rows, keep), list(outcome = rows$outcome[keep]))
+  c(take(rows, keep), list(outcome = take_outcome(rows$outcome, keep)))
 }
 
 # `validation` of bert_fit(): NULL, a share of the training rows, or a data frame.
@@ -35,7 +50,7 @@ split_rows <- function(spec, rows, validation, seed, say, call) {
   check_share(validation, call)
   held <- with_seed(seed, hold_out(task_of(spec)$strata(rows$outcome), validation))
   if (length(held) == 0) {
-    n <- length(rows$outcome)
+    n <- length(rows$a)
     abort("validation", "{.code validation = {validation}} of {n} row{?s} leaves none to validate on.",
       "Use a larger share, or a data frame.", call = call)
   }

@@ -2,12 +2,13 @@
 #   expects   what its left-hand side is, in words
 #   accepts   function(lhs, data): is this left-hand side for me?
 #   spec      function(lhs, data): what must be remembered of the outcome
-#   outcome   function(spec, data, arg, call): the outcome of every row, NA where missing
+#   outcome   function(spec, data, arg, call): the outcome of every row: a vector, a list-column (NULL or NA where
+#             missing) or a data frame of columns
 #   settle    function(spec, outcome, say, call): checks training outcomes and completes the spec with them
 #   match     function(spec, outcome, arg, call): other rows' outcomes in the form of the training ones
 #   says      function(spec): the outcome in words, such as "3 classes"
 #   strata    function(outcome): groups that a validation split keeps in proportion
-#   target    function(outcome): what the bridge gets
+#   target    function(spec, outcome): what the bridge gets
 #   types     what bert_predict(type = ) can be, the first being the default
 #   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`
 #   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a

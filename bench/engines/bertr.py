@@ -36,15 +36,16 @@ class Engine:
         optimizer = BertAdamW(variables, weight_decay=0.01, clip=None)
         optimizer.begin(RATE, STEPS, 0.0)
         targets, encodings = codes.astype(np.int32), self.model.encode(texts, None, max_len)
-        step = TrainStep(lambda y, *x: network.task.loss(y, network(*x, training=True)), variables,
-                         network.non_trainable_variables, optimizer, targets[:1])
+        step = TrainStep(lambda y, *x: network.task.loss(y, network(*x, training=True), network.head), variables,
+                         network.non_trainable_variables, optimizer, targets[:1], encodings.pad([0]))
         return [step(targets[rows], *encodings.pad(rows)) for rows in order]
 
     def linear_network(self, kernel, bias):
         """The fine-tuned whole, with a linear head of these weights, without dropout."""
-        task = find_task("classification").from_target({"levels": [str(i) for i in range(len(bias))]})
+        task = find_task("classification").from_target({"levels": [str(i) for i in range(len(bias))]}, None)
         head = DenseHead(len(bias), [], dropout=0.0, seed=1)
-        network = Network(build_backbone(self.model.checkpoint, dropout=0.0), head, task, "mean")
+        network = Network(build_backbone(self.model.checkpoint, dropout=0.0), head, task,
+                          {"pool": "mean", "pair": "joint", "long": "truncate"})
         for variable, value in zip(head.trainable_variables, (kernel, bias), strict=True):
             variable.assign(value)
         network.train_only("all")

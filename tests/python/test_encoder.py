@@ -125,13 +125,14 @@ def test_loss_and_every_gradient(small, pool):
     kernel = rng.normal(size=(32, 3)).astype(np.float32)
 
     task = find_task("classification")({"levels": ["a", "b", "c"]})
-    network = Network(ours, DenseHead(3, (), 0.0, 0), task, pool)
+    options = {"pool": pool, "pair": "joint", "long": "truncate"}
+    network = Network(ours, DenseHead(3, (), 0.0, 0), task, options)
     network.head.stack[0].kernel.assign(kernel)
     variables = {k: v for k, (v, _) in ours._variables().items()}
 
     @tf.function(autograph=False)  # as in training: gradients are written out in graphs only
     def loss_and_gradients():
-        loss = tf.reduce_mean(task.loss(y, network(ids, segments, mask, training=True)))
+        loss = tf.reduce_mean(task.loss(y, network(ids, segments, mask, training=True), network.head))
         return loss, tf.gradients(loss, [v.value for v in variables.values()])
 
     loss, gradients = loss_and_gradients()

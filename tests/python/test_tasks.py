@@ -18,22 +18,22 @@ class Animals(Task):
     needs_offsets = True
 
     @classmethod
-    def from_target(cls, target):
+    def from_target(cls, target, head_options):
         return cls({})
 
     def targets(self, target, encodings):
         return np.isin(encodings.ids, target["ids"]).astype(np.int32)  # [tokens]
 
-    def batch(self, targets, encodings, rows):
+    def batch(self, targets, encodings, rows, ids, rng):
         _, _, mask = encodings.pad(rows)
         out = np.full(mask.shape, -1, np.int32)  # [batch, length], -1 at padding
         out[mask > 0] = targets[token_places(encodings, rows)]
-        return out
+        return out, ids
 
-    def head(self, config, units, dropout, seed):
-        return DenseHead(2, units, dropout, seed, name="head")
+    def head(self, config, head_options, dropout, seed):
+        return DenseHead(2, head_options["units"], dropout, seed, name="head")
 
-    def loss(self, targets, outputs):
+    def loss(self, targets, outputs, head):
         real = ops.cast(targets >= 0, "float32")
         picked = ops.take_along_axis(outputs, ops.maximum(targets, 0)[..., None], axis=-1)[..., 0]
         each = (ops.logsumexp(outputs, axis=-1) - picked) * real
@@ -42,7 +42,7 @@ class Animals(Task):
     def measures(self, targets, outputs):
         return {"accuracy": float(np.mean(outputs.argmax(axis=1) == targets))}
 
-    def decode(self, outputs, encodings, a, b):
+    def decode(self, outputs, encodings, a, b, head):
         found = outputs.argmax(axis=1) == 1
         rows = []
         for r, text in enumerate(a):

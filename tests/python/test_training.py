@@ -12,6 +12,7 @@ from bertr import bridge, fitting, head_steps, infer, train
 from bertr.batches import scoring_batches, training_batches
 from bertr.errors import BertrError
 from bertr.plan import make_plan
+from bertr.tasks import find_task
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_validation_is_measured_as_it_predicts(model, sentences):
 
 def test_graphs_are_traced_once_whatever_the_lengths(model, sentences, monkeypatch):
     steps, scorers = [], []
-    for module, name, made in ((train, "TrainStep", steps), (train, "Scorer", scorers), (fitting, "Scorer", scorers)):
+    for module, name, made in ((train, "TrainStep", steps), (infer, "Scorer", scorers), (fitting, "Scorer", scorers)):
         kind = getattr(module, name)
 
         def make(*args, kind=kind, made=made):
@@ -111,7 +112,7 @@ def test_graphs_are_traced_once_whatever_the_lengths(model, sentences, monkeypat
     assert [s.forward.traces() for s in scorers] == [1, 1]  # features, outputs
     for n in (1, 5, 60):
         bridge.predict(fitted, texts[:n], None, {}, None)
-    assert fitted.scorer in scorers and fitted.scorer.forward.traces() == 1
+    assert fitted.scorer.rows in scorers and fitted.scorer.rows.forward.traces() == 1
 
 
 SCRIPT = """
@@ -226,10 +227,11 @@ def test_a_loss_that_is_no_number_is_told(model, sentences, train, size):
 
 
 def test_plan_follows_rows_and_width():
-    few, many = make_plan({}, 200, 384), make_plan({}, 50_000, 384)
+    task = find_task("classification")({"levels": ["a", "b"]})
+    few, many = (make_plan({}, rows, 384, task) for rows in (200, 50_000))
     assert few.epochs > many.epochs and few.learning_rate == many.learning_rate == 1e-4
-    assert make_plan({}, 200, 768).learning_rate == pytest.approx(5e-5)
-    mine = make_plan({"epochs": 2, "learning_rate": 0.5, "batch_size": 3, "clip": None}, 10, 384)
+    assert make_plan({}, 200, 768, task).learning_rate == pytest.approx(5e-5)
+    mine = make_plan({"epochs": 2, "learning_rate": 0.5, "batch_size": 3, "clip": None}, 10, 384, task)
     assert (mine.epochs, mine.learning_rate, mine.batch_size, mine.clip) == (2, 0.5, 3, None)
 
 

@@ -24,7 +24,7 @@ test_that("one class is an error, a class of one row a warning", {
 })
 
 test_that("labels cross as 0-based codes and come back as the training levels", {
-  target <- task_classification()$target(factor(c("b", "a", "b")))
+  target <- task_classification()$target(list(), factor(c("b", "a", "b")))
   expect_identical(target, list(codes = c(1L, 0L, 1L), levels = list("a", "b")))
   spec <- list(levels = c("a", "b"), type = "character")
   result <- list(prob = rbind(c(0.2, 0.8), c(0.9, 0.1)))

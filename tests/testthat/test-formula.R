@@ -2,7 +2,8 @@ data <- data.frame(label = c("a", "b"), text = c("x", "y"), other = c("u", "v"),
 
 test_that("a formula says the outcome and the text columns", {
   spec <- read_formula(label ~ text, data)
-  expect_identical(spec, list(task = "classification", text = "text", outcome = "label", type = "character"))
+  expect_identical(spec,
+    list(task = "classification", text = "text", lhs = "label", outcome = "label", type = "character"))
   expect_identical(read_formula(label ~ text + other, data)$text, c("text", "other"))
   expect_identical(read_formula(`my label` ~ text, data.frame(`my label` = TRUE, text = "x", check.names = FALSE))$type,
     "logical")

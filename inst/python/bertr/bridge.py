@@ -11,6 +11,7 @@ import numpy as np
 from . import fitting, hub, store
 from .config import BertConfig
 from .errors import BertrError
+from .inputs import encode
 from .model import Fit, Model
 
 EVENT_SECONDS = 0.1  # R is told of progress at most this often
@@ -145,9 +146,9 @@ def describe_fit(thing):
 
 def predict(thing, a, b, options, on_event):
     """The task's columns for these texts, and how many were cut."""
-    encodings = thing.base.encode(a, b, _length(thing, options.get("max_len")), thing.task.needs_offsets)
-    outputs = thing.scorer.encodings(encodings, _counter(on_event, len(a)))
-    return {**thing.task.decode(outputs, encodings, a, b), "n_truncated": encodings.n_truncated}
+    encodings = encode(thing.base, thing.task, thing.head_options, a, b, _length(thing, options.get("max_len")))
+    outputs = thing.scorer.encodings(encodings, _counter(on_event, len(a), len(encodings)))
+    return {**thing.task.decode(outputs, encodings, a, b, thing.network.head), "n_truncated": encodings.n_truncated}
 
 
 def embed(thing, a, b, options, on_event):
@@ -156,7 +157,7 @@ def embed(thing, a, b, options, on_event):
     pool = model.pool(options.get("pool"))
     encodings = model.encode(a, b, _length(thing, options.get("max_len")))
     scorer = model.scorer(pool, _layers(options.get("layer"), model.config.num_layers))
-    values = scorer.encodings(encodings, _counter(on_event, len(a))).astype(np.float64)
+    values = scorer.encodings(encodings, _counter(on_event, len(a), len(encodings))).astype(np.float64)
     if options.get("normalise"):
         values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
     return {"values": values, "n_tokens": encodings.lengths.astype(np.int32), "n_truncated": encodings.n_truncated}
@@ -223,8 +224,9 @@ def _throttled(on_event):
     return emit
 
 
-def _counter(on_event, total):
+def _counter(on_event, texts, rows):
+    """Tells how many texts are done, of which some may be several rows."""
     if not on_event:
         return None
     emit = _throttled(on_event)
-    return lambda done: emit("encode", {"done": done, "total": total})
+    return lambda done: emit("encode", {"done": done * texts // rows, "total": texts})

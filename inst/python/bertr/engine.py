@@ -26,6 +26,9 @@ def static_shapes(arrays, rows):
     """Padded to a bucketed length and to `rows` rows, where the backend compiles each shape."""
     if BACKEND == "tensorflow":
         return arrays
+    if len(arrays) > 3:
+        raise BertrError("backend", "Texts of several rows (windows, cosine pairs) are trained on TensorFlow only.",
+                         "Unset KERAS_BACKEND and restart R.")
     length = bucketed(arrays[0].shape[1])
     out = []
     for a in arrays:
@@ -65,14 +68,15 @@ if BACKEND == "tensorflow":
     class TrainStep:
         """One optimiser step on a batch. `loss(targets, *inputs)` gives the loss of each row."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets):
-            def step(targets, ids, segments, mask):
-                return _apply(loss, variables, optimizer, targets, ids, segments, mask)
+        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs):
+            def step(targets, *inputs):
+                return _apply(loss, variables, optimizer, targets, *inputs)
 
-            self.function = tf.function(step, input_signature=[_open(targets), IDS, IDS, IDS], autograph=False)
+            signature = [_open(targets), *map(_open, inputs)]
+            self.function = tf.function(step, input_signature=signature, autograph=False)
 
-        def __call__(self, targets, ids, segments, mask):
-            return float(self.function(targets, ids, segments, mask))
+        def __call__(self, targets, *inputs):
+            return float(self.function(targets, *inputs))
 
         def finish(self):
             """The variables are always up to date here."""
@@ -145,7 +149,7 @@ else:
         """One optimiser step on a batch. `loss(targets, *inputs)` gives the loss of each row; rows that only fill up
         the batch have no mask and count nothing."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets):
+        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs):
             self.layers = (variables, other_variables, optimizer.variables)
             self.begin()
 
@@ -184,7 +188,8 @@ else:
         """Many optimiser steps on rows of features that lie in memory."""
 
         def __init__(self, loss, variables, other_variables, optimizer, targets, features):
-            self.step = TrainStep(lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets)
+            self.step = TrainStep(lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets,
+                                  features)
             self.begin(targets, features)
 
         def begin(self, targets, features):

@@ -8,9 +8,11 @@ from .backbone import build_backbone
 from .errors import BertrError
 from .head_steps import head_steps
 from .infer import Scorer
+from .inputs import encode
 from .model import Fit
 from .network import Network
 from .plan import make_plan
+from .samples import Samples
 from .tasks import find_task
 from .train import Training
 
@@ -18,36 +20,55 @@ from .train import Training
 def fit(model, task_name, a, b, target, validation, options, on_event):
     """Trains a copy of the model's encoder (the encoder itself where only the head is trained) with a task's head."""
     began = time.perf_counter()
-    task = find_task(task_name).from_target(target)
+    head_options = read_head_options(model, options["head"])
+    task = find_task(task_name).from_target(target, head_options)
     max_len = model.length(options.get("max_len"))
     seed = int(options.get("seed") or 0)
-    encodings = model.encode(a, b, max_len)
-    targets = task.targets(target, encodings)
-    seen = None
-    if validation:
-        seen_encodings = model.encode(validation["a"], validation["b"], max_len)
-        seen = (seen_encodings, task.targets(validation["target"], seen_encodings))
-    plan = make_plan(options, len(encodings), model.config.hidden_size)
+    samples = make_samples(model, task, head_options, a, b, target, max_len)
+    seen = validation and make_samples(model, task, head_options, validation["a"], validation["b"],
+                                       validation["target"], max_len)
+    plan = make_plan(options, len(a), model.config.hidden_size, task)
     check_train(plan.train, model.config.num_layers)
-    head_options = {"units": [int(n) for n in options["head"].get("units") or []],
-                    "dropout": options["head"].get("dropout"),
-                    "pool": model.pool(options["head"].get("pool"))}
     rate = head_dropout(model, head_options, options.get("dropout"))
     network = build_network(model, task, head_options, plan.train, seed, options.get("dropout"))
-    on_event("start", {"rows": len(encodings), "epochs": plan.epochs, "batch_size": plan.batch_size,
+    on_event("start", {"rows": len(a), "epochs": plan.epochs, "batch_size": plan.batch_size,
                        "learning_rate": plan.learning_rate, "max_len": max_len})
-    training = Training(network, plan, encodings, targets, seen, seed, on_event,
-                        feature_scorer(model, network, plan.train),
-                        head_steps(model, task, head_options, rate, plan) if plan.train == "head" else None)
+    steps = None
+    if plan.train == "head" and keeps_features(network):
+        steps = head_steps(model, network, head_options, rate, plan)
+    training = Training(network, plan, samples, seen, seed, on_event, feature_scorer(model, network, plan.train), steps)
     interrupted = training.run()
+    if seen and task.settles:
+        task.settle(seen.targets, training.scorer.encodings(seen.encodings), seen.encodings, network.head)
     gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
-        "rows": len(encodings), "valid_rows": len(seen[0]) if seen else 0, "n_truncated": encodings.n_truncated,
+        "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
         "epochs_done": training.history.rows, "interrupted": interrupted,
         "parameters_trained": training.parameters, "seconds": time.perf_counter() - began,
     }
     return Fit(model, network, head_options, facts, training.history.columns, training.scorer)
+
+
+def read_head_options(model, given):
+    """All options of a head, those not given as they are by default."""
+    return {
+        "units": [int(n) for n in given.get("units") or []], "dropout": given.get("dropout"),
+        "pool": model.pool(given.get("pool")), "pair": given.get("pair") or "joint",
+        "crf": bool(given.get("crf")), "relations": given.get("relations") or "gplinker",
+        "long": given.get("long") or "truncate", "windows": given.get("windows") or "mean",
+    }
+
+
+def make_samples(model, task, head_options, a, b, target, max_len):
+    encodings = encode(model, task, head_options, a, b, max_len)
+    grouped = encodings.owner is not None and not task.per_token
+    return Samples(encodings, task.targets(target, encodings), task, grouped)
+
+
+def keeps_features(network):
+    """Can a head be trained on vectors of texts that are worked out once?"""
+    return not network.task.per_token and not (network.join and network.join.trainable_variables)
 
 
 def feature_scorer(model, network, train):
@@ -55,14 +76,14 @@ def feature_scorer(model, network, train):
     if train == "head":
         pool = "none" if network.task.per_token else network.pool
         return model.scorer(pool, (model.config.num_layers,))
-    return Scorer(lambda *x: network.features(*x), network.backbone, network.task.per_token)
+    return Scorer(lambda *x: network.pooled(*x), network.backbone, network.task.per_token)
 
 
 def build_network(model, task, head_options, train, seed=0, dropout=None):
     """The network of a fit, untrained: also what a saved fit's weights are put into."""
     backbone = model.backbone if train == "head" else build_backbone(model.checkpoint, seed, dropout)
-    head = task.head(model.config, head_options["units"], head_dropout(model, head_options, dropout), seed)
-    return Network(backbone, head, task, head_options["pool"])
+    head = task.head(model.config, head_options, head_dropout(model, head_options, dropout), seed)
+    return Network(backbone, head, task, head_options)
 
 
 def head_dropout(model, head_options, dropout=None):

@@ -24,7 +24,7 @@ class HeadSteps:
             self.steps.begin(targets, features)
             return
         twin, task = self.twin, self.task
-        self.steps = FeatureSteps(lambda y, x: task.loss(y, twin(x, training=True)), twin.trainable_variables,
+        self.steps = FeatureSteps(lambda y, x: task.loss(y, twin(x, training=True), twin), twin.trainable_variables,
                                   twin.non_trainable_variables, self.optimizer, targets, features)
 
     def __call__(self, batches):
@@ -35,12 +35,13 @@ class HeadSteps:
         return losses
 
 
-def head_steps(model, task, head_options, dropout, plan):
+def head_steps(model, network, head_options, dropout, plan):
     """The model's last ones where they fit, else new ones."""
+    task = network.task
     kind = json.dumps([task.name, task.spec, head_options, dropout, plan.weight_decay, plan.clip])
     if kind not in model.head_steps:
-        twin = task.head(model.config, head_options["units"], dropout, seed=0)
-        twin.build((None, model.config.hidden_size))
+        twin = task.head(model.config, head_options, dropout, seed=0)
+        twin.build((None, network.width))
         model.head_steps = {kind: HeadSteps(task, twin, plan.weight_decay, plan.clip)}
     return model.head_steps[kind]
 

@@ -1,6 +1,7 @@
 """Scoring many rows: length-sorted batches cut by tokens, results put back in order."""
 
 import numpy as np
+from keras import ops
 
 from .batches import scoring_batches
 from .engine import Forward, bucketed, static_shapes
@@ -32,6 +33,20 @@ class Scorer:
             if progress:
                 progress(done)
         return out
+
+
+class NetworkScorer:
+    """The head's outputs for encoded texts: [texts, ...], or [tokens, ...] for tasks that look at tokens."""
+
+    def __init__(self, network):
+        self.network = network
+        # where several rows are one text, rows are scored by themselves and joined afterwards
+        call = network.pooled if network.join else network
+        self.rows = Scorer(lambda *x: call(*x), network, network.task.per_token)
+
+    def encodings(self, encodings, progress=None):
+        values, network = self.rows.encodings(encodings, progress), self.network
+        return ops.convert_to_numpy(network.head(network.joined(values, encodings.owner))) if network.join else values
 
 
 def token_places(encodings, rows):

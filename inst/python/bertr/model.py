@@ -9,7 +9,7 @@ import numpy as np
 
 from .backbone import build_backbone
 from .errors import BertrError
-from .infer import Scorer
+from .infer import NetworkScorer, Scorer
 from .tokenizer import Tokenizer
 
 
@@ -50,6 +50,10 @@ class Model:
                              "Paste the two texts together, or use another model.")
         return self.tokenizer.encode(a, b, self.length(max_len), offsets=offsets)
 
+    def encode_whole(self, a, b, offsets=False):
+        """The same without cutting."""
+        return self.tokenizer.encode(a, b, 2**30, offsets=offsets)
+
     def pool(self, kind):
         """The pooling asked for, checked, or the checkpoint's own."""
         kind = kind or self.checkpoint.pooling
@@ -88,7 +92,7 @@ class Fit:
         self.base, self.network = base, network
         self.head_options, self.facts, self.history = head_options, facts, history
         self.spec = ""  # R's own part, as JSON text
-        self.scorer = scorer or Scorer(lambda *x: network(*x), network, network.task.per_token)
+        self.scorer = scorer or NetworkScorer(network)
 
     @property
     def task(self):
@@ -97,7 +101,7 @@ class Fit:
     @functools.cached_property
     def fingerprint(self):
         """The same for the same encoder and head; of a fit as it was read from a folder."""
-        head = [zlib.crc32(np.ascontiguousarray(v)) for v in self.network.head.get_weights()]
+        head = [zlib.crc32(np.ascontiguousarray(v)) for v in self.network.upper_weights]
         return f"{self.base.fingerprint}-{zlib.crc32(repr(head).encode()):08x}"
 
     def checkpoint(self):

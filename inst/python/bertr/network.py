@@ -1,27 +1,51 @@
 """An encoder, what a task reads from it, and the task's head: the whole that is trained."""
 
 import keras
+from keras import ops
+
+from .join import make_join
 
 
 class Network(keras.layers.Layer):
     """`call` goes from ids to the head's outputs; `features` and `head` are its two halves."""
 
-    def __init__(self, backbone, head, task, pool, **kwargs):
+    def __init__(self, backbone, head, task, head_options, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.backbone, self.head, self.task, self.pool = backbone, head, task, pool
-        head.build((None, backbone.config.hidden_size))
+        self.backbone, self.head, self.task, self.pool = backbone, head, task, head_options["pool"]
+        self.join = None if task.per_token else make_join(head_options)
+        hidden = backbone.config.hidden_size
+        if self.join:
+            self.join.build((None, hidden))
+        self.width = self.join.width(hidden) if self.join else hidden  # of what the head reads
+        head.build((None, self.width))
         self.built = True
 
-    def features(self, ids, segments, mask, training=False):
-        """What the head reads: [batch, hidden], or [batch, length, hidden] for tasks that look at tokens."""
+    def pooled(self, ids, segments, mask, training=False):
+        """Vectors of rows, [batch, hidden], or states [batch, length, hidden] for tasks that look at tokens."""
         states = self.backbone(ids, segments, mask, training=training)
         return states if self.task.per_token else self.backbone.pool(states, mask, self.pool)
 
-    def call(self, ids, segments, mask, training=False):
-        return self.head(self.features(ids, segments, mask, training=training), training=training)
+    def features(self, ids, segments, mask, owner=None, training=False):
+        """What the head reads: as `pooled`, or of each text the joined vector where `owner` tells its rows."""
+        values = self.pooled(ids, segments, mask, training=training)
+        return values if self.join is None else self.join(values, owner)
+
+    def call(self, ids, segments, mask, owner=None, training=False):
+        return self.head(self.features(ids, segments, mask, owner, training=training), training=training)
+
+    def joined(self, values, owner):
+        """Features of texts from the pooled vectors of all of their rows; numpy in, numpy out."""
+        return values if self.join is None else ops.convert_to_numpy(self.join(values, owner))
+
+    @property
+    def upper_weights(self):
+        """The variables that are not the encoder's."""
+        return [*self.head.weights, *(self.join.weights if self.join else [])]
 
     def train_only(self, train):
-        """`train`: "all" or "top:k", the last k blocks. The head is always trained, the pooler where it is read."""
-        self.backbone.train_upper(None if train == "all" else int(train.removeprefix("top:")))
+        """`train`: "all", "head", or "top:k", the last k blocks. The head is always trained, the pooler where it is
+        read."""
+        upper = {"all": None, "head": 0}.get(train) if train in ("all", "head") else int(train.removeprefix("top:"))
+        self.backbone.train_upper(upper)
         if self.backbone.pooler:
-            self.backbone.pooler.trainable = self.pool == "pooler" and not self.task.per_token
+            self.backbone.pooler.trainable = train != "head" and self.pool == "pooler" and not self.task.per_token

@@ -24,17 +24,18 @@ EPOCHS = ((500, 10), (2_000, 8), (10_000, 4), (float("inf"), 3))  # up to so man
 RATE = 1e-4  # for a hidden size of 384; wider encoders take less
 
 
-def make_plan(options, rows, hidden_size):
-    """The user's `options`, and the rules for those left open."""
+def make_plan(options, rows, hidden_size, task):
+    """The user's `options`, and the rules for those left open; a task may have its own."""
     train = options.get("train") or "all"
-    epochs, rate, batch = next(n for most, n in EPOCHS if rows <= most), RATE * 384 / hidden_size, 16
-    if train == "head":  # an epoch costs next to nothing there, and only a small layer is trained
-        epochs, rate, batch = 20 * epochs, 2e-3, 128
+    rule = {"epochs": next(n for most, n in EPOCHS if rows <= most), "learning_rate": RATE * 384 / hidden_size,
+            "batch_size": 16, **task.plan(rows, hidden_size)}
+    if train == "head" and not task.per_token:  # an epoch costs next to nothing there: only a small layer is trained
+        rule = {"epochs": 20 * rule["epochs"], "learning_rate": 2e-3, "batch_size": 128}
     return Plan(
         train=train,
-        epochs=int(options.get("epochs") or epochs),
-        learning_rate=float(options.get("learning_rate") or rate),
-        batch_size=int(options.get("batch_size") or batch),
+        epochs=int(options.get("epochs") or rule["epochs"]),
+        learning_rate=float(options.get("learning_rate") or rule["learning_rate"]),
+        batch_size=int(options.get("batch_size") or rule["batch_size"]),
         warmup=float(options.get("warmup", 0.1)),
         weight_decay=float(options.get("weight_decay", 0.01)),
         clip=options.get("clip", 1.0),

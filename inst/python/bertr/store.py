@@ -16,7 +16,7 @@ from safetensors.numpy import load, load_file, save_file
 
 from .config import BertConfig, read_json
 from .errors import BertrError
-from .fitting import build_network
+from .fitting import build_network, read_head_options
 from .hub import DEFAULT, resolve
 from .model import Fit, Model
 from .tasks import find_task
@@ -226,14 +226,15 @@ def _fit_meta(fit):
 def _head_tensors(fit):
     """The head's variables by their place in it: names alone repeat."""
     return {f"{i}/{v.name}": np.array(ops.convert_to_numpy(v.value), dtype=np.float32, order="C")
-            for i, v in enumerate(fit.network.head.weights)}
+            for i, v in enumerate(fit.network.upper_weights)}
 
 
 def _make_fit(model, meta, head, spec):
     task = find_task(meta["task"])(meta["task_spec"])
-    network = build_network(model, task, meta["head"], "head")
-    for i, v in enumerate(network.head.weights):
+    head_options = read_head_options(model, meta["head"])
+    network = build_network(model, task, head_options, "head")
+    for i, v in enumerate(network.upper_weights):
         v.assign(head[f"{i}/{v.name}"])
-    fit = Fit(model, network, meta["head"], meta["facts"], meta["history"])
+    fit = Fit(model, network, head_options, meta["facts"], meta["history"])
     fit.spec = spec
     return fit

@@ -29,6 +29,7 @@ class Encodings:
     start: np.ndarray | None = None  # int32 [total]: first code point in the token's own text; (0, 0) for [CLS], [SEP]
     end: np.ndarray | None = None  # int32 [total], exclusive
     pad_id: int = 0
+    owner: np.ndarray | None = None  # int32 [n], ascending: which text each row is of, where texts make several rows
 
     def __len__(self):
         return len(self.row_splits) - 1
@@ -48,7 +49,8 @@ class Encodings:
             self.ids[at], self.segments[at], splits, int((full > lengths).sum()), full,
             None if self.start is None else self.start[at],
             None if self.end is None else self.end[at],
-            self.pad_id)
+            self.pad_id,
+            None if self.owner is None else self.owner[rows])
 
     def pad(self, rows):
         """(ids, segments, mask), int32 [len(rows), longest of them]."""

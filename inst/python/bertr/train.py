@@ -8,7 +8,7 @@ from keras import ops
 from .batches import training_batches
 from .engine import TrainStep, static_shapes
 from .errors import BertrError
-from .infer import Scorer
+from .infer import NetworkScorer
 from .optim import BertAdamW
 from .word_rows import WordRows
 
@@ -29,17 +29,17 @@ class History:
 
 
 class Training:
-    """One run: network, data and plan. After `run()` the network is trained and `history` filled."""
+    """One run: network, samples and plan. After `run()` the network is trained and `history` filled."""
 
-    def __init__(self, network, plan, encodings, targets, validation, seed, on_event, features_scorer, head_steps):
-        """`features_scorer` gives what the head reads from encoded rows, the encoder being as before training;
+    def __init__(self, network, plan, samples, validation, seed, on_event, features_scorer, head_steps):
+        """`features_scorer` gives pooled vectors (states) of encoded rows, the encoder being as before training;
         `head_steps` trains a head alone."""
         self.network, self.plan, self.task = network, plan, network.task
-        self.encodings, self.targets = encodings, targets
-        self.validation = validation  # (encodings, targets) or None
+        self.samples = samples
+        self.validation = validation  # Samples or None
         self.emit = on_event
         self.features_scorer, self.head_steps = features_scorer, head_steps
-        self.scorer = Scorer(lambda *x: network(*x), network, network.task.per_token)
+        self.scorer = NetworkScorer(network)
         self.history = History()
         self.steps_done = 0
         self.parameters = 0  # how many numbers were trained
@@ -49,10 +49,10 @@ class Training:
         """Trains by the plan. True if an interrupt ended it, at a whole step; before the first step nothing is
         learnt, and the interrupt goes on."""
         try:
-            if self.plan.train == "head":
+            if self.head_steps:
                 self._fit_head()
             else:
-                self._start_head(self.features_scorer)
+                self._start_head()
                 self._fine_tune()
         except KeyboardInterrupt:
             if not self.steps_done:
@@ -64,32 +64,35 @@ class Training:
         total = len(encodings)
         return scorer.encodings(encodings, lambda done: self.emit("encode", {"done": done, "total": total}))
 
+    def _features(self, encodings):
+        return self.network.joined(self._score(self.features_scorer, encodings), encodings.owner)
+
     def _schedule(self):
         """Peak rate, steps in all, share of warmup."""
         plan = self.plan
-        return plan.learning_rate, plan.epochs * -(-len(self.encodings) // plan.batch_size), plan.warmup
+        return plan.learning_rate, plan.epochs * -(-len(self.samples) // plan.batch_size), plan.warmup
 
     def _count(self, variables):
         self.parameters = sum(int(np.prod(v.shape)) for v in variables)
 
     # ------------------------------------------------------------ the head on features
 
-    def _start_head(self, scorer):
-        head = self.network.head
-        rows = self.task.start_rows(head, self.targets, self.rng)
+    def _start_head(self):
+        head, targets = self.network.head, self.samples.targets
+        rows = self.task.start_rows(head, targets, self.rng)
         if rows is not None:
-            self.task.start_head(head, self._score(scorer, self.encodings.take(rows)), self.targets[rows])
+            self.task.start_head(head, self._features(self.samples.take(rows)), targets[rows])
 
     def _fit_head(self):
         """Every text is encoded once, whatever the number of epochs."""
-        plan, head = self.plan, self.network.head
-        features = self._score(self.features_scorer, self.encodings)
-        rows = self.task.start_rows(head, self.targets, self.rng)
+        plan, head, targets = self.plan, self.network.head, self.samples.targets
+        features = self._features(self.samples.encodings)
+        rows = self.task.start_rows(head, targets, self.rng)
         if rows is not None:
-            self.task.start_head(head, features[rows], self.targets[rows])
-        seen = self.validation and self._score(self.features_scorer, self.validation[0])
+            self.task.start_head(head, features[rows], targets[rows])
+        seen = self.validation and self._features(self.validation.encodings)
         self._count(head.trainable_variables)
-        self.head_steps.begin(head, self.targets, features, *self._schedule())
+        self.head_steps.begin(head, targets, features, *self._schedule())
         epoch, at_once = 0, 1
         while epoch < plan.epochs:
             began = time.perf_counter()
@@ -110,7 +113,7 @@ class Training:
         self._check_weights(head.trainable_variables)
 
     def _shuffled(self):
-        order, size = self.rng.permutation(len(self.encodings)), self.plan.batch_size
+        order, size = self.rng.permutation(len(self.samples)), self.plan.batch_size
         return [order[i:i + size] for i in range(0, len(order), size)]
 
     # ------------------------------------------------------------ everything
@@ -120,13 +123,15 @@ class Training:
         network.train_only(plan.train)
         embeddings, variables = network.backbone.embeddings, network.trainable_variables
         self._count(variables)
-        if embeddings.trainable:
-            embeddings.word_rows = WordRows(embeddings.word, np.append(self.encodings.ids, self.encodings.pad_id))
+        if embeddings.trainable and not task.whole_vocabulary:
+            encodings = self.samples.encodings
+            embeddings.word_rows = WordRows(embeddings.word, np.append(encodings.ids, encodings.pad_id))
             variables = [embeddings.word_rows.rows if v is embeddings.word else v for v in variables]
         self.optimizer = BertAdamW(variables, plan.weight_decay, plan.clip)
         self.optimizer.begin(*self._schedule())
-        step = TrainStep(lambda y, *x: task.loss(y, network(*x, training=True)), variables,
-                         network.non_trainable_variables, self.optimizer, self._batch([0])[0])
+        targets, *inputs = self._batch([0])
+        step = TrainStep(lambda y, *x: task.loss(y, network(*x, training=True), network.head), variables,
+                         network.non_trainable_variables, self.optimizer, targets, inputs)
         try:
             for epoch in range(plan.epochs):
                 self._one_epoch(epoch, step)
@@ -135,12 +140,13 @@ class Training:
             embeddings.word_rows = self.optimizer = None
         self._check_weights(variables)
 
-    def _batch(self, rows):
-        ids, segments, mask = static_shapes(self.encodings.pad(rows), self.plan.batch_size)
+    def _batch(self, chosen):
+        targets, inputs = self.samples.batch(chosen, self.rng)
+        ids, *others = static_shapes(inputs, self.plan.batch_size)
         word_rows = self.network.backbone.embeddings.word_rows
         if word_rows:
             ids = word_rows.row_of[ids]
-        return self.task.batch(self.targets, self.encodings, rows), ids, segments, mask
+        return targets, ids, *others
 
     def _update(self, step):
         """Brings the network up to date with the steps done."""
@@ -151,7 +157,7 @@ class Training:
 
     def _one_epoch(self, epoch, step):
         began, plan = time.perf_counter(), self.plan
-        batches = training_batches(self.encodings.lengths, plan.batch_size, self.rng)
+        batches = training_batches(self.samples.lengths, plan.batch_size, self.rng)
         losses, total, seen = [], 0.0, 0
         for i, rows in enumerate(batches):
             losses.append(step(*self._batch(rows)))
@@ -165,7 +171,7 @@ class Training:
         row = self._row(epoch, time.perf_counter() - began, losses, batches)
         try:
             if self.validation:
-                row |= self._judge(self._score(self.scorer, self.validation[0]))
+                row |= self._judge(self._score(self.scorer, self.validation.encodings))
         finally:
             self.history.add(row)
         self.emit("epoch", {**row, "epochs": plan.epochs})
@@ -179,8 +185,9 @@ class Training:
         return {"epoch": epoch + 1, "loss": loss, "seconds": seconds}
 
     def _judge(self, outputs):
-        encodings, targets = self.validation
-        return {f"val_{name}": value for name, value in self.task.judge(targets, outputs, encodings).items()}
+        seen = self.validation
+        measures = self.task.judge(seen.targets, outputs, seen.encodings, self.network.head)
+        return {f"val_{name}": value for name, value in measures.items()}
 
     def _check_weights(self, variables):
         """The last step's loss was taken before its update."""

@@ -11,25 +11,37 @@ class Task:
 
     name = None
     per_token = False  # the head reads every token's state, not one vector a row
-    needs_offsets = False  # `decode` reads `encodings.start` and `encodings.end`
+    needs_offsets = False  # `targets` or `decode` read `encodings.start` and `encodings.end`
+    settles = False  # has a `settle`
+    whole_vocabulary = False  # the head reads the whole word table, so all of it is trained
 
     def __init__(self, spec):
         self.spec = spec
 
     @classmethod
-    def from_target(cls, target):
-        """The task for these training targets, as they came over the bridge."""
+    def from_target(cls, target, head_options):
+        """The task for these training targets, as they came over the bridge, and these options of `bert_head()`."""
         raise NotImplementedError
+
+    def plan(self, rows, hidden_size):
+        """Its own defaults for so many training texts: some of epochs, learning_rate and batch_size."""
+        return {}
+
+    def encode(self, model, a, b, max_len):
+        """The rows that the encoder reads. A task of tokens may cut long texts into windows: then
+        `encodings.owner` tells each row's text."""
+        return model.encode(a, b, max_len, offsets=self.needs_offsets)
 
     def targets(self, target, encodings):
-        """Arrays to train on: [rows, ...], or [tokens, ...] as in `encodings`."""
+        """An array to train on: [rows, ...], or [tokens, ...] as in `encodings`."""
         raise NotImplementedError
 
-    def batch(self, targets, encodings, rows):
-        """The targets of some rows, as `loss` takes them; a task of [tokens, ...] pads them to [batch, length]."""
-        return targets[rows]
+    def batch(self, targets, encodings, rows, ids, rng):
+        """The targets of some rows, as `loss` takes them, and their padded `ids` [batch, length], changed where a
+        task hides words. A task of [tokens, ...] pads its targets to the shape of `ids`."""
+        return targets[rows], ids
 
-    def head(self, config, units, dropout, seed):
+    def head(self, config, head_options, dropout, seed):
         """The layer from features to outputs."""
         raise NotImplementedError
 
@@ -39,18 +51,21 @@ class Task:
     def start_head(self, head, features, targets):
         """Starts the head from the frozen encoder's features of `start_rows` and their targets."""
 
-    def loss(self, targets, outputs):
-        """The loss of each row, [batch]."""
+    def loss(self, targets, outputs, head):
+        """The loss of each row, [batch]; `head` is the layer that gave the outputs."""
         raise NotImplementedError
 
     def measures(self, targets, outputs):
         """Named measures over all rows, larger is better, the main one first; numpy in, floats out."""
         raise NotImplementedError
 
-    def judge(self, targets, outputs, encodings):
+    def judge(self, targets, outputs, encodings, head):
         """Loss and measures on validation rows; targets and outputs are [rows, ...], or [tokens, ...] if per token."""
-        return {"loss": float(np.mean(self.loss(targets, outputs))), **self.measures(targets, outputs)}
+        return {"loss": float(np.mean(self.loss(targets, outputs, head))), **self.measures(targets, outputs)}
 
-    def decode(self, outputs, encodings, a, b):
-        """Columns for R, one entry a row, as arrays or lists; `a` and `b` are the texts themselves."""
+    def settle(self, targets, outputs, encodings, head):
+        """After training: completes `spec` by what validation rows tell, such as thresholds."""
+
+    def decode(self, outputs, encodings, a, b, head):
+        """Columns for R, one entry a text, as arrays or lists; `a` and `b` are the texts themselves."""
         raise NotImplementedError

@@ -15,7 +15,7 @@ class Classification(Task):
     name = "classification"
 
     @classmethod
-    def from_target(cls, target):
+    def from_target(cls, target, head_options):
         return cls({"levels": list(target["levels"])})
 
     @property
@@ -25,9 +25,9 @@ class Classification(Task):
     def targets(self, target, encodings):
         return np.asarray(target["codes"], dtype=np.int32)  # [rows]
 
-    def head(self, config, units, dropout, seed):
-        if units:
-            return DenseHead(len(self.levels), units, dropout, seed, name="head")
+    def head(self, config, head_options, dropout, seed):
+        if head_options["units"]:
+            return DenseHead(len(self.levels), head_options["units"], dropout, seed, name="head")
         return PrototypeHead(len(self.levels), dropout, config.initializer_range, seed, name="head")
 
     def start_rows(self, head, targets, rng):
@@ -42,14 +42,14 @@ class Classification(Task):
     def start_head(self, head, features, targets):
         head.start(features, targets)
 
-    def loss(self, targets, outputs):  # [batch], [batch, classes] -> [batch]
+    def loss(self, targets, outputs, head):  # [batch], [batch, classes] -> [batch]
         picked = ops.take_along_axis(outputs, targets[:, None], axis=1)[:, 0]
         return ops.logsumexp(outputs, axis=1) - picked
 
     def measures(self, targets, outputs):
         return {"accuracy": float(np.mean(np.argmax(outputs, axis=1) == targets))}
 
-    def decode(self, outputs, encodings, a, b):
+    def decode(self, outputs, encodings, a, b, head):
         z = outputs.astype(np.float64)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return {"prob": z / z.sum(axis=1, keepdims=True)}  # [rows, classes]

@@ -1,0 +1,44 @@
+"""Encoded texts with their targets, to be taken in batches: one row of the encodings each, or all rows of a text."""
+
+import numpy as np
+
+WINDOWS_AT_ONCE = 8  # of one text in a training step, drawn anew each time where it has more: memory stays bounded
+
+
+class Samples:
+    """`grouped`: a sample is all rows with the same `encodings.owner`."""
+
+    def __init__(self, encodings, targets, task, grouped):
+        self.encodings, self.targets, self.task = encodings, targets, task
+        self.first = None  # of grouped samples: where each one's rows begin, and the last one's end
+        self.lengths = encodings.lengths  # tokens of each sample
+        if grouped:
+            count = np.bincount(encodings.owner)
+            self.first = np.concatenate([[0], np.cumsum(count)])
+            self.lengths = np.add.reduceat(encodings.lengths, self.first[:-1])
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def batch(self, chosen, rng):
+        """(targets, (ids, segments, mask[, owner])) of the chosen samples."""
+        if self.first is None:
+            ids, segments, mask = self.encodings.pad(chosen)
+            targets, ids = self.task.batch(self.targets, self.encodings, chosen, ids, rng)
+            return targets, (ids, segments, mask)
+        rows = [self._some_rows(i, rng) for i in chosen]
+        owner = np.repeat(np.arange(len(rows), dtype=np.int32), [len(r) for r in rows])
+        return self.targets[chosen], (*self.encodings.pad(np.concatenate(rows)), owner)
+
+    def _some_rows(self, sample, rng):
+        rows = np.arange(self.first[sample], self.first[sample + 1])
+        return rows if len(rows) <= WINDOWS_AT_ONCE else np.sort(rng.choice(rows, WINDOWS_AT_ONCE, replace=False))
+
+    def take(self, chosen):
+        """The encodings of some samples, with owners counted anew."""
+        if self.first is None:
+            return self.encodings.take(chosen)
+        rows = [np.arange(self.first[i], self.first[i + 1]) for i in chosen]
+        out = self.encodings.take(np.concatenate(rows))
+        out.owner = np.repeat(np.arange(len(rows), dtype=np.int32), [len(r) for r in rows])
+        return out

@@ -1,0 +1,57 @@
+"""Texts over the limit: cut into windows that overlap, or their middle left out.
+
+Sources: Devlin et al. 2019 (windows over the context of a question, as in google-research/bert `run_squad.py`); Sun et
+al. 2019, How to Fine-Tune BERT for Text Classification (head and tail).
+"""
+
+import dataclasses
+
+import numpy as np
+
+HEAD_SHARE = 0.25  # of the room, for the beginning of a text; the rest is for its end (Sun et al.: 128 of 510)
+
+
+def windows(encodings, max_len, overlap):
+    """Rows of at most `max_len` tokens from rows that were not cut. Of a pair the second text is cut, and every window
+    starts with the first one; `overlap` tokens are common to neighbours. `owner` tells each window's text."""
+    return _rows_of(encodings, max_len, lambda n, room: [
+        range(start, min(start + room, n)) for start in range(0, max(1, n - overlap), max(1, room - overlap))])
+
+
+def head_and_tail(encodings, max_len):
+    """Rows of at most `max_len` tokens: the beginning and the end of each text, of a pair's second text."""
+    def ends(n, room):
+        head = int(HEAD_SHARE * room)
+        return [[*range(head), *range(n - room + head, n)]]
+
+    out = _rows_of(encodings, max_len, ends)
+    return dataclasses.replace(out, owner=None, n_truncated=int((encodings.lengths > max_len).sum()),
+                               full_lengths=encodings.full_lengths)
+
+
+def _rows_of(encodings, max_len, choose):
+    """`choose(n, room)` gives the places, among the n tokens of the text to be cut, of each of its rows."""
+    places, owner, cut = [], [], 0
+    for row, length in enumerate(encodings.lengths.tolist()):
+        start = int(encodings.row_splits[row])
+        if length <= max_len:
+            chosen = [np.arange(start, start + length)]
+        else:
+            last = int(encodings.segments[start + length - 1])  # the segment that is cut
+            body = start + int(np.searchsorted(encodings.segments[start:start + length], last)) + (last == 0)
+            lead = np.arange(start, body)[:max(1, max_len // 2)]  # [CLS], or [CLS] and the first text with its [SEP]
+            if lead[-1] != body - 1:
+                lead[-1] = body - 1  # a first text of more than half is cut, its [SEP] kept
+                cut += 1
+            n, end = start + length - 1 - body, start + length - 1  # before the last [SEP]
+            room = max_len - len(lead) - 1
+            chosen = [np.concatenate([lead, body + np.asarray(part, int), [end]]) for part in choose(n, room)]
+        places += chosen
+        owner += [row] * len(chosen)
+    at = np.concatenate(places) if places else np.zeros(0, int)
+    lengths = np.array([len(p) for p in places], np.int64)
+    return dataclasses.replace(
+        encodings, ids=encodings.ids[at], segments=encodings.segments[at],
+        row_splits=np.concatenate([[0], np.cumsum(lengths)]), n_truncated=cut, full_lengths=lengths.astype(np.int32),
+        start=None if encodings.start is None else encodings.start[at],
+        end=None if encodings.end is None else encodings.end[at], owner=np.array(owner, np.int32))
