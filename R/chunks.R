@@ -15,6 +15,9 @@ py_chunks <- function(name, object, texts, options, verbose, call, use) {
     reporter$event(kind, list(done = done + values$done, total = total))
   }
   for (chunk in chunks_of(length(texts$complete))) {
+    if (done > 0) { # what chunks leave behind would else pile up to a share of all that R holds
+      gc(full = FALSE)
+    }
     rows <- which(texts$complete[chunk])
     result <- NULL
     if (length(rows) > 0) {

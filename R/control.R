@@ -14,6 +14,8 @@
 #'   keeps a quarter of the room from the beginning and the rest from the end, `"window"` reads
 #'   all of it in overlapping windows that are joined to one vector (see `windows` of [bert_head()]). Of
 #'   a pair the second text is cut. Entities, spans and relations always read texts in windows.
+#' @param threshold For multi-label tasks: the probability above which a label is given, from 0 to 1. `NULL` (default)
+#'   chooses for every label the one with the best F1 on the validation rows, or without them on the training rows.
 #' @param serialize Keep the trained weights inside the fit (default `TRUE`), so that `saveRDS()`
 #'   and other R sessions can use it? With `FALSE` the fit is small and lives only in its session,
 #'   unless it is kept with [bert_save()].
@@ -25,15 +27,18 @@
 #' bert_control(warmup = 0.2, dropout = 0)
 #' @export
 bert_control <- function(warmup = 0.1, weight_decay = 0.01, clip = 1, dropout = NULL,
-                         long = c("truncate", "head_tail", "window"), serialize = TRUE) {
+                         long = c("truncate", "head_tail", "window"), threshold = NULL, serialize = TRUE) {
   long <- first_choice(long, c("truncate", "head_tail", "window"), "long")
   check_number(warmup, "warmup", 0, 1)
   check_number(weight_decay, "weight_decay", 0)
   check_number(clip, "clip", 0, open = TRUE)
   check_dropout(dropout)
+  if (!is.null(threshold)) {
+    check_number(threshold, "threshold", 0, 1)
+  }
   check_flag(serialize, "serialize")
   structure(
-    list(warmup = warmup, weight_decay = weight_decay, clip = clip, dropout = dropout, long = long,
+    list(warmup = warmup, weight_decay = weight_decay, clip = clip, dropout = dropout, long = long, threshold = threshold,
       serialize = serialize),
     class = "bert_control"
   )

@@ -112,7 +112,7 @@ fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len,
 
 head_options <- function(head, control) {
   list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
-    crf = head$crf, relations = head$relations, windows = head$windows, long = control$long)
+    crf = head$crf, relations = head$relations, windows = head$windows, long = control$long, threshold = to_float(control$threshold))
 }
 
 # A fit as R sees it, from the Python object; `weights` make it survive its session, as the folder does that

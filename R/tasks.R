@@ -14,7 +14,7 @@
 #   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a
 #             list of one a chunk
 tasks <- function() {
-  list(classification = task_classification())
+  list(classification = task_classification(), multilabel = task_multilabel(), regression = task_regression())
 }
 
 find_task <- function(lhs, data, task, call) {
@@ -31,8 +31,7 @@ find_task <- function(lhs, data, task, call) {
   expects <- vapply(candidates, function(x) x$expects, "")
   got <- if (is.symbol(lhs)) data[[as.character(lhs)]] else lhs
   label <- rlang::as_label(lhs)
-  abort("outcome", "The left-hand side {.code {label}} is {.obj_type_friendly {got}}, but must be {.or {expects}}.",
-    if (is.numeric(got)) "If its values are classes, convert it with {.fn factor} first.", call = call)
+  abort("outcome", "The left-hand side {.code {label}} is {.obj_type_friendly {got}}, but must be {.or {expects}}.", call = call)
 }
 
 task_of <- function(spec) {

@@ -16,6 +16,8 @@ from .samples import Samples
 from .tasks import find_task
 from .train import Training
 
+SETTLE_ROWS = 2000  # training rows that tell thresholds and the like where there are no validation rows
+
 
 def fit(model, task_name, a, b, target, validation, options, on_event):
     """Trains a copy of the model's encoder (the encoder itself where only the head is trained) with a task's head."""
@@ -38,8 +40,8 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         steps = head_steps(model, network, head_options, rate, plan)
     training = Training(network, plan, samples, seen, seed, on_event, feature_scorer(model, network, plan.train), steps)
     interrupted = training.run()
-    if seen and task.settles:
-        task.settle(seen.targets, training.scorer.encodings(seen.encodings), seen.encodings, network.head)
+    if task.settles:
+        settle(task, seen or samples.some(SETTLE_ROWS, seed), training.scorer, network.head)
     gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
@@ -57,7 +59,12 @@ def read_head_options(model, given):
         "pool": model.pool(given.get("pool")), "pair": given.get("pair") or "joint",
         "crf": bool(given.get("crf")), "relations": given.get("relations") or "gplinker",
         "long": given.get("long") or "truncate", "windows": given.get("windows") or "mean",
+        "threshold": given.get("threshold"),
     }
+
+
+def settle(task, samples, scorer, head):
+    task.settle(samples.targets, scorer.encodings(samples.encodings), samples.encodings, head)
 
 
 def make_samples(model, task, head_options, a, b, target, max_len):

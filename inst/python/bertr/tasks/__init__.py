@@ -2,8 +2,10 @@
 
 from ..errors import BertrError
 from .classification import Classification
+from .multilabel import MultiLabel
+from .regression import Regression
 
-TASKS = {task.name: task for task in (Classification,)}
+TASKS = {task.name: task for task in (Classification, MultiLabel, Regression)}
 
 
 def find_task(name):

@@ -64,7 +64,7 @@ class Task:
         return {"loss": float(np.mean(self.loss(targets, outputs, head))), **self.measures(targets, outputs)}
 
     def settle(self, targets, outputs, encodings, head):
-        """After training: completes `spec` by what validation rows tell, such as thresholds."""
+        """After training: completes `spec`, as by thresholds, from validation rows, or else from training rows."""
 
     def decode(self, outputs, encodings, a, b, head):
         """Columns for R, one entry a text, as arrays or lists; `a` and `b` are the texts themselves."""
