@@ -11,10 +11,18 @@
 #' Without dense layers of your own the classifier starts as the nearest class mean, so that few
 #' rows suffice.
 #'
-#' @param model A model from [bert_load()].
-#' @param formula `label ~ text` for single texts, `label ~ a + b` for pairs. A factor, character or
-#'   logical column on the left means classification. Factor levels keep their order; characters
+#' @section Tasks:
+#' * Classification: a factor, character or logical column. Factor levels keep their order; characters
 #'   are sorted, in the same way in every locale; levels without rows are dropped.
+#' * Multi-label: `cbind(toxic, insult)` of logical or 0-1 columns, or a list-column of character vectors. A label is
+#'   given where its probability is above its threshold, which [bert_control()] can fix. Outputs start at the labels'
+#'   log-odds.
+#' * Regression: a numeric column, or several in `cbind(valence, arousal)`. The loss is the squared error in units of
+#'   the outcomes' standard deviations; predictions are in their own unit. With `bert_head(pair = "cosine")` the
+#'   outcome of a pair is read off the cosine of its two texts.
+#'
+#' @param model A model from [bert_load()].
+#' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome says the task (see Tasks).
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
 #'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.
@@ -27,7 +35,8 @@
 #' @param max_len Longest text in tokens, the special ones included: longer ones are cut, and said so.
 #'   At most the model's positions (512 for BERT). `NULL` (default) takes the
 #'   length recommended for the model.
-#' @param task Name of the task, `"classification"`. `NULL` (default) infers it from the formula.
+#' @param task Name of the task: `"classification"`, `"multilabel"` or `"regression"`. `NULL` (default) infers it from
+#'   the formula.
 #' @param control Further settings from [bert_control()].
 #' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
 #'   random one, which `set.seed()` controls.
@@ -45,6 +54,14 @@
 #' fit <- bert_fit(bert_load(), label ~ text, faq, train = "head", epochs = 5)
 #' fit
 #' bert_predict(fit, "Where does this fee come from?")
+#'
+#' # several labels a text, and numbers
+#' faq$long <- nchar(faq$text) > 60
+#' faq$card <- grepl("card", faq$text)
+#' fit <- bert_fit(bert_load(), cbind(long, card) ~ text, faq, train = "head", epochs = 5)
+#' bert_predict(fit, "My card does not work")
+#' faq$size <- nchar(faq$text)
+#' bert_fit(bert_load(), size ~ text, faq, train = "head", epochs = 5)
 #' @export
 bert_fit <- function(model, formula, data, validation = NULL, train = "all", head = bert_head(),
                      epochs = NULL, learning_rate = NULL, batch_size = NULL, max_len = NULL, task = NULL,
@@ -112,7 +129,8 @@ fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len,
 
 head_options <- function(head, control) {
   list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
-    crf = head$crf, relations = head$relations, windows = head$windows, long = control$long, threshold = to_float(control$threshold))
+    crf = head$crf, relations = head$relations, windows = head$windows, long = control$long,
+    threshold = to_float(control$threshold))
 }
 
 # A fit as R sees it, from the Python object; `weights` make it survive its session, as the folder does that

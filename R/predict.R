@@ -3,13 +3,18 @@
 #' @param object A fit from [bert_fit()] or [bert_load()].
 #' @param new_data A data frame with the text columns of the fit, or a character vector if it has one
 #'   text column.
-#' @param type What to return: `"all"` (default), `"class"` or `"prob"`.
+#' @param type What to return, by default the first of these. Classification: `"all"`, `"class"` or `"prob"`.
+#'   Multi-label: `"class"` or `"prob"`. Regression: `"numeric"`.
 #' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
 #' @param ... Not used.
 #' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
 #'   For classification `.pred_class`, a factor with the training levels, and one double column
 #'   `.pred_<level>` a level, the probabilities, which add up to 1. `type = "class"` gives only the first,
 #'   `type = "prob"` only the others.
+#'
+#'   Multi-label: a logical column `.pred_<label>` a label, or, for a fit on a list-column, one list-column
+#'   `.pred_labels`; with `type = "prob"` their probabilities. Regression: a double column `.pred`, or
+#'   `.pred_<outcome>` for each of several outcomes.
 #'
 #'   `augment()`: `new_data` as a tibble with these columns added.
 #' @seealso [bert_evaluate()]

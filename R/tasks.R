@@ -31,7 +31,8 @@ find_task <- function(lhs, data, task, call) {
   expects <- vapply(candidates, function(x) x$expects, "")
   got <- if (is.symbol(lhs)) data[[as.character(lhs)]] else lhs
   label <- rlang::as_label(lhs)
-  abort("outcome", "The left-hand side {.code {label}} is {.obj_type_friendly {got}}, but must be {.or {expects}}.", call = call)
+  abort("outcome", "The left-hand side {.code {label}} is {.obj_type_friendly {got}}, but must be {.or {expects}}.",
+    call = call)
 }
 
 task_of <- function(spec) {
