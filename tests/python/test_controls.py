@@ -187,7 +187,8 @@ def test_averages_by_hand():
     assert share.sum() == pytest.approx(1)
     optimizer.swap()
     for i, v in enumerate(ours):
-        np.testing.assert_allclose(np.asarray(v.value), sum(w * s[i] for w, s in zip(share, seen, strict=True)), atol=1e-6)
+        mean = sum(w * s[i] for w, s in zip(share, seen, strict=True))
+        np.testing.assert_allclose(np.asarray(v.value), mean, atol=1e-6)
     optimizer.swap()
     for v, last in zip(ours, seen[-1], strict=True):
         np.testing.assert_array_equal(np.asarray(v.value), last.astype(np.float32))
