@@ -24,6 +24,11 @@ class RunFolder:
     def __init__(self, folder, identity):
         self.folder = _full(folder)
         self.identity = json.loads(json.dumps(identity))
+        _check_folder(self.folder)
+        try:
+            os.makedirs(self.folder, exist_ok=True)  # rather told now than after the first epoch
+        except OSError as e:
+            raise _unwritten(self.folder, e) from None
 
     def read(self):
         """(facts, {name: array}) of the last whole epoch, or None."""
@@ -45,15 +50,13 @@ class RunFolder:
         numbers = f"epoch-{facts['epoch']}.safetensors"
         meta = {"format": FORMAT, "identity": self.identity, "numbers": numbers, "facts": facts}
         try:
-            os.makedirs(self.folder, exist_ok=True)
             self._put(numbers, lambda path: save_file(arrays, path))
             self._put(META, lambda path: _write_json(path, meta))
             for old in glob.glob(os.path.join(glob.escape(self.folder), "epoch-*.safetensors*")):
                 if os.path.basename(old) != numbers:
                     os.remove(old)
         except Exception as e:  # OSError, or what safetensors makes of it
-            raise BertrError("checkpoint", f"The checkpoint in '{self.folder}' could not be written: {e}.",
-                             "Choose another folder or free space.") from None
+            raise _unwritten(self.folder, e) from None
 
     def _put(self, name, write):
         path = os.path.join(self.folder, name)
@@ -95,10 +98,8 @@ def _full(folder):
 
 
 def _read_meta(folder):
+    _check_folder(folder)
     path = os.path.join(folder, META)
-    if os.path.exists(folder) and not os.path.isdir(folder):
-        raise BertrError("checkpoint", f"'{folder}' is a file, where a folder for checkpoints is needed.",
-                         "Name a folder, which may be new.")
     if not os.path.exists(path):
         return None
     try:
@@ -110,6 +111,17 @@ def _read_meta(folder):
         raise _damaged(folder, e) from None
     raise BertrError("checkpoint", f"The run in '{folder}' was kept by another version of bertr.",
                      "Name another folder, or delete this one to start anew.")
+
+
+def _check_folder(folder):
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise BertrError("checkpoint", f"'{folder}' is a file, where a folder for checkpoints is needed.",
+                         "Name a folder, which may be new.")
+
+
+def _unwritten(folder, error):
+    return BertrError("checkpoint", f"The checkpoint in '{folder}' could not be written: {error}.",
+                      "Choose another folder or free space.")
 
 
 def _write_json(path, value):
