@@ -57,13 +57,9 @@ test_that("many settings together train, and are kept with the fit", {
 })
 
 test_that("a fit says that it stopped early", {
-  fit <- quick_fit(label ~ text, faq(), validation = faq(file = "valid.csv"), epochs = 500, learning_rate = 1e-8,
-    control = bert_control(early_stopping = 2, schedule = "constant", label_smoothing = 0.9, dropout = 0))
-  expect_lte(fit$info$epochs_done, 500)
-  fit$info$stopped_early <- TRUE
-  fit$info$epochs_done <- 5L
-  fit$info$best_epoch <- 3L
-  expect_output(print(fit), "stopped early at epoch 5, best epoch 3")
+  fit <- quick_fit(label ~ text, faq(), validation = faq(file = "valid.csv"), epochs = 50, learning_rate = 1e-15,
+    control = bert_control(early_stopping = 2))
+  expect_output(print(fit), "epochs 3, .*stopped early at epoch 3, best epoch 1")
 })
 
 test_that("a killed session's fit goes on where it was", {
