@@ -54,7 +54,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
-        "epochs_done": training.history.rows, "interrupted": interrupted, "best_epoch": best and best.epoch,
+        "epochs_done": training.history.rows, "interrupted": interrupted, "best_epoch": best and (best.epoch or None),
         "stopped_early": bool(best) and not interrupted and training.history.rows < plan.epochs,
         "parameters_trained": training.parameters, "seconds": time.perf_counter() - began,
     }
