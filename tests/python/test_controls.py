@@ -115,12 +115,11 @@ def test_every_layer_has_its_power(model):
 
 
 def test_a_tiny_layer_decay_leaves_the_encoder_alone(model, sentences):
-    fitted = fit(model, sentences, layer_decay=1e-8)
-    frozen = fit(model, sentences, train="head", batch_size=16)
+    fitted = fit(model, sentences, layer_decay=1e-8, head={"pool": "mean"}, epochs=8)
     ours, before = weights_of(fitted), model.backbone.tensors()
     for name in before:
         np.testing.assert_allclose(ours[name], before[name], atol=1e-6, err_msg=name)
-    assert not np.allclose(ours["head/kernel"], weights_of(frozen)["head/kernel"] * 0)
+    assert fitted.history["loss"][-1] < fitted.history["loss"][0]
 
 
 @pytest.mark.parametrize("options", [{"layer_decay": 0.5}, {"ema": 0.7}, {"layer_decay": 0.8, "ema": 0.9},
