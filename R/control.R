@@ -51,8 +51,8 @@
 #'   Decoupled Weight Decay Regularization, <https://arxiv.org/abs/1711.05101>; schedule of keras-bert:
 #'   <https://github.com/CyberZHG/keras-bert>; rates by layer: Howard and Ruder (2018),
 #'   <https://arxiv.org/abs/1801.06146>, Clark et al. (2020), <https://arxiv.org/abs/2003.10555>; averaged weights:
-#'   Polyak and Juditsky (1992), \doi{10.1137/0330046}; adversarial: Miyato et al. (2017), <https://arxiv.org/abs/1605.07725>; label smoothing:
-#'   Szegedy et al. (2016), <https://arxiv.org/abs/1512.00567>; for long texts Sun et al. (2019),
+#'   Polyak and Juditsky (1992), \doi{10.1137/0330046}; adversarial: Miyato et al. (2017),
+#'   <https://arxiv.org/abs/1605.07725>; label smoothing: Szegedy et al. (2016), <https://arxiv.org/abs/1512.00567>; for long texts Sun et al. (2019),
 #'   <https://arxiv.org/abs/1905.05583>, and Pappagari et al. (2019), <https://arxiv.org/abs/1910.10781>.
 #' @examples
 #' bert_control(warmup = 0.2, dropout = 0)
@@ -139,14 +139,16 @@ bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("
 }
 
 check_class_weights <- function(x, call = caller_env()) {
-  if (is.null(x) || identical(x, "balanced")) {
-    return(invisible())
-  }
-  named <- is.numeric(x) && length(x) > 0 && !is.null(names(x)) && all(nzchar(names(x))) && !anyDuplicated(names(x))
-  if (!named || anyNA(x) || any(x <= 0 | is.infinite(x))) {
+  if (!is.null(x) && !identical(x, "balanced") && !are_weights(x)) {
     abort("argument", "{.arg class_weights} must be {.val balanced} or numbers above 0, each named by its level.",
       "As in {.code c(no = 1, yes = 5)}.", call = call)
   }
+}
+
+# Numbers above 0, each with a name of its own
+are_weights <- function(x) {
+  named <- is.numeric(x) && length(x) > 0 && rlang::is_named(x) && !anyDuplicated(names(x))
+  named && all(is.finite(x) & x > 0)
 }
 
 check_dropout <- function(dropout, call = caller_env()) {
