@@ -47,13 +47,14 @@
 #'   and other R sessions can use it? With `FALSE` the fit is small and lives only in its session,
 #'   unless it is kept with [bert_save()].
 #' @return A list of class `bert_control` for the `control` argument of [bert_fit()].
-#' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; Loshchilov and Hutter (2019),
-#'   Decoupled Weight Decay Regularization, <https://arxiv.org/abs/1711.05101>; schedule of keras-bert:
+#' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; Loshchilov and Hutter (2019), Decoupled Weight Decay
+#'   Regularization, <https://arxiv.org/abs/1711.05101>; schedule of keras-bert:
 #'   <https://github.com/CyberZHG/keras-bert>; rates by layer: Howard and Ruder (2018),
 #'   <https://arxiv.org/abs/1801.06146>, Clark et al. (2020), <https://arxiv.org/abs/2003.10555>; averaged weights:
 #'   Polyak and Juditsky (1992), \doi{10.1137/0330046}; adversarial: Miyato et al. (2017),
-#'   <https://arxiv.org/abs/1605.07725>; label smoothing: Szegedy et al. (2016), <https://arxiv.org/abs/1512.00567>; for long
-#'   texts Sun et al. (2019), <https://arxiv.org/abs/1905.05583>, and Pappagari et al. (2019), <https://arxiv.org/abs/1910.10781>.
+#'   <https://arxiv.org/abs/1605.07725>; label smoothing: Szegedy et al. (2016), <https://arxiv.org/abs/1512.00567>;
+#'   for long texts Sun et al. (2019), <https://arxiv.org/abs/1905.05583>, and Pappagari et al. (2019),
+#'   <https://arxiv.org/abs/1910.10781>.
 #' @examples
 #' bert_control(warmup = 0.2, dropout = 0)
 #' bert_control(accumulate = 4, ema = 0.99, early_stopping = 2, class_weights = c(no = 1, yes = 5))
