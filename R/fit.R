@@ -67,6 +67,7 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
                      epochs = NULL, learning_rate = NULL, batch_size = NULL, max_len = NULL, task = NULL,
                      control = bert_control(), seed = sample.int(.Machine$integer.max, 1), verbose = TRUE) {
   call <- rlang::current_env()
+  given <- !missing(seed)
   check_class(model, "bert_model", "model")
   check_data(data)
   check_class(head, "bert_head", "head")
@@ -74,12 +75,17 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
   check_train(train, model$info$config$num_layers)
   check_max_len(max_len, model$info)
   check_rates(epochs, learning_rate, batch_size)
+  check_together(control, train, validation)
+  if (!given && !is.null(control$checkpoint)) {
+    seed <- kept_seed(control$checkpoint, seed, call)
+  }
   check_whole(seed, "seed", from = 0)
   check_flag(verbose, "verbose")
 
   say <- speaker(verbose)
   rows <- training_rows(formula, data, task, validation, seed, say, call)
   options <- fit_options(train, head, epochs, learning_rate, batch_size, max_len, control, seed)
+  options$class_weights <- level_weights(control$class_weights, rows$spec, call)
   run_fit(model, rows, options, control$serialize, verbose, call)
 }
 
@@ -122,9 +128,37 @@ fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len,
   list(
     train = train, head = head_options(head, control),
     epochs = to_int(epochs), learning_rate = to_float(learning_rate), batch_size = to_int(batch_size),
-    max_len = to_int(max_len), seed = to_int(seed), warmup = to_float(control$warmup),
-    weight_decay = to_float(control$weight_decay), clip = to_float(control$clip), dropout = to_float(control$dropout)
+    max_len = to_int(max_len), seed = to_int(seed), warmup = to_float(control$warmup), schedule = control$schedule,
+    weight_decay = to_float(control$weight_decay), layer_decay = to_float(control$layer_decay),
+    clip = to_float(control$clip), dropout = to_float(control$dropout), accumulate = to_int(control$accumulate),
+    ema = to_float(control$ema), adversarial = to_float(control$adversarial),
+    label_smoothing = to_float(control$label_smoothing), early_stopping = to_int(control$early_stopping),
+    checkpoint = if (!is.null(control$checkpoint)) path.expand(control$checkpoint)
   )
+}
+
+# The class weights in the order of the levels, as the bridge takes them
+level_weights <- function(weights, spec, call) {
+  if (!is.numeric(weights)) {
+    return(weights)
+  }
+  unknown <- setdiff(names(weights), spec$levels)
+  lacking <- setdiff(spec$levels, names(weights))
+  if (length(unknown) > 0) {
+    abort("argument", "{.arg class_weights} names {.val {shorten(unknown)}}, which is no level with rows.",
+      "The levels are {.val {shorten(spec$levels)}}.", call = call)
+  }
+  if (length(lacking) > 0) {
+    abort("argument", "{.arg class_weights} has no weight for {.val {shorten(lacking)}}.",
+      "Give every level one: 1 for those that count as usual.", call = call)
+  }
+  as.list(unname(weights[spec$levels]))
+}
+
+# The seed of the run in a checkpoint folder, else `seed`
+kept_seed <- function(folder, seed, call) {
+  kept <- py_value("kept_seed", path.expand(folder), call = call)
+  if (is.null(kept)) seed else kept
 }
 
 head_options <- function(head, control) {
@@ -156,6 +190,18 @@ check_train <- function(train, num_layers, call = caller_env()) {
   }
   if (!is.null(k) && (k < 1 || k > num_layers)) {
     abort("argument", "{.arg train} is {.val {train}}, but this model has layers 1 to {num_layers}.", call = call)
+  }
+}
+
+# Settings that need each other
+check_together <- function(control, train, validation, call = caller_env()) {
+  if (!is.null(control$early_stopping) && is.null(validation)) {
+    abort("argument", "{.arg early_stopping} needs validation rows to judge the epochs by.",
+      "Give {.arg validation}, such as {.code validation = 0.2}.", call = call)
+  }
+  if (!is.null(control$adversarial) && train != "all") {
+    abort("argument", "{.arg adversarial} moves the word vectors, which are trained only with {.code train = \"all\"}.",
+      call = call)
   }
 }
 

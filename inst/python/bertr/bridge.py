@@ -8,7 +8,7 @@ import time
 import keras
 import numpy as np
 
-from . import fitting, hub, store
+from . import fitting, hub, resume, store
 from .config import BertConfig
 from .errors import BertrError
 from .inputs import encode
@@ -134,6 +134,11 @@ def detokenize(thing, ids, lengths):
 def fit(model, task, a, b, target, validation, options, on_event):
     """Trains; an interrupt gives what there is so far."""
     return fitting.fit(model, task, a, b, target, validation, options, _throttled(on_event))
+
+
+def kept_seed(folder):
+    """The seed of the run that a checkpoint folder holds, or None."""
+    return resume.kept_seed(folder)
 
 
 def describe_fit(thing):

@@ -12,6 +12,7 @@ from .inputs import encode
 from .model import Fit
 from .network import Network
 from .plan import make_plan
+from .resume import RunFolder, digest
 from .samples import Samples
 from .tasks import find_task
 from .train import Training
@@ -29,8 +30,10 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     samples = make_samples(model, task, head_options, a, b, target, max_len)
     seen = validation and make_samples(model, task, head_options, validation["a"], validation["b"],
                                        validation["target"], max_len)
+    task.train_with(options.get("class_weights"), options.get("label_smoothing"), samples.targets)
     plan = make_plan(options, len(a), model.config.hidden_size, task)
     check_train(plan.train, model.config.num_layers)
+    check_plan(plan, seen)
     rate = head_dropout(model, head_options, options.get("dropout"))
     network = build_network(model, task, head_options, plan.train, seed, options.get("dropout"))
     on_event("start", {"rows": len(a), "epochs": plan.epochs, "batch_size": plan.batch_size,
@@ -38,15 +41,23 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     steps = None
     if plan.train == "head" and keeps_features(network):
         steps = head_steps(model, network, head_options, rate, plan)
-    training = Training(network, plan, samples, seen, seed, on_event, feature_scorer(model, network, plan.train), steps)
-    interrupted = training.run()
+    folder = None
+    if options.get("checkpoint"):
+        identity = {"data": [_digest(samples, target), seen and _digest(seen, validation["target"])],
+                    "model": model.fingerprint, "task": [task.name, task.spec], "head": head_options, "seed": seed,
+                    "max_len": max_len, "dropout": options.get("dropout"), **dataclasses.asdict(plan)}
+        folder = RunFolder(options["checkpoint"], identity)
+    training = Training(network, plan, samples, seen, seed, on_event, feature_scorer(model, network, plan.train), steps,
+                        folder)
+    interrupted, best = training.run(), training.best
     if task.settles:
         settle(task, seen or samples.some(SETTLE_ROWS, seed), training.scorer, network.head)
     gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
-        "epochs_done": training.history.rows, "interrupted": interrupted,
+        "epochs_done": training.history.rows, "interrupted": interrupted, "best_epoch": best and (best.epoch or None),
+        "stopped_early": bool(best) and not interrupted and training.history.rows < plan.epochs,
         "parameters_trained": training.parameters, "seconds": time.perf_counter() - began,
     }
     return Fit(model, network, head_options, facts, training.history.columns, training.scorer)
@@ -99,6 +110,21 @@ def head_dropout(model, head_options, dropout=None):
     if rate is None:
         rate = model.config.hidden_dropout if dropout is None else dropout
     return rate
+
+
+def _digest(samples, target):
+    e = samples.encodings
+    return digest(e.ids, e.segments, e.row_splits, target)
+
+
+def check_plan(plan, validated):
+    """Are its parts possible together?"""
+    if plan.early_stopping and not validated:
+        raise BertrError("early_stopping", "Early stopping needs validation rows to judge the epochs by.",
+                         "Give `validation`, such as validation = 0.2.")
+    if plan.adversarial and plan.train != "all":
+        raise BertrError("adversarial", "Adversarial training moves the word vectors, which are trained only with "
+                         'train = "all".', 'Use train = "all" or leave `adversarial` out.')
 
 
 def check_train(train, num_layers):

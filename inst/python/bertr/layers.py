@@ -102,6 +102,7 @@ class Embeddings(keras.layers.Layer):
         self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
         self.generator = keras.random.SeedGenerator(seed)
         self.word_rows = None  # a WordRows while it is trained: then `ids` are rows of it
+        self.shift = None  # what an Adversary adds to the word vectors, in the shape of their table
 
     def build(self, *_):
         c = self.config
@@ -118,6 +119,8 @@ class Embeddings(keras.layers.Layer):
         kinds = ops.one_hot(segments, self.config.num_segments, dtype=self.compute_dtype)
         words = self.word_rows.rows if training and self.word_rows else self.word
         x = ops.take(words, ids, axis=0) + ops.take(self.position, positions, axis=0)
+        if self.shift is not None:
+            x = x + ops.take(self.shift, ids, axis=0)
         x = self.norm(x + ops.matmul(kinds, self.segment))
         return dropout(x, self.config.hidden_dropout, self.generator, training)
 

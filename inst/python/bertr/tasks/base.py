@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..errors import BertrError
+
 
 class Task:
     """A task: how R's targets become arrays, which head, which loss, which measures, how outputs become columns.
@@ -50,6 +52,17 @@ class Task:
 
     def start_head(self, head, features, targets):
         """Starts the head from the frozen encoder's features of `start_rows` and their targets."""
+
+    def train_with(self, class_weights, label_smoothing, targets):
+        """Takes the settings of the training loss, given the targets of all training samples: `class_weights` are
+        "balanced" or one number a class."""
+        if class_weights is not None or label_smoothing:
+            raise BertrError("task", f"A task of kind '{self.name}' has no class weights and no label smoothing.",
+                             "Leave both out of bert_control().")
+
+    def training_loss(self, targets, outputs, head):
+        """What training makes small, [batch]: the loss, and what `train_with` adds."""
+        return self.loss(targets, outputs, head)
 
     def loss(self, targets, outputs, head):
         """The loss of each row, [batch]; `head` is the layer that gave the outputs."""
