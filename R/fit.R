@@ -86,7 +86,11 @@ run_fit <- function(model, rows, options, serialize, verbose, call) {
     bridge_rows(rows$spec, rows$valid), options, on_event = reporter$event, call = call)
   reporter$close()
   fit <- new_fit(py, rows$spec, serialize)
-  say_truncated(speaker(verbose), fit$info$n_truncated, fit$info$rows + fit$info$valid_rows, fit$info$max_len)
+  say <- speaker(verbose)
+  say_truncated(say, fit$info$n_truncated, fit$info$rows + fit$info$valid_rows, fit$info$max_len)
+  for (remark in as_chr(fit$info$remarks)) {
+    say("{remark}")
+  }
   if (fit$info$interrupted) {
     cli::cli_warn("Interrupted: this is the fit after {fit$info$epochs_done} of {fit$info$epochs} epochs.",
       class = "bertr_warning_interrupted")

@@ -2,8 +2,9 @@
 
 from ..errors import BertrError
 from .classification import Classification
+from .entities import Entities
 
-TASKS = {task.name: task for task in (Classification,)}
+TASKS = {task.name: task for task in (Classification, Entities)}
 
 
 def find_task(name):
