@@ -19,6 +19,10 @@
 #' data <- bert_entities(list(c("Ada", "Lovelace", "met", "Mary")), list(c("B-PER", "I-PER", "O", "B-PER")))
 #' data$entities[[1]]
 #' bert_entities(list(c("It", "rains")), list(c("PRON", "VERB")))$entities[[1]]
+#'
+#' @examplesIf bertr::bert_info()$ready
+#' fit <- bert_fit(bert_load(), entities ~ text, data[rep(1, 20), ], epochs = 5)
+#' bert_predict(fit, "Mary met Ada Lovelace.")$.pred_entities
 #' @export
 bert_entities <- function(tokens, tags) {
   call <- rlang::current_env()

@@ -8,13 +8,19 @@
 #' else 3. The learning rate is 1e-4 for a model as wide as the default (384), and less in
 #' proportion for wider ones; the batch size is 16. With `train = "head"` an epoch costs next to
 #' nothing: 20 times as many, a rate of 2e-3 and batches of 128. The fit prints what was chosen.
+#' For entities, which are learnt word by word, the rate is twice as high; with `train = "head"` it is 5e-3, but epochs
+#' and batches stay as they are. An entity that begins or ends inside a word is learnt as the whole word; long texts
+#' are read in windows that overlap.
 #' Without dense layers of your own the classifier starts as the nearest class mean, so that few
 #' rows suffice.
 #'
 #' @param model A model from [bert_load()].
 #' @param formula `label ~ text` for single texts, `label ~ a + b` for pairs. A factor, character or
 #'   logical column on the left means classification. Factor levels keep their order; characters
-#'   are sorted, in the same way in every locale; levels without rows are dropped.
+#'   are sorted, in the same way in every locale; levels without rows are dropped. A list-column of data
+#'   frames with columns `start`, `end` and `label` means entities: labelled parts of a text, such as names or
+#'   parts of speech, none within another; a data frame without rows says that a text has none. Positions count
+#'   characters from 1, both ends included. [read_conll()] and [bert_entities()] make such columns.
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
 #'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.
@@ -27,7 +33,7 @@
 #' @param max_len Longest text in tokens, the special ones included: longer ones are cut, and said so.
 #'   At most the model's positions (512 for BERT). `NULL` (default) takes the
 #'   length recommended for the model.
-#' @param task Name of the task, `"classification"`. `NULL` (default) infers it from the formula.
+#' @param task Name of the task, `"classification"` or `"entities"`. `NULL` (default) infers it from the formula.
 #' @param control Further settings from [bert_control()].
 #' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
 #'   random one, which `set.seed()` controls.

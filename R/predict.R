@@ -3,13 +3,15 @@
 #' @param object A fit from [bert_fit()] or [bert_load()].
 #' @param new_data A data frame with the text columns of the fit, or a character vector if it has one
 #'   text column.
-#' @param type What to return: `"all"` (default), `"class"` or `"prob"`.
+#' @param type What to return: `"all"` (default) or, for classification, `"class"` or `"prob"`.
 #' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
 #' @param ... Not used.
 #' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
 #'   For classification `.pred_class`, a factor with the training levels, and one double column
 #'   `.pred_<level>` a level, the probabilities, which add up to 1. `type = "class"` gives only the first,
-#'   `type = "prob"` only the others.
+#'   `type = "prob"` only the others. For entities `.pred_entities`, a list of tibbles with a row for each entity found:
+#'   `start`, `end` and `label` as in training, its `text`, and `score`, the probability that just these
+#'   words are labelled so; NULL where the text is NA.
 #'
 #'   `augment()`: `new_data` as a tibble with these columns added.
 #' @seealso [bert_evaluate()]

@@ -116,7 +116,8 @@ test_that("words and tags become text and entities", {
 })
 
 test_that("tags are read as seqeval reads them", {
-  skip_if_not(bert_info()$ready && reticulate::py_module_available("seqeval"))
+  the_model() # Python runs
+  skip_if_not(reticulate::py_module_available("seqeval"))
   seqeval <- reticulate::import("seqeval.metrics.sequence_labeling")
   set.seed(1)
   for (prefixes in list(c("B", "I"), c("B", "I", "E", "S"))) {
@@ -156,7 +157,6 @@ test_that("CoNLL files are read", {
 })
 
 test_that("a fit of entities predicts, is judged, is kept, and learns from its own predictions", {
-  skip_if_not(bert_info()$ready)
   data <- bert_entities(
     list(c("Ada", "Lovelace", "met", "Bob", "."), c("It", "rains", "."), c("Bob", "saw", "Ada", "Lovelace")),
     list(c("B-PER", "I-PER", "O", "B-PER", "O"), c("O", "O", "O"), c("B-PER", "O", "B-PER", "I-PER"))
