@@ -1,7 +1,7 @@
 #' Entities from words and their tags
 #'
-#' `bert_entities()` makes the columns that [bert_fit()] learns entities from out of words and tags; `read_conll()` reads
-#' them from a file of CoNLL form: one word a line with its tags, sentences separated by empty lines.
+#' `bert_entities()` makes the columns that [bert_fit()] learns entities from out of words and tags; `read_conll()`
+#' reads them from a file of CoNLL form: one word a line with its tags, sentences separated by empty lines.
 #'
 #' Tags are read as conlleval and seqeval do. `B-PER` and `S-PER` begin an entity; `I-PER` and `E-PER` go on with one,
 #' or begin one where the word before is of none or of another label; `O` is outside. So IOB2, IOB1 and BIOES are all

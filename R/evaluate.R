@@ -7,8 +7,8 @@
 #'   `.estimate`. For classification: `accuracy`; `kap`, Cohen's kappa; `f_meas`, the mean over the
 #'   classes of F1 (0 for a class never predicted right); `mn_log_loss`, the mean negative
 #'   log-probability of the true class. For entities `precision`, `recall` and `f_meas` of entities found
-#'   exactly, start, end and label: first of all together (`.estimator` `"micro"`), then of each label, which the further
-#'   column `.level` names; NA for a label that is neither in the data nor predicted. The figures are those
+#'   exactly, start, end and label: first of all together (`.estimator` `"micro"`), then of each label, which the
+#'   further column `.level` names; NA for a label that is neither in the data nor predicted. The figures are those
 #'   of conlleval and seqeval.
 #' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
 #' @examplesIf bertr::bert_info()$ready

@@ -134,8 +134,10 @@ entity_target <- function(spec, outcome) {
 entity_predictions <- function(spec, result, rows, n, type) {
   out <- vector("list", n)
   if (length(rows) > 0) {
-    columns <- list(start = as_int(result$start), end = as_int(result$end),
-      label = spec$levels[as_int(result$code) + 1L], text = as_chr(result$text), score = as.double(unlist(result$score)))
+    columns <- list(
+      start = as_int(result$start), end = as_int(result$end), label = spec$levels[as_int(result$code) + 1L],
+      text = as_chr(result$text), score = as.double(unlist(result$score))
+    )
     out[rows] <- split_frame(columns, as_int(result$row), length(rows))
   }
   list(.pred_entities = out)
