@@ -127,5 +127,5 @@ conll_table <- function(file, sep, comment, least, call) {
   if (length(short) > 0) {
     abort("file", "{.file {file}} has too few columns in {cli::qty(length(short))}line{?s} {some(short)}.", call = call)
   }
-  list(cells = unlist(cells), width = width, sentence = cumsum(empty)[!empty])
+  list(cells = as.character(unlist(cells)), width = width, sentence = cumsum(empty)[!empty])
 }

@@ -39,12 +39,16 @@ entity_outcome <- function(spec, data, arg, call) {
   frame <- vapply(x, is.data.frame, NA)
   bad <- which(!missing & !frame)
   abort_rows(bad, "holds something other than a data frame", what, "shape", call)
-  columns <- c("start", "end", "label")
-  short <- frame & row_counts(x) > 0
-  short[short] <- !vapply(x[short], function(f) all(columns %in% names(f)), NA)
-  abort_rows(which(short), "lacks one of the columns start, end and label", what, "shape", call)
+  filled <- which(row_counts(x) > 0)
+  abort_rows(filled[!vapply(x[filled], has_entity_columns, NA)],
+    "lacks one of start and end (numbers) and label (text)", what, "shape", call)
   check_entities(flat_entities(x), data[[spec$text]], what, call)
   stats::setNames(x, seq_along(x)) # row numbers, for complaints after other rows are dropped
+}
+
+has_entity_columns <- function(x) {
+  all(c("start", "end", "label") %in% names(x)) && is.numeric(x$start) && is.numeric(x$end) &&
+    (is.character(x$label) || is.factor(x$label))
 }
 
 # All entities of a list-column as one list of columns, `row` telling where each belongs, in order of rows and starts
@@ -74,14 +78,7 @@ check_entities <- function(flat, text, what, call) {
   fail <- function(bad, why) abort_rows(unique(flat$row[which(bad)]), why, what, "span", call)
   for (name in c("start", "end")) {
     place <- flat[[name]]
-    if (!is.numeric(place)) {
-      abort("shape", "{what} has {.obj_type_friendly {place}} as {.code {name}}, which must be whole numbers.",
-        call = call)
-    }
     fail(is.na(place) | place != round(place), paste0("has a missing or fractional `", name, "`"))
-  }
-  if (!is.character(flat$label)) {
-    abort("shape", "{what} has {.obj_type_friendly {flat$label}} as {.code label}, which must be text.", call = call)
   }
   fail(is.na(flat$label) | !nzchar(flat$label), "has an entity without a label")
   fail(!validUTF8(flat$label), "has a label that is not valid UTF-8")

@@ -50,10 +50,10 @@ test_that("what is wrong with entities is told with its rows", {
   expect_match(conditionMessage(wrong(frame(1, 2.5, "x"), ok)), "fractional `end` in row 1")
   expect_match(conditionMessage(wrong(frame(1, 3, NA_character_), ok)), "without a label in row 1")
   shape <- function(...) conditionMessage(wrong(..., class = "bertr_error_shape"))
-  expect_match(shape(ok, data.frame(begin = 1, end = 3)), "lacks one of the columns .* in row 3")
+  expect_match(shape(ok, data.frame(begin = 1, end = 3)), "lacks one of start and end .* in row 3")
   expect_match(shape("PER", ok), "other than a data frame in row 1")
-  expect_match(shape(frame("1", 3, "x"), ok), "a character vector as `start`")
-  expect_match(shape(frame(1, 3, 7), ok), "a double vector as `label`|a number as `label`")
+  expect_match(shape(frame("1", 3, "x"), ok), "in row 1")
+  expect_match(shape(frame(1, 3, 7), frame(1, 3, 7)), "in rows 1, 3")
   data <- people()
   data$entities[[3]] <- data.frame() # no columns, no rows: no entity
   expect_length(entity_rows(data)$a, 3)
