@@ -10,7 +10,9 @@
 #' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
 #'   For classification `.pred_class`, a factor with the training levels, and one double column
 #'   `.pred_<level>` a level, the probabilities, which add up to 1. `type = "class"` gives only the first,
-#'   `type = "prob"` only the others.
+#'   `type = "prob"` only the others. For entities `.pred_entities`, a list of tibbles with a row for each entity found:
+#'   `start`, `end` and `label` as in training, its `text`, and `score`, the probability that just these
+#'   words are labelled so; NULL where the text is NA.
 #'
 #'   Multi-label: a logical column `.pred_<label>` a label, or, for a fit on a list-column, one list-column
 #'   `.pred_labels`; with `type = "prob"` their probabilities. Regression: a double column `.pred`, or

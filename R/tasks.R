@@ -14,7 +14,10 @@
 #   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a
 #             list of one a chunk
 tasks <- function() {
-  list(classification = task_classification(), multilabel = task_multilabel(), regression = task_regression())
+  list(
+    classification = task_classification(), multilabel = task_multilabel(), regression = task_regression(),
+    entities = task_entities()
+  )
 }
 
 find_task <- function(lhs, data, task, call) {

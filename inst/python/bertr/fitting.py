@@ -28,6 +28,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     max_len = model.length(options.get("max_len"))
     seed = int(options.get("seed") or 0)
     samples = make_samples(model, task, head_options, a, b, target, max_len)
+    remarks = list(task.remarks)
     seen = validation and make_samples(model, task, head_options, validation["a"], validation["b"],
                                        validation["target"], max_len)
     task.train_with(options.get("class_weights"), options.get("label_smoothing"), samples.targets)
@@ -58,7 +59,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
         "epochs_done": training.history.rows, "interrupted": interrupted, "best_epoch": best and (best.epoch or None),
         "stopped_early": bool(best) and not interrupted and training.history.rows < plan.epochs,
-        "parameters_trained": training.parameters, "seconds": time.perf_counter() - began,
+        "parameters_trained": training.parameters, "seconds": time.perf_counter() - began, "remarks": remarks,
     }
     return Fit(model, network, head_options, facts, training.history.columns, training.scorer)
 

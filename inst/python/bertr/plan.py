@@ -37,6 +37,8 @@ def make_plan(options, rows, hidden_size, task):
             "batch_size": 16, **task.plan(rows, hidden_size)}
     if train == "head" and not task.per_token:  # an epoch costs next to nothing there: only a small layer is trained
         rule = {"epochs": 20 * rule["epochs"], "learning_rate": 2e-3, "batch_size": 128}
+    elif train == "head":  # the encoder runs each time, but a small layer still wants a higher rate
+        rule["learning_rate"] = 5e-3
     return Plan(
         train=train,
         epochs=int(options.get("epochs") or rule["epochs"]),

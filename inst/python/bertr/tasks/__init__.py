@@ -2,10 +2,11 @@
 
 from ..errors import BertrError
 from .classification import Classification
+from .entities import Entities
 from .multilabel import MultiLabel
 from .regression import Regression
 
-TASKS = {task.name: task for task in (Classification, MultiLabel, Regression)}
+TASKS = {task.name: task for task in (Classification, MultiLabel, Regression, Entities)}
 
 
 def find_task(name):

@@ -16,6 +16,7 @@ class Task:
     needs_offsets = False  # `targets` or `decode` read `encodings.start` and `encodings.end`
     settles = False  # has a `settle`
     whole_vocabulary = False  # the head reads the whole word table, so all of it is trained
+    remarks = ()  # sentences for the user about the targets that `targets` made last
 
     def __init__(self, spec):
         self.spec = spec
