@@ -14,7 +14,7 @@
 #   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a
 #             list of one a chunk
 tasks <- function() {
-  list(classification = task_classification())
+  list(classification = task_classification(), span = task_span())
 }
 
 find_task <- function(lhs, data, task, call) {

@@ -2,8 +2,9 @@
 
 from ..errors import BertrError
 from .classification import Classification
+from .span import Span
 
-TASKS = {task.name: task for task in (Classification,)}
+TASKS = {task.name: task for task in (Classification, Span)}
 
 
 def find_task(name):
