@@ -6,8 +6,12 @@
 #' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
 #'   `.estimate`. For classification: `accuracy`; `kap`, Cohen's kappa; `f_meas`, the mean over the
 #'   classes of F1 (0 for a class never predicted right); `mn_log_loss`, the mean negative
-#'   log-probability of the true class.
-#' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
+#'   log-probability of the true class. For spans: `exact_match` and `f_meas`, the mean F1 of the words of an answer, as
+#'   SQuAD counts them (without case, punctuation and the articles a, an, the; the best over the list-column `answers`,
+#'   where there is one). Where some questions have no answer, also over either kind of them, which `.estimator`
+#'   tells, with `n`, their number.
+#' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}; for
+#'   spans Rajpurkar et al. (2018), Know What You Don't Know, \doi{10.18653/v1/P18-2124}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])

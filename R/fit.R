@@ -8,6 +8,10 @@
 #' else 3. The learning rate is 1e-4 for a model as wide as the default (384), and less in
 #' proportion for wider ones; the batch size is 16. With `train = "head"` an epoch costs next to
 #' nothing: 20 times as many, a rate of 2e-3 and batches of 128. The fit prints what was chosen.
+#' Answers (`span()`) are looked for in all of a long context: it is read in windows of `max_len` tokens, a third of
+#' which is shared with the next one, each with the question (at most half of a window). If there are questions without
+#' an answer, validation rows tell how sure an answer must be.
+#'
 #' Without dense layers of your own the classifier starts as the nearest class mean, so that few
 #' rows suffice.
 #'
@@ -15,6 +19,10 @@
 #' @param formula `label ~ text` for single texts, `label ~ a + b` for pairs. A factor, character or
 #'   logical column on the left means classification. Factor levels keep their order; characters
 #'   are sorted, in the same way in every locale; levels without rows are dropped.
+#'   `span(answer, start) ~ question + context` learns to find answers in a context, the last text column: `answer` is
+#'   the column of their texts, `""` where there is none, and `start` that of the characters of the context at which they
+#'   start, counted from 1. `span(answer)` will do where every answer occurs once in its context. A list-column
+#'   `answers` of the data may hold further right answers, to judge by. See [read_squad()].
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
 #'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.
@@ -27,7 +35,7 @@
 #' @param max_len Longest text in tokens, the special ones included: longer ones are cut, and said so.
 #'   At most the model's positions (512 for BERT). `NULL` (default) takes the
 #'   length recommended for the model.
-#' @param task Name of the task, `"classification"`. `NULL` (default) infers it from the formula.
+#' @param task Name of the task, `"classification"` or `"span"`. `NULL` (default) infers it from the formula.
 #' @param control Further settings from [bert_control()].
 #' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
 #'   random one, which `set.seed()` controls.
@@ -38,7 +46,8 @@
 #' @seealso [bert_predict()], [bert_evaluate()], [bert_save()]
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; for few rows Mosbach et al. (2021), On the
 #'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>; for the classifier's start Qi et al.
-#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>.
+#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>; for answers
+#'   <https://github.com/google-research/bert/blob/master/run_squad.py>.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])

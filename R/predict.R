@@ -3,13 +3,19 @@
 #' @param object A fit from [bert_fit()] or [bert_load()].
 #' @param new_data A data frame with the text columns of the fit, or a character vector if it has one
 #'   text column.
-#' @param type What to return: `"all"` (default), `"class"` or `"prob"`.
+#' @param type What to return: `"all"` (default); for classification also `"class"` or `"prob"`, for spans `"nbest"`.
 #' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
 #' @param ... Not used.
 #' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
 #'   For classification `.pred_class`, a factor with the training levels, and one double column
 #'   `.pred_<level>` a level, the probabilities, which add up to 1. `type = "class"` gives only the first,
 #'   `type = "prob"` only the others.
+#'
+#'   For spans `.pred_text`, the answer, `""` for none; `.pred_start` and `.pred_end`, its first and last character in
+#'   the context, so that `substr(context, .pred_start, .pred_end)` gives it, NA for none; and `.pred_score`, its
+#'   probability among all spans of the context that are not too long (at most 30 tokens, or as the longest answer
+#'   learnt from), and no answer where there can be none. `span(.pred_text, .pred_start)` learns from them.
+#'   `type = "nbest"` gives `.pred_nbest`, a list of tibbles with the five best spans: `text`, `start`, `end`, `score`.
 #'
 #'   `augment()`: `new_data` as a tibble with these columns added.
 #' @seealso [bert_evaluate()]

@@ -278,7 +278,8 @@ def test_predictions_are_targets(fitted):
     a = ["the?"] * 30
     out = bridge.predict(fitted, a, b, {}, None)
     e = fitted.task.encode(fitted.base, a, b, 20)
-    target = {"start": out["start"] - 1, "end": out["end"], "contexts": b, "golds": out["text"], "gold_counts": [1] * 30}
+    target = {"start": out["start"] - 1, "end": out["end"], "contexts": b, "golds": out["text"],
+              "gold_counts": [1] * 30}
     places = fitted.task.targets(target, e).places
     for r, text in enumerate(e.owner):
         first, last = e.row_splits[r] + places[r, :2]
