@@ -1,5 +1,5 @@
-# Answers in contexts, xquad_en: exact match and F1 of its validation rows, a line a seed; quality_span_torch.py does the
-# same with transformers.
+# Answers in contexts, xquad_en: exact match and F1 of its validation rows, a line a seed; quality_span_torch.py does
+# the same with transformers.
 #   RETICULATE_PYTHON=.venv/bin/python Rscript bench/quality_span.R DATA [EPOCHS] [SEEDS]   # DATA holds xquad_en
 library(bertr)
 

@@ -106,7 +106,8 @@ def main(data, epochs="2", seeds="1"):
     for seed in range(1, int(seeds) + 1):
         model = train(train_windows, int(epochs), seed)
         exact, f1 = scores(answers(model, valid_windows, valid_rows), golds)
-        print(f"torch, {epochs} epochs, seed {seed}: exact {100 * exact.mean():.1f}, F1 {100 * f1.mean():.1f}", flush=True)
+        print(f"torch, {epochs} epochs, seed {seed}: exact {100 * exact.mean():.1f}, F1 {100 * f1.mean():.1f}",
+              flush=True)
 
 
 if __name__ == "__main__":

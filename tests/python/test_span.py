@@ -56,7 +56,7 @@ def find(outputs, encodings, longest, texts):
                 room = min(begin - encodings.start[place[0]], encodings.end[place[-1]] - begin)
                 if 0 <= j - i < longest and room == around[begin]:
                     spans.setdefault((begin, end), float(outputs[i, 0]) + float(outputs[j, 1]))
-        out.append((spans, min(float(outputs[first].sum()) for first, _ in mine)))
+        out.append((spans, min(float(outputs[first, 0]) + float(outputs[first, 1]) for first, _ in mine)))
     return out
 
 

@@ -43,7 +43,7 @@ test_that("answers that are not there are told with their rows", {
   wrong(qa(c(NA, "cat", "cat"), c(1, 9, 8)), "not at its start in row 3")
   wrong(qa("cat", 8), "add 1 to those of files that count from 0")
   wrong(qa(c("cat", "cat"), c(0, 12)), "outside the context in rows 1 and 2|outside the context in rows 1, 2")
-  wrong(qa("cat", "9"), "\"start\" of `data` must be whole numbers, not a character")
+  wrong(qa("cat", "9"), "\"start\" of `data` must be whole numbers, not a string")
   wrong(qa("cat", 9.5), "no whole number in row 1")
   wrong(qa(c("cat", " \n"), c(9, 4)), "only white space in row 2")
   data <- qa("cat", 9)
@@ -154,7 +154,6 @@ test_that("a fit is judged as SQuAD does, by kind of question", {
 })
 
 test_that("a fit survives a folder and saveRDS()", {
-  skip_on_cran()
   folder <- withr::local_tempfile()
   file <- withr::local_tempfile()
   bert_save(span_fit(), folder)
