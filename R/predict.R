@@ -18,6 +18,12 @@
 #'   `.pred_labels`; with `type = "prob"` their probabilities. Regression: a double column `.pred`, or
 #'   `.pred_<outcome>` for each of several outcomes.
 #'
+#'   For spans `.pred_text`, the answer, `""` for none; `.pred_start` and `.pred_end`, its first and last character in
+#'   the context, so that `substr(context, .pred_start, .pred_end)` gives it, NA for none; and `.pred_score`, its
+#'   probability among all spans of the context that are not too long (at most 30 tokens, or as the longest answer
+#'   learnt from), and no answer where there can be none. `span(.pred_text, .pred_start)` learns from them.
+#'   `type = "nbest"` gives `.pred_nbest`, a list of tibbles with the five best spans: `text`, `start`, `end`, `score`.
+#'
 #'   `augment()`: `new_data` as a tibble with these columns added.
 #' @seealso [bert_evaluate()]
 #' @examplesIf bertr::bert_info()$ready

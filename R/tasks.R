@@ -16,7 +16,7 @@
 tasks <- function() {
   list(
     classification = task_classification(), multilabel = task_multilabel(), regression = task_regression(),
-    entities = task_entities()
+    entities = task_entities(), span = task_span()
   )
 }
 

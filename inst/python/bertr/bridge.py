@@ -8,7 +8,7 @@ import time
 import keras
 import numpy as np
 
-from . import fitting, hub, resume, store
+from . import fitting, hub, resume, squad, store
 from .config import BertConfig
 from .errors import BertrError
 from .inputs import encode
@@ -154,6 +154,17 @@ def predict(thing, a, b, options, on_event):
     encodings = encode(thing.base, thing.task, thing.head_options, a, b, _length(thing, options.get("max_len")))
     outputs = thing.scorer.encodings(encodings, _counter(on_event, len(a), len(encodings)))
     return {**thing.task.decode(outputs, encodings, a, b, thing.network.head), "n_truncated": encodings.n_truncated}
+
+
+def answer_scores(predicted, golds, gold_counts):
+    """Exact match and F1 of answers; `golds` are the right ones of each, one after the other."""
+    exact, f1 = squad.scores(predicted, squad.grouped(golds, gold_counts))
+    return {"exact": exact, "f1": f1}
+
+
+def read_squad(path):
+    """The questions of a SQuAD file, as columns."""
+    return squad.read(path)
 
 
 def embed(thing, a, b, options, on_event):

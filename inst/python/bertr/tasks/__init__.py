@@ -5,8 +5,9 @@ from .classification import Classification
 from .entities import Entities
 from .multilabel import MultiLabel
 from .regression import Regression
+from .span import Span
 
-TASKS = {task.name: task for task in (Classification, MultiLabel, Regression, Entities)}
+TASKS = {task.name: task for task in (Classification, MultiLabel, Regression, Entities, Span)}
 
 
 def find_task(name):
