@@ -2,8 +2,9 @@
 
 from ..errors import BertrError
 from .classification import Classification
+from .relations import Relations
 
-TASKS = {task.name: task for task in (Classification,)}
+TASKS = {task.name: task for task in (Classification, Relations)}
 
 
 def find_task(name):

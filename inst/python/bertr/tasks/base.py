@@ -33,8 +33,13 @@ class Task:
         return model.encode(a, b, max_len, offsets=self.needs_offsets)
 
     def targets(self, target, encodings):
-        """An array to train on: [rows, ...], or [tokens, ...] as in `encodings`."""
+        """An array to train on: [rows, ...], or [tokens, ...] as in `encodings`; a task with a `batch` and a `judge` of
+        its own may take anything."""
         raise NotImplementedError
+
+    def notes(self, targets):
+        """Numbers about the training targets that R may tell the user of."""
+        return {}
 
     def batch(self, targets, encodings, rows, ids, rng):
         """The targets of some rows, as `loss` takes them, and their padded `ids` [batch, length], changed where a
