@@ -6,7 +6,8 @@
 #' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
 #'   `.estimate`. For classification: `accuracy`; `kap`, Cohen's kappa; `f_meas`, the mean over the
 #'   classes of F1 (0 for a class never predicted right); `mn_log_loss`, the mean negative
-#'   log-probability of the true class.
+#'   log-probability of the true class. For relations: `f_meas` (F1), `precision` and `recall` of triples that are
+#'   right in relation and in all four positions, over all of them (`relation` is NA) and for each `relation`.
 #' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))

@@ -14,7 +14,10 @@
 #' @param model A model from [bert_load()].
 #' @param formula `label ~ text` for single texts, `label ~ a + b` for pairs. A factor, character or
 #'   logical column on the left means classification. Factor levels keep their order; characters
-#'   are sorted, in the same way in every locale; levels without rows are dropped.
+#'   are sorted, in the same way in every locale; levels without rows are dropped. A list-column of data
+#'   frames with the columns `head_start`, `head_end`, `relation`, `tail_start` and `tail_end`, one row a triple
+#'   and none where a text has none, means relations: positions are characters from 1, ends included, and
+#'   columns `head` and `tail` with the texts there, if given, are checked. Spans may be nested or shared.
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
 #'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.
@@ -27,7 +30,7 @@
 #' @param max_len Longest text in tokens, the special ones included: longer ones are cut, and said so.
 #'   At most the model's positions (512 for BERT). `NULL` (default) takes the
 #'   length recommended for the model.
-#' @param task Name of the task, `"classification"`. `NULL` (default) infers it from the formula.
+#' @param task Name of the task, `"classification"` or `"relations"`. `NULL` (default) infers it from the formula.
 #' @param control Further settings from [bert_control()].
 #' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
 #'   random one, which `set.seed()` controls.
@@ -87,6 +90,10 @@ run_fit <- function(model, rows, options, serialize, verbose, call) {
   reporter$close()
   fit <- new_fit(py, rows$spec, serialize)
   say_truncated(speaker(verbose), fit$info$n_truncated, fit$info$rows + fit$info$valid_rows, fit$info$max_len)
+  tell <- task_of(fit$spec)$tell
+  if (!is.null(tell)) {
+    tell(fit$info$notes, speaker(verbose))
+  }
   if (fit$info$interrupted) {
     cli::cli_warn("Interrupted: this is the fit after {fit$info$epochs_done} of {fit$info$epochs} epochs.",
       class = "bertr_warning_interrupted")

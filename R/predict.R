@@ -3,13 +3,16 @@
 #' @param object A fit from [bert_fit()] or [bert_load()].
 #' @param new_data A data frame with the text columns of the fit, or a character vector if it has one
 #'   text column.
-#' @param type What to return: `"all"` (default), `"class"` or `"prob"`.
+#' @param type What to return: `"all"` (default); for classification also `"class"` or `"prob"`.
 #' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
 #' @param ... Not used.
 #' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
 #'   For classification `.pred_class`, a factor with the training levels, and one double column
 #'   `.pred_<level>` a level, the probabilities, which add up to 1. `type = "class"` gives only the first,
 #'   `type = "prob"` only the others.
+#'   For relations `.pred_relations`, a list of tibbles with one row a triple: `head`, `head_start`, `head_end`,
+#'   `relation`, `tail`, `tail_start`, `tail_end` and `score`, the probability of its least certain part; `NULL` where
+#'   a text is NA. It can be trained on again.
 #'
 #'   `augment()`: `new_data` as a tibble with these columns added.
 #' @seealso [bert_evaluate()]
@@ -87,6 +90,7 @@ text_vector <- function(a, b, arg, call) {
 
 # Scores texts a chunk at a time: see py_chunks()
 score <- function(fit, texts, verbose, call, use) {
-  n_truncated <- py_chunks("predict", fit, texts, list(max_len = NULL), verbose, call, use)
+  size <- min(chunk_size, task_of(fit$spec)$chunk)
+  n_truncated <- py_chunks("predict", fit, texts, list(max_len = NULL), verbose, call, use, size)
   say_truncated(speaker(verbose), n_truncated, sum(texts$complete), fit$info$max_len)
 }

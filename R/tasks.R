@@ -9,12 +9,14 @@
 #   says      function(spec): the outcome in words, such as "3 classes"
 #   strata    function(outcome): groups that a validation split keeps in proportion
 #   target    function(spec, outcome): what the bridge gets
+#   tell      function(notes, say): says what the engine found out about the training outcomes; may be left out
+#   chunk     texts of which outputs are held at once when scoring, where they are large; may be left out
 #   types     what bert_predict(type = ) can be, the first being the default
 #   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`
 #   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a
 #             list of one a chunk
 tasks <- function() {
-  list(classification = task_classification())
+  list(classification = task_classification(), relations = task_relations())
 }
 
 find_task <- function(lhs, data, task, call) {

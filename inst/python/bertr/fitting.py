@@ -45,7 +45,8 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
         "epochs_done": training.history.rows, "interrupted": interrupted,
-        "notes": task.notes(samples.targets), "parameters_trained": training.parameters, "seconds": time.perf_counter() - began,
+        "parameters_trained": training.parameters, "notes": task.notes(samples.targets),
+        "seconds": time.perf_counter() - began,
     }
     return Fit(model, network, head_options, facts, training.history.columns, training.scorer)
 

@@ -4,7 +4,6 @@ import numpy as np
 from keras import ops
 
 from ..batches import scoring_batches
-from ..errors import BertrError
 from ..gplinker import GPLinker
 from ..subject_first import SubjectFirst
 from ..triples import COLUMNS, agreement, to_characters, to_triples
@@ -33,9 +32,6 @@ class Relations(Task):
         return cls({"levels": list(target["levels"]), "form": head_options["relations"]})
 
     def encode(self, model, a, b, max_len):
-        if b is not None:
-            raise BertrError("pairs", "Relations are read from one text, but the formula names two text columns.",
-                             "Paste the columns together, and count positions there.")
         return windows(model.encode_whole(a, None, offsets=True), max_len, int(OVERLAP * max_len))
 
     def targets(self, target, encodings):
