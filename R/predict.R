@@ -100,6 +100,7 @@ text_vector <- function(a, b, arg, call) {
 
 # Scores texts a chunk at a time: see py_chunks()
 score <- function(fit, texts, verbose, call, use) {
-  n_truncated <- py_chunks("predict", fit, texts, list(max_len = NULL), verbose, call, use)
+  size <- min(chunk_size, task_of(fit$spec)$chunk)
+  n_truncated <- py_chunks("predict", fit, texts, list(max_len = NULL), verbose, call, use, size)
   say_truncated(speaker(verbose), n_truncated, sum(texts$complete), fit$info$max_len)
 }

@@ -9,6 +9,7 @@
 #   says      function(spec): the outcome in words, such as "3 classes"
 #   strata    function(outcome): groups that a validation split keeps in proportion
 #   target    function(spec, outcome): what the bridge gets
+#   chunk     texts of which outputs are held at once when scoring, where they are large; may be left out
 #   types     what bert_predict(type = ) can be, the first being the default
 #   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`
 #   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a
@@ -16,7 +17,7 @@
 tasks <- function() {
   list(
     classification = task_classification(), multilabel = task_multilabel(), regression = task_regression(),
-    entities = task_entities(), span = task_span()
+    entities = task_entities(), span = task_span(), relations = task_relations()
   )
 }
 

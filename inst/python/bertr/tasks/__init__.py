@@ -5,9 +5,10 @@ from .classification import Classification
 from .entities import Entities
 from .multilabel import MultiLabel
 from .regression import Regression
+from .relations import Relations
 from .span import Span
 
-TASKS = {task.name: task for task in (Classification, MultiLabel, Regression, Entities, Span)}
+TASKS = {task.name: task for task in (Classification, MultiLabel, Regression, Entities, Span, Relations)}
 
 
 def find_task(name):

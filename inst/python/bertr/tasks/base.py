@@ -36,7 +36,8 @@ class Task:
         return model.encode(a, b, max_len, offsets=self.needs_offsets)
 
     def targets(self, target, encodings):
-        """An array to train on: [rows, ...], or [tokens, ...] as in `encodings`."""
+        """An array to train on: [rows, ...], or [tokens, ...] as in `encodings`; a task with a `batch` and a `judge` of
+        its own may take anything."""
         raise NotImplementedError
 
     def batch(self, targets, encodings, rows, ids, rng):
