@@ -90,8 +90,8 @@ plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
   old <- graphics::par(mar = c(1, 6, 6, 1), las = 2)
   on.exit(graphics::par(old))
   # as a matrix is read: the first token above
-  graphics::image(seq_len(n), seq_len(n), t(looked)[, rev(seq_len(n)), drop = FALSE], axes = FALSE, xlab = "", ylab = "",
-    ...)
+  looked <- t(looked)[, rev(seq_len(n)), drop = FALSE]
+  graphics::image(seq_len(n), seq_len(n), looked, axes = FALSE, xlab = "", ylab = "", ...)
   graphics::axis(3, seq_len(n), names$to)
   graphics::axis(2, rev(seq_len(n)), names$from)
   what <- if (length(heads) > 1) paste("mean of", length(heads), "heads") else paste("head", heads)
