@@ -81,8 +81,9 @@ compared <- function(x, arg, call) {
 }
 
 check_similarities <- function(n_x, n_y, call = caller_env()) {
-  if (n_x * n_y > most_similarities) {
-    size <- format(round(8 * n_x * n_y / 1e9, 1))
+  cells <- as.numeric(n_x) * n_y
+  if (cells > most_similarities) {
+    size <- format(round(8 * cells / 1e9, 1))
     abort("too_large", "A matrix of {n_x} by {n_y} similarities would take {size} GB.",
       "Ask for the most similar ones of each only, as {.code top = 10}.", call = call)
   }
