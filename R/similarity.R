@@ -69,7 +69,8 @@ bert_similarity <- function(model, x, y = NULL, top = NULL, pool = NULL, layer =
 # One side: texts or values, which are complete, names for the dimnames, and what `text` shows
 compared <- function(x, arg, call) {
   if (is.matrix(x) && is.numeric(x)) {
-    side <- list(values = x, complete = is.finite(rowSums(x)), names = rownames(x), shown = rownames(x))
+    names <- as.vector(rownames(x)) # they may have names themselves
+    side <- list(values = x, complete = is.finite(rowSums(x)), names = names, shown = names)
   } else {
     texts <- text_vector(x, NULL, arg, call)
     side <- list(texts = texts$a, complete = texts$complete, names = names(x), shown = texts$a)
@@ -103,11 +104,15 @@ check_widths <- function(sides, model, options, call = caller_env()) {
 all_pairs <- function(model, sides, options, verbose, call) {
   rows <- sides$x
   columns <- sides[[length(sides)]]
-  out <- matrix(NA_real_, length(rows$complete), length(columns$complete), dimnames = list(rows$names, columns$names))
+  out <- matrix(NA_real_, length(rows$complete), length(columns$complete))
   if (any(rows$complete) && any(columns$complete)) {
     kept <- kept_vectors(model, sides, options, verbose, call)
     values <- py_value("cosines", kept$x$blocks, kept$x$rows, kept$y$blocks, kept$y$rows, call = call)
     out[rows$complete, columns$complete] <- values
+  }
+  names <- list(rows$names, columns$names)
+  if (any(lengths(names) > 0)) {
+    dimnames(out) <- names
   }
   out
 }
