@@ -56,6 +56,21 @@ check_whole <- function(x, arg, from = 1, to = .Machine$integer.max, call = call
   }
 }
 
+# NULL, or numbers of layers or heads
+check_numbers <- function(x, arg, from, to, call = caller_env()) {
+  if (is.null(x)) {
+    return(invisible())
+  }
+  if (!is.numeric(x) || length(x) == 0) {
+    abort("argument", "{.arg {arg}} must be whole numbers from {from} to {to}, not {.obj_type_friendly {x}}.",
+      call = call)
+  }
+  wrong <- x[!x %in% seq(from, to)]
+  if (length(wrong) > 0) {
+    abort("argument", "{.arg {arg}} must be whole numbers from {from} to {to}, not {wrong[[1]]}.", call = call)
+  }
+}
+
 check_data <- function(data, arg = "data", call = caller_env()) {
   if (!is.data.frame(data)) {
     abort("data", "{.arg {arg}} must be a data frame, not {.obj_type_friendly {data}}.", call = call)

@@ -7,37 +7,45 @@
 #'   `"max"`, `"pooler"`
 #'   (BERT's dense layer on the first token), or `"none"` to keep them all. `NULL` (default) takes what
 #'   the checkpoint recommends.
-#' @param layer Which layer's output: a whole number from 0 (the embeddings) to the number of layers.
-#'   `NULL` (default): the last.
+#' @param layer Which layer's output: a whole number from 0 (the embeddings) to the number of layers, or several of
+#'   them, to be combined. `NULL` (default): the last. No layer above the highest of them is computed.
+#' @param combine How several layers become one vector: `"mean"` (default), their average, or
+#'   `"concatenate"`, one beside the other in the order of `layer`.
 #' @param normalise Scale every vector to length 1, so that the dot product of two is their cosine
 #'   similarity? `FALSE` by default.
 #' @param max_len Longest text in tokens; longer ones are cut, and said so. `NULL` (default) takes the
 #'   model's.
 #' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
-#' @return A numeric matrix with one row a text, in their order, and `hidden_size` columns; a row is NA
-#'   where a text is NA.
+#' @return A numeric matrix with one row a text, in their order, and `hidden_size` columns, or as many for
+#'   each of the layers that are concatenated; a row is NA where a text is NA.
 #'   With `pool = "none"` a list with one matrix a text, of one row a token, the special ones included;
 #'   `NULL` where a text is NA.
-#' @source Reimers and Gurevych (2019), Sentence-BERT, \doi{10.18653/v1/D19-1410}.
+#' @seealso [bert_similarity()] compares texts without a matrix of all pairs; [bert_attention()].
+#' @source Reimers and Gurevych (2019), Sentence-BERT, \doi{10.18653/v1/D19-1410}; layers and how they are
+#'   combined: Devlin et al. (2019), section 5.3, \doi{10.18653/v1/N19-1423}.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
 #' texts <- c("A man is eating food.", "Somebody has lunch.", "The stock market fell.")
 #' vectors <- bert_embed(model, texts, normalise = TRUE)
 #' dim(vectors)
 #' round(vectors %*% t(vectors), 2)
+#'
+#' # the last four layers side by side
+#' dim(bert_embed(model, texts, layer = 3:6, combine = "concatenate"))
 #' @export
-bert_embed <- function(model, data, text = NULL, pool = NULL, layer = NULL, normalise = FALSE, max_len = NULL,
-                       verbose = TRUE) {
+bert_embed <- function(model, data, text = NULL, pool = NULL, layer = NULL, combine = c("mean", "concatenate"),
+                       normalise = FALSE, max_len = NULL, verbose = TRUE) {
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
   info <- encoder_info(model)
-  check_embed(info, pool, layer, normalise, verbose)
-  check_max_len(max_len, info)
+  pools <- c("mean", "cls", "max", "pooler", "none")
+  options <- vector_options(info, pools, pool, layer, combine, max_len, verbose)
+  check_flag(normalise, "normalise")
   texts <- embed_texts(data, text, call)
-  options <- list(pool = pool, layer = to_int(layer), normalise = normalise, max_len = to_int(max_len))
+  options$normalise <- normalise
   n <- length(texts$complete)
   tokens <- identical(pool, "none")
-  out <- if (tokens) vector("list", n) else matrix(NA_real_, n, info$config$hidden_size)
+  out <- if (tokens) vector("list", n) else matrix(NA_real_, n, vector_width(info, options))
   n_truncated <- py_chunks("embed", model, texts, options, verbose, call, function(result, rows, chunk) {
     if (tokens) {
       out[chunk[rows]] <<- token_vectors(result)
@@ -50,15 +58,20 @@ bert_embed <- function(model, data, text = NULL, pool = NULL, layer = NULL, norm
   out
 }
 
-check_embed <- function(info, pool, layer, normalise, verbose, call = caller_env()) {
+# What the vectors of texts are made of, checked, as the bridge takes it
+vector_options <- function(info, pools, pool, layer, combine, max_len, verbose, call = caller_env()) {
   if (!is.null(pool)) {
-    check_choice(pool, c("mean", "cls", "max", "pooler", "none"), "pool", call)
+    check_choice(pool, pools, "pool", call)
   }
-  if (!is.null(layer)) {
-    check_whole(layer, "layer", 0, info$config$num_layers, call = call)
-  }
-  check_flag(normalise, "normalise", call)
+  check_numbers(layer, "layer", 0, info$config$num_layers, call)
+  combine <- first_choice(combine, c("mean", "concatenate"), "combine", call)
+  check_max_len(max_len, info, call)
   check_flag(verbose, "verbose", call)
+  list(pool = pool, layer = if (!is.null(layer)) to_ints(layer), combine = combine, max_len = to_int(max_len))
+}
+
+vector_width <- function(info, options) {
+  info$config$hidden_size * if (options$combine == "concatenate") max(1L, length(options$layer)) else 1L
 }
 
 embed_texts <- function(data, text, call) {

@@ -64,6 +64,7 @@ bar_reporter <- function(file = stderr()) {
   event <- function(kind, values) {
     switch(kind,
       encode = show("Encoding", values$done, values$total),
+      compare = show("Comparing", values$done, values$total),
       step = show("Training", (values$epoch - 1) * values$steps + values$step, values$epochs * values$steps),
       epoch = status <<- epoch_text(values),
       resume = status <<- resume_text(values)

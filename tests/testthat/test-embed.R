@@ -31,7 +31,31 @@ test_that("pooling is what it says", {
 
 test_that("lower layers are those of the lower model", {
   expect_equal(bert_embed(bert_load(layers = 2), texts), bert_embed(the_model(), texts, layer = 2), tolerance = 1e-5)
-  expect_error(bert_embed(the_model(), texts, layer = 7), "at most 6, not 7", class = "bertr_error_argument")
+  expect_error(bert_embed(the_model(), texts, layer = 7), "from 0 to 6, not 7", class = "bertr_error_argument")
+})
+
+test_that("several layers are averaged or put side by side", {
+  each <- lapply(c(4, 6), function(k) bert_embed(the_model(), texts, layer = k))
+  expect_equal(bert_embed(the_model(), texts, layer = c(4, 6)), (each[[1]] + each[[2]]) / 2, tolerance = 1e-5)
+  wide <- bert_embed(the_model(), texts, layer = c(4, 6), combine = "concatenate")
+  expect_identical(dim(wide), c(4L, 768L))
+  expect_equal(wide, do.call(cbind, each), tolerance = 1e-5)
+  reversed <- bert_embed(the_model(), texts, layer = c(6, 4), combine = "concatenate", normalise = TRUE)
+  expect_equal(reversed, cbind(wide[, 385:768], wide[, 1:384]) / sqrt(rowSums(wide^2)), tolerance = 1e-5)
+  expect_equal(bert_embed(the_model(), texts, combine = "concatenate"), bert_embed(the_model(), texts))
+  tokens <- bert_embed(the_model(), texts, pool = "none", layer = c(4, 6), combine = "concatenate")
+  expect_equal(colMeans(tokens[[4]]), wide[4, ], tolerance = 1e-5)
+  none <- bert_embed(the_model(), NA_character_, layer = 1:3, combine = "concatenate")
+  expect_identical(dim(none), c(1L, 1152L))
+})
+
+test_that("what is no layer is told", {
+  expect_error(bert_embed(the_model(), texts, layer = c(2, 9)), "0 to 6, not 9", class = "bertr_error_argument")
+  expect_error(bert_embed(the_model(), texts, layer = 1.5), "0 to 6, not 1.5", class = "bertr_error_argument")
+  expect_error(bert_embed(the_model(), texts, layer = NA_real_), "0 to 6, not NA", class = "bertr_error_argument")
+  expect_error(bert_embed(the_model(), texts, layer = integer()), "0 to 6", class = "bertr_error_argument")
+  expect_error(bert_embed(the_model(), texts, layer = "last"), "0 to 6, not a string", class = "bertr_error_argument")
+  expect_error(bert_embed(the_model(), texts, combine = "sum"), "\"mean\"", class = "bertr_error_argument")
 })
 
 test_that("a data frame needs its text columns named", {

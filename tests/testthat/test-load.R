@@ -19,6 +19,18 @@ test_that("options change what is loaded", {
   expect_error(bert_load(1), "one string", class = "bertr_error_argument")
 })
 
+test_that("a model of lower layers does all that a whole one does", {
+  low <- bert_load(layers = 2)
+  fit <- bert_fit(low, label ~ text, faq(), train = "top:1", epochs = 1, seed = 1, verbose = FALSE)
+  expect_identical(bert_config(fit)$num_layers, 2L)
+  expect_identical(nrow(bert_predict(fit, c("My card?", NA))), 2L)
+  expect_identical(dim(bert_attention(fit, "My card?"))[[1]], 2L)
+  expect_error(bert_embed(fit, "My card?", layer = 3), "0 to 2, not 3", class = "bertr_error_argument")
+  expect_error(bert_fit(low, label ~ text, faq(), train = "top:3"), "layers 1 to 2", class = "bertr_error_argument")
+  kept <- unserialize(serialize(fit, NULL))
+  expect_identical(bert_config(kept)$num_layers, 2L)
+})
+
 test_that("the table of models is complete", {
   models <- bert_models()
   expect_identical(names(models), c("name", "source", "revision", "parameters", "description", "installed"))

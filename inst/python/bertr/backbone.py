@@ -36,17 +36,30 @@ class Backbone(keras.layers.Layer):
             self.pooler.build((None, self.config.hidden_size))
         self.built = True
 
-    def call(self, ids, segments, mask, training=False, all_layers=False):
+    def call(self, ids, segments, mask, training=False, all_layers=False, upto=None):
         """Hidden states [batch, length, hidden], zero at padding; with `all_layers` those of the embeddings
-        and every block, a list of num_layers + 1. ids, segments and mask are int [batch, length]."""
+        and every block, a list of num_layers + 1. ids, segments and mask are int [batch, length]. With `upto` only
+        so many of the lower blocks are run."""
         packing = packing_for(mask, self.compute_dtype)
+        states = self._states(packing, ids, segments, training, upto)
+        return [packing.pad(s) for s in states] if all_layers else packing.pad(states[-1])
+
+    def _states(self, packing, ids, segments, training=False, upto=None):
+        """Packed states [tokens, hidden] of the embeddings and of each block that is run."""
         x = self.embeddings(packing.pack(ids), packing.pack(segments), packing.positions(),
                             training=training and self.embeddings.trainable)  # [tokens, hidden]
         states = [x]
-        for i, block in enumerate(self.blocks):
+        for i, block in enumerate(self.blocks[:upto]):
             x = block(x, packing=packing, training=training and i >= self.live_from)
             states.append(x)
-        return [packing.pad(s) for s in states] if all_layers else packing.pad(x)
+        return states
+
+    def attention(self, ids, segments, mask, layers):
+        """Attention probabilities of these layers, which count from 1: [batch, layers, heads, length, length], the
+        last axis being the tokens looked at."""
+        packing = packing_for(mask, self.compute_dtype)
+        states = self._states(packing, ids, segments, upto=max(layers) - 1)
+        return ops.stack([self.blocks[k - 1].attention_probs(states[k - 1], packing)[0] for k in layers], axis=1)
 
     def pool(self, states, mask, kind):
         """One vector a row, [batch, hidden], from states [batch, length, hidden]."""

@@ -8,9 +8,8 @@ import time
 import keras
 import numpy as np
 
-from . import fitting, hub, resume, squad, store
+from . import features, fitting, hub, resume, similarity, squad, store
 from .config import BertConfig
-from .errors import BertrError
 from .inputs import encode
 from .model import Fit, Model
 
@@ -168,25 +167,51 @@ def read_squad(path):
 
 
 def embed(thing, a, b, options, on_event):
-    """Vectors, float64 [rows, hidden], or [tokens, hidden] with `n_tokens` a row for pool "none"."""
-    model = thing.model if isinstance(thing, Fit) else thing
-    pool = model.pool(options.get("pool"))
-    encodings = model.encode(a, b, _length(thing, options.get("max_len")))
-    scorer = model.scorer(pool, _layers(options.get("layer"), model.config.num_layers))
-    values = scorer.encodings(encodings, _counter(on_event, len(a), len(encodings))).astype(np.float64)
+    """Vectors, float64 [rows, width], or [tokens, width] with `n_tokens` a row for pool "none"."""
+    values, encodings = features.vectors(_encoder(thing), a, b, options, _counter(on_event, len(a), len(a)))
+    values = values.astype(np.float64)
     if options.get("normalise"):
         values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
     return {"values": values, "n_tokens": encodings.lengths.astype(np.int32), "n_truncated": encodings.n_truncated}
 
 
-def _layers(layer, num_layers):
-    """The layers to average: 0 the embeddings, `num_layers` the last one (the default)."""
-    layers = [num_layers] if layer is None else layer if isinstance(layer, list) else [layer]
-    for k in layers:
-        if k not in range(num_layers + 1):
-            raise BertrError("layer", f"`layer` is {k}, but this model has layers 0 to {num_layers}.",
-                             f"0 is the embeddings, {num_layers} the last layer.")
-    return tuple(int(k) for k in layers)
+def attention(thing, a, b, options):
+    """Attention probabilities of one text or pair: `values`, float64 [layers, heads, from, to], and its tokens."""
+    return features.attention(_encoder(thing), a, b, options)
+
+
+# ---------------------------------------------------------------- comparing
+
+def new_vectors():
+    """Vectors that stay in Python: an empty list for `keep_vectors`."""
+    return []
+
+
+def keep_vectors(thing, a, b, options, on_event):
+    """As `embed`, but the vectors are added to the list `options["kept"]`, scaled to length 1."""
+    values, encodings = features.vectors(_encoder(thing), a, b, options, _counter(on_event, len(a), len(a)))
+    options["kept"].append(similarity.unit(values))
+    return {"n_truncated": encodings.n_truncated}
+
+
+def as_vectors(values):
+    """The rows of R's matrix as `keep_vectors` keeps them."""
+    return [similarity.unit(np.asarray(values))]
+
+
+def cosines(x, x_rows, y, y_rows):
+    """Similarities of all pairs, float64 [rows of x, rows of y]: `x_rows` are rows of the vectors `x`, which may
+    repeat. Without `y` they are compared with themselves."""
+    return similarity.cosines(*similarity.both(x, x_rows, y, y_rows)).astype(np.float64)
+
+
+def nearest(x, x_rows, y, y_rows, top, on_event):
+    """For each row of x the places, from 0, and similarities of its `top` nearest rows of y, one row of x after the
+    other. Without `y` these are other rows of x."""
+    emit, n = _throttled(on_event), len(x_rows)
+    places, values = similarity.nearest(*similarity.both(x, x_rows, y, y_rows), top, y is None,
+                                        lambda done: emit("compare", {"done": done, "total": n}))
+    return {"place": places.reshape(-1), "similarity": values.reshape(-1).astype(np.float64)}
 
 
 # ---------------------------------------------------------------- keeping
@@ -216,6 +241,11 @@ def _base(thing) -> Model:
     return thing.base if isinstance(thing, Fit) else thing
 
 
+def _encoder(thing) -> Model:
+    """With the trained encoder, where it is a fit."""
+    return thing.model if isinstance(thing, Fit) else thing
+
+
 def _length(thing, max_len):
     """The length to cut at: the one asked for, the fit's, or the model's own."""
     if max_len is None and isinstance(thing, Fit):
@@ -231,7 +261,7 @@ def _throttled(on_event):
 
     def emit(kind, values):
         now = time.monotonic()
-        often = kind in ("step", "encode")
+        often = kind in ("step", "encode", "compare")
         if on_event and not (often and now - last[0] < EVENT_SECONDS):
             last[0] = now
             if on_event(kind, values) is True:

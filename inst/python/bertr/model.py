@@ -6,6 +6,7 @@ import hashlib
 import zlib
 
 import numpy as np
+from keras import ops
 
 from .backbone import build_backbone
 from .errors import BertrError
@@ -61,16 +62,21 @@ class Model:
             raise BertrError("no_pooler", "This checkpoint has no pooler.", 'Use pool = "cls" or pool = "mean".')
         return kind
 
-    def scorer(self, pool, layers):
-        """Scores texts by the mean of these `layers`, pooled; `pool` "none" gives a vector a token."""
-        key = (pool, layers)
+    def scorer(self, pool, layers, combine="mean"):
+        """Scores texts by these `layers`, their mean or one beside the other ("concatenate"), pooled; `pool` "none"
+        gives a vector a token. No layer above the highest of them is computed."""
+        key = (pool, layers, combine)
         if key not in self.scorers:
             bert = self.backbone
 
             def call(ids, segments, mask):
-                states = bert(ids, segments, mask, all_layers=True)
-                picked = sum(states[i] for i in layers) / len(layers)
-                return picked if pool == "none" else bert.pool(picked, mask, pool)
+                states = bert(ids, segments, mask, all_layers=True, upto=max(layers))
+                picked = [states[i] for i in layers]
+                if combine == "mean":
+                    picked = [sum(picked) / len(picked)]
+                if pool != "none":
+                    picked = [bert.pool(s, mask, pool) for s in picked]
+                return ops.concatenate(picked, axis=-1)
 
             self.scorers[key] = Scorer(call, bert, per_token=pool == "none")
         return self.scorers[key]

@@ -1,0 +1,108 @@
+#' Which tokens look at which
+#'
+#' The attention probabilities of every layer and head for one text or one pair of texts.
+#'
+#' @param model A model from [bert_load()], or a fit from [bert_fit()] for its fine-tuned encoder.
+#' @param text One text.
+#' @param pair `NULL` (default), or a second text, which follows the first.
+#' @param layer,head Which layers and which of their heads: whole numbers from 1. `NULL` (default) for all. No layer
+#'   above the highest of them is computed.
+#' @param max_len Longest text in tokens; a longer one is cut, and said so. `NULL` (default) takes the model's.
+#' @param verbose Say whether the text was cut? `TRUE` by default.
+#' @return An array `[layer, head, from, to]` of class `bert_attention`: how much the token `from` looks at the token
+#'   `to`. The values of one `from` add up to 1. Its dimnames are the numbers of layers and heads and the tokens, so
+#'   that `x["6", "3", , ]` is the matrix of one head. `plot()` draws such a matrix.
+#'
+#'   `as_tibble()`: one row for each of these values, with the integers `layer`, `head`, `from` and `to`
+#'   (positions from 1, the special tokens included), the tokens `from_token` and `to_token`, and `attention`.
+#' @source Vaswani et al. (2017), Attention Is All You Need, <https://arxiv.org/abs/1706.03762>. What heads look at:
+#'   Clark et al. (2019), \doi{10.18653/v1/W19-4828}.
+#' @examplesIf bertr::bert_info()$ready
+#' model <- bert_load()
+#' attention <- bert_attention(model, "The cat sat, because it was tired.")
+#' attention
+#' round(attention["6", "1", , ], 2)
+#' plot(attention, layer = 6)
+#'
+#' # the word each word looks at most
+#' table <- as_tibble(bert_attention(model, "The cat was tired.", layer = 2, head = 3))
+#' table[order(-table$attention), ]
+#' @export
+bert_attention <- function(model, text, pair = NULL, layer = NULL, head = NULL, max_len = NULL, verbose = TRUE) {
+  call <- rlang::current_env()
+  check_class(model, c("bert_model", "bert_fit"), "model")
+  check_string(text, "text")
+  if (!is.null(pair)) {
+    check_string(pair, "pair")
+  }
+  info <- encoder_info(model)
+  check_numbers(layer, "layer", 1, info$config$num_layers)
+  check_numbers(head, "head", 1, info$config$num_heads)
+  check_max_len(max_len, info)
+  check_flag(verbose, "verbose")
+  texts <- text_vector(text, pair, "text", call)
+  options <- list(layer = if (!is.null(layer)) to_ints(layer), head = if (!is.null(head)) to_ints(head),
+    max_len = to_int(max_len))
+  result <- py_texts("attention", model, texts, options, call = call)
+  say_truncated(speaker(verbose), result$n_truncated, 1, if (is.null(max_len)) info$max_len else max_len)
+  tokens <- as_chr(result$token)
+  names <- list(layer = as_chr(result$layer), head = as_chr(result$head), from = tokens, to = tokens)
+  structure(result$values, dimnames = names, class = "bert_attention")
+}
+
+#' @export
+print.bert_attention <- function(x, ...) {
+  names <- dimnames(x)
+  cat("<bert_attention> array [layer, head, from, to]; as_tibble() for one row a value, plot() for a picture\n",
+    "  layers ", some(names$layer, 24), "; heads ", some(names$head, 24), "\n",
+    "  ", length(names$from), " tokens: ", paste(utils::head(names$from, 40), collapse = " "),
+    if (length(names$from) > 40) " ...", "\n", sep = "")
+  invisible(x)
+}
+
+#' @rdname bert_attention
+#' @export
+as_tibble.bert_attention <- function(x, ...) {
+  names <- dimnames(x)
+  n <- length(names$from)
+  heads <- length(names$head)
+  from <- rep(rep(seq_len(n), each = n), heads * length(names$layer))
+  to <- rep(seq_len(n), n * heads * length(names$layer))
+  tibble(
+    layer = rep(as.integer(names$layer), each = heads * n * n),
+    head = rep(rep(as.integer(names$head), each = n * n), length(names$layer)),
+    from = from, to = to, from_token = names$from[from], to_token = names$to[to],
+    attention = as.vector(aperm(unclass(x), 4:1))
+  )
+}
+
+#' @rdname bert_attention
+#' @param x What `bert_attention()` gave.
+#' @param ... For `plot()` passed to [graphics::image()]; for `as_tibble()` not used. In `plot()` `layer` and `head` are
+#'   one each; `NULL` draws the last layer of `x`, and the mean over its heads.
+#' @export
+plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
+  names <- dimnames(x)
+  layer <- one_of(if (is.null(layer)) names$layer[[length(names$layer)]] else layer, names$layer, "layer")
+  heads <- if (is.null(head)) names$head else one_of(head, names$head, "head")
+  looked <- apply(unclass(x)[layer, heads, , , drop = FALSE], 3:4, mean)
+  n <- nrow(looked)
+  old <- graphics::par(mar = c(1, 6, 6, 1), las = 2)
+  on.exit(graphics::par(old))
+  # as a matrix is read: the first token above
+  looked <- t(looked)[, rev(seq_len(n)), drop = FALSE]
+  graphics::image(seq_len(n), seq_len(n), looked, axes = FALSE, xlab = "", ylab = "", ...)
+  graphics::axis(3, seq_len(n), names$to)
+  graphics::axis(2, rev(seq_len(n)), names$from)
+  what <- if (length(heads) > 1) paste("mean of", length(heads), "heads") else paste("head", heads)
+  graphics::title(paste0("layer ", layer, ", ", what), line = 4.5)
+  invisible(x)
+}
+
+# The name of a layer or head that is in an array
+one_of <- function(number, names, arg, call = caller_env()) {
+  if (length(number) != 1 || !as.character(number) %in% names) {
+    abort("argument", "{.arg {arg}} must be one of the {arg}s in {.arg x}, which are {some(names, 24)}.", call = call)
+  }
+  as.character(number)
+}

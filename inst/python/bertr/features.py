@@ -1,0 +1,35 @@
+"""What an encoder itself makes of texts: vectors and attention."""
+
+import numpy as np
+from keras import ops
+
+from .errors import BertrError
+
+
+def vectors(model, a, b, options, progress=None):
+    """Float32 [rows, width], or [tokens, width] for pool "none", and the encodings. `width` is the hidden size, or
+    with layers that are concatenated as many times it."""
+    last = model.config.num_layers
+    layers = _numbers("layer", options.get("layer"), 0, last, [last])
+    encodings = model.encode(a, b, options.get("max_len"))
+    scorer = model.scorer(model.pool(options.get("pool")), layers, options.get("combine") or "mean")
+    return scorer.encodings(encodings, progress), encodings
+
+
+def attention(model, a, b, options):
+    """Attention probabilities of one text or pair, float64 [layers, heads, from, to], with the names of its axes."""
+    layers, heads = (_numbers(what, options.get(what), 1, most, range(1, most + 1))
+                     for what, most in (("layer", model.config.num_layers), ("head", model.config.num_heads)))
+    encodings = model.encode(a, b, options.get("max_len"))
+    values = ops.convert_to_numpy(model.backbone.attention(*encodings.pad([0]), layers))[0]
+    return {"values": values[:, [k - 1 for k in heads]].astype(np.float64), "layer": list(layers), "head": list(heads),
+            "token": [model.tokenizer.vocab[i] for i in encodings.ids], "n_truncated": encodings.n_truncated}
+
+
+def _numbers(what, given, first, last, default):
+    """The layers or heads asked for, each of which must be there."""
+    numbers = default if given is None else given if isinstance(given, list) else [given]
+    for k in numbers:
+        if k not in range(first, last + 1):
+            raise BertrError(what, f"`{what}` is {k}, but this model has {what}s {first} to {last}.")
+    return tuple(int(k) for k in numbers)
