@@ -14,6 +14,7 @@
 #'   keeps a quarter of the room from the beginning and the rest from the end, `"window"` reads
 #'   all of it in overlapping windows that are joined to one vector (see `windows` of [bert_head()]). Of
 #'   a pair the second text is cut. Entities, spans and relations always read texts in windows.
+#' @param whole_words For `~ text`: hide whole words, all pieces of them or none? `FALSE` (default) hides pieces.
 #' @param serialize Keep the trained weights inside the fit (default `TRUE`), so that `saveRDS()`
 #'   and other R sessions can use it? With `FALSE` the fit is small and lives only in its session,
 #'   unless it is kept with [bert_save()].
@@ -25,16 +26,17 @@
 #' bert_control(warmup = 0.2, dropout = 0)
 #' @export
 bert_control <- function(warmup = 0.1, weight_decay = 0.01, clip = 1, dropout = NULL,
-                         long = c("truncate", "head_tail", "window"), serialize = TRUE) {
+                         long = c("truncate", "head_tail", "window"), whole_words = FALSE, serialize = TRUE) {
   long <- first_choice(long, c("truncate", "head_tail", "window"), "long")
   check_number(warmup, "warmup", 0, 1)
   check_number(weight_decay, "weight_decay", 0)
   check_number(clip, "clip", 0, open = TRUE)
   check_dropout(dropout)
+  check_flag(whole_words, "whole_words")
   check_flag(serialize, "serialize")
   structure(
     list(warmup = warmup, weight_decay = weight_decay, clip = clip, dropout = dropout, long = long,
-      serialize = serialize),
+      whole_words = whole_words, serialize = serialize),
     class = "bert_control"
   )
 }

@@ -11,10 +11,21 @@
 #' Without dense layers of your own the classifier starts as the nearest class mean, so that few
 #' rows suffice.
 #'
-#' @param model A model from [bert_load()].
+#' @section More texts without labels:
+#' `~ text` goes on with BERT's pre-training on your texts: of every text 15 % of the tokens are chosen, anew for each
+#' epoch; 80 % of them are hidden behind `[MASK]`, 10 % replaced by a random token, 10 % left; and the model learns
+#' which they were. `~ a + b`, texts that follow each other, adds BERT's second task: half of the first texts get
+#' another row's second text, and the model learns which. Long single texts are read whole, in several pieces. The
+#' heads the model was pre-trained with are trained further; where it has none, as the default, new ones are started
+#' (that for words with the frequencies of your words), which needs many texts to become good. The fit can be given
+#' to `bert_fit()` as the `model` of another task, and to [bert_fill_mask()]; [bert_save()] writes its heads as
+#' Hugging Face's tools read them.
+#'
+#' @param model A model from [bert_load()], or a fit, of any task: its encoder is trained further.
 #' @param formula `label ~ text` for single texts, `label ~ a + b` for pairs. A factor, character or
 #'   logical column on the left means classification. Factor levels keep their order; characters
-#'   are sorted, in the same way in every locale; levels without rows are dropped.
+#'   are sorted, in the same way in every locale; levels without rows are dropped. `~ text` or `~ a + b`
+#'   learns from texts alone: see below.
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
 #'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.
@@ -27,7 +38,7 @@
 #' @param max_len Longest text in tokens, the special ones included: longer ones are cut, and said so.
 #'   At most the model's positions (512 for BERT). `NULL` (default) takes the
 #'   length recommended for the model.
-#' @param task Name of the task, `"classification"`. `NULL` (default) infers it from the formula.
+#' @param task Name of the task, `"classification"` or `"mlm"` (for `~ text`). `NULL` (default) infers it from the formula.
 #' @param control Further settings from [bert_control()].
 #' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
 #'   random one, which `set.seed()` controls.
@@ -38,7 +49,8 @@
 #' @seealso [bert_predict()], [bert_evaluate()], [bert_save()]
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; for few rows Mosbach et al. (2021), On the
 #'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>; for the classifier's start Qi et al.
-#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>.
+#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>; for texts without labels
+#'   Gururangan et al. (2020), Don't Stop Pretraining, \doi{10.18653/v1/2020.acl-main.740}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])
@@ -50,12 +62,12 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
                      epochs = NULL, learning_rate = NULL, batch_size = NULL, max_len = NULL, task = NULL,
                      control = bert_control(), seed = sample.int(.Machine$integer.max, 1), verbose = TRUE) {
   call <- rlang::current_env()
-  check_class(model, "bert_model", "model")
+  check_class(model, c("bert_model", "bert_fit"), "model")
   check_data(data)
   check_class(head, "bert_head", "head")
   check_class(control, "bert_control", "control")
-  check_train(train, model$info$config$num_layers)
-  check_max_len(max_len, model$info)
+  check_train(train, encoder_info(model)$config$num_layers)
+  check_max_len(max_len, encoder_info(model))
   check_rates(epochs, learning_rate, batch_size)
   check_whole(seed, "seed", from = 0)
   check_flag(verbose, "verbose")
@@ -112,7 +124,8 @@ fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len,
 
 head_options <- function(head, control) {
   list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
-    crf = head$crf, relations = head$relations, windows = head$windows, long = control$long)
+    crf = head$crf, relations = head$relations, windows = head$windows, long = control$long,
+    whole_words = control$whole_words)
 }
 
 # A fit as R sees it, from the Python object; `weights` make it survive its session, as the folder does that

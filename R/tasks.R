@@ -10,11 +10,14 @@
 #   strata    function(outcome): groups that a validation split keeps in proportion
 #   target    function(spec, outcome): what the bridge gets
 #   types     what bert_predict(type = ) can be, the first being the default
-#   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`
+#   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`; NULL
+#             where there is nothing to predict
+#   instead   without `predict`: the function to use for what the task has learnt
+#   judge     the bridge's function whose results `evaluate` takes, if it is not "predict"
 #   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a
 #             list of one a chunk
 tasks <- function() {
-  list(classification = task_classification())
+  list(classification = task_classification(), mlm = task_mlm())
 }
 
 find_task <- function(lhs, data, task, call) {

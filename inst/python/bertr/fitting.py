@@ -4,6 +4,8 @@ import dataclasses
 import gc
 import time
 
+import numpy as np
+
 from .backbone import build_backbone
 from .errors import BertrError
 from .head_steps import head_steps
@@ -27,6 +29,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     samples = make_samples(model, task, head_options, a, b, target, max_len)
     seen = validation and make_samples(model, task, head_options, validation["a"], validation["b"],
                                        validation["target"], max_len)
+    seen = seen and task.draw(seen, np.random.default_rng(seed))
     plan = make_plan(options, len(a), model.config.hidden_size, task)
     check_train(plan.train, model.config.num_layers)
     rate = head_dropout(model, head_options, options.get("dropout"))
@@ -57,6 +60,7 @@ def read_head_options(model, given):
         "pool": model.pool(given.get("pool")), "pair": given.get("pair") or "joint",
         "crf": bool(given.get("crf")), "relations": given.get("relations") or "gplinker",
         "long": given.get("long") or "truncate", "windows": given.get("windows") or "mean",
+        "whole_words": bool(given.get("whole_words")),
     }
 
 
@@ -83,7 +87,9 @@ def build_network(model, task, head_options, train, seed=0, dropout=None):
     """The network of a fit, untrained: also what a saved fit's weights are put into."""
     backbone = model.backbone if train == "head" else build_backbone(model.checkpoint, seed, dropout)
     head = task.head(model.config, head_options, head_dropout(model, head_options, dropout), seed)
-    return Network(backbone, head, task, head_options)
+    network = Network(backbone, head, task, head_options)
+    task.attach(head, backbone, model.checkpoint.tensors)
+    return network
 
 
 def head_dropout(model, head_options, dropout=None):

@@ -129,7 +129,7 @@ class Training:
             variables = [embeddings.word_rows.rows if v is embeddings.word else v for v in variables]
         self.optimizer = BertAdamW(variables, plan.weight_decay, plan.clip)
         self.optimizer.begin(*self._schedule())
-        targets, *inputs = self._batch([0])
+        targets, *inputs = self._batch(self.samples, [0])
         step = TrainStep(lambda y, *x: task.loss(y, network(*x, training=True), network.head), variables,
                          network.non_trainable_variables, self.optimizer, targets, inputs)
         try:
@@ -140,8 +140,8 @@ class Training:
             embeddings.word_rows = self.optimizer = None
         self._check_weights(variables)
 
-    def _batch(self, chosen):
-        targets, inputs = self.samples.batch(chosen, self.rng)
+    def _batch(self, samples, chosen):
+        targets, inputs = samples.batch(chosen, self.rng)
         ids, *others = static_shapes(inputs, self.plan.batch_size)
         word_rows = self.network.backbone.embeddings.word_rows
         if word_rows:
@@ -157,10 +157,11 @@ class Training:
 
     def _one_epoch(self, epoch, step):
         began, plan = time.perf_counter(), self.plan
-        batches = training_batches(self.samples.lengths, plan.batch_size, self.rng)
+        samples = self.task.draw(self.samples, self.rng)
+        batches = training_batches(samples.lengths, plan.batch_size, self.rng)
         losses, total, seen = [], 0.0, 0
         for i, rows in enumerate(batches):
-            losses.append(step(*self._batch(rows)))
+            losses.append(step(*self._batch(samples, rows)))
             self.steps_done += 1
             if not np.isfinite(losses[-1]):
                 self._diverged(epoch)
@@ -171,7 +172,8 @@ class Training:
         row = self._row(epoch, time.perf_counter() - began, losses, batches)
         try:
             if self.validation:
-                row |= self._judge(self._score(self.scorer, self.validation.encodings))
+                row |= _of_validation(self.task.validate(
+                    self.validation, lambda encodings: self._score(self.scorer, encodings), self.network.head))
         finally:
             self.history.add(row)
         self.emit("epoch", {**row, "epochs": plan.epochs})
@@ -186,8 +188,7 @@ class Training:
 
     def _judge(self, outputs):
         seen = self.validation
-        measures = self.task.judge(seen.targets, outputs, seen.encodings, self.network.head)
-        return {f"val_{name}": value for name, value in measures.items()}
+        return _of_validation(self.task.judge(seen.targets, outputs, seen.encodings, self.network.head))
 
     def _check_weights(self, variables):
         """The last step's loss was taken before its update."""
@@ -197,3 +198,7 @@ class Training:
     def _diverged(self, epoch):
         raise BertrError("diverged", f"The loss is no longer a number in epoch {epoch + 1}.",
                          f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.")
+
+
+def _of_validation(measures):
+    return {f"val_{name}": value for name, value in measures.items()}

@@ -2,8 +2,9 @@
 
 from ..errors import BertrError
 from .classification import Classification
+from .mlm import MaskedLanguage
 
-TASKS = {task.name: task for task in (Classification,)}
+TASKS = {task.name: task for task in (Classification, MaskedLanguage)}
 
 
 def find_task(name):
