@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import torch
 import transformers
-from conftest import WORDS, language
+from conftest import VOCAB, WORDS, language
 
 from bertr import bridge, fitting
 from bertr.tasks.mlm import MaskedLanguage
