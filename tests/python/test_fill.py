@@ -40,7 +40,7 @@ def google_copy(pretrained, folder):
 def test_filled_masks_are_those_of_transformers(pretrained, tmp_path, form):
     theirs, source = pretrained
     model = bridge.load(google_copy(pretrained, tmp_path / "google") if form == "google" else source, {})
-    tokenizer = transformers.BertTokenizerFast(vocab_file=f"{source}/vocab.txt", do_lower_case=True)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     texts = ["The [MASK] runs[MASK].", "no mask", "[MASK]", "a [MASK] [MASK] DOG , [MASK]!", "sun " * 30 + "[MASK]"]
     ours = bridge.fill_mask(model, texts, None, {"top": 6}, None)
     at = 0
