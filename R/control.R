@@ -45,6 +45,7 @@
 #'   a pair the second text is cut. Entities, spans and relations always read texts in windows.
 #' @param threshold For multi-label tasks: the probability above which a label is given, from 0 to 1. `NULL` (default)
 #'   chooses for every label the one with the best F1 on the validation rows, or without them on the training rows.
+#' @param whole_words For `~ text`: hide whole words, all pieces of them or none? `FALSE` (default) hides pieces.
 #' @param serialize Keep the trained weights inside the fit (default `TRUE`), so that `saveRDS()`
 #'   and other R sessions can use it? With `FALSE` the fit is small and lives only in its session,
 #'   unless it is kept with [bert_save()].
@@ -64,7 +65,8 @@
 bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras_bert"), weight_decay = 0.01,
                          layer_decay = 1, clip = 1, dropout = NULL, accumulate = 1, ema = NULL, adversarial = NULL,
                          class_weights = NULL, label_smoothing = 0, early_stopping = NULL, checkpoint = NULL,
-                         long = c("truncate", "head_tail", "window"), threshold = NULL, serialize = TRUE) {
+                         long = c("truncate", "head_tail", "window"), threshold = NULL, whole_words = FALSE,
+                         serialize = TRUE) {
   schedule <- first_choice(schedule, c("linear", "constant", "keras_bert"), "schedule")
   long <- first_choice(long, c("truncate", "head_tail", "window"), "long")
   check_number(warmup, "warmup", 0, 1)
@@ -90,12 +92,13 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
   if (!is.null(checkpoint)) {
     check_string(checkpoint, "checkpoint")
   }
+  check_flag(whole_words, "whole_words")
   check_flag(serialize, "serialize")
   structure(
     list(warmup = warmup, schedule = schedule, weight_decay = weight_decay, layer_decay = layer_decay, clip = clip,
       dropout = dropout, accumulate = accumulate, ema = ema, adversarial = adversarial, class_weights = class_weights,
       label_smoothing = label_smoothing, early_stopping = early_stopping, checkpoint = checkpoint, long = long,
-      threshold = threshold, serialize = serialize),
+      threshold = threshold, whole_words = whole_words, serialize = serialize),
     class = "bert_control"
   )
 }

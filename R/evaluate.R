@@ -1,4 +1,4 @@
-#' Judge a fit on labelled data
+#' Judge a fit on other data
 #'
 #' @inheritParams bert_predict
 #' @param new_data A data frame with the text columns and the outcome column of the fit. Rows with missing
@@ -27,6 +27,7 @@ bert_evaluate <- function(object, new_data, verbose = TRUE) {
   truth <- task$match(object$spec, rows$outcome, "new_data", call)
   parts <- list()
   texts <- list(a = rows$a, b = rows$b, complete = rep(TRUE, length(rows$a)))
-  score(object, texts, verbose, call, function(result, ...) parts[[length(parts) + 1]] <<- result)
+  keep <- function(result, ...) parts[[length(parts) + 1]] <<- result
+  score(object, texts, verbose, call, keep, if (is.null(task$judge)) "predict" else task$judge)
   task$evaluate(object$spec, truth, parts)
 }

@@ -24,7 +24,7 @@
 #'   the outcomes' standard deviations; predictions are in their own unit. With `bert_head(pair = "cosine")` the
 #'   outcome of a pair is read off the cosine of its two texts.
 #'
-#' @param model A model from [bert_load()].
+#' @param model A model from [bert_load()], or a fit, of any task: its encoder is trained further.
 #' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome says the task (see Tasks).
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
@@ -51,7 +51,8 @@
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; for few rows Mosbach et al. (2021), On the
 #'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>; for the classifier's start Qi et al.
 #'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>; for answers
-#'   <https://github.com/google-research/bert/blob/master/run_squad.py>.
+#'   <https://github.com/google-research/bert/blob/master/run_squad.py>; for texts without labels
+#'   Gururangan et al. (2020), Don't Stop Pretraining, \doi{10.18653/v1/2020.acl-main.740}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])
@@ -72,12 +73,12 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
                      control = bert_control(), seed = sample.int(.Machine$integer.max, 1), verbose = TRUE) {
   call <- rlang::current_env()
   given <- !missing(seed)
-  check_class(model, "bert_model", "model")
+  check_class(model, c("bert_model", "bert_fit"), "model")
   check_data(data)
   check_class(head, "bert_head", "head")
   check_class(control, "bert_control", "control")
-  check_train(train, model$info$config$num_layers)
-  check_max_len(max_len, model$info)
+  check_train(train, encoder_info(model)$config$num_layers)
+  check_max_len(max_len, encoder_info(model))
   check_rates(epochs, learning_rate, batch_size)
   check_together(control, train, validation)
   if (!given && !is.null(control$checkpoint)) {
@@ -172,7 +173,7 @@ kept_seed <- function(folder, seed, call) {
 head_options <- function(head, control) {
   list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
     crf = head$crf, relations = head$relations, windows = head$windows, long = control$long,
-    threshold = to_float(control$threshold))
+    threshold = to_float(control$threshold), whole_words = control$whole_words)
 }
 
 # A fit as R sees it, from the Python object; `weights` make it survive its session, as the folder does that

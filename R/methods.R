@@ -98,7 +98,8 @@ last_epoch <- function(fit) {
 
 # As "classification of 3 classes: label ~ text"
 task_label <- function(spec) {
-  paste0(spec$task, " of ", task_of(spec)$says(spec), ": ", spec$lhs, " ~ ", paste(spec$text, collapse = " + "))
+  formula <- trimws(paste(spec$lhs, "~", paste(spec$text, collapse = " + ")))
+  paste0(spec$task, " of ", task_of(spec)$says(spec), ": ", formula)
 }
 
 format_each <- function(x) {

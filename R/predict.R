@@ -39,6 +39,10 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
   task <- task_of(object$spec)
+  if (is.null(task$predict)) {
+    abort("no_predictions", "A fit of {.val {object$spec$task}} has nothing to predict.",
+      "Use {.fn {task$instead}} for what it has learnt.", call = call)
+  }
   type <- if (is.null(type)) task$types[[1]] else type
   check_choice(type, task$types, "type")
   texts <- new_texts(object$spec, new_data, call)
@@ -99,8 +103,8 @@ text_vector <- function(a, b, arg, call) {
 }
 
 # Scores texts a chunk at a time: see py_chunks()
-score <- function(fit, texts, verbose, call, use) {
+score <- function(fit, texts, verbose, call, use, name = "predict") {
   size <- min(chunk_size, task_of(fit$spec)$chunk)
-  n_truncated <- py_chunks("predict", fit, texts, list(max_len = NULL), verbose, call, use, size)
+  n_truncated <- py_chunks(name, fit, texts, list(max_len = NULL), verbose, call, use, size)
   say_truncated(speaker(verbose), n_truncated, sum(texts$complete), fit$info$max_len)
 }

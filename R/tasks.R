@@ -11,13 +11,16 @@
 #   target    function(spec, outcome): what the bridge gets
 #   chunk     texts of which outputs are held at once when scoring, where they are large; may be left out
 #   types     what bert_predict(type = ) can be, the first being the default
-#   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`
+#   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`; NULL
+#             where there is nothing to predict
+#   instead   without `predict`: the function to use for what the task has learnt
+#   judge     the bridge's function whose results `evaluate` takes, if it is not "predict"
 #   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a
 #             list of one a chunk
 tasks <- function() {
   list(
     classification = task_classification(), multilabel = task_multilabel(), regression = task_regression(),
-    entities = task_entities(), span = task_span(), relations = task_relations()
+    entities = task_entities(), span = task_span(), relations = task_relations(), mlm = task_mlm()
   )
 }
 

@@ -57,3 +57,41 @@ def sentences():
         texts.append(" ".join(w for w in words if w != ("dog", "cat")[i % 2]))
         codes.append(i % 2)
     return texts, codes
+
+
+VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##er", "##ing"]
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory):
+    """A small random BERT in torch with both pre-training heads, and its folder."""
+    import torch
+    import transformers
+
+    folder = tmp_path_factory.mktemp("pretrained")
+    torch.manual_seed(6)
+    config = transformers.BertConfig(
+        vocab_size=len(VOCAB), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=48, initializer_range=0.2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model = transformers.BertForPreTraining(config)
+    for name, p in model.named_parameters():  # zeros and ones would hide a bias that is lost
+        if name.endswith("bias") or "LayerNorm" in name:
+            p.data += 0.1 * torch.randn_like(p)
+    model.save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(VOCAB) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}',
+                                                  encoding="utf-8")
+    return model.eval(), str(folder)
+
+
+def language(n, seed=0):
+    """Texts in which every word tells the next one: easy to learn."""
+    import random
+
+    rng = random.Random(seed)
+    words = WORDS[:24]
+    out = []
+    for _ in range(n):
+        start, length = rng.randrange(24), rng.choice([4, 6, 10])
+        out.append(" ".join(words[(start + i) % 24] for i in range(length)))
+    return out

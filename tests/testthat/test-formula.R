@@ -9,9 +9,15 @@ test_that("a formula says the outcome and the text columns", {
     "logical")
 })
 
+test_that("no left-hand side asks for the texts themselves", {
+  expect_identical(read_formula(~text, data), list(task = "mlm", text = "text", lhs = ""))
+  expect_identical(read_formula(~ text + other, data)$text, c("text", "other"))
+  expect_error(read_formula(~text, data, task = "classification"), "but must be a factor", class = "bertr_error_outcome")
+  expect_error(read_formula(label ~ text, data, task = "mlm"), "must be nothing", class = "bertr_error_outcome")
+})
+
 test_that("what cannot be read from a formula is said in one sentence", {
   expect_error(read_formula("label ~ text", data), "must be a formula", class = "bertr_error_formula")
-  expect_error(read_formula(~text, data), "no left-hand side", class = "bertr_error_formula")
   expect_error(read_formula(label ~ ., data), "not `.`", class = "bertr_error_formula")
   expect_error(read_formula(label ~ text * other, data), "joined by `\\+`, not `text \\* other`")
   expect_error(read_formula(label ~ tolower(text), data), "joined by `\\+`")

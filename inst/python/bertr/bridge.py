@@ -10,6 +10,8 @@ import numpy as np
 
 from . import features, fitting, hub, resume, similarity, squad, store
 from .config import BertConfig
+from .errors import BertrError
+from .fill import fill
 from .inputs import encode
 from .model import Fit, Model
 
@@ -131,8 +133,8 @@ def detokenize(thing, ids, lengths):
 # ---------------------------------------------------------------- fitting and using
 
 def fit(model, task, a, b, target, validation, options, on_event):
-    """Trains; an interrupt gives what there is so far."""
-    return fitting.fit(model, task, a, b, target, validation, options, _throttled(on_event))
+    """Trains a model, or the encoder of a fit; an interrupt gives what there is so far."""
+    return fitting.fit(_encoder(model), task, a, b, target, validation, options, _throttled(on_event))
 
 
 def kept_seed(folder):
@@ -164,6 +166,37 @@ def answer_scores(predicted, golds, gold_counts):
 def read_squad(path):
     """The questions of a SQuAD file, as columns."""
     return squad.read(path)
+
+
+def judge(thing, a, b, options, on_event):
+    """Sums by which a task is judged whose outcomes are the texts themselves: what is hidden of them is drawn with
+    the fit's seed."""
+    task, seed = thing.task, thing.facts["seed"]
+    samples = fitting.make_samples(thing.base, task, thing.head_options, a, b, {}, _length(thing, None))
+    samples = task.draw(samples, np.random.default_rng(seed))
+    tell = _counter(on_event, len(a), len(samples))
+    done = 0
+
+    def score(encodings):
+        nonlocal done
+        outputs = thing.scorer.encodings(encodings)
+        done += len(encodings)
+        if tell:
+            tell(done)
+        return outputs
+
+    sums = task.sums(samples, score, thing.network.head)
+    return {"sums": sums, "n_truncated": samples.encodings.n_truncated}
+
+
+def fill_mask(thing, texts, _, options, on_event):
+    """One entry a text, [MASK] and candidate; `row`, `mask` and `rank` count from 1."""
+    model = _encoder(thing)
+    columns, n_truncated = fill(model, texts, int(options["top"]), options.get("targets"),
+                                _length(thing, options.get("max_len")), _counter(on_event, len(texts), len(texts)))
+    numbers = {name: np.array(columns[name], np.int32) + 1 for name in ("row", "mask", "rank")}
+    return {**columns, **numbers, "probability": np.array(columns["probability"], np.float64),
+            "n_truncated": n_truncated}
 
 
 def embed(thing, a, b, options, on_event):

@@ -4,6 +4,8 @@ import dataclasses
 import gc
 import time
 
+import numpy as np
+
 from .backbone import build_backbone
 from .errors import BertrError
 from .head_steps import head_steps
@@ -31,6 +33,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     remarks = list(task.remarks)
     seen = validation and make_samples(model, task, head_options, validation["a"], validation["b"],
                                        validation["target"], max_len)
+    seen = seen and task.draw(seen, np.random.default_rng(seed))
     task.train_with(options.get("class_weights"), options.get("label_smoothing"), samples.targets)
     plan = make_plan(options, len(a), model.config.hidden_size, task)
     check_train(plan.train, model.config.num_layers)
@@ -72,6 +75,7 @@ def read_head_options(model, given):
         "crf": bool(given.get("crf")), "relations": given.get("relations") or "gplinker",
         "long": given.get("long") or "truncate", "windows": given.get("windows") or "mean",
         "threshold": given.get("threshold"),
+        "whole_words": bool(given.get("whole_words")),
     }
 
 
@@ -102,7 +106,9 @@ def build_network(model, task, head_options, train, seed=0, dropout=None):
     """The network of a fit, untrained: also what a saved fit's weights are put into."""
     backbone = model.backbone if train == "head" else build_backbone(model.checkpoint, seed, dropout)
     head = task.head(model.config, head_options, head_dropout(model, head_options, dropout), seed)
-    return Network(backbone, head, task, head_options)
+    network = Network(backbone, head, task, head_options)
+    task.attach(head, backbone, model.checkpoint.tensors)
+    return network
 
 
 def head_dropout(model, head_options, dropout=None):

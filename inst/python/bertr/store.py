@@ -145,7 +145,7 @@ def _told_as_damaged(what):
 # ---------------------------------------------------------------- bytes, for saveRDS()
 
 def to_bytes(fit):
-    """The whole fit, or with train = "head" the head and a reference to the base model."""
+    """The whole fit, or with train = "head" the head and a reference to the base model in its folder."""
     checkpoint = fit.base.checkpoint
     meta = {"format": FORMAT, "spec": fit.spec, "fit": _fit_meta(fit), "max_len": fit.base.max_len,
             "source": fit.base.source}
@@ -154,7 +154,7 @@ def to_bytes(fit):
     head = _head_tensors(fit)
     shapes = {f"head/{name}": array.shape for name, array in head.items()}
     arrays = iter(head.values())
-    if fit.facts["train"] == "head":
+    if fit.facts["train"] == "head" and fit.base.stored:
         meta["base"] = {**described, "fingerprint": fit.base.fingerprint}
     else:
         meta["checkpoint"] = {**described, "vocab": checkpoint.vocab}
@@ -197,7 +197,7 @@ def _own_model(meta, tensors):
     c = meta["checkpoint"]
     checkpoint = Checkpoint(BertConfig(**c["config"]), tensors, c["vocab"], c["tokenizer"], c["pooling"],
                             meta["max_len"], "bertr", c["folder"], {}, {})
-    return Model(checkpoint, meta["source"], meta["max_len"])
+    return Model(checkpoint, meta["source"], meta["max_len"], stored=False)
 
 
 def _base_model(meta, moved):

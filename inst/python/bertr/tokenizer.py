@@ -106,7 +106,7 @@ class Tokenizer:
                              f"need at least {special + 1}.", "Use a larger `max_len`.")
         rows = [self._rows(side) for side in sides]
         counts = _counts(rows)
-        kept = _truncate(counts, max_len - special)
+        kept = truncate(counts, max_len - special)
         lengths = kept + 1  # [n, sides]: a text and its [SEP] ...
         lengths[:, 0] += 1  # ... and the first one's [CLS]
         out = Encodings(
@@ -291,7 +291,7 @@ def _counts(rows):
     return np.array([[len(row) // 4 for row in side] for side in rows], np.int64).T
 
 
-def _truncate(counts, budget):
+def truncate(counts, budget):
     """How many pieces of every text stay: [n, sides].
 
     A pair loses pieces from the longer text, on a tie from the second (Google's `_truncate_seq_pair`).

@@ -153,7 +153,7 @@ class Training:
         self.optimizer = BertAdamW(variables, plan.weight_decay, plan.clip, plan.schedule, scales,
                                    plan.accumulate > 1, plan.ema)
         self.optimizer.begin(*self._schedule())
-        targets, *inputs = self._batch([0])
+        targets, *inputs = self._batch(self.samples, [0])
         rows = [embeddings.word_rows.rows] if embeddings.word_rows else []
         self.shown = self._resume([*self._unfrozen(), *rows, *self.optimizer.variables])
         self._hide()
@@ -181,8 +181,8 @@ class Training:
         place = next(i for i, v in enumerate(variables) if v is words)
         return Adversary(embeddings, place, self.plan.adversarial)
 
-    def _batch(self, chosen):
-        targets, inputs = self.samples.batch(chosen, self.rng)
+    def _batch(self, samples, chosen):
+        targets, inputs = samples.batch(chosen, self.rng)
         ids, *others = static_shapes(inputs, self.plan.batch_size)
         word_rows = self.network.backbone.embeddings.word_rows
         if word_rows:
@@ -208,11 +208,12 @@ class Training:
 
     def _one_epoch(self, epoch, step):
         began, plan = time.perf_counter(), self.plan
-        batches = training_batches(self.samples.lengths, self._rows_a_step, self.rng)
+        samples = self.task.draw(self.samples, self.rng)
+        batches = training_batches(samples.lengths, self._rows_a_step, self.rng)
         losses, total, seen = [], 0.0, 0
         self._hide()
         for i, rows in enumerate(batches):
-            losses.append(self._one_step(step, rows))
+            losses.append(self._one_step(step, samples, rows))
             self.steps_done += 1
             if not np.isfinite(losses[-1]):
                 self._diverged(epoch)
@@ -223,18 +224,19 @@ class Training:
         row = self._row(epoch, time.perf_counter() - began, losses, batches)
         try:
             if self.validation:
-                row |= self._judge(self._score(self.scorer, self.validation.encodings))
+                row |= _of_validation(self.task.validate(
+                    self.validation, lambda encodings: self._score(self.scorer, encodings), self.network.head))
         finally:
             self.history.add(row)
         self._close([row])
 
-    def _one_step(self, step, rows):
+    def _one_step(self, step, samples, rows):
         """The mean loss of these rows."""
         size = self.plan.batch_size
         if self.plan.accumulate == 1:
-            return step(*self._batch(rows))
+            return step(*self._batch(samples, rows))
         parts = [rows[i:i + size] for i in range(0, len(rows), size)]
-        losses = [step(*self._batch(part)) for part in parts]
+        losses = [step(*self._batch(samples, part)) for part in parts]
         step.flush()
         return float(np.average(losses, weights=[len(part) for part in parts]))
 
@@ -269,8 +271,7 @@ class Training:
 
     def _judge(self, outputs):
         seen = self.validation
-        measures = self.task.judge(seen.targets, outputs, seen.encodings, self.network.head)
-        return {f"val_{name}": value for name, value in measures.items()}
+        return _of_validation(self.task.judge(seen.targets, outputs, seen.encodings, self.network.head))
 
     def _check_weights(self, variables):
         """The last step's loss was taken before its update."""
@@ -280,3 +281,7 @@ class Training:
     def _diverged(self, epoch):
         raise BertrError("diverged", f"The loss is no longer a number in epoch {epoch + 1}.",
                          f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.")
+
+
+def _of_validation(measures):
+    return {f"val_{name}": value for name, value in measures.items()}

@@ -40,6 +40,10 @@ class Task:
         its own may take anything."""
         raise NotImplementedError
 
+    def draw(self, samples, rng):
+        """The samples with what is drawn at random of them: anew for every epoch of training, once for validation."""
+        return samples
+
     def batch(self, targets, encodings, rows, ids, rng):
         """The targets of some rows, as `loss` takes them, and their padded `ids` [batch, length], changed where a
         task hides words. A task of [tokens, ...] pads its targets to the shape of `ids`."""
@@ -48,6 +52,9 @@ class Task:
     def head(self, config, head_options, dropout, seed):
         """The layer from features to outputs."""
         raise NotImplementedError
+
+    def attach(self, head, backbone, tensors):
+        """Gives the head what it needs of the encoder, and of the checkpoint's canonical `tensors`."""
 
     def start_rows(self, head, targets, rng):
         """The rows whose features the head is started from; None where it is left as it is, at random."""
@@ -78,9 +85,17 @@ class Task:
         """Loss and measures on validation rows; targets and outputs are [rows, ...], or [tokens, ...] if per token."""
         return {"loss": float(np.mean(self.loss(targets, outputs, head))), **self.measures(targets, outputs)}
 
+    def validate(self, samples, score, head):
+        """The same for samples; `score(encodings)` gives the outputs."""
+        return self.judge(samples.targets, score(samples.encodings), samples.encodings, head)
+
     def settle(self, targets, outputs, encodings, head):
         """After training: completes `spec`, as by thresholds, from validation rows, or else from training rows."""
 
     def decode(self, outputs, encodings, a, b, head):
         """Columns for R, one entry a text, as arrays or lists; `a` and `b` are the texts themselves."""
         raise NotImplementedError
+
+    def tensors(self, head):
+        """Canonical tensors in the head, of a task that goes on with pre-training: a checkpoint holds them too."""
+        return {}
