@@ -28,7 +28,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     seen = validation and make_samples(model, task, head_options, validation["a"], validation["b"],
                                        validation["target"], max_len)
     plan = make_plan(options, len(a), model.config.hidden_size, task)
-    check_train(plan.train, model.config.num_layers)
+    check_train(plan.train, model.config)
     rate = head_dropout(model, head_options, options.get("dropout"))
     network = build_network(model, task, head_options, plan.train, seed, options.get("dropout"))
     on_event("start", {"rows": len(a), "epochs": plan.epochs, "batch_size": plan.batch_size,
@@ -94,11 +94,15 @@ def head_dropout(model, head_options, dropout=None):
     return rate
 
 
-def check_train(train, num_layers):
-    """"all", "head", or "top:k" with 1 <= k <= num_layers."""
+def check_train(train, config):
+    """"all", "head", or "top:k" with 1 <= k <= the number of layers, if the layers below have weights of their own."""
     if train in ("all", "head"):
         return
-    number = train.removeprefix("top:")
+    number, num_layers = train.removeprefix("top:"), config.num_layers
     if not (train.startswith("top:") and number.isdigit() and 1 <= int(number) <= num_layers):
         raise BertrError("train", f'`train` is "{train}", but this model has {num_layers} layers.',
                          f'Use "all", "head", or "top:k" with k from 1 to {num_layers}.')
+    first = num_layers - int(number)
+    if first > 0 and config.block_of(first) == config.block_of(first - 1):
+        raise BertrError("train", f'`train` is "{train}", but this model\'s layers share their weights, so its upper '
+                         "ones cannot be trained by themselves.", 'Use "all" or "head".')
