@@ -154,7 +154,9 @@ class AlbertConfig(BertConfig):
         return out
 
     def to_huggingface(self):
-        return {**super().to_huggingface(), "architectures": ["AlbertModel"], "model_type": "albert",
+        out = super().to_huggingface()
+        act = "gelu_new" if self.activation == "gelu_tanh" else out["hidden_act"]  # as all ALBERTs have it
+        return {**out, "architectures": ["AlbertModel"], "model_type": "albert", "hidden_act": act,
                 "embedding_size": self.embedding_size, "num_hidden_groups": self.num_groups, "inner_group_num": 1}
 
 

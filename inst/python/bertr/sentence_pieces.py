@@ -166,11 +166,11 @@ def open_model(spiece):
                          "installed.", "Install it with reticulate::py_install(\"sentencepiece\") or `pip install "
                          "sentencepiece` and restart R.") from None
     try:
-        if not spiece:
-            raise ValueError("it is empty")
-        return sentencepiece.SentencePieceProcessor(model_proto=spiece)
-    except Exception as e:  # the type depends on the version
-        raise BertrError("vocabulary", f"The SentencePiece model could not be read: {str(e).splitlines()[0]}.",
+        model = sentencepiece.SentencePieceProcessor()
+        model.load_from_serialized_proto(spiece)
+        return model
+    except Exception:  # the type depends on the version, and the text tells of C++
+        raise BertrError("vocabulary", "The SentencePiece model could not be read: it is damaged or cut short.",
                          "Copy the checkpoint folder again.") from None
 
 
