@@ -117,19 +117,24 @@ class SentencePieceTokenizer(TextEncoder):
 
     def _trace(self, text):
         """The text of `_normalise`, and where each of its characters starts and ends in `text`."""
-        chars, starts, ends = [], [], []
-        for word in re.finditer(r"\S+", text):
-            at = word.start()
-            if chars:
-                chars.append(" ")
+        out, starts, ends = [], [], []
+        for found in re.finditer(r"\S+", text):
+            word, at = found.group(), found.start()
+            if out:
+                out.append(" ")
                 starts.append(at)
                 ends.append(at)
-            for unit in self._unit.finditer(word.group()):
+            if word.isascii() and "``" not in word and "''" not in word:
+                out.append(self._fold(word))
+                starts += range(at, at + len(word))
+                ends += range(at + 1, at + 1 + len(word))
+                continue
+            for unit in self._unit.finditer(word):
                 new = '"' if len(unit.group()) == 2 else self._fold(unit.group())
-                chars += new
+                out.append(new)
                 starts += [at + unit.start()] * len(new)
                 ends += [at + unit.end()] * len(new)
-        return "".join(chars), starts, ends
+        return "".join(out), starts, ends
 
     def _real_pieces(self, normal):
         """(id, first, last character in `normal`) of every piece, without the spaces before it."""
