@@ -44,6 +44,51 @@ def tiny(tmp_path_factory):
     return str(folder)
 
 
+@pytest.fixture(scope="session")
+def spiece(fixtures):
+    """The bytes of a SentencePiece model made as ALBERT's, of 2,000 pieces, learnt from the committed English texts."""
+    import gzip
+    import io
+
+    import sentencepiece
+
+    texts = gzip.decompress((fixtures / "texts" / "english.txt.gz").read_bytes()).decode().lower().splitlines()
+    numbers = [f"in {year}, {year % 100}, {year}" for year in range(1990, 2020)] * 10  # so that "2000," is a piece
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts + numbers), model_writer=out, vocab_size=2000, pad_id=0, unk_id=1, bos_id=-1,
+        eos_id=-1, control_symbols=["[CLS]", "[SEP]", "[MASK]"], user_defined_symbols=list("().-\"\u2013\u00a3\u20ac"),
+        num_threads=1, minloglevel=2)
+    return out.getvalue()
+
+
+def make_albert(folder, spiece, **settings):
+    """Writes a small random ALBERT with its pre-training heads; gives the torch model."""
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.AlbertConfig(**{
+        "vocab_size": 2000, "embedding_size": 12, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "intermediate_size": 64, "max_position_embeddings": 64, "initializer_range": 0.2, "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0, **settings})
+    model = transformers.AlbertForPreTraining(config)
+    for name, p in model.named_parameters():  # zeros and ones would hide a tensor that is lost
+        if name.endswith("bias") or "norm" in name.lower():
+            p.data += 0.1 * torch.randn_like(p)
+    model.save_pretrained(folder)
+    (folder / "spiece.model").write_bytes(spiece)
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def albert(tmp_path_factory, spiece):
+    """The folder of a small random ALBERT, whose 4 layers are one block."""
+    folder = tmp_path_factory.mktemp("albert")
+    make_albert(folder, spiece)
+    return str(folder)
+
+
 @pytest.fixture
 def sentences():
     """60 short texts of two classes that one word tells apart, of very different lengths."""

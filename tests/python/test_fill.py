@@ -112,7 +112,7 @@ model = bridge.load(sys.argv[1], {})
 print(json.dumps(bridge.fill_mask(model, ["the [MASK]"], None, {"top": 3}, None)["token"]))
 try:
     bridge.fit(model, "mlm", ["the"], None, {"pairs": False}, None, {"head": {}}, None)
-except bridge.BertrError as e:
+except BertrError as e:
     print(e.message)
 """
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bertr import bridge
+from bertr.errors import BertrError
 
 
 def options(**more):
@@ -69,10 +70,10 @@ def test_a_pair_learns_what_the_cosine_does_not_tell(tiny, sentences, tmp_path):
 
 def test_a_cosine_needs_two_texts_and_one_number(tiny, measured):
     texts, target = measured
-    with pytest.raises(bridge.BertrError, match="one number"):
+    with pytest.raises(BertrError, match="one number"):
         bridge.fit(bridge.load(tiny, {}), "regression", texts, texts, target, None, options(head={"pair": "cosine"}),
                    None)
     target = {"values": target["values"][:, :1], "outputs": ["size"]}
-    with pytest.raises(bridge.BertrError, match="two text columns"):
+    with pytest.raises(BertrError, match="two text columns"):
         bridge.fit(bridge.load(tiny, {}), "regression", texts, None, target, None, options(head={"pair": "cosine"}),
                    None)

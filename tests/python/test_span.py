@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bertr import bridge
+from bertr.errors import BertrError
 from bertr.spans import best_spans, contexts, fullest, locate, search
 from bertr.tasks.span import NBEST, Answers, Span, best_threshold, mean_loss
 from bertr.tokenizer import Tokenizer
@@ -301,5 +302,5 @@ def test_single_texts_characters_and_empty_contexts(minilm):
 
 def test_texts_cannot_be_read_apart(tiny):
     b, target = animals(8, 5)
-    with pytest.raises(bridge.BertrError, match="together with its question"):
+    with pytest.raises(BertrError, match="together with its question"):
         bridge.fit(bridge.load(tiny, {}), "span", b, b, target, None, {"head": {"pair": "cosine"}}, None)

@@ -1,6 +1,7 @@
 """The one door: every function R calls. Plain values and columns in, plain values and columns out; R sends only
 complete rows, and texts as lists of str."""
 
+import dataclasses
 import os
 import sys
 import time
@@ -9,8 +10,6 @@ import keras
 import numpy as np
 
 from . import features, fitting, hub, resume, similarity, squad, store
-from .config import BertConfig
-from .errors import BertrError
 from .fill import fill
 from .inputs import encode
 from .model import Fit, Model
@@ -79,7 +78,7 @@ def describe(thing):
     return {
         "name": os.path.basename(os.path.normpath(model.source)),
         "source": model.source, "folder": checkpoint.folder, "format": checkpoint.format,
-        "config": {name: getattr(config, name) for name in BertConfig.__dataclass_fields__},
+        "config": dataclasses.asdict(config),
         "pooling": checkpoint.pooling, "max_len": _length(thing, None), "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),

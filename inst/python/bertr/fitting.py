@@ -36,7 +36,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     seen = seen and task.draw(seen, np.random.default_rng(seed))
     task.train_with(options.get("class_weights"), options.get("label_smoothing"), samples.targets)
     plan = make_plan(options, len(a), model.config.hidden_size, task)
-    check_train(plan.train, model.config.num_layers)
+    check_train(plan.train, model.config)
     check_plan(plan, seen)
     rate = head_dropout(model, head_options, options.get("dropout"))
     network = build_network(model, task, head_options, plan.train, seed, options.get("dropout"))
@@ -134,11 +134,15 @@ def check_plan(plan, validated):
                          'train = "all".', 'Use train = "all" or leave `adversarial` out.')
 
 
-def check_train(train, num_layers):
-    """"all", "head", or "top:k" with 1 <= k <= num_layers."""
+def check_train(train, config):
+    """"all", "head", or "top:k" with 1 <= k <= the number of layers, if the layers below have weights of their own."""
     if train in ("all", "head"):
         return
-    number = train.removeprefix("top:")
+    number, num_layers = train.removeprefix("top:"), config.num_layers
     if not (train.startswith("top:") and number.isdigit() and 1 <= int(number) <= num_layers):
         raise BertrError("train", f'`train` is "{train}", but this model has {num_layers} layers.',
                          f'Use "all", "head", or "top:k" with k from 1 to {num_layers}.')
+    first = num_layers - int(number)
+    if first > 0 and config.block_of(first) == config.block_of(first - 1):
+        raise BertrError("train", f'`train` is "{train}", but this model\'s layers share their weights, so its upper '
+                         "ones cannot be trained by themselves.", 'Use "all" or "head".')

@@ -7,8 +7,9 @@ import dataclasses
 
 import numpy as np
 
+from .encodings import truncate
 from .errors import BertrError
-from .tokenizer import LITERALS, truncate
+from .tokenizer import LITERALS
 
 SHARE = 0.15  # of a row's tokens
 MASKED, KEPT = 0.8, 0.1  # of those chosen: become [MASK], stay as they are; the rest become a random token

@@ -12,6 +12,7 @@ from . import names
 from .backbone import build_backbone
 from .errors import BertrError
 from .infer import NetworkScorer, Scorer
+from .sentence_pieces import SentencePieceTokenizer
 from .tokenizer import Tokenizer
 
 
@@ -23,7 +24,8 @@ class Model:
         self.source = source  # what it was asked for by: a name, a folder
         self.stored = stored  # are these weights those of the checkpoint's folder?
         self.config = checkpoint.config
-        self.tokenizer = Tokenizer(checkpoint.vocab, **checkpoint.tokenizer)
+        self.tokenizer = (SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer) if checkpoint.spiece else
+                          Tokenizer(checkpoint.vocab, **checkpoint.tokenizer))
         self.max_len = self.length(max_len or checkpoint.max_len)
         self.scorers = {}
         self.head_steps = {}  # see head_steps.py
@@ -93,6 +95,8 @@ def fingerprint(checkpoint):
     parts = [f"{name} {value.shape} {zlib.crc32(value.data)}" for name, value in sorted(checkpoint.tensors.items())]
     parts.append(repr(checkpoint.config))
     parts.append(str(zlib.crc32("\n".join(checkpoint.vocab).encode("utf-8", "surrogatepass"))))
+    if checkpoint.spiece:
+        parts.append(str(zlib.crc32(checkpoint.spiece)))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

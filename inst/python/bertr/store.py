@@ -1,5 +1,6 @@
 """Fits and models in folders and in bytes. Weights are safetensors, all else JSON: no pickle is read or written."""
 
+import base64
 import contextlib
 import dataclasses
 import errno
@@ -14,7 +15,7 @@ import numpy as np
 from keras import ops
 from safetensors.numpy import load, load_file, save_file
 
-from .config import BertConfig, read_json
+from .config import config_of, read_json
 from .errors import BertrError
 from .fitting import build_network, read_head_options
 from .hub import DEFAULT, resolve
@@ -157,7 +158,8 @@ def to_bytes(fit):
     if fit.facts["train"] == "head" and fit.base.stored:
         meta["base"] = {**described, "fingerprint": fit.base.fingerprint}
     else:
-        meta["checkpoint"] = {**described, "vocab": checkpoint.vocab}
+        meta["checkpoint"] = {**described, "vocab": checkpoint.vocab,
+                              "spiece": checkpoint.spiece and base64.b64encode(checkpoint.spiece).decode()}
         backbone = fit.network.backbone
         shapes |= {f"bert/{name}": shape for name, shape in backbone.shapes().items()}
         arrays = itertools.chain(arrays, (array for _, array in backbone.each_tensor()))
@@ -195,8 +197,9 @@ def from_bytes(data, base=None):
 
 def _own_model(meta, tensors):
     c = meta["checkpoint"]
-    checkpoint = Checkpoint(BertConfig(**c["config"]), tensors, c["vocab"], c["tokenizer"], c["pooling"],
-                            meta["max_len"], "bertr", c["folder"], {}, {})
+    checkpoint = Checkpoint(config_of(c["config"]), tensors, c["vocab"], c["tokenizer"], c["pooling"],
+                            meta["max_len"], "bertr", c["folder"], {}, {},
+                            c.get("spiece") and base64.b64decode(c["spiece"]))
     return Model(checkpoint, meta["source"], meta["max_len"], stored=False)
 
 
@@ -205,7 +208,7 @@ def _base_model(meta, moved):
     wanted = meta["base"]
     places = [p for p in (moved, wanted["folder"]) if p and os.path.isdir(os.path.expanduser(p))]
     folder = places[0] if places else resolve(meta["source"])
-    config = BertConfig(**wanted["config"])
+    config = config_of(wanted["config"])
     checkpoint = dataclasses.replace(read_checkpoint(folder, config.num_layers), config=config,
                                      tokenizer=wanted["tokenizer"], pooling=wanted["pooling"])
     model = Model(checkpoint, meta["source"], meta["max_len"])
