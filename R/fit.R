@@ -148,8 +148,8 @@ fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len,
 
 # The class weights in the order of the levels, as the bridge takes them
 level_weights <- function(weights, spec, call) {
-  if (!is.numeric(weights)) {
-    return(weights)
+  if (!is.numeric(weights) || spec$task != "classification") {
+    return(weights) # the engine says that other tasks have none
   }
   unknown <- setdiff(names(weights), spec$levels)
   lacking <- setdiff(spec$levels, names(weights))
