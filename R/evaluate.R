@@ -4,13 +4,8 @@
 #' @param new_data A data frame with the text columns and the outcome column of the fit. Rows with missing
 #'   values are left out, and said so.
 #' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
-#'   `.estimate`. For classification: `accuracy`; `kap`, Cohen's kappa; `f_meas`, the mean over the
-#'   classes of F1 (0 for a class never predicted right); `mn_log_loss`, the mean negative
-#'   log-probability of the true class.
-#'   For multi-label: `f_meas`, as the mean over the labels that occur or are predicted (`macro`) and of all labels
-#'   together (`micro`); `precision` and `recall` of all together; `accuracy`, the share of rows with every label
-#'   right; `mn_log_loss`. For regression: `rmse`, `mae`, `rsq` (squared correlation), `pearson` and `spearman`
-#'   correlations; with several outcomes a column `.outcome` tells which.
+#'   `.estimate`; of which measures, [bert_tasks] says for every task. For classification: `accuracy`, `kap`, `f_meas`
+#'   and `mn_log_loss`.
 #' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))

@@ -8,24 +8,11 @@
 #' else 3. The learning rate is 1e-4 for a model as wide as the default (384), and less in
 #' proportion for wider ones; the batch size is 16. With `train = "head"` an epoch costs next to
 #' nothing: 20 times as many, a rate of 2e-3 and batches of 128. The fit prints what was chosen.
-#' For entities, which are learnt word by word, the rate is twice as high; with `train = "head"` it is 5e-3, but epochs
-#' and batches stay as they are. An entity that begins or ends inside a word is learnt as the whole word; long texts
-#' are read in windows that overlap.
-#' Without dense layers of your own the classifier starts as the nearest class mean, so that few
-#' rows suffice.
-#'
-#' @section Tasks:
-#' * Classification: a factor, character or logical column. Factor levels keep their order; characters
-#'   are sorted, in the same way in every locale; levels without rows are dropped.
-#' * Multi-label: `cbind(toxic, insult)` of logical or 0-1 columns, or a list-column of character vectors. A label is
-#'   given where its probability is above its threshold, which [bert_control()] can fix. Outputs start at the labels'
-#'   log-odds.
-#' * Regression: a numeric column, or several in `cbind(valence, arousal)`. The loss is the squared error in units of
-#'   the outcomes' standard deviations; predictions are in their own unit. With `bert_head(pair = "cosine")` the
-#'   outcome of a pair is read off the cosine of its two texts.
+#' Some tasks have rules of their own: see [bert_tasks].
 #'
 #' @param model A model from [bert_load()], or a fit, of any task: its encoder is trained further.
-#' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome says the task (see Tasks).
+#' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome says the task: a label,
+#'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks].
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
 #'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.
@@ -38,8 +25,8 @@
 #' @param max_len Longest text in tokens, the special ones included: longer ones are cut, and said so.
 #'   At most the model's positions (512 for BERT). `NULL` (default) takes the
 #'   length recommended for the model.
-#' @param task Name of the task: `"classification"`, `"multilabel"` or `"regression"`. `NULL` (default) infers it from
-#'   the formula.
+#' @param task Name of the task: `"classification"`, `"multilabel"`, `"regression"`, `"entities"`, `"span"`,
+#'   `"relations"` or `"mlm"`. `NULL` (default) infers it from the formula.
 #' @param control Further settings from [bert_control()].
 #' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
 #'   random one, which `set.seed()` controls.
@@ -47,26 +34,16 @@
 #'   epoch in documents and scripts, nothing in tests.
 #' @return A list of class `bert_fit`. `tidy()` gives its history as a tibble, one row an epoch;
 #'   `glance()` one row with the settings and last values; `plot()` draws the history.
-#' @seealso [bert_predict()], [bert_evaluate()], [bert_save()]
+#' @seealso [bert_tasks], [bert_predict()], [bert_evaluate()], [bert_save()]
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; for few rows Mosbach et al. (2021), On the
 #'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>; for the classifier's start Qi et al.
-#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>; for answers
-#'   <https://github.com/google-research/bert/blob/master/run_squad.py>; for texts without labels
-#'   Gururangan et al. (2020), Don't Stop Pretraining, \doi{10.18653/v1/2020.acl-main.740}.
+#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>. Of the tasks: [bert_tasks].
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])
 #' fit <- bert_fit(bert_load(), label ~ text, faq, train = "head", epochs = 5)
 #' fit
 #' bert_predict(fit, "Where does this fee come from?")
-#'
-#' # several labels a text, and numbers
-#' faq$long <- nchar(faq$text) > 60
-#' faq$card <- grepl("card", faq$text)
-#' fit <- bert_fit(bert_load(), cbind(long, card) ~ text, faq, train = "head", epochs = 5)
-#' bert_predict(fit, "My card does not work")
-#' faq$size <- nchar(faq$text)
-#' bert_fit(bert_load(), size ~ text, faq, train = "head", epochs = 5)
 #' @export
 bert_fit <- function(model, formula, data, validation = NULL, train = "all", head = bert_head(),
                      epochs = NULL, learning_rate = NULL, batch_size = NULL, max_len = NULL, task = NULL,

@@ -3,26 +3,13 @@
 #' @param object A fit from [bert_fit()] or [bert_load()].
 #' @param new_data A data frame with the text columns of the fit, or a character vector if it has one
 #'   text column.
-#' @param type What to return, by default the first of these. Classification: `"all"`, `"class"` or `"prob"`.
-#'   Multi-label: `"class"` or `"prob"`. Regression: `"numeric"`.
+#' @param type What to return, by default the first of these. Classification: `"all"`, `"class"` or `"prob"`; several
+#'   labels: `"class"` or `"prob"`; answers: `"all"` or `"nbest"`; other tasks have one form only.
 #' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
 #' @param ... Not used.
 #' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
-#'   For classification `.pred_class`, a factor with the training levels, and one double column
-#'   `.pred_<level>` a level, the probabilities, which add up to 1. `type = "class"` gives only the first,
-#'   `type = "prob"` only the others. For entities `.pred_entities`, a list of tibbles with a row for each entity found:
-#'   `start`, `end` and `label` as in training, its `text`, and `score`, the probability that just these
-#'   words are labelled so; NULL where the text is NA.
-#'
-#'   Multi-label: a logical column `.pred_<label>` a label, or, for a fit on a list-column, one list-column
-#'   `.pred_labels`; with `type = "prob"` their probabilities. Regression: a double column `.pred`, or
-#'   `.pred_<outcome>` for each of several outcomes.
-#'
-#'   For spans `.pred_text`, the answer, `""` for none; `.pred_start` and `.pred_end`, its first and last character in
-#'   the context, so that `substr(context, .pred_start, .pred_end)` gives it, NA for none; and `.pred_score`, its
-#'   probability among all spans of the context that are not too long (at most 30 tokens, or as the longest answer
-#'   learnt from), and no answer where there can be none. `span(.pred_text, .pred_start)` learns from them.
-#'   `type = "nbest"` gives `.pred_nbest`, a list of tibbles with the five best spans: `text`, `start`, `end`, `score`.
+#'   Its columns are described in [bert_tasks]. For classification: `.pred_class`, a factor with the training levels, and
+#'   one double column `.pred_<level>` a level, the probabilities.
 #'
 #'   `augment()`: `new_data` as a tibble with these columns added.
 #' @seealso [bert_evaluate()]
