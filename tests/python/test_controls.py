@@ -114,6 +114,12 @@ def test_every_layer_has_its_power(model):
     np.testing.assert_allclose(rate_scales(bert, chosen, 0.5), [1 / 16, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 1])
 
 
+def test_weights_that_layers_share_have_the_uppermost_ones_power(albert):
+    bert = bridge.load(albert, {}).backbone  # 4 layers, one block
+    chosen = [bert.embeddings.word, bert.embeddings.projection_kernel, bert.blocks[0].qkv_kernel]
+    np.testing.assert_allclose(rate_scales(bert, chosen, 0.5), [1 / 32, 1 / 32, 1 / 2])
+
+
 def test_a_tiny_layer_decay_leaves_the_encoder_alone(model, sentences):
     fitted = fit(model, sentences, layer_decay=1e-8, head={"pool": "mean"}, epochs=8)
     ours, before = weights_of(fitted), model.backbone.tensors()

@@ -67,6 +67,19 @@ def test_killed_and_started_again(tiny, sentences, tmp_path, monkeypatch, option
     assert len(os.listdir(folder)) == 2
 
 
+def test_a_task_that_draws_words_goes_on(tiny, sentences, tmp_path):
+    """Masked language modelling: other words every epoch, the whole word table trained."""
+    def adapt(on_event=None, **options):
+        options = {"head": {}, "seed": 3, "epochs": 3, "accumulate": 2, "batch_size": 8, "ema": 0.9,
+                   "adversarial": 0.1, "layer_decay": 0.9, **options}
+        target = {"pairs": False}
+        return bridge.fit(bridge.load(tiny, {}), "mlm", sentences[0], None, target, None, options, on_event)
+
+    with pytest.raises(Killed):
+        adapt(kill_at("epoch", 1), checkpoint=str(tmp_path))
+    assert bits(adapt(checkpoint=str(tmp_path))) == bits(adapt())
+
+
 def test_a_process_that_dies(tiny, sentences, tmp_path):
     script = """
 import json, os, sys

@@ -24,12 +24,15 @@ test_that("settings that need others are told before anything runs", {
 })
 
 test_that("class weights go by the names of the levels", {
-  spec <- list(levels = c("b", "a"))
+  spec <- list(task = "classification", levels = c("b", "a"))
   expect_identical(level_weights(c(a = 1, b = 2), spec, NULL), list(2, 1))
   expect_identical(level_weights("balanced", spec, NULL), "balanced")
   expect_null(level_weights(NULL, spec, NULL))
   expect_error(level_weights(c(a = 1, b = 2, c = 3), spec, NULL), "names \"c\"", class = "bertr_error_argument")
   expect_error(level_weights(c(a = 1), spec, NULL), "no weight for \"b\"", class = "bertr_error_argument")
+  expect_error(quick_fit(nchar ~ text, transform(faq(), nchar = nchar(text)),
+    control = bert_control(class_weights = c(a = 1, b = 2))), "'regression' has no class weights",
+    class = "bertr_error_task")
   data <- faq()
   heavy <- quick_fit(label ~ text, data, epochs = 20,
     control = bert_control(class_weights = c(card_swallowed = 200, cancel_transfer = 1, card_arrival = 1)))

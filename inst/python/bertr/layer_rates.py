@@ -5,11 +5,11 @@ Sources: Howard & Ruder 2018 (discriminative fine-tuning), Clark et al. 2020 (EL
 
 
 def rate_scales(backbone, variables, decay):
-    """What the learning rate of each variable is multiplied by: decay^(layers - i) in block i from 0,
-    decay^(layers + 1) in the embeddings, 1 above the encoder."""
-    layers, embeddings = len(backbone.blocks), backbone.embeddings
+    """What the learning rate of each variable is multiplied by: decay^(layers - i) in layer i from 0,
+    decay^(layers + 1) in the embeddings, 1 above the encoder. Weights that layers share have the uppermost one's."""
+    config, embeddings = backbone.config, backbone.embeddings
     lowest = [*embeddings.weights, *([embeddings.word_rows.rows] if embeddings.word_rows else [])]
-    depth = {id(v): layers + 1 for v in lowest}
-    for i, block in enumerate(backbone.blocks):
-        depth |= {id(v): layers - i for v in block.weights}
-    return [decay ** depth.get(id(v), 0) for v in variables]
+    power = {id(v): config.num_layers + 1 for v in lowest}
+    for i in range(config.num_layers):
+        power |= {id(v): config.num_layers - i for v in backbone.blocks[config.block_of(i)].weights}
+    return [decay ** power.get(id(v), 0) for v in variables]
