@@ -4,7 +4,7 @@ chunk_size <- 20000
 # Calls Python's `name` on the complete texts of every chunk; `use(result, rows, chunk)` takes each result (NULL where
 # no text is complete): `chunk` are places among all texts, `rows` those in the chunk that have a result.
 # Gives the number of texts that were cut.
-py_chunks <- function(name, object, texts, options, verbose, call, use) {
+py_chunks <- function(name, object, texts, options, verbose, call, use, size = chunk_size) {
   reporter <- progress(verbose)
   on.exit(reporter$close())
   handle <- NULL
@@ -14,7 +14,10 @@ py_chunks <- function(name, object, texts, options, verbose, call, use) {
   event <- function(kind, values) {
     reporter$event(kind, list(done = done + values$done, total = total))
   }
-  for (chunk in chunks_of(length(texts$complete))) {
+  for (chunk in chunks_of(length(texts$complete), size)) {
+    if (done > 0) { # what chunks leave behind would else pile up to a share of all that R holds
+      gc(full = FALSE)
+    }
     rows <- which(texts$complete[chunk])
     result <- NULL
     if (length(rows) > 0) {
@@ -30,7 +33,7 @@ py_chunks <- function(name, object, texts, options, verbose, call, use) {
 }
 
 # 1 to n in pieces; for n = 0 one empty piece
-chunks_of <- function(n) {
-  starts <- seq(1, max(n, 1), by = chunk_size)
-  lapply(starts, function(start) seq.int(start, length.out = min(chunk_size, n - start + 1)))
+chunks_of <- function(n, size = chunk_size) {
+  starts <- seq(1, max(n, 1), by = size)
+  lapply(starts, function(start) seq.int(start, length.out = min(size, n - start + 1)))
 }

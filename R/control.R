@@ -1,40 +1,104 @@
 #' Settings of the training that seldom change
 #'
-#' The defaults are those of the BERT paper.
+#' The defaults are those of the BERT paper. All that is off by default costs nothing.
 #'
-#' @param warmup Share of the steps over which the learning rate rises from 0 to its full value,
-#'   before it falls linearly to 0 again. A number from 0 to 1, by default 0.1.
+#' @param warmup Share of the steps over which the learning rate rises from 0 to its full value. A number from 0 to
+#'   1, by default 0.1.
+#' @param schedule The learning rate after the warmup: `"linear"` (default) falls to 0 at the end, `"constant"` stays.
+#'   `"keras_bert"` is keras-bert's `AdamWarmup`, with W warmup steps of D in all: step t has `rate * t / W` up to W,
+#'   then `rate * (1 - t / D)`, which jumps down after the warmup; with it goes that optimiser's epsilon, 1e-7 beside
+#'   the uncorrected root.
 #' @param weight_decay Decoupled weight decay of AdamW, not applied to biases and layer
 #'   normalisation. A number of at least 0, by default 0.01.
+#' @param layer_decay Lower layers learn more slowly: of L layers, layer i (from 1) has the learning rate, and with it
+#'   the weight decay, times `layer_decay^(L + 1 - i)`, the embeddings times `layer_decay^(L + 1)`, and the head all
+#'   of it. A number above 0, at most 1; by default 1, the same rate for all. Customary are 0.8 to 0.95.
 #' @param clip Largest norm of the whole gradient; larger ones are scaled down to it. A number above 0,
 #'   by default 1.
 #' @param dropout Dropout in the encoder, from 0 to below 1. `NULL` (default) takes the checkpoint's
 #'   own (0.1 for BERT).
+#' @param accumulate Batches whose gradients make one step, as if they were one batch: `batch_size = 8` with
+#'   `accumulate = 4` is `batch_size = 32` in a quarter of the memory. A whole number, by default 1.
+#' @param ema Decay of an exponential moving average of the weights, such as 0.999: the averaged weights are
+#'   validated and make the fit. After step t the average is the mean of the weights after the steps 1 to t, with
+#'   weights `ema^(t - i)`; those before training have no part in it. A number above 0 and below 1, or
+#'   `NULL` (default) for none.
+#' @param adversarial Epsilon of adversarial training (fast gradient method), such as 0.5: every batch passes a second
+#'   time with the word vectors moved by `epsilon * g / |g|`, g being their gradient, and both gradients are added. A
+#'   step takes twice as long. A number above 0, or `NULL` (default) for none; needs `train = "all"`.
+#' @param class_weights For classification: what the loss of a row counts, by its class. A numeric vector named by
+#'   all levels, or `"balanced"` for rows / (classes * rows of the class), so that rare classes count as
+#'   much as frequent ones. `NULL` (default): every row counts the same.
+#' @param label_smoothing For classification: the share of the target spread evenly over all classes instead of the
+#'   right one, from 0 (default) to below 1; customary is 0.1. The validation loss knows neither smoothing nor weights.
+#' @param early_stopping Stop after so many epochs in a row without a better one, and give back the weights of the best
+#'   epoch. Better is a larger validation measure (accuracy; of equal ones the smaller validation loss). A
+#'   whole number, or `NULL` (default) to train all epochs and keep the last; needs `validation`.
+#' @param checkpoint Folder to keep the run in after every epoch (with `train = "head"`, every few tenths of a second).
+#'   The same [bert_fit()] called again goes on after the last whole epoch and gives, bit for bit on one machine, the
+#'   fit that an unbroken run would have given; called after the end, it gives that fit without training. Without
+#'   `seed` the one of the kept run is taken. A run of other data or settings is refused; delete the folder to start
+#'   anew. `NULL` (default) keeps nothing.
 #' @param long What becomes of texts longer than `max_len`: `"truncate"` (default) cuts their end off, `"head_tail"`
 #'   keeps a quarter of the room from the beginning and the rest from the end, `"window"` reads
 #'   all of it in overlapping windows that are joined to one vector (see `windows` of [bert_head()]). Of
 #'   a pair the second text is cut. Entities, spans and relations always read texts in windows.
+#' @param threshold For multi-label tasks: the probability above which a label is given, from 0 to 1. `NULL` (default)
+#'   chooses for every label the one with the best F1 on the validation rows, or without them on the training rows.
+#' @param whole_words For `~ text`: hide whole words, all pieces of them or none? `FALSE` (default) hides pieces.
 #' @param serialize Keep the trained weights inside the fit (default `TRUE`), so that `saveRDS()`
 #'   and other R sessions can use it? With `FALSE` the fit is small and lives only in its session,
 #'   unless it is kept with [bert_save()].
 #' @return A list of class `bert_control` for the `control` argument of [bert_fit()].
-#' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; Loshchilov and Hutter (2019),
-#'   Decoupled Weight Decay Regularization, <https://arxiv.org/abs/1711.05101>; for long texts Sun et al. (2019),
-#'   <https://arxiv.org/abs/1905.05583>, and Pappagari et al. (2019), <https://arxiv.org/abs/1910.10781>.
+#' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; Loshchilov and Hutter (2019), Decoupled Weight Decay
+#'   Regularization, <https://arxiv.org/abs/1711.05101>; schedule of keras-bert:
+#'   <https://github.com/CyberZHG/keras-bert>; rates by layer: Howard and Ruder (2018),
+#'   <https://arxiv.org/abs/1801.06146>, Clark et al. (2020), <https://arxiv.org/abs/2003.10555>; averaged weights:
+#'   Polyak and Juditsky (1992), \doi{10.1137/0330046}; adversarial: Miyato et al. (2017),
+#'   <https://arxiv.org/abs/1605.07725>; label smoothing: Szegedy et al. (2016), <https://arxiv.org/abs/1512.00567>;
+#'   for long texts Sun et al. (2019), <https://arxiv.org/abs/1905.05583>, and Pappagari et al. (2019),
+#'   <https://arxiv.org/abs/1910.10781>.
 #' @examples
 #' bert_control(warmup = 0.2, dropout = 0)
+#' bert_control(accumulate = 4, ema = 0.99, early_stopping = 2, class_weights = c(no = 1, yes = 5))
 #' @export
-bert_control <- function(warmup = 0.1, weight_decay = 0.01, clip = 1, dropout = NULL,
-                         long = c("truncate", "head_tail", "window"), serialize = TRUE) {
+bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras_bert"), weight_decay = 0.01,
+                         layer_decay = 1, clip = 1, dropout = NULL, accumulate = 1, ema = NULL, adversarial = NULL,
+                         class_weights = NULL, label_smoothing = 0, early_stopping = NULL, checkpoint = NULL,
+                         long = c("truncate", "head_tail", "window"), threshold = NULL, whole_words = FALSE,
+                         serialize = TRUE) {
+  schedule <- first_choice(schedule, c("linear", "constant", "keras_bert"), "schedule")
   long <- first_choice(long, c("truncate", "head_tail", "window"), "long")
   check_number(warmup, "warmup", 0, 1)
   check_number(weight_decay, "weight_decay", 0)
+  check_number(layer_decay, "layer_decay", 0, 1, open = TRUE)
   check_number(clip, "clip", 0, open = TRUE)
   check_dropout(dropout)
+  if (!is.null(threshold)) {
+    check_number(threshold, "threshold", 0, 1)
+  }
+  check_whole(accumulate, "accumulate")
+  if (!is.null(ema)) {
+    check_number(ema, "ema", 0, 0.999999, open = TRUE)
+  }
+  if (!is.null(adversarial)) {
+    check_number(adversarial, "adversarial", 0, open = TRUE)
+  }
+  check_class_weights(class_weights)
+  check_number(label_smoothing, "label_smoothing", 0, 0.999)
+  if (!is.null(early_stopping)) {
+    check_whole(early_stopping, "early_stopping")
+  }
+  if (!is.null(checkpoint)) {
+    check_string(checkpoint, "checkpoint")
+  }
+  check_flag(whole_words, "whole_words")
   check_flag(serialize, "serialize")
   structure(
-    list(warmup = warmup, weight_decay = weight_decay, clip = clip, dropout = dropout, long = long,
-      serialize = serialize),
+    list(warmup = warmup, schedule = schedule, weight_decay = weight_decay, layer_decay = layer_decay, clip = clip,
+      dropout = dropout, accumulate = accumulate, ema = ema, adversarial = adversarial, class_weights = class_weights,
+      label_smoothing = label_smoothing, early_stopping = early_stopping, checkpoint = checkpoint, long = long,
+      threshold = threshold, whole_words = whole_words, serialize = serialize),
     class = "bert_control"
   )
 }
@@ -83,6 +147,19 @@ bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("
   )
 }
 
+check_class_weights <- function(x, call = caller_env()) {
+  if (!is.null(x) && !identical(x, "balanced") && !are_weights(x)) {
+    abort("argument", "{.arg class_weights} must be {.val balanced} or numbers above 0, each named by its level.",
+      "As in {.code c(no = 1, yes = 5)}.", call = call)
+  }
+}
+
+# Numbers above 0, each with a name of its own
+are_weights <- function(x) {
+  named <- is.numeric(x) && length(x) > 0 && rlang::is_named(x) && !anyDuplicated(names(x))
+  named && all(is.finite(x) & x > 0)
+}
+
 check_dropout <- function(dropout, call = caller_env()) {
   if (!is.null(dropout)) {
     check_number(dropout, "dropout", 0, 0.999, call = call)
@@ -100,7 +177,16 @@ print.bert_head <- function(x, ...) {
 }
 
 print_settings <- function(x, title) {
-  values <- vapply(x, function(value) if (length(value) == 0) "default" else paste(format(value), collapse = ", "), "")
+  values <- vapply(x, setting_text, "")
   cat("<", title, ">\n", paste0("  ", format(names(x)), "  ", values, "\n"), sep = "")
   invisible(x)
+}
+
+# As "8, 4", or "no = 1, yes = 5" of named values
+setting_text <- function(x) {
+  if (length(x) == 0) {
+    return("default")
+  }
+  text <- format(x)
+  paste(if (is.null(names(x))) text else paste(names(x), "=", text), collapse = ", ")
 }

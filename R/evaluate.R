@@ -1,12 +1,11 @@
-#' Judge a fit on labelled data
+#' Judge a fit on other data
 #'
 #' @inheritParams bert_predict
 #' @param new_data A data frame with the text columns and the outcome column of the fit. Rows with missing
 #'   values are left out, and said so.
 #' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
-#'   `.estimate`. For classification: `accuracy`; `kap`, Cohen's kappa; `f_meas`, the mean over the
-#'   classes of F1 (0 for a class never predicted right); `mn_log_loss`, the mean negative
-#'   log-probability of the true class.
+#'   `.estimate`; of which measures, [bert_tasks] says for every task. For classification: `accuracy`, `kap`, `f_meas`
+#'   and `mn_log_loss`.
 #' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
@@ -23,6 +22,7 @@ bert_evaluate <- function(object, new_data, verbose = TRUE) {
   truth <- task$match(object$spec, rows$outcome, "new_data", call)
   parts <- list()
   texts <- list(a = rows$a, b = rows$b, complete = rep(TRUE, length(rows$a)))
-  score(object, texts, verbose, call, function(result, ...) parts[[length(parts) + 1]] <<- result)
+  keep <- function(result, ...) parts[[length(parts) + 1]] <<- result
+  score(object, texts, verbose, call, keep, if (is.null(task$judge)) "predict" else task$judge)
   task$evaluate(object$spec, truth, parts)
 }

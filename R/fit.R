@@ -8,13 +8,11 @@
 #' else 3. The learning rate is 1e-4 for a model as wide as the default (384), and less in
 #' proportion for wider ones; the batch size is 16. With `train = "head"` an epoch costs next to
 #' nothing: 20 times as many, a rate of 2e-3 and batches of 128. The fit prints what was chosen.
-#' Without dense layers of your own the classifier starts as the nearest class mean, so that few
-#' rows suffice.
+#' Some tasks have rules of their own: see [bert_tasks].
 #'
-#' @param model A model from [bert_load()].
-#' @param formula `label ~ text` for single texts, `label ~ a + b` for pairs. A factor, character or
-#'   logical column on the left means classification. Factor levels keep their order; characters
-#'   are sorted, in the same way in every locale; levels without rows are dropped.
+#' @param model A model from [bert_load()], or a fit, of any task: its encoder is trained further.
+#' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome says the task: a label,
+#'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks].
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
 #'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.
@@ -27,7 +25,8 @@
 #' @param max_len Longest text in tokens, the special ones included: longer ones are cut, and said so.
 #'   At most the model's positions (512 for BERT). `NULL` (default) takes the
 #'   length recommended for the model.
-#' @param task Name of the task, `"classification"`. `NULL` (default) infers it from the formula.
+#' @param task Name of the task: `"classification"`, `"multilabel"`, `"regression"`, `"entities"`, `"span"`,
+#'   `"relations"` or `"mlm"`. `NULL` (default) infers it from the formula.
 #' @param control Further settings from [bert_control()].
 #' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
 #'   random one, which `set.seed()` controls.
@@ -35,10 +34,10 @@
 #'   epoch in documents and scripts, nothing in tests.
 #' @return A list of class `bert_fit`. `tidy()` gives its history as a tibble, one row an epoch;
 #'   `glance()` one row with the settings and last values; `plot()` draws the history.
-#' @seealso [bert_predict()], [bert_evaluate()], [bert_save()]
+#' @seealso [bert_tasks], [bert_predict()], [bert_evaluate()], [bert_save()]
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; for few rows Mosbach et al. (2021), On the
 #'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>; for the classifier's start Qi et al.
-#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>.
+#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>. Of the tasks: [bert_tasks].
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])
@@ -50,19 +49,25 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
                      epochs = NULL, learning_rate = NULL, batch_size = NULL, max_len = NULL, task = NULL,
                      control = bert_control(), seed = sample.int(.Machine$integer.max, 1), verbose = TRUE) {
   call <- rlang::current_env()
-  check_class(model, "bert_model", "model")
+  given <- !missing(seed)
+  check_class(model, c("bert_model", "bert_fit"), "model")
   check_data(data)
   check_class(head, "bert_head", "head")
   check_class(control, "bert_control", "control")
-  check_train(train, model$info$config$num_layers)
-  check_max_len(max_len, model$info)
+  check_train(train, encoder_info(model)$config$num_layers)
+  check_max_len(max_len, encoder_info(model))
   check_rates(epochs, learning_rate, batch_size)
+  check_together(control, train, validation)
+  if (!given && !is.null(control$checkpoint)) {
+    seed <- kept_seed(control$checkpoint, seed, call)
+  }
   check_whole(seed, "seed", from = 0)
   check_flag(verbose, "verbose")
 
   say <- speaker(verbose)
   rows <- training_rows(formula, data, task, validation, seed, say, call)
   options <- fit_options(train, head, epochs, learning_rate, batch_size, max_len, control, seed)
+  options$class_weights <- level_weights(control$class_weights, rows$spec, call)
   run_fit(model, rows, options, control$serialize, verbose, call)
 }
 
@@ -86,7 +91,11 @@ run_fit <- function(model, rows, options, serialize, verbose, call) {
     bridge_rows(rows$spec, rows$valid), options, on_event = reporter$event, call = call)
   reporter$close()
   fit <- new_fit(py, rows$spec, serialize)
-  say_truncated(speaker(verbose), fit$info$n_truncated, fit$info$rows + fit$info$valid_rows, fit$info$max_len)
+  say <- speaker(verbose)
+  say_truncated(say, fit$info$n_truncated, fit$info$rows + fit$info$valid_rows, fit$info$max_len)
+  for (remark in as_chr(fit$info$remarks)) {
+    say("{remark}")
+  }
   if (fit$info$interrupted) {
     cli::cli_warn("Interrupted: this is the fit after {fit$info$epochs_done} of {fit$info$epochs} epochs.",
       class = "bertr_warning_interrupted")
@@ -105,14 +114,43 @@ fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len,
   list(
     train = train, head = head_options(head, control),
     epochs = to_int(epochs), learning_rate = to_float(learning_rate), batch_size = to_int(batch_size),
-    max_len = to_int(max_len), seed = to_int(seed), warmup = to_float(control$warmup),
-    weight_decay = to_float(control$weight_decay), clip = to_float(control$clip), dropout = to_float(control$dropout)
+    max_len = to_int(max_len), seed = to_int(seed), warmup = to_float(control$warmup), schedule = control$schedule,
+    weight_decay = to_float(control$weight_decay), layer_decay = to_float(control$layer_decay),
+    clip = to_float(control$clip), dropout = to_float(control$dropout), accumulate = to_int(control$accumulate),
+    ema = to_float(control$ema), adversarial = to_float(control$adversarial),
+    label_smoothing = to_float(control$label_smoothing), early_stopping = to_int(control$early_stopping),
+    checkpoint = if (!is.null(control$checkpoint)) path.expand(control$checkpoint)
   )
+}
+
+# The class weights in the order of the levels, as the bridge takes them
+level_weights <- function(weights, spec, call) {
+  if (!is.numeric(weights)) {
+    return(weights)
+  }
+  unknown <- setdiff(names(weights), spec$levels)
+  lacking <- setdiff(spec$levels, names(weights))
+  if (length(unknown) > 0) {
+    abort("argument", "{.arg class_weights} names {.val {shorten(unknown)}}, which is no level with rows.",
+      "The levels are {.val {shorten(spec$levels)}}.", call = call)
+  }
+  if (length(lacking) > 0) {
+    abort("argument", "{.arg class_weights} has no weight for {.val {shorten(lacking)}}.",
+      "Give every level one: 1 for those that count as usual.", call = call)
+  }
+  as.list(unname(weights[spec$levels]))
+}
+
+# The seed of the run in a checkpoint folder, else `seed`
+kept_seed <- function(folder, seed, call) {
+  kept <- py_value("kept_seed", path.expand(folder), call = call)
+  if (is.null(kept)) seed else kept
 }
 
 head_options <- function(head, control) {
   list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
-    crf = head$crf, relations = head$relations, windows = head$windows, long = control$long)
+    crf = head$crf, relations = head$relations, windows = head$windows, long = control$long,
+    threshold = to_float(control$threshold), whole_words = control$whole_words)
 }
 
 # A fit as R sees it, from the Python object; `weights` make it survive its session, as the folder does that
@@ -138,6 +176,18 @@ check_train <- function(train, num_layers, call = caller_env()) {
   }
   if (!is.null(k) && (k < 1 || k > num_layers)) {
     abort("argument", "{.arg train} is {.val {train}}, but this model has layers 1 to {num_layers}.", call = call)
+  }
+}
+
+# Settings that need each other
+check_together <- function(control, train, validation, call = caller_env()) {
+  if (!is.null(control$early_stopping) && is.null(validation)) {
+    abort("argument", "{.arg early_stopping} needs validation rows to judge the epochs by.",
+      "Give {.arg validation}, such as {.code validation = 0.2}.", call = call)
+  }
+  if (!is.null(control$adversarial) && train != "all") {
+    abort("argument", "{.arg adversarial} moves the word vectors, which are trained only with {.code train = \"all\"}.",
+      call = call)
   }
 }
 

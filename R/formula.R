@@ -1,18 +1,19 @@
-# `label ~ text` and a data frame -> spec: what is learnt (task, outcome) from which text columns.
+# `label ~ text`, or `~ text`, and a data frame -> spec: what is learnt (task, outcome) from which text columns.
 read_formula <- function(formula, data, task = NULL, call = caller_env()) {
   if (!rlang::is_formula(formula)) {
     abort("formula", "{.arg formula} must be a formula, not {.obj_type_friendly {formula}}.",
       "As in {.code label ~ text}.", call = call)
   }
   lhs <- rlang::f_lhs(formula)
-  if (is.null(lhs)) {
-    abort("formula", "The formula has no left-hand side, so there is nothing to learn.",
-      "Write the column to predict before the {.code ~}, as in {.code label ~ text}.", call = call)
-  }
   text <- formula_text(formula, data, call)
   check_columns(all.vars(lhs), data, call = call)
   task <- find_task(lhs, data, task, call)
-  c(list(task = task, text = text, lhs = rlang::as_label(lhs)), tasks()[[task]]$spec(lhs, data))
+  c(list(task = task, text = text, lhs = formula_label(lhs)), tasks()[[task]]$spec(lhs, data))
+}
+
+# The left-hand side in words; "" where there is none
+formula_label <- function(lhs) {
+  if (is.null(lhs)) "" else rlang::as_label(lhs)
 }
 
 # The text columns on the right-hand side: one, or two for pairs.

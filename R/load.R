@@ -5,6 +5,12 @@
 #' (`config.json`, `model.safetensors`, `vocab.txt` or `tokenizer.json`), or what
 #' [bert_save()] wrote, which gives back the model or the fit.
 #'
+#' ALBERT is read from the same two kinds of folder, with `spiece.model` (Google: `30k-clean.model`) in the place of
+#' the vocabulary; its tokens need the Python package sentencepiece, which [bert_install()] does not install:
+#' `reticulate::py_install("sentencepiece")`. All its layers share one block's weights, so `train = "top:k"` of
+#' [bert_fit()] is not possible, and `layers = k` applies the block k times. Other relatives (RoBERTa, DistilBERT,
+#' ELECTRA) are refused.
+#'
 #' A name is looked up in [bert_models()] (pinned revisions, checked by sha256), then on the Hugging Face
 #' hub. Files are downloaded once, into `tools::R_user_dir("bertr", "cache")` or the
 #' folder that the environment variable `BERTR_HOME` names.
@@ -15,7 +21,7 @@
 #' @param layers Keep only the lower layers, for speed: a whole number. `NULL` (default) keeps all.
 #' @param tokens `"wordpiece"` (default, but for a folder saved otherwise), or `"characters"` for one
 #'   token a character (a space is `[unused1]`, a character outside the vocabulary `[UNK]`), made for
-#'   Chinese.
+#'   Chinese. A model with a SentencePiece model (ALBERT) always has its pieces.
 #' @param lower_case Lower-case texts and strip accents? `NULL` (default) does as the checkpoint says.
 #' @param max_len Longest text in tokens when the model is used: a whole number up to its positions
 #'   (512 for BERT). `NULL` (default) takes the checkpoint's recommended length.
@@ -27,7 +33,8 @@
 #' @source Formats: <https://github.com/google-research/bert>, <https://huggingface.co/docs/safetensors>.
 #'   Default model: Wang et al. (2020), MiniLM, <https://arxiv.org/abs/2002.10957>, fine-tuned by
 #'   <https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2>. Character tokens:
-#'   <https://github.com/bojone/bert_in_keras>.
+#'   <https://github.com/bojone/bert_in_keras>. ALBERT: Lan et al. (2020), <https://arxiv.org/abs/1909.11942>, and
+#'   <https://github.com/google-research/albert>.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
 #' model
@@ -98,7 +105,8 @@ bert_models <- function() {
 #'
 #' @param model A model from [bert_load()] or a fit from [bert_fit()].
 #' @return `bert_config()`: a named list with `vocab_size`, `hidden_size`, `num_layers`, `num_heads`,
-#'   `intermediate_size`, `max_positions`, `num_segments` and `activation`.
+#'   `intermediate_size`, `max_positions`, `num_segments` and `activation`; of an ALBERT also `embedding_size`
+#'   (width of the embeddings) and `num_groups` (how many blocks the layers share).
 #'
 #'   `bert_vocab()`: a character vector of length `vocab_size`. Token ids count from 0, so
 #'   `bert_vocab(model)[id + 1]` is the token with a given id.

@@ -47,9 +47,13 @@ print.bert_fit <- function(x, ...) {
     "  epochs ", info$epochs_done, if (info$interrupted) paste0(" of ", info$epochs, " (interrupted)"),
     ", learning rate ", format(info$learning_rate), ", batch size ", info$batch_size, ", up to ", info$max_len,
     " tokens, seed ", info$seed, "\n", sep = "")
+  if (isTRUE(info$stopped_early)) {
+    cat("  stopped early at epoch ", info$epochs_done, ", best epoch ", info$best_epoch, "\n", sep = "")
+  }
   last <- last_epoch(x)
   if (length(last) > 0) {
-    cat("  last epoch: ", paste(names(last), format_each(last), collapse = ", "), "\n", sep = "")
+    which <- if (is.null(info$best_epoch)) "last" else "best"
+    cat("  ", which, " epoch: ", paste(names(last), format_each(last), collapse = ", "), "\n", sep = "")
   }
   invisible(x)
 }
@@ -84,16 +88,18 @@ glance.bert_fit <- function(x, ...) {
   as_tibble(c(list(task = x$spec$task), x$info[fields], last_epoch(x)))
 }
 
-# The figures of the last epoch, as a named list; none before the first epoch is through
+# The figures of the last epoch, or of the best one where its weights are kept, as a named list; none before the
+# first epoch is through
 last_epoch <- function(fit) {
   figures <- fit$history[setdiff(names(fit$history), c("epoch", "learning_rate", "seconds"))]
-  last <- as.list(figures[nrow(figures), ])
+  last <- as.list(figures[c(fit$info$best_epoch, nrow(figures))[[1]], ])
   last[!vapply(last, anyNA, NA)]
 }
 
 # As "classification of 3 classes: label ~ text"
 task_label <- function(spec) {
-  paste0(spec$task, " of ", task_of(spec)$says(spec), ": ", spec$lhs, " ~ ", paste(spec$text, collapse = " + "))
+  formula <- trimws(paste(spec$lhs, "~", paste(spec$text, collapse = " + ")))
+  paste0(spec$task, " of ", task_of(spec)$says(spec), ": ", formula)
 }
 
 format_each <- function(x) {

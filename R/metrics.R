@@ -29,3 +29,47 @@ log_loss <- function(truth, prob) {
   p <- prob[cbind(seq_along(truth), as.integer(truth))]
   -mean(log(pmax(p, .Machine$double.eps)))
 }
+
+# Measures of labels given or not: F1 of all labels together and as the mean over labels; rows with every label right.
+multilabel_metrics <- function(spec, truth, results) {
+  truth <- as.matrix(truth)
+  chosen <- do.call(rbind, lapply(results, `[[`, "chosen"))
+  prob <- pmin(pmax(do.call(rbind, lapply(results, `[[`, "prob")), .Machine$double.eps), 1 - .Machine$double.eps)
+  hits <- colSums(truth & chosen)
+  given <- colSums(chosen)
+  true <- colSums(truth)
+  occurs <- given + true > 0
+  tibble(
+    .metric = c("f_meas", "f_meas", "precision", "recall", "accuracy", "mn_log_loss"),
+    .estimator = c("macro", "micro", "micro", "micro", "multilabel", "multilabel"),
+    .estimate = c(
+      mean((2 * hits / (given + true))[occurs]), 2 * sum(hits) / sum(given + true), sum(hits) / sum(given),
+      sum(hits) / sum(true), mean(rowSums(truth != chosen) == 0),
+      -mean(ifelse(truth, log(prob), log(1 - prob)))
+    )
+  )
+}
+
+# Measures of a regression, of each outcome where there are several
+numeric_metrics <- function(spec, truth, results) {
+  values <- do.call(rbind, lapply(results, `[[`, "values"))
+  parts <- lapply(seq_along(spec$outcome), function(k) one_numeric(truth[[k]], values[, k]))
+  if (length(parts) == 1) {
+    return(parts[[1]])
+  }
+  outcome <- rep(spec$outcome, each = nrow(parts[[1]]))
+  tibble::add_column(do.call(rbind, parts), .outcome = outcome, .before = 1)
+}
+
+one_numeric <- function(truth, estimate) {
+  tibble(
+    .metric = c("rmse", "mae", "rsq", "pearson", "spearman"), .estimator = "standard",
+    .estimate = c(sqrt(mean((truth - estimate)^2)), mean(abs(truth - estimate)), correlation(truth, estimate)^2,
+      correlation(truth, estimate), correlation(rank(truth), rank(estimate)))
+  )
+}
+
+# NA where one of both does not vary
+correlation <- function(x, y) {
+  if (length(x) < 2 || stats::sd(x) == 0 || stats::sd(y) == 0) NA_real_ else stats::cor(x, y)
+}

@@ -3,13 +3,13 @@
 #' @param object A fit from [bert_fit()] or [bert_load()].
 #' @param new_data A data frame with the text columns of the fit, or a character vector if it has one
 #'   text column.
-#' @param type What to return: `"all"` (default), `"class"` or `"prob"`.
+#' @param type What to return, by default the first of these. Classification: `"all"`, `"class"` or `"prob"`; several
+#'   labels: `"class"` or `"prob"`; answers: `"all"` or `"nbest"`; other tasks have one form only.
 #' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
 #' @param ... Not used.
 #' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
-#'   For classification `.pred_class`, a factor with the training levels, and one double column
-#'   `.pred_<level>` a level, the probabilities, which add up to 1. `type = "class"` gives only the first,
-#'   `type = "prob"` only the others.
+#'   Its columns are described in [bert_tasks]. For classification: `.pred_class`, a factor with the training levels, and
+#'   one double column `.pred_<level>` a level, the probabilities.
 #'
 #'   `augment()`: `new_data` as a tibble with these columns added.
 #' @seealso [bert_evaluate()]
@@ -26,6 +26,10 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
   task <- task_of(object$spec)
+  if (is.null(task$predict)) {
+    abort("no_predictions", "A fit of {.val {object$spec$task}} has nothing to predict.",
+      "Use {.fn {task$instead}} for what it has learnt.", call = call)
+  }
   type <- if (is.null(type)) task$types[[1]] else type
   check_choice(type, task$types, "type")
   texts <- new_texts(object$spec, new_data, call)
@@ -86,7 +90,8 @@ text_vector <- function(a, b, arg, call) {
 }
 
 # Scores texts a chunk at a time: see py_chunks()
-score <- function(fit, texts, verbose, call, use) {
-  n_truncated <- py_chunks("predict", fit, texts, list(max_len = NULL), verbose, call, use)
+score <- function(fit, texts, verbose, call, use, name = "predict") {
+  size <- min(chunk_size, task_of(fit$spec)$chunk)
+  n_truncated <- py_chunks(name, fit, texts, list(max_len = NULL), verbose, call, use, size)
   say_truncated(speaker(verbose), n_truncated, sum(texts$complete), fit$info$max_len)
 }

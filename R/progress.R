@@ -27,6 +27,8 @@ knitting <- function() {
 epoch_line <- function(kind, values) {
   if (kind == "epoch") {
     cat(epoch_text(values), "\n", sep = "", file = if (knitting()) stdout() else stderr())
+  } else if (kind == "resume") {
+    cat(resume_text(values), "\n", sep = "", file = if (knitting()) stdout() else stderr())
   }
 }
 
@@ -37,6 +39,10 @@ epoch_text <- function(values) {
   shown <- paste(names(measures), vapply(measures, function(x) format(signif(x, 3)), ""))
   place <- sprintf("epoch %d/%d", as.integer(values$epoch), as.integer(values$epochs))
   paste(c(place, shown, sprintf("%.1f s", values$seconds)), collapse = "  ")
+}
+
+resume_text <- function(values) {
+  sprintf("goes on after epoch %d/%d", as.integer(values$epoch), as.integer(values$epochs))
 }
 
 # One line, written over and over: the share done, the time left, and the figures of the latest epoch.
@@ -60,7 +66,8 @@ bar_reporter <- function(file = stderr()) {
       encode = show("Encoding", values$done, values$total),
       compare = show("Comparing", values$done, values$total),
       step = show("Training", (values$epoch - 1) * values$steps + values$step, values$epochs * values$steps),
-      epoch = status <<- epoch_text(values)
+      epoch = status <<- epoch_text(values),
+      resume = status <<- resume_text(values)
     )
   }
   close <- function() {

@@ -17,12 +17,12 @@ complete_rows <- function(spec, data, arg, say, call) {
   c(take(texts, keep), list(outcome = take_outcome(outcome, keep)))
 }
 
-# Which rows of an outcome (a vector, a list-column or a data frame of columns) are missing: NULL or NA, or in any column
+# Which rows of an outcome (a vector, a list-column or a data frame of columns) are missing: NULL, NA, NA in any column
 is_missing <- function(outcome) {
   if (is.data.frame(outcome)) {
     Reduce(`|`, lapply(outcome, is.na))
   } else if (is.list(outcome)) {
-    vapply(outcome, function(x) is.null(x) || (is.atomic(x) && length(x) == 1 && is.na(x)), NA)
+    vapply(outcome, function(x) is.null(x) || (is.atomic(x) && anyNA(x)), NA)
   } else {
     is.na(outcome)
   }

@@ -1,6 +1,6 @@
 #' Keep a model or fit in a folder
 #'
-#' Writes the encoder as Hugging Face's tools read it (`config.json`, `vocab.txt`,
+#' Writes the encoder as Hugging Face's tools read it (`config.json`, `vocab.txt` or `spiece.model`,
 #' `model.safetensors`), and beside it
 #' what bertr needs to read the fit back (`bertr.json`). [bert_load()] reads the folder.
 #'

@@ -9,12 +9,19 @@
 #   says      function(spec): the outcome in words, such as "3 classes"
 #   strata    function(outcome): groups that a validation split keeps in proportion
 #   target    function(spec, outcome): what the bridge gets
+#   chunk     texts of which outputs are held at once when scoring, where they are large; may be left out
 #   types     what bert_predict(type = ) can be, the first being the default
-#   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`
+#   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`; NULL
+#             where there is nothing to predict
+#   instead   without `predict`: the function to use for what the task has learnt
+#   judge     the bridge's function whose results `evaluate` takes, if it is not "predict"
 #   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a
 #             list of one a chunk
 tasks <- function() {
-  list(classification = task_classification())
+  list(
+    classification = task_classification(), multilabel = task_multilabel(), regression = task_regression(),
+    entities = task_entities(), span = task_span(), relations = task_relations(), mlm = task_mlm()
+  )
 }
 
 find_task <- function(lhs, data, task, call) {
@@ -32,7 +39,7 @@ find_task <- function(lhs, data, task, call) {
   got <- if (is.symbol(lhs)) data[[as.character(lhs)]] else lhs
   label <- rlang::as_label(lhs)
   abort("outcome", "The left-hand side {.code {label}} is {.obj_type_friendly {got}}, but must be {.or {expects}}.",
-    if (is.numeric(got)) "If its values are classes, convert it with {.fn factor} first.", call = call)
+    call = call)
 }
 
 task_of <- function(spec) {

@@ -1,7 +1,7 @@
 #' Tokens of texts
 #'
 #' `bert_tokenize()` cuts texts into BERT's WordPiece tokens, exactly as Hugging Face's and Google's
-#' tokenizers do;
+#' tokenizers do, or into the SentencePiece pieces of an ALBERT;
 #' `bert_detokenize()` puts tokens together again; `bert_count_tokens()` counts them.
 #'
 #' @param model A model from [bert_load()] or a fit from [bert_fit()].
@@ -23,7 +23,8 @@
 #'   (character), and the integers
 #'   `token_id`, `segment`, `start` and `end`: the first and last character of the token in its own
 #'   text, so that
-#'   `substr(text, start, end)` gives it back; NA for special tokens.
+#'   `substr(text, start, end)` gives it back; NA for special tokens. Of a SentencePiece piece that is only the space
+#'   before a word, they are the word's first character.
 #'
 #'   `bert_detokenize()`: a character vector, special tokens left out; NA where the ids are all NA.
 #'

@@ -44,6 +44,51 @@ def tiny(tmp_path_factory):
     return str(folder)
 
 
+@pytest.fixture(scope="session")
+def spiece(fixtures):
+    """The bytes of a SentencePiece model made as ALBERT's, of 2,000 pieces, learnt from the committed English texts."""
+    import gzip
+    import io
+
+    import sentencepiece
+
+    texts = gzip.decompress((fixtures / "texts" / "english.txt.gz").read_bytes()).decode().lower().splitlines()
+    numbers = [f"in {year}, {year % 100}, {year}" for year in range(1990, 2020)] * 10  # so that "2000," is a piece
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts + numbers), model_writer=out, vocab_size=2000, pad_id=0, unk_id=1, bos_id=-1,
+        eos_id=-1, control_symbols=["[CLS]", "[SEP]", "[MASK]"], user_defined_symbols=list("().-\"\u2013\u00a3\u20ac"),
+        num_threads=1, minloglevel=2)
+    return out.getvalue()
+
+
+def make_albert(folder, spiece, **settings):
+    """Writes a small random ALBERT with its pre-training heads; gives the torch model."""
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.AlbertConfig(**{
+        "vocab_size": 2000, "embedding_size": 12, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "intermediate_size": 64, "max_position_embeddings": 64, "initializer_range": 0.2, "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0, **settings})
+    model = transformers.AlbertForPreTraining(config)
+    for name, p in model.named_parameters():  # zeros and ones would hide a tensor that is lost
+        if name.endswith("bias") or "norm" in name.lower():
+            p.data += 0.1 * torch.randn_like(p)
+    model.save_pretrained(folder)
+    (folder / "spiece.model").write_bytes(spiece)
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def albert(tmp_path_factory, spiece):
+    """The folder of a small random ALBERT, whose 4 layers are one block."""
+    folder = tmp_path_factory.mktemp("albert")
+    make_albert(folder, spiece)
+    return str(folder)
+
+
 @pytest.fixture
 def sentences():
     """60 short texts of two classes that one word tells apart, of very different lengths."""
@@ -57,3 +102,41 @@ def sentences():
         texts.append(" ".join(w for w in words if w != ("dog", "cat")[i % 2]))
         codes.append(i % 2)
     return texts, codes
+
+
+VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##er", "##ing"]
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory):
+    """A small random BERT in torch with both pre-training heads, and its folder."""
+    import torch
+    import transformers
+
+    folder = tmp_path_factory.mktemp("pretrained")
+    torch.manual_seed(6)
+    config = transformers.BertConfig(
+        vocab_size=len(VOCAB), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=48, initializer_range=0.2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model = transformers.BertForPreTraining(config)
+    for name, p in model.named_parameters():  # zeros and ones would hide a bias that is lost
+        if name.endswith("bias") or "LayerNorm" in name:
+            p.data += 0.1 * torch.randn_like(p)
+    model.save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(VOCAB) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}',
+                                                  encoding="utf-8")
+    return model.eval(), str(folder)
+
+
+def language(n, seed=0):
+    """Texts in which every word tells the next one: easy to learn."""
+    import random
+
+    rng = random.Random(seed)
+    words = WORDS[:24]
+    out = []
+    for _ in range(n):
+        start, length = rng.randrange(24), rng.choice([4, 6, 10])
+        out.append(" ".join(words[(start + i) % 24] for i in range(length)))
+    return out

@@ -25,10 +25,14 @@ print(json.dumps({
 """
 
 
-@pytest.mark.parametrize("train", ["all", "head"])
-def test_jax_gives_the_numbers_of_tensorflow(tiny, sentences, tmp_path, train):
+CONTROLS = {"accumulate": 2, "batch_size": 8, "ema": 0.8, "adversarial": 0.5, "layer_decay": 0.9,
+            "schedule": "constant", "class_weights": [1.0, 2.0], "label_smoothing": 0.1}
+
+
+@pytest.mark.parametrize("given", [{"train": "all"}, {"train": "head"}, CONTROLS])
+def test_jax_gives_the_numbers_of_tensorflow(tiny, sentences, tmp_path, given):
     texts, codes = sentences
-    options = {"head": {}, "seed": 2, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.0, "train": train}
+    options = {"head": {}, "seed": 2, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.0, **given}
     target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
     fitted = bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, options, None)
     expected = bridge.predict(fitted, texts, None, {}, None)["prob"]

@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from bertr import bridge, tasks
+from bertr.errors import BertrError
 from bertr.heads import DenseHead
 from bertr.infer import token_places
 from bertr.tasks.base import Task
@@ -73,5 +74,5 @@ def test_a_task_of_tokens_with_a_list_column(animals, tiny, sentences, tmp_path)
 
 
 def test_an_unknown_task_is_told(tiny):
-    with pytest.raises(bridge.BertrError, match="no task 'sonnets'"):
+    with pytest.raises(BertrError, match="no task 'sonnets'"):
         bridge.fit(bridge.load(tiny, {}), "sonnets", ["a"], None, {}, None, {"head": {}}, None)

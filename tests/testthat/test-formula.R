@@ -9,9 +9,15 @@ test_that("a formula says the outcome and the text columns", {
     "logical")
 })
 
+test_that("no left-hand side asks for the texts themselves", {
+  expect_identical(read_formula(~text, data), list(task = "mlm", text = "text", lhs = ""))
+  expect_identical(read_formula(~ text + other, data)$text, c("text", "other"))
+  expect_error(read_formula(~text, data, task = "classification"), "but must be a factor", class = "bertr_error_outcome")
+  expect_error(read_formula(label ~ text, data, task = "mlm"), "must be nothing", class = "bertr_error_outcome")
+})
+
 test_that("what cannot be read from a formula is said in one sentence", {
   expect_error(read_formula("label ~ text", data), "must be a formula", class = "bertr_error_formula")
-  expect_error(read_formula(~text, data), "no left-hand side", class = "bertr_error_formula")
   expect_error(read_formula(label ~ ., data), "not `.`", class = "bertr_error_formula")
   expect_error(read_formula(label ~ text * other, data), "joined by `\\+`, not `text \\* other`")
   expect_error(read_formula(label ~ tolower(text), data), "joined by `\\+`")
@@ -25,9 +31,9 @@ test_that("missing columns are named, with those there are", {
 })
 
 test_that("outcomes and texts of other types are refused", {
-  expect_error(read_formula(n ~ text, data), "`n` is an integer vector.*factor, character or logical",
+  data$when <- Sys.Date()
+  expect_error(read_formula(when ~ text, data), "`when` is a <Date> object.*factor, character or logical.*numeric",
     class = "bertr_error_outcome")
-  expect_error(read_formula(n ~ text, data), "factor\\(\\)")
   expect_error(read_formula(cbind(label, n) ~ text, data), "must be a factor", class = "bertr_error_outcome")
   expect_error(read_formula(label ~ text, data, task = "spans"), "classification", class = "bertr_error_argument")
   expect_error(text_columns("n", data), "Column \"n\" of `data` must be text", class = "bertr_error_text")

@@ -1,1 +1,1 @@
-"""bertr: BERT and its WordPiece tokenizer on Keras 3, driven from R through `bertr.bridge`."""
+"""bertr: BERT and ALBERT with their tokenizers on Keras 3, driven from R through `bertr.bridge`."""

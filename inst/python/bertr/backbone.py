@@ -14,19 +14,19 @@ POOLS = ("mean", "cls", "pooler", "max")
 
 
 class Backbone(keras.layers.Layer):
-    """BERT's embeddings and blocks, with the pooler where the checkpoint has one."""
+    """BERT's embeddings and blocks, with the pooler where the checkpoint has one. ALBERT's layers share blocks."""
 
     def __init__(self, config, has_pooler=True, seed=0, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)  # explicit: a global policy set elsewhere must not change numbers
         self.config = config
         policy = self.dtype_policy
         self.embeddings = Embeddings(config, seed, name="embeddings", dtype=policy)
-        self.blocks = [Block(config, seed + 1 + i, name=f"block_{i}", dtype=policy) for i in range(config.num_layers)]
+        self.blocks = [Block(config, seed + 1 + i, name=f"block_{i}", dtype=policy) for i in range(config.num_blocks)]
         self.pooler = None
         if has_pooler:
             self.pooler = keras.layers.Dense(config.hidden_size, "tanh", kernel_initializer="zeros", name="pooler",
                                              dtype=policy)
-        self.live_from = 0  # blocks below run as at prediction: no dropout where nothing is trained
+        self.live_from = 0  # layers below run as at prediction: no dropout where nothing is trained
 
     def build(self, *_):
         self.embeddings.build()
@@ -38,8 +38,8 @@ class Backbone(keras.layers.Layer):
 
     def call(self, ids, segments, mask, training=False, all_layers=False, upto=None):
         """Hidden states [batch, length, hidden], zero at padding; with `all_layers` those of the embeddings
-        and every block, a list of num_layers + 1. ids, segments and mask are int [batch, length]. With `upto` only
-        so many of the lower blocks are run."""
+        and every layer, a list of num_layers + 1. ids, segments and mask are int [batch, length]. With `upto` only
+        so many of the lower layers are run."""
         packing = packing_for(mask, self.compute_dtype)
         states = self._states(packing, ids, segments, training, upto)
         return [packing.pad(s) for s in states] if all_layers else packing.pad(states[-1])
@@ -49,7 +49,8 @@ class Backbone(keras.layers.Layer):
         x = self.embeddings(packing.pack(ids), packing.pack(segments), packing.positions(),
                             training=training and self.embeddings.trainable)  # [tokens, hidden]
         states = [x]
-        for i, block in enumerate(self.blocks[:upto]):
+        for i in range(self.config.num_layers)[:upto]:
+            block = self.blocks[self.config.block_of(i)]
             x = block(x, packing=packing, training=training and i >= self.live_from)
             states.append(x)
         return states
@@ -59,7 +60,9 @@ class Backbone(keras.layers.Layer):
         last axis being the tokens looked at."""
         packing = packing_for(mask, self.compute_dtype)
         states = self._states(packing, ids, segments, upto=max(layers) - 1)
-        return ops.stack([self.blocks[k - 1].attention_probs(states[k - 1], packing)[0] for k in layers], axis=1)
+        blocks = [self.blocks[self.config.block_of(k - 1)] for k in layers]
+        return ops.stack([block.attention_probs(states[k - 1], packing)[0]
+                          for block, k in zip(blocks, layers, strict=True)], axis=1)
 
     def pool(self, states, mask, kind):
         """One vector a row, [batch, hidden], from states [batch, length, hidden]."""
@@ -77,12 +80,12 @@ class Backbone(keras.layers.Layer):
     # ------------------------------------------------------------ which part is trained
 
     def train_upper(self, k):
-        """Train the upper k blocks; None: all of them and the embeddings."""
+        """Train the upper k layers; None: all of them and the embeddings."""
         first = 0 if k is None else self.config.num_layers - k
         self.live_from = first
         self.embeddings.trainable = k is None
         for i, block in enumerate(self.blocks):
-            block.trainable = i >= first
+            block.trainable = i >= self.config.block_of(first)
 
     # ------------------------------------------------------------ tensors by their canonical names
 
@@ -91,6 +94,9 @@ class Backbone(keras.layers.Layer):
         e, h = self.embeddings, self.config.hidden_size
         out = {"embeddings/word": e.word, "embeddings/position": e.position, "embeddings/segment": e.segment,
                "embeddings/norm/gamma": e.norm.gamma, "embeddings/norm/beta": e.norm.beta}
+        if e.projected:
+            out["embeddings/projection/kernel"] = e.projection_kernel
+            out["embeddings/projection/bias"] = e.projection_bias
         out = {k: (v, None) for k, v in out.items()}
         for i, b in enumerate(self.blocks):
             at, ff = f"block_{i}/attention", f"block_{i}/feed_forward"

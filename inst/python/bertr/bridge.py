@@ -1,6 +1,7 @@
 """The one door: every function R calls. Plain values and columns in, plain values and columns out; R sends only
 complete rows, and texts as lists of str."""
 
+import dataclasses
 import os
 import sys
 import time
@@ -8,8 +9,8 @@ import time
 import keras
 import numpy as np
 
-from . import features, fitting, hub, similarity, store
-from .config import BertConfig
+from . import features, fitting, hub, resume, similarity, squad, store
+from .fill import fill
 from .inputs import encode
 from .model import Fit, Model
 
@@ -77,7 +78,7 @@ def describe(thing):
     return {
         "name": os.path.basename(os.path.normpath(model.source)),
         "source": model.source, "folder": checkpoint.folder, "format": checkpoint.format,
-        "config": {name: getattr(config, name) for name in BertConfig.__dataclass_fields__},
+        "config": dataclasses.asdict(config),
         "pooling": checkpoint.pooling, "max_len": _length(thing, None), "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
@@ -131,8 +132,13 @@ def detokenize(thing, ids, lengths):
 # ---------------------------------------------------------------- fitting and using
 
 def fit(model, task, a, b, target, validation, options, on_event):
-    """Trains; an interrupt gives what there is so far."""
-    return fitting.fit(model, task, a, b, target, validation, options, _throttled(on_event))
+    """Trains a model, or the encoder of a fit; an interrupt gives what there is so far."""
+    return fitting.fit(_encoder(model), task, a, b, target, validation, options, _throttled(on_event))
+
+
+def kept_seed(folder):
+    """The seed of the run that a checkpoint folder holds, or None."""
+    return resume.kept_seed(folder)
 
 
 def describe_fit(thing):
@@ -148,6 +154,48 @@ def predict(thing, a, b, options, on_event):
     encodings = encode(thing.base, thing.task, thing.head_options, a, b, _length(thing, options.get("max_len")))
     outputs = thing.scorer.encodings(encodings, _counter(on_event, len(a), len(encodings)))
     return {**thing.task.decode(outputs, encodings, a, b, thing.network.head), "n_truncated": encodings.n_truncated}
+
+
+def answer_scores(predicted, golds, gold_counts):
+    """Exact match and F1 of answers; `golds` are the right ones of each, one after the other."""
+    exact, f1 = squad.scores(predicted, squad.grouped(golds, gold_counts))
+    return {"exact": exact, "f1": f1}
+
+
+def read_squad(path):
+    """The questions of a SQuAD file, as columns."""
+    return squad.read(path)
+
+
+def judge(thing, a, b, options, on_event):
+    """Sums by which a task is judged whose outcomes are the texts themselves: what is hidden of them is drawn with
+    the fit's seed."""
+    task, seed = thing.task, thing.facts["seed"]
+    samples = fitting.make_samples(thing.base, task, thing.head_options, a, b, {}, _length(thing, None))
+    samples = task.draw(samples, np.random.default_rng(seed))
+    tell = _counter(on_event, len(a), len(samples))
+    done = 0
+
+    def score(encodings):
+        nonlocal done
+        outputs = thing.scorer.encodings(encodings)
+        done += len(encodings)
+        if tell:
+            tell(done)
+        return outputs
+
+    sums = task.sums(samples, score, thing.network.head)
+    return {"sums": sums, "n_truncated": samples.encodings.n_truncated}
+
+
+def fill_mask(thing, texts, _, options, on_event):
+    """One entry a text, [MASK] and candidate; `row`, `mask` and `rank` count from 1."""
+    model = _encoder(thing)
+    columns, n_truncated = fill(model, texts, int(options["top"]), options.get("targets"),
+                                _length(thing, options.get("max_len")), _counter(on_event, len(texts), len(texts)))
+    numbers = {name: np.array(columns[name], np.int32) + 1 for name in ("row", "mask", "rank")}
+    return {**columns, **numbers, "probability": np.array(columns["probability"], np.float64),
+            "n_truncated": n_truncated}
 
 
 def embed(thing, a, b, options, on_event):

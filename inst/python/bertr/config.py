@@ -37,20 +37,44 @@ class BertConfig:
     layer_norm_eps: float = 1e-12
     initializer_range: float = 0.02
 
+    model_type = "bert"  # as Hugging Face calls it; not a field
+
     @property
     def head_size(self):
         return self.hidden_size // self.num_heads
 
+    @property
+    def embedding_size(self):
+        """Width of the embeddings."""
+        return self.hidden_size
+
+    @property
+    def num_blocks(self):
+        """How many blocks have weights of their own."""
+        return self.num_layers
+
+    def block_of(self, layer):
+        """The block whose weights a layer (from 0) has."""
+        return layer
+
+    def cut(self, layers):
+        """The same encoder with its lower layers only."""
+        return dataclasses.replace(self, num_layers=layers)
+
     @classmethod
     def from_dict(cls, d):
         """From the JSON of Google's `bert_config.json` or Hugging Face's `config.json`."""
+        return cls(**cls._read(d))
+
+    @classmethod
+    def _read(cls, d):
         act = d.get("hidden_act", "gelu")
         activation = ACTIVATIONS.get(act) if isinstance(act, str) else None
         if activation is None:
             raise BertrError(
                 "config", f"The checkpoint's activation is '{act}', which is not one of BERT's.",
                 "Known: " + ", ".join(ACTIVATIONS) + ".")
-        out = cls(
+        out = dict(
             vocab_size=_size(d, "vocab_size"),
             hidden_size=_size(d, "hidden_size"),
             num_layers=_size(d, "num_hidden_layers"),
@@ -64,9 +88,9 @@ class BertConfig:
             layer_norm_eps=_share(d, "layer_norm_eps", 1e-12),
             initializer_range=_share(d, "initializer_range", 0.02),
         )
-        if out.hidden_size % out.num_heads:
-            raise BertrError("config", f"hidden_size {out.hidden_size} is not a multiple of "
-                             f"num_attention_heads {out.num_heads}.", "The config file is damaged.")
+        if out["hidden_size"] % out["num_heads"]:
+            raise BertrError("config", f"hidden_size {out['hidden_size']} is not a multiple of "
+                             f"num_attention_heads {out['num_heads']}.", "The config file is damaged.")
         return out
 
     def to_huggingface(self):
@@ -90,6 +114,55 @@ class BertConfig:
             "position_embedding_type": "absolute",
             "pad_token_id": 0,
         }
+
+
+@dataclasses.dataclass(frozen=True)
+class AlbertConfig(BertConfig):
+    """ALBERT (Lan et al. 2020, google-research/albert `modeling.py`): embeddings narrower than the layers, and layers
+    in groups that share their weights, in all of Google's models one group."""
+
+    embedding_size: int = 128
+    num_groups: int = 1
+
+    model_type = "albert"
+
+    @property
+    def num_blocks(self):
+        return self.num_groups
+
+    def block_of(self, layer):
+        return layer * self.num_groups // self.num_layers
+
+    def cut(self, layers):
+        run = self.num_layers // self.num_groups  # layers a group
+        if layers > run and layers % run:
+            raise BertrError("layers", f"`layers` is {layers}, but this model's layers share their weights by {run}.",
+                             f"Give a multiple of {run}.")
+        return dataclasses.replace(self, num_layers=layers, num_groups=-(-layers // run))
+
+    @classmethod
+    def _read(cls, d):
+        if d.get("inner_group_num", 1) != 1:
+            raise BertrError("config", f"The config file's 'inner_group_num' is {d['inner_group_num']!r}: bertr reads "
+                             "ALBERTs whose layers are one block each.", "Use another checkpoint.")
+        d = {"hidden_act": "gelu_new", "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, **d}
+        out = {**super()._read(d), "embedding_size": _size(d, "embedding_size", 128),
+               "num_groups": _size(d, "num_hidden_groups", 1)}
+        if out["num_layers"] % out["num_groups"]:
+            raise BertrError("config", f"num_hidden_layers {out['num_layers']} is not a multiple of num_hidden_groups "
+                             f"{out['num_groups']}.", "Use another checkpoint.")
+        return out
+
+    def to_huggingface(self):
+        out = super().to_huggingface()
+        act = "gelu_new" if self.activation == "gelu_tanh" else out["hidden_act"]  # as all ALBERTs have it
+        return {**out, "architectures": ["AlbertModel"], "model_type": "albert", "hidden_act": act,
+                "embedding_size": self.embedding_size, "num_hidden_groups": self.num_groups, "inner_group_num": 1}
+
+
+def config_of(fields):
+    """The config with these fields (`dataclasses.asdict`)."""
+    return AlbertConfig(**fields) if "num_groups" in fields else BertConfig(**fields)
 
 
 def _size(d, key, default=None):

@@ -66,14 +66,17 @@ if BACKEND == "tensorflow":
             return self.function.experimental_get_tracing_count()
 
     class TrainStep:
-        """One optimiser step on a batch. `loss(targets, *inputs)` gives the loss of each row."""
+        """The gradients of a batch for the optimiser, which makes a step of them, or waits for `flush` if it
+        accumulates. `loss(targets, *inputs)` gives the loss of each row; an `adversary` adds the gradients of a
+        second pass (see adversary.py)."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs):
+        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None):
             def step(targets, *inputs):
-                return _apply(loss, variables, optimizer, targets, *inputs)
+                return _apply(loss, variables, optimizer, adversary, targets, *inputs)
 
             signature = [_open(targets), *map(_open, inputs)]
             self.function = tf.function(step, input_signature=signature, autograph=False)
+            self.flush = tf.function(optimizer.flush, input_signature=[], autograph=False)
 
         def __call__(self, targets, *inputs):
             return float(self.function(targets, *inputs))
@@ -96,8 +99,8 @@ if BACKEND == "tensorflow":
                 losses = tf.TensorArray(tf.float32, size=tf.size(splits) - 1)
                 for i in tf.range(tf.size(splits) - 1):
                     rows = order[splits[i]:splits[i + 1]]
-                    step = _apply(loss, variables, optimizer, tf.gather(targets, rows), tf.gather(features, rows))
-                    losses = losses.write(i, step)
+                    batch = tf.gather(targets, rows), tf.gather(features, rows)
+                    losses = losses.write(i, _apply(loss, variables, optimizer, None, *batch))
                 return losses.stack()
 
             self.function = run
@@ -118,12 +121,21 @@ if BACKEND == "tensorflow":
         def traces(self):
             return self.function.experimental_get_tracing_count()
 
-    def _apply(loss, variables, optimizer, targets, *inputs):
-        value = tf.reduce_mean(loss(targets, *inputs))
+    def _apply(loss, variables, optimizer, adversary, targets, *inputs):
+        each = loss(targets, *inputs)
+        value = tf.reduce_mean(each)
+        gradients = _gradients(value, variables)
+        if adversary:
+            with adversary.attack(gradients):
+                more = _gradients(tf.reduce_mean(loss(targets, *inputs)), variables)
+            gradients = [a + b for a, b in zip(gradients, more, strict=True)]
+        optimizer.take(gradients, tf.size(each))
+        return value
+
+    def _gradients(value, variables):
         gradients = tf.gradients(value, [v.value for v in variables])  # a tape would not know of written-out gradients
         # dense: the norm of a gradient in pieces would count a word that comes twice as two
-        optimizer.apply([tf.convert_to_tensor(g) for g in gradients])
-        return value
+        return [tf.convert_to_tensor(g) for g in gradients]
 
 else:
     import jax
@@ -146,10 +158,9 @@ else:
             return jax.tree.map(np.asarray, out)
 
     class TrainStep:
-        """One optimiser step on a batch. `loss(targets, *inputs)` gives the loss of each row; rows that only fill up
-        the batch have no mask and count nothing."""
+        """As on TensorFlow; rows that only fill up the batch have no mask and count nothing."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs):
+        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None):
             self.layers = (variables, other_variables, optimizer.variables)
             self.begin()
 
@@ -158,21 +169,38 @@ else:
                 real = (inputs[-1][:, 0] > 0).astype(rows.dtype)
                 return (rows * real).sum() / real.sum(), now[len(trained):]
 
+            both = jax.value_and_grad(mean_loss, has_aux=True)
+
+            def optimize(how, trained, state):
+                _, now = _with_values(how, variables + optimizer.variables, trained + state)
+                return now[:len(trained)], now[len(trained):]
+
             @jax.jit
             def step(trained, others, state, targets, *inputs):
-                (value, others), gradients = jax.value_and_grad(mean_loss, has_aux=True)(
-                    trained, others, targets, *inputs)
-                _, now = _with_values(lambda: optimizer.apply(gradients), variables + optimizer.variables,
-                                      trained + state)
-                return value, [now[:len(trained)], others, now[len(trained):]]
+                (value, others), gradients = both(trained, others, targets, *inputs)
+                if adversary:
+                    with adversary.attack(gradients):
+                        (_, others), more = both(trained, others, targets, *inputs)
+                    gradients = [a + b for a, b in zip(gradients, more, strict=True)]
+                rows = (inputs[-1][:, 0] > 0).sum()
+                trained, state = optimize(lambda: optimizer.take(gradients, rows), trained, state)
+                return value, [trained, others, state]
 
-            self.function = step
+            @jax.jit
+            def flush(trained, others, state):
+                trained, state = optimize(optimizer.flush, trained, state)
+                return [trained, others, state]
+
+            self.function, self.last = step, flush
 
         def __call__(self, targets, *inputs):
             rows = len(inputs[0])
             targets = np.concatenate([targets, np.repeat(targets[:1], rows - len(targets), axis=0)])
             value, self.values = self.function(*self.values, targets, *inputs)
             return float(value)
+
+        def flush(self):
+            self.values = self.last(*self.values)
 
         def begin(self):
             """Takes the values that the variables have now."""

@@ -4,6 +4,8 @@ import dataclasses
 import gc
 import time
 
+import numpy as np
+
 from .backbone import build_backbone
 from .errors import BertrError
 from .head_steps import head_steps
@@ -12,9 +14,12 @@ from .inputs import encode
 from .model import Fit
 from .network import Network
 from .plan import make_plan
+from .resume import RunFolder, digest
 from .samples import Samples
 from .tasks import find_task
 from .train import Training
+
+SETTLE_ROWS = 2000  # training rows that tell thresholds and the like where there are no validation rows
 
 
 def fit(model, task_name, a, b, target, validation, options, on_event):
@@ -25,10 +30,14 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     max_len = model.length(options.get("max_len"))
     seed = int(options.get("seed") or 0)
     samples = make_samples(model, task, head_options, a, b, target, max_len)
+    remarks = list(task.remarks)
     seen = validation and make_samples(model, task, head_options, validation["a"], validation["b"],
                                        validation["target"], max_len)
+    seen = seen and task.draw(seen, np.random.default_rng(seed))
+    task.train_with(options.get("class_weights"), options.get("label_smoothing"), samples.targets)
     plan = make_plan(options, len(a), model.config.hidden_size, task)
-    check_train(plan.train, model.config.num_layers)
+    check_train(plan.train, model.config)
+    check_plan(plan, seen)
     rate = head_dropout(model, head_options, options.get("dropout"))
     network = build_network(model, task, head_options, plan.train, seed, options.get("dropout"))
     on_event("start", {"rows": len(a), "epochs": plan.epochs, "batch_size": plan.batch_size,
@@ -36,16 +45,24 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     steps = None
     if plan.train == "head" and keeps_features(network):
         steps = head_steps(model, network, head_options, rate, plan)
-    training = Training(network, plan, samples, seen, seed, on_event, feature_scorer(model, network, plan.train), steps)
-    interrupted = training.run()
-    if seen and task.settles:
-        task.settle(seen.targets, training.scorer.encodings(seen.encodings), seen.encodings, network.head)
+    folder = None
+    if options.get("checkpoint"):
+        identity = {"data": [_digest(samples, target), seen and _digest(seen, validation["target"])],
+                    "model": model.fingerprint, "task": [task.name, task.spec], "head": head_options, "seed": seed,
+                    "max_len": max_len, "dropout": options.get("dropout"), **dataclasses.asdict(plan)}
+        folder = RunFolder(options["checkpoint"], identity)
+    training = Training(network, plan, samples, seen, seed, on_event, feature_scorer(model, network, plan.train), steps,
+                        folder)
+    interrupted, best = training.run(), training.best
+    if task.settles:
+        settle(task, seen or samples.some(SETTLE_ROWS, seed), training.scorer, network.head)
     gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
-        "epochs_done": training.history.rows, "interrupted": interrupted,
-        "parameters_trained": training.parameters, "seconds": time.perf_counter() - began,
+        "epochs_done": training.history.rows, "interrupted": interrupted, "best_epoch": best and (best.epoch or None),
+        "stopped_early": bool(best) and not interrupted and training.history.rows < plan.epochs,
+        "parameters_trained": training.parameters, "seconds": time.perf_counter() - began, "remarks": remarks,
     }
     return Fit(model, network, head_options, facts, training.history.columns, training.scorer)
 
@@ -57,7 +74,13 @@ def read_head_options(model, given):
         "pool": model.pool(given.get("pool")), "pair": given.get("pair") or "joint",
         "crf": bool(given.get("crf")), "relations": given.get("relations") or "gplinker",
         "long": given.get("long") or "truncate", "windows": given.get("windows") or "mean",
+        "threshold": given.get("threshold"),
+        "whole_words": bool(given.get("whole_words")),
     }
+
+
+def settle(task, samples, scorer, head):
+    task.settle(samples.targets, scorer.encodings(samples.encodings), samples.encodings, head)
 
 
 def make_samples(model, task, head_options, a, b, target, max_len):
@@ -83,7 +106,9 @@ def build_network(model, task, head_options, train, seed=0, dropout=None):
     """The network of a fit, untrained: also what a saved fit's weights are put into."""
     backbone = model.backbone if train == "head" else build_backbone(model.checkpoint, seed, dropout)
     head = task.head(model.config, head_options, head_dropout(model, head_options, dropout), seed)
-    return Network(backbone, head, task, head_options)
+    network = Network(backbone, head, task, head_options)
+    task.attach(head, backbone, model.checkpoint.tensors)
+    return network
 
 
 def head_dropout(model, head_options, dropout=None):
@@ -94,11 +119,30 @@ def head_dropout(model, head_options, dropout=None):
     return rate
 
 
-def check_train(train, num_layers):
-    """"all", "head", or "top:k" with 1 <= k <= num_layers."""
+def _digest(samples, target):
+    e = samples.encodings
+    return digest(e.ids, e.segments, e.row_splits, target)
+
+
+def check_plan(plan, validated):
+    """Are its parts possible together?"""
+    if plan.early_stopping and not validated:
+        raise BertrError("early_stopping", "Early stopping needs validation rows to judge the epochs by.",
+                         "Give `validation`, such as validation = 0.2.")
+    if plan.adversarial and plan.train != "all":
+        raise BertrError("adversarial", "Adversarial training moves the word vectors, which are trained only with "
+                         'train = "all".', 'Use train = "all" or leave `adversarial` out.')
+
+
+def check_train(train, config):
+    """"all", "head", or "top:k" with 1 <= k <= the number of layers, if the layers below have weights of their own."""
     if train in ("all", "head"):
         return
-    number = train.removeprefix("top:")
+    number, num_layers = train.removeprefix("top:"), config.num_layers
     if not (train.startswith("top:") and number.isdigit() and 1 <= int(number) <= num_layers):
         raise BertrError("train", f'`train` is "{train}", but this model has {num_layers} layers.',
                          f'Use "all", "head", or "top:k" with k from 1 to {num_layers}.')
+    first = num_layers - int(number)
+    if first > 0 and config.block_of(first) == config.block_of(first - 1):
+        raise BertrError("train", f'`train` is "{train}", but this model\'s layers share their weights, so its upper '
+                         "ones cannot be trained by themselves.", 'Use "all" or "head".')

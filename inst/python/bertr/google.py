@@ -1,36 +1,60 @@
-"""Reading Google's TensorFlow checkpoints: `bert_config.json`, `bert_model.ckpt.*`, `vocab.txt`."""
+"""Reading Google's TensorFlow checkpoints: `bert_config.json`, `bert_model.ckpt.*`, `vocab.txt`; of ALBERT
+`albert_config.json`, `model.ckpt-best.*`, `30k-clean.model` (or in Chinese `vocab_chinese.txt`)."""
+
 
 import glob
 import os
 
-from .config import BertConfig, read_json
+from .config import AlbertConfig, BertConfig, read_json
 from .errors import BertrError
-from .vocabulary import guess_lower_case, read_vocab_txt
+from .vocabulary import guess_lower_case, read_bytes, read_vocab_txt
+
+CONFIGS = ("bert_config.json", "albert_config.json")
+CHECKPOINTS = ("bert_model.ckpt", "model.ckpt-best")
 
 
 def missing_files(folder):
     """What a Google checkpoint would still need in this folder."""
-    out = [] if os.path.exists(os.path.join(folder, "bert_config.json")) else ["bert_config.json"]
+    out = [] if _config_path(folder) else ["bert_config.json"]
     prefixes = _prefixes(folder)
     if not prefixes:
         out.append("bert_model.ckpt.index")
     if not any(_shards(p) for p in prefixes or [os.path.join(folder, "bert_model.ckpt")]):
         out.append("bert_model.ckpt.data-00000-of-00001")
-    return out if os.path.exists(os.path.join(folder, "vocab.txt")) else [*out, "vocab.txt"]
+    return out if _vocab_path(folder) or _spiece_path(folder) else [*out, "vocab.txt"]
 
 
 def read_config(folder):
-    return BertConfig.from_dict(read_json(os.path.join(folder, "bert_config.json")))
+    d = read_json(_config_path(folder))
+    if "embedding_size" not in d:
+        return BertConfig.from_dict(d)
+    # Google's own "gelu" is the tanh form, and Hugging Face's ALBERTs say so
+    return AlbertConfig.from_dict({**d, "hidden_act": "gelu_new"} if d.get("hidden_act") == "gelu" else d)
 
 
 def read_vocab(folder):
-    return read_vocab_txt(os.path.join(folder, "vocab.txt"), strip=True)
+    path = _vocab_path(folder)
+    if path is None:
+        raise BertrError("vocabulary", f"'{folder}' has no vocab.txt.", "Copy the checkpoint folder again.")
+    return read_vocab_txt(path, strip=True)
+
+
+def read_spiece(folder):
+    """The SentencePiece model, or None where words are cut by a vocabulary."""
+    path = _spiece_path(folder)
+    return path and read_bytes(path)
 
 
 def tokenizer_settings(folder, vocab):
     """As google-research/bert `tokenization.py`: words of up to 200 characters, special tokens in a text are split."""
     return {"lower_case": guess_lower_case(folder, vocab), "strip_accents": None, "chinese_chars": True,
             "max_word_chars": 200, "keep_special": False, "mode": "wordpiece"}
+
+
+def sentencepiece_settings(folder):
+    """As google-research/albert `tokenization.py`."""
+    return {"lower_case": True, "keep_accents": False, "quotes": False, "keep_special": False,
+            "mode": "sentencepiece"}
 
 
 def recommended(folder):
@@ -64,6 +88,24 @@ def open_variables(folder):
     return fmt, shapes, read
 
 
+def _config_path(folder):
+    return next(filter(os.path.exists, (os.path.join(folder, name) for name in CONFIGS)), None)
+
+
+def _vocab_path(folder):
+    return _only(folder, "vocab.txt") or _only(folder, "vocab*.txt")
+
+
+def _spiece_path(folder):
+    return _only(folder, "*.model")
+
+
+def _only(folder, pattern):
+    """The one file of this pattern, or None."""
+    found = glob.glob(os.path.join(glob.escape(folder), pattern))
+    return found[0] if len(found) == 1 else None
+
+
 def _prefixes(folder):
     return sorted(p.removesuffix(".index") for p in glob.glob(os.path.join(glob.escape(folder), "*.index")))
 
@@ -73,11 +115,11 @@ def _shards(prefix):
 
 
 def _prefix(folder):
-    """The one checkpoint of the folder: `bert_model.ckpt`, or whatever it is called when there is no other."""
+    """The one checkpoint of the folder: that of Google's name, or whatever it is called when there is no other."""
     prefixes = [p for p in _prefixes(folder) if _shards(p)]
-    named = os.path.join(folder, "bert_model.ckpt")
-    if named in prefixes:
-        return named
+    for name in CHECKPOINTS:
+        if os.path.join(folder, name) in prefixes:
+            return os.path.join(folder, name)
     if len(prefixes) > 1:
         names = ", ".join(os.path.basename(p) for p in prefixes)
         raise BertrError("checkpoint", f"'{folder}' holds {len(prefixes)} checkpoints ({names}) and none is called "

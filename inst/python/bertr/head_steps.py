@@ -10,42 +10,56 @@ from .optim import BertAdamW
 class HeadSteps:
     """Trains a twin of the head, `finish` gives the head its weights."""
 
-    def __init__(self, task, twin, weight_decay, clip):
+    def __init__(self, task, twin, plan):
         self.task, self.twin = task, twin
-        self.optimizer = BertAdamW(twin.trainable_variables, weight_decay, clip)
+        self.optimizer = BertAdamW(twin.trainable_variables, plan.weight_decay, plan.clip, plan.schedule, ema=plan.ema)
         self.steps = None
 
-    def begin(self, head, targets, features, learning_rate, total, warmup):
-        """A new run, from the weights and random seeds of `head`."""
+    def begin(self, head, targets, features, schedule, resume):
+        """A new run, from the weights and random seeds of `head`; or one taken up again, if `resume` does so with
+        all variables that change. `schedule`: peak rate, steps in all, share of warmup."""
         self.head = head
         _copy(head, self.twin)
-        self.optimizer.begin(learning_rate, total, warmup)
+        self.optimizer.begin(*schedule)
+        if resume([*self.twin.variables, *self.optimizer.variables]):
+            self._show()
         if self.steps:
             self.steps.begin(targets, features)
             return
         twin, task = self.twin, self.task
-        self.steps = FeatureSteps(lambda y, x: task.loss(y, twin(x, training=True), twin), twin.trainable_variables,
-                                  twin.non_trainable_variables, self.optimizer, targets, features)
+        self.steps = FeatureSteps(lambda y, x: task.training_loss(y, twin(x, training=True), twin),
+                                  twin.trainable_variables, twin.non_trainable_variables, self.optimizer, targets,
+                                  features)
 
     def __call__(self, batches):
         """The mean loss of each batch."""
         losses = self.steps(batches)
         self.steps.finish()
-        _copy(self.twin, self.head)
+        self._show()
         return losses
+
+    def _show(self):
+        _copy(self.twin, self.head)
+        if self.optimizer.averages:
+            _assign(self.head.trainable_variables, self.optimizer.averages)
 
 
 def head_steps(model, network, head_options, dropout, plan):
     """The model's last ones where they fit, else new ones."""
     task = network.task
-    kind = json.dumps([task.name, task.spec, head_options, dropout, plan.weight_decay, plan.clip])
+    kind = json.dumps([task.name, task.spec, head_options, dropout, plan.weight_decay, plan.clip, plan.schedule,
+                       plan.ema])
     if kind not in model.head_steps:
         twin = task.head(model.config, head_options, dropout, seed=0)
         twin.build((None, network.width))
-        model.head_steps = {kind: HeadSteps(task, twin, plan.weight_decay, plan.clip)}
+        model.head_steps = {kind: HeadSteps(task, twin, plan)}
     return model.head_steps[kind]
 
 
 def _copy(from_layer, to_layer):
-    for source, goal in zip(from_layer.variables, to_layer.variables, strict=True):
+    _assign(to_layer.variables, from_layer.variables)
+
+
+def _assign(goals, sources):
+    for goal, source in zip(goals, sources, strict=True):
         goal.assign(source)

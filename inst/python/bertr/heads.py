@@ -70,9 +70,10 @@ def _cross_entropy(z, codes):
 class DenseHead(keras.layers.Layer):
     """Hidden layers of ReLU units, each followed by dropout, then a linear output."""
 
-    def __init__(self, outputs, units, dropout, seed, **kwargs):
+    def __init__(self, outputs, units, dropout, seed, bias=None, **kwargs):
+        """`bias`: what the output's bias starts at, [outputs]; by default zeros."""
         super().__init__(dtype="float32", **kwargs)
-        self.rate = dropout
+        self.rate, self.bias = dropout, bias
         self.generator = keras.random.SeedGenerator(seed)
         self.stack = [
             keras.layers.Dense(n, activation, kernel_initializer=keras.initializers.GlorotUniform(seed + 1 + i),
@@ -84,9 +85,40 @@ class DenseHead(keras.layers.Layer):
         for layer in self.stack:
             layer.build((None, width))
             width = layer.units
+        if self.bias is not None:
+            self.stack[-1].bias.assign(self.bias)
         self.built = True
 
     def call(self, x, training=False):  # [..., hidden] -> [..., outputs]
         for layer in self.stack[:-1]:
             x = dropout(layer(x), self.rate, self.generator, training)
         return self.stack[-1](x)
+
+
+class CosineHead(keras.layers.Layer):
+    """One number from two vectors: their cosine, shifted and scaled. It starts as the line that fits the encoder's own
+    cosines best (as in Sentence-BERT, Reimers & Gurevych 2019, but in the unit of the outcome)."""
+
+    def __init__(self, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+
+    def build(self, shape):
+        self.slope = self.add_weight(shape=(), initializer="ones", name="slope")
+        self.bias = self.add_weight(shape=(), initializer="zeros", name="bias")
+        self.built = True
+
+    def call(self, x, training=False):  # [batch, 2 * hidden] -> [batch, 1]
+        return self.slope * self.cosine(x) + self.bias
+
+    def cosine(self, x):
+        a, b = ops.split(x, 2, axis=-1)
+        return ops.sum(unit(a) * unit(b), axis=-1, keepdims=True)
+
+    def start(self, features, targets):
+        """From features [rows, 2 * hidden] and targets [rows, 1]."""
+        cosine = ops.convert_to_numpy(self.cosine(features))[:, 0].astype(np.float64)
+        y = targets[:, 0]
+        varies = cosine.std() > 1e-6
+        slope = float(np.cov(cosine, y, bias=True)[0, 1] / cosine.var()) if varies else 1.0
+        self.slope.assign(slope)
+        self.bias.assign(float(y.mean() - slope * cosine.mean()))

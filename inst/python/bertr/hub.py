@@ -59,7 +59,7 @@ MODELS = {
 }
 
 FILES = (  # all that `read_checkpoint` reads of a Hugging Face folder
-    "config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "added_tokens.json",
+    "config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "added_tokens.json", "spiece.model",
     "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors",
     "modules.json", "sentence_bert_config.json", "1_Pooling/config.json",
 )

@@ -1,4 +1,5 @@
-"""Reading and writing Hugging Face folders: `config.json`, `model.safetensors`, `vocab.txt` or `tokenizer.json`."""
+"""Reading and writing Hugging Face folders: `config.json`, `model.safetensors`, `vocab.txt` or `tokenizer.json`, of
+ALBERT `spiece.model`."""
 
 import glob
 import json
@@ -10,20 +11,21 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from . import names
-from .config import BertConfig, read_json
+from .config import AlbertConfig, BertConfig, read_json
 from .errors import BertrError
-from .vocabulary import guess_lower_case, read_huggingface_vocab
+from .vocabulary import guess_lower_case, read_bytes, read_huggingface_vocab
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
+SPIECE = "spiece.model"
 TO_SAFETENSORS = ("Convert it once in Python: from transformers import AutoModel; "
                   "AutoModel.from_pretrained(\"{0}\").save_pretrained(\"{0}\")")
 
 
 def missing_files(folder):
     """What a Hugging Face checkpoint would still need in this folder."""
-    wanted = (("config.json",), (WEIGHTS, SHARDS), ("vocab.txt", "tokenizer.json"))
-    return [" or ".join(n for n in either if n != SHARDS) for either in wanted
+    wanted = (("config.json",), (WEIGHTS, SHARDS), ("vocab.txt", "tokenizer.json", SPIECE))
+    return [" or ".join(n for n in either if n not in (SHARDS, SPIECE)) for either in wanted
             if not any(os.path.exists(os.path.join(folder, n)) for n in either)]
 
 
@@ -35,24 +37,41 @@ def refuse_pickle(folder):
                          "any code when it is read, so bertr never does.", TO_SAFETENSORS.format(folder))
 
 
-def read_config(folder):
-    path = os.path.join(folder, "config.json")
-    d = read_json(path)
+def model_kind(folder):
+    """The type of model that the config file names, "bert" or "albert"; any other is an error."""
+    d = _optional_json(folder, "config.json")
     kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
-    if kind.lower() != "bert":
+    if kind.lower() not in ("bert", "albert"):
         raise BertrError("not_bert", f"'{folder}' holds a model of type '{kind}', which is not BERT.",
-                         "bertr reads models whose config.json says \"model_type\": \"bert\".")
+                         "bertr reads models whose config.json says \"model_type\": \"bert\" or \"albert\".")
+    return kind.lower()
+
+
+def read_config(folder):
+    kind = model_kind(folder)
+    d = read_json(os.path.join(folder, "config.json"))
     if d.get("position_embedding_type", "absolute") != "absolute":
         raise BertrError("not_bert", f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions; "
                          "bertr knows the absolute positions of the original.", "Use another checkpoint.")
     if d.get("is_decoder"):
         raise BertrError("not_bert", f"'{folder}' holds a BERT decoder, which reads from left to right.",
                          "bertr reads encoders: use another checkpoint.")
-    return BertConfig.from_dict(d)
+    return AlbertConfig.from_dict(d) if kind == "albert" else BertConfig.from_dict(d)
 
 
 def read_vocab(folder):
     return read_huggingface_vocab(folder)
+
+
+def read_spiece(folder):
+    """An ALBERT's SentencePiece model, or None where words are cut by a vocabulary."""
+    path = os.path.join(folder, SPIECE)
+    if os.path.exists(path):
+        return read_bytes(path)
+    if os.path.exists(os.path.join(folder, "vocab.txt")):
+        return None
+    raise BertrError("vocabulary", f"'{folder}' has no {SPIECE}, by which ALBERT cuts texts; tokenizer.json alone "
+                     "does not do.", "Copy it from the model this one was made from.")
 
 
 def tokenizer_settings(folder, vocab):
@@ -72,6 +91,16 @@ def tokenizer_settings(folder, vocab):
             "strip_accents": config.get("strip_accents", normalizer.get("strip_accents")),
             "chinese_chars": config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True)),
             "max_word_chars": 100, "keep_special": True, "mode": "wordpiece"}
+
+
+def sentencepiece_settings(folder):
+    """As transformers' `AlbertTokenizer`. Our own folders say all under "bertr"."""
+    config = _optional_json(folder, "tokenizer_config.json")
+    if isinstance(config.get("bertr"), dict):
+        return config["bertr"]
+    return {"lower_case": bool(config.get("do_lower_case", True)),
+            "keep_accents": bool(config.get("keep_accents", False)), "quotes": True, "keep_special": True,
+            "mode": "sentencepiece"}
 
 
 def recommended(folder):
@@ -132,20 +161,24 @@ def _optional_json(folder, name):
 
 def huggingface_tensors(tensors):
     """Canonical tensors under Hugging Face's names and in its orientation, each contiguous as safetensors needs."""
-    table = names.file_names(_num_layers(tensors, "block_"), "huggingface")
+    kind = "albert" if "embeddings/projection/kernel" in tensors else "bert"
+    table = names.file_names(_count(tensors, "block_"), "huggingface", kind)
     return {table[name]: np.ascontiguousarray(x.T if names.is_transposed(name, "huggingface") else x)
             for name, x in tensors.items()}
 
 
 def canonical_tensors(hf_tensors):
     """The way back from `huggingface_tensors`."""
-    table = names.file_names(_num_layers(hf_tensors, "encoder.layer."), "huggingface")
+    groups = _count(hf_tensors, "encoder.albert_layer_groups.")
+    table = names.file_names(groups or _count(hf_tensors, "encoder.layer."), "huggingface",
+                             "albert" if groups else "bert")
     return {ours: np.ascontiguousarray(hf_tensors[theirs].T if names.is_transposed(ours, "huggingface")
                                        else hf_tensors[theirs])
             for ours, theirs in table.items() if theirs in hf_tensors}
 
 
-def _num_layers(tensors, prefix):
+def _count(tensors, prefix):
+    """How many blocks there are whose names start so."""
     numbers = [name[len(prefix):].replace("/", ".").partition(".")[0] for name in tensors if name.startswith(prefix)]
     return max(map(int, numbers), default=-1) + 1
 
@@ -158,13 +191,18 @@ def write_huggingface(folder, checkpoint):
     os.makedirs(folder, exist_ok=True)
     settings = checkpoint.tokenizer
     _write_json(folder, "config.json", checkpoint.config.to_huggingface())
-    with open(os.path.join(folder, "vocab.txt"), "w", encoding="utf-8", newline="") as f:
-        f.writelines(token + "\n" for token in checkpoint.vocab)
+    if checkpoint.spiece:
+        with open(os.path.join(folder, SPIECE), "wb") as f:
+            f.write(checkpoint.spiece)
+        known = {"tokenizer_class": "AlbertTokenizer", "keep_accents": settings["keep_accents"]}
+    else:
+        with open(os.path.join(folder, "vocab.txt"), "w", encoding="utf-8", newline="") as f:
+            f.writelines(token + "\n" for token in checkpoint.vocab)
+        known = {"tokenizer_class": "BertTokenizer", "strip_accents": settings["strip_accents"],
+                 "tokenize_chinese_chars": settings["chinese_chars"]}
     _write_json(folder, "tokenizer_config.json", {
-        "tokenizer_class": "BertTokenizer",
+        **known,
         "do_lower_case": settings["lower_case"],
-        "strip_accents": settings["strip_accents"],
-        "tokenize_chinese_chars": settings["chinese_chars"],
         "model_max_length": checkpoint.config.max_positions,
         "bertr": settings,  # what no other tool's setting says, such as Google's word limit
     })

@@ -94,22 +94,30 @@ else:
 
 
 class Embeddings(keras.layers.Layer):
-    """Word + segment + position, LayerNorm, dropout."""
+    """Word + segment + position, LayerNorm, dropout; in ALBERT they are narrower, and are projected to the layers'
+    width."""
 
     def __init__(self, config, seed, **kwargs):
         super().__init__(**kwargs)
         self.config = config
         self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
         self.generator = keras.random.SeedGenerator(seed)
+        self.projected = config.model_type == "albert"
         self.word_rows = None  # a WordRows while it is trained: then `ids` are rows of it
+        self.shift = None  # what an Adversary adds to the word vectors, in the shape of their table
 
     def build(self, *_):
-        c = self.config
+        c, width = self.config, self.config.embedding_size
         # zeros: a checkpoint's weights follow, and drawing random ones takes longer than reading them
-        self.word = self.add_weight(shape=(c.vocab_size, c.hidden_size), initializer="zeros", name="word")
-        self.position = self.add_weight(shape=(c.max_positions, c.hidden_size), initializer="zeros", name="position")
-        self.segment = self.add_weight(shape=(c.num_segments, c.hidden_size), initializer="zeros", name="segment")
-        self.norm.build((None, c.hidden_size))
+        self.word = self.add_weight(shape=(c.vocab_size, width), initializer="zeros", name="word")
+        self.position = self.add_weight(shape=(c.max_positions, width), initializer="zeros", name="position")
+        self.segment = self.add_weight(shape=(c.num_segments, width), initializer="zeros", name="segment")
+        self.norm.build((None, width))
+        if self.projected:
+            self.projection_kernel = self.add_weight(
+                shape=(width, c.hidden_size), initializer="zeros", name="projection_kernel")
+            self.projection_bias = self.add_weight(
+                shape=(c.hidden_size,), initializer="zeros", name="projection_bias")
         self.built = True
 
     def call(self, ids, segments, positions, training=False):  # each [tokens] or [batch, length]
@@ -118,8 +126,11 @@ class Embeddings(keras.layers.Layer):
         kinds = ops.one_hot(segments, self.config.num_segments, dtype=self.compute_dtype)
         words = self.word_rows.rows if training and self.word_rows else self.word
         x = ops.take(words, ids, axis=0) + ops.take(self.position, positions, axis=0)
+        if self.shift is not None:
+            x = x + ops.take(self.shift, ids, axis=0)
         x = self.norm(x + ops.matmul(kinds, self.segment))
-        return dropout(x, self.config.hidden_dropout, self.generator, training)
+        x = dropout(x, self.config.hidden_dropout, self.generator, training)
+        return dense(x, self.projection_kernel, self.projection_bias) if self.projected else x
 
 
 class Block(keras.layers.Layer):

@@ -8,20 +8,24 @@ import zlib
 import numpy as np
 from keras import ops
 
+from . import names
 from .backbone import build_backbone
 from .errors import BertrError
 from .infer import NetworkScorer, Scorer
+from .sentence_pieces import SentencePieceTokenizer
 from .tokenizer import Tokenizer
 
 
 class Model:
     """A checkpoint with its tokenizer; the encoder is built when first used and never changed."""
 
-    def __init__(self, checkpoint, source, max_len=None):
+    def __init__(self, checkpoint, source, max_len=None, stored=True):
         self.checkpoint = checkpoint
         self.source = source  # what it was asked for by: a name, a folder
+        self.stored = stored  # are these weights those of the checkpoint's folder?
         self.config = checkpoint.config
-        self.tokenizer = Tokenizer(checkpoint.vocab, **checkpoint.tokenizer)
+        self.tokenizer = (SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer) if checkpoint.spiece else
+                          Tokenizer(checkpoint.vocab, **checkpoint.tokenizer))
         self.max_len = self.length(max_len or checkpoint.max_len)
         self.scorers = {}
         self.head_steps = {}  # see head_steps.py
@@ -46,14 +50,17 @@ class Model:
 
     def encode(self, a, b, max_len=None, offsets=False):
         """Token ids of texts, or of pairs of texts."""
-        if b is not None and self.config.num_segments < 2:
-            raise BertrError("pairs", "This model was trained on single texts: it has no second segment.",
-                             "Paste the two texts together, or use another model.")
-        return self.tokenizer.encode(a, b, self.length(max_len), offsets=offsets)
+        return self._encode(a, b, self.length(max_len), offsets)
 
     def encode_whole(self, a, b, offsets=False):
         """The same without cutting."""
-        return self.tokenizer.encode(a, b, 2**30, offsets=offsets)
+        return self._encode(a, b, 2**30, offsets)
+
+    def _encode(self, a, b, max_len, offsets):
+        if b is not None and self.config.num_segments < 2:
+            raise BertrError("pairs", "This model was trained on single texts: it has no second segment.",
+                             "Paste the two texts together, or use another model.")
+        return self.tokenizer.encode(a, b, max_len, offsets=offsets)
 
     def pool(self, kind):
         """The pooling asked for, checked, or the checkpoint's own."""
@@ -88,6 +95,8 @@ def fingerprint(checkpoint):
     parts = [f"{name} {value.shape} {zlib.crc32(value.data)}" for name, value in sorted(checkpoint.tensors.items())]
     parts.append(repr(checkpoint.config))
     parts.append(str(zlib.crc32("\n".join(checkpoint.vocab).encode("utf-8", "surrogatepass"))))
+    if checkpoint.spiece:
+        parts.append(str(zlib.crc32(checkpoint.spiece)))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -111,15 +120,18 @@ class Fit:
         return f"{self.base.fingerprint}-{zlib.crc32(repr(head).encode()):08x}"
 
     def checkpoint(self):
-        """The trained encoder, to be written."""
+        """The trained encoder, to be written, with the pre-training heads where those were trained."""
         base = dataclasses.replace(self.base.checkpoint, max_len=self.facts["max_len"])
-        if self.facts["train"] == "head":
-            return base  # the encoder was not changed
-        return dataclasses.replace(base, tensors=self.network.backbone.tensors())
+        trained = self.task.tensors(self.network.head)
+        frozen = self.facts["train"] == "head"
+        tensors = {**(base.tensors if frozen else self.network.backbone.tensors()), **trained}
+        missing = {part: why for part, why in base.missing.items() if part not in map(names.part, trained)}
+        return dataclasses.replace(base, tensors=tensors, missing=missing)
 
     @functools.cached_property
     def model(self):
-        """The trained encoder as a model of its own, for embeddings."""
-        model = Model(self.checkpoint(), self.base.source)
-        model.backbone = self.network.backbone
+        """The trained encoder as a model of its own: for embeddings, and to fit other tasks on."""
+        model = Model(self.checkpoint(), self.base.source, stored=False)
+        if "pooler/kernel" not in self.task.tensors(self.network.head):  # else the trained pooler is the head's
+            model.backbone = self.network.backbone
         return model

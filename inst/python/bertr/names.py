@@ -47,6 +47,36 @@ NORMS = (
     ("mlm/norm", "cls/predictions/transform/LayerNorm", "masked_lm/layer_norm", "cls.predictions.transform.LayerNorm"),
 )
 
+# The same of ALBERT, where {i} is the group of layers that share the block's weights; no official TF2 code saves it.
+_GROUP, _HF_GROUP = "encoder/transformer/group_{i}/inner_group_0/", "encoder.albert_layer_groups.{i}.albert_layers.0."
+
+ALBERT_TENSORS = (
+    *TENSORS[:3],
+    ("mlm/bias", "cls/predictions/output_bias", None, "predictions.bias"),
+    ("nsp/kernel", "cls/seq_relationship/output_weights", None, "sop_classifier.classifier.weight"),
+    ("nsp/bias", "cls/seq_relationship/output_bias", None, "sop_classifier.classifier.bias"),
+)
+
+ALBERT_DENSE = (
+    ("embeddings/projection", "encoder/embedding_hidden_mapping_in", None, "encoder.embedding_hidden_mapping_in"),
+    ("block_{i}/attention/query", _GROUP + "attention_1/self/query", None, _HF_GROUP + "attention.query"),
+    ("block_{i}/attention/key", _GROUP + "attention_1/self/key", None, _HF_GROUP + "attention.key"),
+    ("block_{i}/attention/value", _GROUP + "attention_1/self/value", None, _HF_GROUP + "attention.value"),
+    ("block_{i}/attention/output", _GROUP + "attention_1/output/dense", None, _HF_GROUP + "attention.dense"),
+    ("block_{i}/feed_forward/inner", _GROUP + "ffn_1/intermediate/dense", None, _HF_GROUP + "ffn"),
+    ("block_{i}/feed_forward/outer", _GROUP + "ffn_1/intermediate/output/dense", None, _HF_GROUP + "ffn_output"),
+    ("pooler", "pooler/dense", None, "pooler"),
+    ("mlm/transform", "cls/predictions/transform/dense", None, "predictions.dense"),
+)
+
+ALBERT_NORMS = (
+    ("embeddings/norm", "embeddings/LayerNorm", None, "embeddings.LayerNorm"),
+    ("block_{i}/attention/norm", _GROUP + "LayerNorm", None, _HF_GROUP + "attention.LayerNorm"),
+    ("block_{i}/feed_forward/norm", _GROUP + "LayerNorm_1", None, _HF_GROUP + "full_layer_layer_norm"),
+    ("mlm/norm", "cls/predictions/transform/LayerNorm", None, "predictions.LayerNorm"),
+)
+
+TABLES = {"bert": (TENSORS, DENSE, NORMS), "albert": (ALBERT_TENSORS, ALBERT_DENSE, ALBERT_NORMS)}
 COLUMN = {"google": 1, "google2": 2, "huggingface": 3}
 
 # A second name of a tensor: read only when the file has not the first one (a writer that keeps one of two tied names).
@@ -60,6 +90,8 @@ ALIASES = {
     "huggingface": {
         "cls.predictions.decoder.weight": "embeddings/word",
         "cls.predictions.decoder.bias": "mlm/bias",
+        "predictions.decoder.weight": "embeddings/word",
+        "predictions.decoder.bias": "mlm/bias",
     },
 }
 
@@ -76,7 +108,7 @@ PARTS = {
     # what a file may lack, and what is then not to be had
     "pooler": "the file has no pooler, so pool = \"pooler\" would start from random weights",
     "mlm": "the file has no masked-word head, which only masked-word prediction and adaptation need",
-    "nsp": "the file has no next-sentence head, which only pre-training on pairs needs",
+    "nsp": "the file has no next-sentence or sentence-order head, which only pre-training on pairs needs",
 }
 
 UNREAD = (
@@ -87,7 +119,8 @@ UNREAD = (
     (r"^_CHECKPOINTABLE_OBJECT_GRAPH$", "TensorFlow's own book-keeping"),
     (r"position_ids$", "a constant: the positions 0, 1, 2, ..."),
     (r"crossattention", "attention to an encoder, which only a decoder has"),
-    (r"^(encoder/layer_|bert/encoder/layer_|(bert\.)?encoder\.layer\.)\d+|layer_with_weights-\d+/_",
+    (r"^(encoder/layer_|bert/encoder/layer_|(bert\.)?encoder\.layer\.)\d+|layer_with_weights-\d+/_"
+     r"|albert_layer_groups\.\d|/transformer/group_\d",
      "a block above the number of layers in the config file"),
     (r"classifier|qa_outputs|squad|^score\.|^(output_weights|output_bias)$|logits|^cls[./]|crf|next_sentence",
      "a head trained for one task, not part of the encoder"),
@@ -99,18 +132,19 @@ OTHER_MODELS = (
 )
 
 
-def file_names(num_layers, fmt):
+def file_names(num_blocks, fmt, model_type="bert"):
     """Canonical name -> name in a file of format `fmt` ("google", "google2", "huggingface"), without its prefixes."""
     column = COLUMN[fmt]
-    rows = [(row[0], row[column]) for row in TENSORS if row[column]]
-    for layers, leaves in ((DENSE, ("kernel", "bias")), (NORMS, ("gamma", "beta"))):
+    tensors, dense, norms = TABLES[model_type]
+    rows = [(row[0], row[column]) for row in tensors if row[column]]
+    for layers, leaves in ((dense, ("kernel", "bias")), (norms, ("gamma", "beta"))):
         theirs = (".weight", ".bias") if fmt == "huggingface" else [f"/{leaf}" for leaf in leaves]
         rows += [(f"{row[0]}/{ours}", row[column] + end) for row in layers
                  for ours, end in zip(leaves, theirs, strict=True)]
     out = {}
     for ours, theirs in rows:
-        for i in range(num_layers) if "{i}" in ours else (0,):
-            numbers = {"i": i, "tf2": i + 4, "top": num_layers + 4}
+        for i in range(num_blocks) if "{i}" in ours else (0,):
+            numbers = {"i": i, "tf2": i + 4, "top": num_blocks + 4}
             out[ours.format(**numbers)] = theirs.format(**numbers)
     return out
 
@@ -123,7 +157,7 @@ def plain_name(variable, fmt):
         for pattern, replacement in TF2_PREFIXES:
             variable = re.sub(pattern, replacement, variable)
         return variable
-    variable = re.sub(r"^bert\.", "", variable)
+    variable = re.sub(r"^(bert|albert)\.", "", variable)
     return variable.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
@@ -150,11 +184,18 @@ def other_model(variables):
 
 def tensor_shapes(config):
     """Canonical name -> shape, for a `BertConfig`."""
-    hidden, inner = config.hidden_size, config.intermediate_size
+    hidden, inner, width = config.hidden_size, config.intermediate_size, config.embedding_size
     special = {
-        "embeddings/word": (config.vocab_size, hidden),
-        "embeddings/position": (config.max_positions, hidden),
-        "embeddings/segment": (config.num_segments, hidden),
+        "embeddings/word": (config.vocab_size, width),
+        "embeddings/position": (config.max_positions, width),
+        "embeddings/segment": (config.num_segments, width),
+        "embeddings/norm/gamma": (width,),
+        "embeddings/norm/beta": (width,),
+        "embeddings/projection/kernel": (width, hidden),
+        "mlm/transform/kernel": (hidden, width),
+        "mlm/transform/bias": (width,),
+        "mlm/norm/gamma": (width,),
+        "mlm/norm/beta": (width,),
         "mlm/bias": (config.vocab_size,),
         "nsp/kernel": (hidden, 2),
         "nsp/bias": (2,),
@@ -165,7 +206,7 @@ def tensor_shapes(config):
         "feed_forward/outer/kernel": (inner, hidden),
     }
     out = {}
-    for name in file_names(config.num_layers, "huggingface"):
+    for name in file_names(config.num_blocks, "huggingface", config.model_type):
         ending = name.partition("/")[2]
         default = (hidden, hidden) if name.endswith("kernel") else (hidden,)
         out[name] = special.get(name) or by_ending.get(ending, default)

@@ -18,6 +18,12 @@ class Plan:
     warmup: float
     weight_decay: float
     clip: float | None
+    schedule: str  # a name of optim.SCHEDULES
+    layer_decay: float  # 1: every layer learns at the same rate
+    accumulate: int  # batches a step
+    ema: float | None  # of averaged weights
+    adversarial: float | None  # how far FGM moves the word vectors
+    early_stopping: int | None  # epochs without a better one
 
 
 EPOCHS = ((500, 10), (2_000, 8), (10_000, 4), (float("inf"), 3))  # up to so many rows: so many epochs
@@ -31,6 +37,8 @@ def make_plan(options, rows, hidden_size, task):
             "batch_size": 16, **task.plan(rows, hidden_size)}
     if train == "head" and not task.per_token:  # an epoch costs next to nothing there: only a small layer is trained
         rule = {"epochs": 20 * rule["epochs"], "learning_rate": 2e-3, "batch_size": 128}
+    elif train == "head":  # the encoder runs each time, but a small layer still wants a higher rate
+        rule["learning_rate"] = 5e-3
     return Plan(
         train=train,
         epochs=int(options.get("epochs") or rule["epochs"]),
@@ -39,4 +47,10 @@ def make_plan(options, rows, hidden_size, task):
         warmup=float(options.get("warmup", 0.1)),
         weight_decay=float(options.get("weight_decay", 0.01)),
         clip=options.get("clip", 1.0),
+        schedule=options.get("schedule") or "linear",
+        layer_decay=float(options.get("layer_decay") or 1.0),
+        accumulate=int(options.get("accumulate") or 1),
+        ema=options.get("ema"),
+        adversarial=options.get("adversarial"),
+        early_stopping=options.get("early_stopping"),
     )

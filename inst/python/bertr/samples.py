@@ -34,6 +34,13 @@ class Samples:
         rows = np.arange(self.first[sample], self.first[sample + 1])
         return rows if len(rows) <= WINDOWS_AT_ONCE else np.sort(rng.choice(rows, WINDOWS_AT_ONCE, replace=False))
 
+    def some(self, most, seed):
+        """At most so many samples of texts, drawn at random."""
+        if len(self) <= most:
+            return self
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:most])
+        return Samples(self.take(chosen), self.targets[chosen], self.task, self.first is not None)
+
     def take(self, chosen):
         """The encodings of some samples, with owners counted anew."""
         if self.first is None:

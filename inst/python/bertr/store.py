@@ -1,5 +1,6 @@
 """Fits and models in folders and in bytes. Weights are safetensors, all else JSON: no pickle is read or written."""
 
+import base64
 import contextlib
 import dataclasses
 import errno
@@ -14,7 +15,7 @@ import numpy as np
 from keras import ops
 from safetensors.numpy import load, load_file, save_file
 
-from .config import BertConfig, read_json
+from .config import config_of, read_json
 from .errors import BertrError
 from .fitting import build_network, read_head_options
 from .hub import DEFAULT, resolve
@@ -145,7 +146,7 @@ def _told_as_damaged(what):
 # ---------------------------------------------------------------- bytes, for saveRDS()
 
 def to_bytes(fit):
-    """The whole fit, or with train = "head" the head and a reference to the base model."""
+    """The whole fit, or with train = "head" the head and a reference to the base model in its folder."""
     checkpoint = fit.base.checkpoint
     meta = {"format": FORMAT, "spec": fit.spec, "fit": _fit_meta(fit), "max_len": fit.base.max_len,
             "source": fit.base.source}
@@ -154,10 +155,11 @@ def to_bytes(fit):
     head = _head_tensors(fit)
     shapes = {f"head/{name}": array.shape for name, array in head.items()}
     arrays = iter(head.values())
-    if fit.facts["train"] == "head":
+    if fit.facts["train"] == "head" and fit.base.stored:
         meta["base"] = {**described, "fingerprint": fit.base.fingerprint}
     else:
-        meta["checkpoint"] = {**described, "vocab": checkpoint.vocab}
+        meta["checkpoint"] = {**described, "vocab": checkpoint.vocab,
+                              "spiece": checkpoint.spiece and base64.b64encode(checkpoint.spiece).decode()}
         backbone = fit.network.backbone
         shapes |= {f"bert/{name}": shape for name, shape in backbone.shapes().items()}
         arrays = itertools.chain(arrays, (array for _, array in backbone.each_tensor()))
@@ -195,9 +197,10 @@ def from_bytes(data, base=None):
 
 def _own_model(meta, tensors):
     c = meta["checkpoint"]
-    checkpoint = Checkpoint(BertConfig(**c["config"]), tensors, c["vocab"], c["tokenizer"], c["pooling"],
-                            meta["max_len"], "bertr", c["folder"], {}, {})
-    return Model(checkpoint, meta["source"], meta["max_len"])
+    checkpoint = Checkpoint(config_of(c["config"]), tensors, c["vocab"], c["tokenizer"], c["pooling"],
+                            meta["max_len"], "bertr", c["folder"], {}, {},
+                            c.get("spiece") and base64.b64decode(c["spiece"]))
+    return Model(checkpoint, meta["source"], meta["max_len"], stored=False)
 
 
 def _base_model(meta, moved):
@@ -205,7 +208,7 @@ def _base_model(meta, moved):
     wanted = meta["base"]
     places = [p for p in (moved, wanted["folder"]) if p and os.path.isdir(os.path.expanduser(p))]
     folder = places[0] if places else resolve(meta["source"])
-    config = BertConfig(**wanted["config"])
+    config = config_of(wanted["config"])
     checkpoint = dataclasses.replace(read_checkpoint(folder, config.num_layers), config=config,
                                      tokenizer=wanted["tokenizer"], pooling=wanted["pooling"])
     model = Model(checkpoint, meta["source"], meta["max_len"])

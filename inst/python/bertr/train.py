@@ -5,11 +5,15 @@ import time
 import numpy as np
 from keras import ops
 
+from .adversary import Adversary
 from .batches import training_batches
 from .engine import TrainStep, static_shapes
 from .errors import BertrError
 from .infer import NetworkScorer
+from .layer_rates import rate_scales
 from .optim import BertAdamW
+from .run_state import run_state, take_up
+from .stopping import Best
 from .word_rows import WordRows
 
 CALL_SECONDS = 0.2  # of a head's epochs, so many are run in one call, and an interrupt waits for
@@ -31,19 +35,23 @@ class History:
 class Training:
     """One run: network, samples and plan. After `run()` the network is trained and `history` filled."""
 
-    def __init__(self, network, plan, samples, validation, seed, on_event, features_scorer, head_steps):
+    def __init__(self, network, plan, samples, validation, seed, on_event, features_scorer, head_steps, folder=None):
         """`features_scorer` gives pooled vectors (states) of encoded rows, the encoder being as before training;
-        `head_steps` trains a head alone."""
+        `head_steps` trains a head alone; `folder` is the RunFolder to keep the run in."""
         self.network, self.plan, self.task = network, plan, network.task
         self.samples = samples
         self.validation = validation  # Samples or None
         self.emit = on_event
         self.features_scorer, self.head_steps = features_scorer, head_steps
+        self.folder = folder
+        self.best = Best(plan.early_stopping) if plan.early_stopping else None
         self.scorer = NetworkScorer(network)
         self.history = History()
         self.steps_done = 0
         self.parameters = 0  # how many numbers were trained
         self.rng = np.random.default_rng(seed)
+        self.changing = []  # all variables that training changes
+        self.shown = False  # does the network hold the weights to be judged, not those of the next step?
 
     def run(self):
         """Trains by the plan. True if an interrupt ended it, at a whole step; before the first step nothing is
@@ -58,7 +66,19 @@ class Training:
             if not self.steps_done:
                 raise
             return True
+        finally:
+            if self.best:
+                self.best.put_back(self._learnt)
+            self.changing = []  # the optimiser's state is let go
         return False
+
+    @property
+    def _learnt(self):
+        return (self.network.head if self.head_steps else self.network).trainable_variables
+
+    def _over(self):
+        epochs = self.history.rows
+        return epochs >= self.plan.epochs or bool(self.best and self.best.waited(epochs))
 
     def _score(self, scorer, encodings):
         total = len(encodings)
@@ -70,7 +90,11 @@ class Training:
     def _schedule(self):
         """Peak rate, steps in all, share of warmup."""
         plan = self.plan
-        return plan.learning_rate, plan.epochs * -(-len(self.samples) // plan.batch_size), plan.warmup
+        return plan.learning_rate, plan.epochs * -(-len(self.samples) // self._rows_a_step), plan.warmup
+
+    @property
+    def _rows_a_step(self):
+        return self.plan.batch_size * self.plan.accumulate
 
     def _count(self, variables):
         self.parameters = sum(int(np.prod(v.shape)) for v in variables)
@@ -92,10 +116,10 @@ class Training:
             self.task.start_head(head, features[rows], targets[rows])
         seen = self.validation and self._features(self.validation.encodings)
         self._count(head.trainable_variables)
-        self.head_steps.begin(head, targets, features, *self._schedule())
-        epoch, at_once = 0, 1
-        while epoch < plan.epochs:
-            began = time.perf_counter()
+        self.head_steps.begin(head, targets, features, self._schedule(), self._resume)
+        at_once = 1
+        while not self._over():
+            began, epoch = time.perf_counter(), self.history.rows
             epochs = [self._shuffled() for _ in range(min(at_once, plan.epochs - epoch))]
             losses = self.head_steps([b for e in epochs for b in e])
             self.steps_done += len(losses)
@@ -106,14 +130,12 @@ class Training:
                 rows[-1] |= self._judge(ops.convert_to_numpy(head(seen)))
             for row in rows:
                 self.history.add(row)
-            for row in rows:  # only now: telling may end in an interrupt
-                self.emit("epoch", {**row, "epochs": plan.epochs})
-            epoch += len(epochs)
+            self._close(rows)
             at_once = 1 if seen is not None else max(1, int(CALL_SECONDS / max(seconds, 1e-6)))
         self._check_weights(head.trainable_variables)
 
     def _shuffled(self):
-        order, size = self.rng.permutation(len(self.samples)), self.plan.batch_size
+        order, size = self.rng.permutation(len(self.samples)), self._rows_a_step
         return [order[i:i + size] for i in range(0, len(order), size)]
 
     # ------------------------------------------------------------ everything
@@ -127,54 +149,117 @@ class Training:
             encodings = self.samples.encodings
             embeddings.word_rows = WordRows(embeddings.word, np.append(encodings.ids, encodings.pad_id))
             variables = [embeddings.word_rows.rows if v is embeddings.word else v for v in variables]
-        self.optimizer = BertAdamW(variables, plan.weight_decay, plan.clip)
+        scales = rate_scales(network.backbone, variables, plan.layer_decay) if plan.layer_decay != 1 else None
+        self.optimizer = BertAdamW(variables, plan.weight_decay, plan.clip, plan.schedule, scales,
+                                   plan.accumulate > 1, plan.ema)
         self.optimizer.begin(*self._schedule())
-        targets, *inputs = self._batch([0])
-        step = TrainStep(lambda y, *x: task.loss(y, network(*x, training=True), network.head), variables,
-                         network.non_trainable_variables, self.optimizer, targets, inputs)
+        targets, *inputs = self._batch(self.samples, [0])
+        rows = [embeddings.word_rows.rows] if embeddings.word_rows else []
+        self.shown = self._resume([*self._unfrozen(), *rows, *self.optimizer.variables])
+        self._hide()
+        step = TrainStep(lambda y, *x: task.training_loss(y, network(*x, training=True), network.head), variables,
+                         network.non_trainable_variables, self.optimizer, targets, inputs, self._adversary(variables))
         try:
-            for epoch in range(plan.epochs):
-                self._one_epoch(epoch, step)
+            while not self._over():
+                self._one_epoch(self.history.rows, step)
         finally:
-            self._update(step)
+            self._show(step)
             embeddings.word_rows = self.optimizer = None
         self._check_weights(variables)
 
-    def _batch(self, chosen):
-        targets, inputs = self.samples.batch(chosen, self.rng)
+    def _unfrozen(self):
+        """All of the network but the encoder's weights that stay as they are: the state of random numbers too."""
+        network = self.network
+        frozen = {id(v) for v in network.backbone.weights} - {id(v) for v in network.trainable_variables}
+        return [v for v in network.variables if id(v) not in frozen]
+
+    def _adversary(self, variables):
+        if not self.plan.adversarial:
+            return None
+        embeddings = self.network.backbone.embeddings
+        words = embeddings.word_rows.rows if embeddings.word_rows else embeddings.word
+        place = next(i for i, v in enumerate(variables) if v is words)
+        return Adversary(embeddings, place, self.plan.adversarial)
+
+    def _batch(self, samples, chosen):
+        targets, inputs = samples.batch(chosen, self.rng)
         ids, *others = static_shapes(inputs, self.plan.batch_size)
         word_rows = self.network.backbone.embeddings.word_rows
         if word_rows:
             ids = word_rows.row_of[ids]
         return targets, ids, *others
 
-    def _update(self, step):
-        """Brings the network up to date with the steps done."""
+    def _show(self, step):
+        """Brings the network up to date with the steps done: to their last weights, or the averaged ones."""
+        if self.shown or not self.steps_done:
+            return
         step.finish()
+        self.optimizer.swap()
         word_rows = self.network.backbone.embeddings.word_rows
         if word_rows:
-            word_rows.write_back(self.optimizer.decay(self.steps_done))
+            word_rows.write_back(self.optimizer.decay(self.steps_done, word_rows.rows))
+        self.shown = True
+
+    def _hide(self):
+        """Back to the weights that the next step starts from."""
+        if self.shown:
+            self.optimizer.swap()
+            self.shown = False
 
     def _one_epoch(self, epoch, step):
         began, plan = time.perf_counter(), self.plan
-        batches = training_batches(self.samples.lengths, plan.batch_size, self.rng)
+        samples = self.task.draw(self.samples, self.rng)
+        batches = training_batches(samples.lengths, self._rows_a_step, self.rng)
         losses, total, seen = [], 0.0, 0
+        self._hide()
         for i, rows in enumerate(batches):
-            losses.append(step(*self._batch(rows)))
+            losses.append(self._one_step(step, samples, rows))
             self.steps_done += 1
             if not np.isfinite(losses[-1]):
                 self._diverged(epoch)
             total, seen = total + losses[-1] * len(rows), seen + len(rows)
             self.emit("step", {"epoch": epoch + 1, "epochs": plan.epochs, "step": i + 1, "steps": len(batches),
                                "loss": total / seen})
-        self._update(step)
+        self._show(step)
         row = self._row(epoch, time.perf_counter() - began, losses, batches)
         try:
             if self.validation:
-                row |= self._judge(self._score(self.scorer, self.validation.encodings))
+                row |= _of_validation(self.task.validate(
+                    self.validation, lambda encodings: self._score(self.scorer, encodings), self.network.head))
         finally:
             self.history.add(row)
-        self.emit("epoch", {**row, "epochs": plan.epochs})
+        self._close([row])
+
+    def _one_step(self, step, samples, rows):
+        """The mean loss of these rows."""
+        size = self.plan.batch_size
+        if self.plan.accumulate == 1:
+            return step(*self._batch(samples, rows))
+        parts = [rows[i:i + size] for i in range(0, len(rows), size)]
+        losses = [step(*self._batch(samples, part)) for part in parts]
+        step.flush()
+        return float(np.average(losses, weights=[len(part) for part in parts]))
+
+    # ------------------------------------------------------------ keeping
+
+    def _close(self, rows):
+        """After one or more epochs and their `rows` of the history."""
+        if self.best:
+            self.best.see(rows[-1], self._learnt)
+        if self.folder:
+            self.folder.write(*run_state(self))
+        for row in rows:  # only now: telling may end in an interrupt
+            self.emit("epoch", {**row, "epochs": self.plan.epochs})
+
+    def _resume(self, variables):
+        """Takes up the run in the folder, if there is one; `variables` are all that training changes."""
+        self.changing = variables
+        kept = self.folder and self.folder.read()
+        if not kept:
+            return False
+        take_up(self, *kept)
+        self.emit("resume", {"epoch": self.history.rows, "epochs": self.plan.epochs})
+        return True
 
     # ------------------------------------------------------------ telling
 
@@ -186,8 +271,7 @@ class Training:
 
     def _judge(self, outputs):
         seen = self.validation
-        measures = self.task.judge(seen.targets, outputs, seen.encodings, self.network.head)
-        return {f"val_{name}": value for name, value in measures.items()}
+        return _of_validation(self.task.judge(seen.targets, outputs, seen.encodings, self.network.head))
 
     def _check_weights(self, variables):
         """The last step's loss was taken before its update."""
@@ -197,3 +281,7 @@ class Training:
     def _diverged(self, epoch):
         raise BertrError("diverged", f"The loss is no longer a number in epoch {epoch + 1}.",
                          f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.")
+
+
+def _of_validation(measures):
+    return {f"val_{name}": value for name, value in measures.items()}

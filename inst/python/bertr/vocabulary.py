@@ -13,14 +13,23 @@ def read_vocab_txt(path, strip=False):
     Lines end at "\\n" only: `str.splitlines()` would also cut at U+2028 and U+0085, which are tokens.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as f:
-            lines = f.read().split("\n")
-    except (OSError, UnicodeDecodeError) as e:
+        lines = read_bytes(path).decode("utf-8").split("\n")
+    except UnicodeDecodeError as e:
         raise BertrError("vocabulary", f"'{path}' could not be read as UTF-8 text: {e}.",
                          "Copy the checkpoint folder again.") from None
     if lines[-1] == "":
         lines.pop()
     return [line.strip() if strip else line.removesuffix("\r") for line in lines]
+
+
+def read_bytes(path):
+    """A file's bytes."""
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError as e:
+        raise BertrError("vocabulary", f"'{path}' could not be read: {e}.",
+                         "Copy the checkpoint folder again.") from None
 
 
 def read_huggingface_vocab(folder):

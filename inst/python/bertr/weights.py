@@ -9,6 +9,7 @@ from . import google, huggingface, names
 from .config import BertConfig
 from .errors import BertrError
 from .huggingface import canonical_tensors, huggingface_tensors, write_huggingface
+from .sentence_pieces import open_model, pieces_of
 from .vocabulary import check_size
 
 __all__ = ["Checkpoint", "canonical_tensors", "huggingface_tensors", "read_checkpoint", "write_huggingface"]
@@ -19,13 +20,14 @@ class Checkpoint:
     config: BertConfig
     tensors: dict  # canonical name -> contiguous float32 array, kernels (in, out)
     vocab: list
-    tokenizer: dict  # keyword arguments of `Tokenizer`
+    tokenizer: dict  # keyword arguments of `Tokenizer`, or of `SentencePieceTokenizer`
     pooling: str  # "mean", "cls" or "pooler": what the checkpoint recommends
     max_len: int  # tokens, recommended
     format: str  # "google", "google2", "huggingface" or "bertr"
     folder: str
     unread: dict  # variable of the file -> why it was not read
     missing: dict  # "pooler", "mlm" or "nsp" -> what that means
+    spiece: bytes | None = None  # the file of the SentencePiece model, where that is what cuts words
 
 
 def read_checkpoint(folder, layers=None):
@@ -33,17 +35,19 @@ def read_checkpoint(folder, layers=None):
     folder = os.path.expanduser(str(folder))
     reader = _reader(folder)
     config = reader.read_config(folder)
-    keep = _check_layers(layers, config)
+    cut = config.cut(_check_layers(layers, config))
     fmt, shapes, read = reader.open_variables(folder)
+    _check_format(fmt, config, folder)
     found, unread = _match(shapes, config, fmt)
     missing = _check_complete(found, shapes, config, fmt, folder)
     for name in [name for name in found if names.part(name) in missing]:
         unread[found.pop(name)] = "its head is not complete in the file"
     _check_shapes(found, shapes, config, fmt, folder)
-    vocab = reader.read_vocab(folder)
+    spiece = reader.read_spiece(folder) if config.model_type == "albert" else None
+    vocab = reader.read_vocab(folder) if spiece is None else pieces_of(open_model(spiece))
     check_size(vocab, config, folder)
 
-    dropped = {f"block_{i}" for i in range(keep, config.num_layers)}
+    dropped = {f"block_{i}" for i in range(cut.num_blocks, config.num_blocks)}
     expected = names.tensor_shapes(config)
     tensors = {}
     for name, variable in found.items():
@@ -54,16 +58,18 @@ def read_checkpoint(folder, layers=None):
     unread.update(_explain_aliases(shapes, fmt, found, tensors, read))
     pooling, max_len = reader.recommended(folder)
     return Checkpoint(
-        config=dataclasses.replace(config, num_layers=keep),
+        config=cut,
         tensors=tensors,
         vocab=vocab,
-        tokenizer=reader.tokenizer_settings(folder, vocab),
+        tokenizer=(reader.tokenizer_settings(folder, vocab) if spiece is None else
+                   reader.sentencepiece_settings(folder)),
         pooling=pooling or ("pooler" if "pooler/kernel" in tensors else "cls"),
         max_len=min(max_len or config.max_positions, config.max_positions),
         format="bertr" if os.path.exists(os.path.join(folder, "bertr.json")) else fmt,
         folder=folder,
         unread=unread,
         missing=missing,
+        spiece=spiece,
     )
 
 
@@ -77,6 +83,7 @@ def _reader(folder):
     for reader, files in lacks.items():
         if not files:
             return reader
+    huggingface.model_kind(folder)  # another model is told first, whatever else it lacks
     if huggingface.WEIGHTS in lacks[huggingface]:
         huggingface.refuse_pickle(folder)
     present = sorted(e.name + "/" * e.is_dir() for e in os.scandir(folder))
@@ -98,9 +105,17 @@ def _check_layers(layers, config):
     return int(layers)
 
 
+def _check_format(fmt, config, folder):
+    if fmt == "google2" and config.model_type == "albert":
+        raise BertrError("checkpoint", f"'{folder}' holds an ALBERT saved by TensorFlow 2's Keras, whose names bertr "
+                         "does not know.", "Take Google's TensorFlow 1 files or the Hugging Face files of the same "
+                         "model.")
+
+
 def _match(shapes, config, fmt):
     """({canonical name: variable}, {variable: why it is not read}); aliases that are not needed are in neither."""
-    known = {theirs: ours for ours, theirs in names.file_names(config.num_layers, fmt).items()}
+    table = names.file_names(config.num_blocks, fmt, config.model_type)
+    known = {theirs: ours for ours, theirs in table.items()}
     aliases = names.ALIASES[fmt]
     found, unread, second = {}, {}, {}
     for variable in sorted(shapes):
@@ -134,7 +149,7 @@ def _explain_aliases(shapes, fmt, found, tensors, read):
 
 def _check_complete(found, shapes, config, fmt, folder):
     """The parts the file may lack and does, with what that means; an encoder that lacks anything is an error."""
-    table = names.file_names(config.num_layers, fmt)
+    table = names.file_names(config.num_blocks, fmt, config.model_type)
     lacking = [name for name in names.tensor_shapes(config) if name not in found]
     missing = {part: names.PARTS[part] for part in names.PARTS if part in map(names.part, lacking)}
     lacking = [name for name in lacking if names.part(name) not in names.PARTS]
@@ -142,7 +157,8 @@ def _check_complete(found, shapes, config, fmt, folder):
         other = names.other_model(shapes)
         what = f"it is {other}, which is not BERT" if other else \
             f"{len(lacking)} of the encoder's variables are not in it, the first is '{table[lacking[0]]}'"
-        raise BertrError("checkpoint", f"The weights in '{folder}' are not those of a BERT with {config.num_layers} "
+        kind = {"bert": "a BERT", "albert": "an ALBERT"}[config.model_type]
+        raise BertrError("checkpoint", f"The weights in '{folder}' are not those of {kind} with {config.num_layers} "
                          f"layers: {what}.", "Check that the config file and the weights belong together.")
     return missing
 

@@ -2,8 +2,15 @@
 
 from ..errors import BertrError
 from .classification import Classification
+from .entities import Entities
+from .mlm import MaskedLanguage
+from .multilabel import MultiLabel
+from .regression import Regression
+from .relations import Relations
+from .span import Span
 
-TASKS = {task.name: task for task in (Classification,)}
+TASKS = {task.name: task for task in (Classification, MultiLabel, Regression, Entities, Span, Relations,
+                                 MaskedLanguage)}
 
 
 def find_task(name):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..errors import BertrError
+
 
 class Task:
     """A task: how R's targets become arrays, which head, which loss, which measures, how outputs become columns.
@@ -14,6 +16,7 @@ class Task:
     needs_offsets = False  # `targets` or `decode` read `encodings.start` and `encodings.end`
     settles = False  # has a `settle`
     whole_vocabulary = False  # the head reads the whole word table, so all of it is trained
+    remarks = ()  # sentences for the user about the targets that `targets` made last
 
     def __init__(self, spec):
         self.spec = spec
@@ -33,8 +36,13 @@ class Task:
         return model.encode(a, b, max_len, offsets=self.needs_offsets)
 
     def targets(self, target, encodings):
-        """An array to train on: [rows, ...], or [tokens, ...] as in `encodings`."""
+        """An array to train on: [rows, ...], or [tokens, ...] as in `encodings`; a task with a `batch` and a `judge` of
+        its own may take anything."""
         raise NotImplementedError
+
+    def draw(self, samples, rng):
+        """The samples with what is drawn at random of them: anew for every epoch of training, once for validation."""
+        return samples
 
     def batch(self, targets, encodings, rows, ids, rng):
         """The targets of some rows, as `loss` takes them, and their padded `ids` [batch, length], changed where a
@@ -45,11 +53,25 @@ class Task:
         """The layer from features to outputs."""
         raise NotImplementedError
 
+    def attach(self, head, backbone, tensors):
+        """Gives the head what it needs of the encoder, and of the checkpoint's canonical `tensors`."""
+
     def start_rows(self, head, targets, rng):
         """The rows whose features the head is started from; None where it is left as it is, at random."""
 
     def start_head(self, head, features, targets):
         """Starts the head from the frozen encoder's features of `start_rows` and their targets."""
+
+    def train_with(self, class_weights, label_smoothing, targets):
+        """Takes the settings of the training loss, given the targets of all training samples: `class_weights` are
+        "balanced" or one number a class."""
+        if class_weights is not None or label_smoothing:
+            raise BertrError("task", f"A task of kind '{self.name}' has no class weights and no label smoothing.",
+                             "Leave both out of bert_control().")
+
+    def training_loss(self, targets, outputs, head):
+        """What training makes small, [batch]: the loss, and what `train_with` adds."""
+        return self.loss(targets, outputs, head)
 
     def loss(self, targets, outputs, head):
         """The loss of each row, [batch]; `head` is the layer that gave the outputs."""
@@ -63,9 +85,17 @@ class Task:
         """Loss and measures on validation rows; targets and outputs are [rows, ...], or [tokens, ...] if per token."""
         return {"loss": float(np.mean(self.loss(targets, outputs, head))), **self.measures(targets, outputs)}
 
+    def validate(self, samples, score, head):
+        """The same for samples; `score(encodings)` gives the outputs."""
+        return self.judge(samples.targets, score(samples.encodings), samples.encodings, head)
+
     def settle(self, targets, outputs, encodings, head):
-        """After training: completes `spec` by what validation rows tell, such as thresholds."""
+        """After training: completes `spec`, as by thresholds, from validation rows, or else from training rows."""
 
     def decode(self, outputs, encodings, a, b, head):
         """Columns for R, one entry a text, as arrays or lists; `a` and `b` are the texts themselves."""
         raise NotImplementedError
+
+    def tensors(self, head):
+        """Canonical tensors in the head, of a task that goes on with pre-training: a checkpoint holds them too."""
+        return {}

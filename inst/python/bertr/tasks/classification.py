@@ -42,9 +42,28 @@ class Classification(Task):
     def start_head(self, head, features, targets):
         head.start(features, targets)
 
+    def train_with(self, class_weights, label_smoothing, targets):
+        """"balanced" weighs every class by rows / (classes * rows of the class), so that all count the same."""
+        if class_weights == "balanced":
+            counts = np.bincount(targets, minlength=len(self.levels))
+            class_weights = len(targets) / (len(counts) * np.maximum(counts, 1))
+        if class_weights is not None:
+            self.spec["class_weights"] = [float(w) for w in class_weights]
+        if label_smoothing:
+            self.spec["label_smoothing"] = float(label_smoothing)
+
+    def training_loss(self, targets, outputs, head):
+        """A row's loss times the weight of its class; with smoothing s its class has a share of 1 - s of the target
+        and all classes together, in equal parts, s (Szegedy et al. 2016)."""
+        out = self.loss(targets, outputs, head)
+        if "label_smoothing" in self.spec:
+            out = out + self.spec["label_smoothing"] * (_picked(targets, outputs) - ops.mean(outputs, axis=1))
+        if "class_weights" in self.spec:
+            out = out * ops.take(ops.convert_to_tensor(self.spec["class_weights"], dtype="float32"), targets)
+        return out
+
     def loss(self, targets, outputs, head):  # [batch], [batch, classes] -> [batch]
-        picked = ops.take_along_axis(outputs, targets[:, None], axis=1)[:, 0]
-        return ops.logsumexp(outputs, axis=1) - picked
+        return ops.logsumexp(outputs, axis=1) - _picked(targets, outputs)
 
     def measures(self, targets, outputs):
         return {"accuracy": float(np.mean(np.argmax(outputs, axis=1) == targets))}
@@ -53,3 +72,8 @@ class Classification(Task):
         z = outputs.astype(np.float64)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return {"prob": z / z.sum(axis=1, keepdims=True)}  # [rows, classes]
+
+
+def _picked(targets, outputs):
+    """The output of each row's class, [batch]."""
+    return ops.take_along_axis(outputs, targets[:, None], axis=1)[:, 0]

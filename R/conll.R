@@ -1,0 +1,131 @@
+#' Entities from words and their tags
+#'
+#' `bert_entities()` makes the columns that [bert_fit()] learns entities from out of words and tags; `read_conll()`
+#' reads them from a file of CoNLL form: one word a line with its tags, sentences separated by empty lines.
+#'
+#' Tags are read as conlleval and seqeval do. `B-PER` and `S-PER` begin an entity; `I-PER` and `E-PER` go on with one,
+#' or begin one where the word before is of none or of another label; `O` is outside. So IOB2, IOB1 and BIOES are all
+#' understood. Tags without such prefixes, such as parts of speech, make every word an entity of its own, but
+#' for `O` and empty ones.
+#'
+#' @param tokens A list of character vectors, the words of each text.
+#' @param tags A list of character vectors, one tag for each of these words.
+#' @return A tibble with one row a text: `text`, its words joined by a space, and `entities`, a list of tibbles with
+#'   the columns `start` and `end` (positions in characters, counted from 1, both included) and `label`.
+#' @seealso [bert_fit()]
+#' @source Tjong Kim Sang and De Meulder (2003), Introduction to the CoNLL-2003 Shared Task,
+#'   <https://aclanthology.org/W03-0419/>.
+#' @examples
+#' data <- bert_entities(list(c("Ada", "Lovelace", "met", "Mary")), list(c("B-PER", "I-PER", "O", "B-PER")))
+#' data$entities[[1]]
+#' bert_entities(list(c("It", "rains")), list(c("PRON", "VERB")))$entities[[1]]
+#'
+#' @examplesIf bertr::bert_info()$ready
+#' fit <- bert_fit(bert_load(), entities ~ text, data[rep(1, 20), ], epochs = 5)
+#' bert_predict(fit, "Mary met Ada Lovelace.")$.pred_entities
+#' @export
+bert_entities <- function(tokens, tags) {
+  call <- rlang::current_env()
+  tokens <- word_lists(tokens, "tokens", call)
+  tags <- word_lists(tags, "tags", call)
+  if (length(tokens) != length(tags)) {
+    abort("tags", "{.arg tokens} has {length(tokens)} rows, but {.arg tags} has {length(tags)}.", call = call)
+  }
+  n <- lengths(tokens)
+  abort_tags(which(n != lengths(tags)), "differ in length", call)
+  row <- rep(seq_along(n), n)
+  word <- check_text(as.character(unlist(tokens)), "{.arg tokens}", call)
+  tag <- check_text(as.character(unlist(tags)), "{.arg tags}", call)
+  abort_tags(unique(row[is.na(word) | !nzchar(word)]), "have a missing or empty word", call)
+
+  length <- nchar(word)
+  before <- cumsum(c(0L, length + 1L))[seq_along(word)] # characters of all words before, each with its space
+  start <- before - before[match(row, row)] + 1L
+  part <- tag_parts(tag, row, call)
+  first <- which(part$begins)
+  inside <- which(nzchar(part$label))
+  last <- inside[!duplicated(cumsum(part$begins)[inside], fromLast = TRUE)]
+  columns <- list(start = start[first], end = (start + length - 1L)[last], label = part$label[first])
+  text <- vapply(split(word, factor(row, seq_along(n))), paste, "", collapse = " ", USE.NAMES = FALSE)
+  tibble(text = text, entities = split_frame(columns, row[first], length(n)))
+}
+
+word_lists <- function(x, arg, call) {
+  ok <- is.list(x) && !is.data.frame(x) && all(vapply(x, function(w) is.null(w) || is.character(w) || is.factor(w), NA))
+  if (!ok) {
+    abort("tags", "{.arg {arg}} must be a list of character vectors, not {.obj_type_friendly {x}}.", call = call)
+  }
+  lapply(x, as.character)
+}
+
+abort_tags <- function(rows, why, call) {
+  if (length(rows) > 0) {
+    abort("tags", "{.arg tokens} and {.arg tags} {why} in {cli::qty(length(rows))}row{?s} {some(rows)}.", call = call)
+  }
+}
+
+# Of every word the label, "" outside, and whether it begins an entity
+tag_parts <- function(tag, row, call) {
+  outside <- is.na(tag) | tag %in% c("", "O")
+  prefixed <- grepl("^[BIESLU]-.", tag) & !outside
+  label <- ifelse(outside, "", tag)
+  if (!any(prefixed)) {
+    return(list(label = label, begins = !outside))
+  }
+  abort_tags(unique(row[!prefixed & !outside]), "mix tags with and without a prefix such as B-", call)
+  prefix <- ifelse(outside, "O", substr(tag, 1, 1))
+  label <- ifelse(outside, "", substring(tag, 3))
+  n <- length(tag)
+  same <- c(FALSE, row[-1] == row[-n] & label[-1] == label[-n])
+  ended <- c(TRUE, prefix[-n] %in% c("E", "L", "S", "U"))
+  list(label = label, begins = !outside & (!same | ended | prefix %in% c("B", "S", "U")))
+}
+
+#' @rdname bert_entities
+#' @param file Path of a UTF-8 file.
+#' @param token,tag Numbers of the columns that hold the words and their tags. By default the first and, with `NULL`,
+#'   the last; for parts of speech in CoNLL-U, `token = 2` and `tag = 4`.
+#' @param sep What separates the columns: `"\t"`, `" "`, or `NULL` (default) for any white space.
+#' @param comment Lines that begin with this are left out, as are `-DOCSTART-` lines: `"#"` for CoNLL-U. By default
+#'   none are, since words too may begin so.
+#' @export
+read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) {
+  call <- rlang::current_env()
+  check_string(file, "file")
+  check_whole(token, "token")
+  if (!is.null(tag)) {
+    check_whole(tag, "tag")
+  }
+  if (!file.exists(file)) {
+    abort("file", "There is no file {.file {file}}.", call = call)
+  }
+  table <- conll_table(file, sep, comment, max(token, tag, 2), call)
+  flat <- table$cells
+  before <- cumsum(c(0, table$width))[seq_along(table$width)]
+  words <- flat[before + token]
+  tags <- flat[before + if (is.null(tag)) table$width else tag]
+  # CoNLL-U has a number before the word: ranges such as 3-4 repeat the words that follow, 5.1 is not in the text
+  kept <- if (token > 1) !grepl("^[0-9]+[-.][0-9]+$", flat[before + 1]) else rep(TRUE, length(words))
+  sentence <- table$sentence[kept]
+  sentence <- match(sentence, unique(sentence))
+  bert_entities(unname(split(words[kept], sentence)), unname(split(tags[kept], sentence)))
+}
+
+# The cells of all lines that hold a word, one after the other, how many each line has, and its sentence
+conll_table <- function(file, sep, comment, least, call) {
+  lines <- readLines(file, encoding = "UTF-8", warn = FALSE)
+  lines <- sub("^\ufeff", "", check_text(lines, cli::format_inline("{.file {file}}"), call))
+  skipped <- Reduce(`|`, lapply(c("-DOCSTART-", comment), function(start) startsWith(lines, start)))
+  number <- which(!skipped)
+  lines <- lines[number]
+  empty <- !grepl("[^[:space:]]", lines)
+  space <- is.null(sep)
+  cells <- strsplit(trimws(lines[!empty], whitespace = if (space) "[ \t\r\n]" else "[\r\n]"),
+    if (space) "[ \t]+" else sep, fixed = !space)
+  width <- lengths(cells)
+  short <- number[!empty][width < least]
+  if (length(short) > 0) {
+    abort("file", "{.file {file}} has too few columns in {cli::qty(length(short))}line{?s} {some(short)}.", call = call)
+  }
+  list(cells = as.character(unlist(cells)), width = width, sentence = cumsum(empty)[!empty])
+}

@@ -1,0 +1,64 @@
+#' Fill in masks
+#'
+#' Which words would stand where a text has `[MASK]`? Each mask is answered by itself, the others staying masks.
+#'
+#' This needs the head for hidden words that BERT was pre-trained with. Sentence models such as the default have
+#' lost it; `bert_fit(model, ~ text, data)` trains a new one on your texts.
+#'
+#' @param model A model from [bert_load()] that has this head, or a fit by `~ text` from [bert_fit()].
+#' @param texts A character vector. Texts that are NA or without `[MASK]` have no rows in the result.
+#' @param top How many tokens for each mask: a whole number, by default 5.
+#' @param targets Words to choose from, each a single token: all of them are in the result, with their
+#'   probabilities among all tokens. `NULL` (default): the whole vocabulary.
+#' @param max_len Longest text in tokens; longer ones are cut, and said so: masks beyond have no rows.
+#'   `NULL` (default) takes the model's.
+#' @inheritParams bert_predict
+#' @return A tibble with one row for each text, mask and rank: `row` (place in `texts`), `mask` (1 for a
+#'   text's first), `rank` (1 for the likeliest token), `token`, `probability`, and `text`, with that mask filled in.
+#' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}.
+#' @examplesIf bertr::bert_info()$ready
+#' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
+#' fit <- bert_fit(bert_load(), ~ text, faq[1:32, ], epochs = 1, train = "top:1")
+#' bert_fill_mask(fit, "My [MASK] has not arrived.", top = 3)
+#' bert_fill_mask(fit, "My [MASK] has not arrived.", targets = c("card", "money"))
+#' @export
+bert_fill_mask <- function(model, texts, top = 5, targets = NULL, max_len = NULL, verbose = TRUE) {
+  call <- rlang::current_env()
+  check_class(model, c("bert_model", "bert_fit"), "model")
+  check_whole(top, "top")
+  check_max_len(max_len, encoder_info(model))
+  check_flag(verbose, "verbose")
+  if (!is.null(targets)) {
+    targets <- check_targets(targets, call)
+  }
+  asked <- text_vector(texts, NULL, "texts", call)
+  masked <- grepl("[MASK]", asked$a, fixed = TRUE)
+  without <- sum(asked$complete & !masked)
+  if (without > 0) {
+    speaker(verbose)("{without} of {length(masked)} texts {cli::qty(without)}{?has/have} no [MASK].")
+  }
+  asked$complete <- masked
+  fill_masks(model, asked, list(top = to_int(top), targets = targets, max_len = to_int(max_len)), verbose, call)
+}
+
+fill_masks <- function(model, asked, options, verbose, call) {
+  parts <- list(tibble(row = integer(), mask = integer(), rank = integer(), token = character(),
+    probability = double(), text = character()))
+  n_truncated <- py_chunks("fill_mask", model, asked, options, verbose, call, function(result, rows, chunk) {
+    if (length(result$row) > 0) {
+      parts[[length(parts) + 1]] <<- tibble(row = chunk[rows][result$row], mask = result$mask, rank = result$rank,
+        token = as_chr(result$token), probability = result$probability, text = as_chr(result$text))
+    }
+  })
+  limit <- if (is.null(options$max_len)) model$info$max_len else options$max_len
+  say_truncated(speaker(verbose), n_truncated, sum(asked$complete), limit)
+  do.call(rbind, parts)
+}
+
+check_targets <- function(targets, call) {
+  targets <- check_text(targets, "{.arg targets}", call)
+  if (length(targets) == 0 || anyNA(targets)) {
+    abort("argument", "{.arg targets} must be words, none of them NA.", call = call)
+  }
+  to_texts(targets)
+}

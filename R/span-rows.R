@@ -1,0 +1,107 @@
+# The answers of every row as tibble(answer, start, end, context, answers): characters from 1, the end inclusive; 0 for
+# no answer (""), NA where a text is missing. `answers` holds all right answers, the first one being `answer`.
+span_outcome <- function(spec, data, arg, call) {
+  check_columns(c(spec$answer, spec$start), data, arg, call)
+  texts <- lapply(c(spec$answer, context_column(spec)), function(name) {
+    check_text(data[[name]], column_label(name, arg), call)
+  })
+  answer <- texts[[1]]
+  context <- texts[[2]]
+  start <- given_starts(spec, data, arg, call)
+  missing <- is.na(answer) | is.na(context)
+  rows <- which(!missing & nzchar(answer))
+  start[missing] <- NA_integer_
+  start[!missing & !nzchar(answer)] <- 0L
+  check_blank(answer, rows, spec, arg, call)
+  given <- rows[!is.na(start[rows])]
+  check_starts(answer[given], start[given], context[given], given, arg, call)
+  open <- setdiff(rows, given)
+  start[open] <- find_answers(answer[open], context[open], open, spec, arg, call)
+  end <- start + pmax(nchar(answer), 1L) - 1L
+  end[which(start == 0L)] <- 0L
+  tibble(answer = answer, start = start, end = end, context = context, answers = all_answers(data, answer, arg, call))
+}
+
+# The column that answers are in: the last text
+context_column <- function(spec) {
+  spec$text[[length(spec$text)]]
+}
+
+# The starts of the data as integers, NA where there are none
+given_starts <- function(spec, data, arg, call) {
+  start <- if (length(spec$start) > 0) data[[spec$start]] else NA
+  if (!is.numeric(start) && !all(is.na(start))) {
+    abort("outcome", "{column_label(spec$start, arg)} must be whole numbers, not {.obj_type_friendly {start}}.",
+      "It says at which character of the context each answer starts, counted from 1.", call = call)
+  }
+  start <- rep_len(as.double(start), nrow(data))
+  broken <- which(!is.na(start) & (start != round(start) | abs(start) > .Machine$integer.max))
+  if (length(broken) > 0) {
+    abort("outcome", "{column_label(spec$start, arg)} is no whole number in {cli::qty(length(broken))}row{?s}
+      {some(broken)}.", call = call)
+  }
+  as.integer(start)
+}
+
+check_blank <- function(answer, rows, spec, arg, call) {
+  blank <- rows[!grepl("[^[:space:]]", answer[rows])]
+  if (length(blank) > 0) {
+    abort("outcome", "{column_label(spec$answer, arg)} is only white space in {cli::qty(length(blank))}row{?s}
+      {some(blank)}.", "An empty text means that there is no answer, NA that it is not known.", call = call)
+  }
+}
+
+# `rows` are the places in the data, for messages
+check_starts <- function(answer, start, context, rows, arg, call) {
+  hint <- "Starts count characters from 1: add 1 to those of files that count from 0, as SQuAD's do."
+  outside <- rows[start < 1L | start > nchar(context)]
+  if (length(outside) > 0) {
+    abort("outcome", "The start lies outside the context in {cli::qty(length(outside))}row{?s} {some(outside)} of
+      {.arg {arg}}.", hint, call = call)
+  }
+  wrong <- rows[substr(context, start, start + nchar(answer) - 1L) != answer]
+  if (length(wrong) > 0) {
+    abort("outcome", "The answer is not at its start in {cli::qty(length(wrong))}row{?s} {some(wrong)} of
+      {.arg {arg}}.", hint, call = call)
+  }
+}
+
+# Where each answer starts, which must be told by its text alone
+find_answers <- function(answer, context, rows, spec, arg, call) {
+  found <- find_each(answer, context)
+  absent <- rows[found < 0L]
+  if (length(absent) > 0) {
+    abort("outcome", "The answer is not in its context in {cli::qty(length(absent))}row{?s} {some(absent)} of
+      {.arg {arg}}.", "It must be there letter by letter; an empty answer means that there is none.", call = call)
+  }
+  again <- rows[find_each(answer, substring(context, found + 1L)) > 0L]
+  if (length(again) > 0) {
+    how <- if (length(spec$start) > 0) "Fill column {.val {spec$start}} there." else
+      "Give the column of starts, as in {.code span({spec$answer}, start)}."
+    abort("outcome", "The answer occurs several times in its context in {cli::qty(length(again))}row{?s} {some(again)}
+      of {.arg {arg}}.", how, call = call)
+  }
+  found
+}
+
+find_each <- function(what, text) {
+  as.integer(unlist(mapply(regexpr, what, text, MoreArgs = list(fixed = TRUE), USE.NAMES = FALSE)))
+}
+
+# All right answers of every row: of the list-column `answers`, where there is one, besides the answer itself
+all_answers <- function(data, answer, arg, call) {
+  others <- data[["answers"]]
+  if (!is.list(others)) {
+    return(as.list(answer))
+  }
+  texts <- as.character(unlist(others))
+  row <- factor(rep(seq_along(others), lengths(others)), seq_along(others))
+  bad <- !vapply(others, function(x) is.null(x) || is.character(x), NA)
+  bad[row[!is.na(texts) & !validUTF8(texts) & Encoding(texts) != "latin1"]] <- TRUE
+  if (any(bad)) {
+    abort("outcome", "{column_label('answers', arg)} must be a list of character vectors in UTF-8, which
+      {cli::qty(sum(bad))}row{?s} {some(which(bad))} {?is/are} not.", call = call)
+  }
+  others <- split(check_text(texts, column_label("answers", arg), call), row)
+  unname(Map(function(first, others) unique(c(first, others[!is.na(others)])), answer, others))
+}

@@ -1,0 +1,184 @@
+# Entities: labelled spans of one text, none within another, from a list-column of tibbles (start, end, label).
+task_entities <- function() {
+  list(
+    expects = "a list-column of data frames with columns start, end and label",
+    accepts = function(lhs, data) is.symbol(lhs) && is_entities(data[[as.character(lhs)]]),
+    spec = function(lhs, data) list(outcome = as.character(lhs)),
+    outcome = entity_outcome,
+    settle = settle_entities,
+    match = match_entities,
+    says = function(spec) cli::pluralize("{length(spec$levels)} label{?s}"),
+    strata = function(outcome) 1L + (row_counts(outcome) > 0), # with and without entities
+    target = entity_target,
+    types = "all",
+    predict = entity_predictions,
+    evaluate = entity_metrics
+  )
+}
+
+# A list of data frames (relations are such lists too, with more columns); what they hold is checked later
+is_entities <- function(x) {
+  frames <- Filter(is.data.frame, x)
+  is.list(x) && !is.data.frame(x) && length(frames) > 0 &&
+    !any(vapply(frames, function(f) "relation" %in% names(f), NA))
+}
+
+# The column with its rows checked: NULL where missing, else a data frame of start, end and label
+entity_outcome <- function(spec, data, arg, call) {
+  check_columns(spec$outcome, data, arg, call)
+  if (length(spec$text) > 1) {
+    abort("pair", "Entities are found in one text, but the formula names {length(spec$text)}.", call = call)
+  }
+  x <- data[[spec$outcome]]
+  what <- column_label(spec$outcome, arg)
+  if (!is.list(x) || is.data.frame(x)) {
+    abort("entities", "{what} must be a list of data frames, not {.obj_type_friendly {x}}.", call = call)
+  }
+  missing <- is_missing(x)
+  x[missing] <- list(NULL)
+  frame <- vapply(x, is.data.frame, NA)
+  bad <- which(!missing & !frame)
+  abort_rows(bad, "holds something other than a data frame", what, "shape", call)
+  filled <- which(row_counts(x) > 0)
+  abort_rows(filled[!vapply(x[filled], has_entity_columns, NA)],
+    "lacks one of start and end (numbers) and label (text)", what, "shape", call)
+  check_entities(flat_entities(x), data[[spec$text]], what, call)
+  stats::setNames(x, seq_along(x)) # row numbers, for complaints after other rows are dropped
+}
+
+has_entity_columns <- function(x) {
+  all(c("start", "end", "label") %in% names(x)) && is.numeric(x$start) && is.numeric(x$end) &&
+    (is.character(x$label) || is.factor(x$label))
+}
+
+# All entities of a list-column as one list of columns, `row` telling where each belongs, in order of rows and starts
+flat_entities <- function(x) {
+  n <- row_counts(x)
+  x <- x[n > 0]
+  column <- function(name) unlist(lapply(x, function(f) to_plain(f[[name]])), use.names = FALSE)
+  flat <- list(row = rep(seq_along(n), n), start = column("start"), end = column("end"), label = column("label"))
+  if (length(x) > 0) {
+    flat <- lapply(flat, `[`, order(flat$row, flat$start))
+  }
+  flat
+}
+
+to_plain <- function(x) {
+  if (is.factor(x)) as.character(x) else x
+}
+
+row_counts <- function(x) {
+  vapply(x, function(f) if (is.data.frame(f)) nrow(f) else 0L, 0L, USE.NAMES = FALSE)
+}
+
+check_entities <- function(flat, text, what, call) {
+  if (length(flat$row) == 0) {
+    return(invisible())
+  }
+  fail <- function(bad, why) abort_rows(unique(flat$row[which(bad)]), why, what, "span", call)
+  for (name in c("start", "end")) {
+    place <- flat[[name]]
+    fail(is.na(place) | place != round(place), paste0("has a missing or fractional `", name, "`"))
+  }
+  fail(is.na(flat$label) | !nzchar(flat$label), "has an entity without a label")
+  fail(!validUTF8(flat$label), "has a label that is not valid UTF-8")
+  fail(flat$end < flat$start, "has an entity that ends before it starts")
+  length <- nchar(to_plain(text))[flat$row]
+  fail(flat$start < 1 | (!is.na(length) & flat$end > length), "has an entity outside its text")
+  n <- length(flat$row)
+  fail(c(FALSE, flat$row[-1] == flat$row[-n] & flat$start[-1] <= flat$end[-n]), "has entities that overlap")
+}
+
+# Complains of rows, if there are any, as "Column "x" of `data` has ... in rows 1 and 2."
+abort_rows <- function(rows, why, what, code, call) {
+  if (length(rows) > 0) {
+    hints <- c(
+      shape = "Every row is a data frame with columns start, end and label; one without rows says: no entity.",
+      span = "Positions count characters from 1, both ends included, as in {.code substr(text, start, end)}."
+    )
+    abort(code, "{what} {why} in {cli::qty(length(rows))}row{?s} {some(rows)}.", hints[[code]], call = call)
+  }
+}
+
+settle_entities <- function(spec, outcome, say, call) {
+  labels <- unique(flat_entities(outcome)$label)
+  if (length(labels) == 0) {
+    abort("no_entities", "No complete row has an entity, so there is nothing to learn.", call = call)
+  }
+  spec$levels <- sort(labels, method = "radix")
+  list(spec = spec, outcome = outcome)
+}
+
+match_entities <- function(spec, outcome, arg, call) {
+  flat <- flat_entities(outcome)
+  unknown <- !flat$label %in% spec$levels
+  if (any(unknown)) {
+    labels <- unique(flat$label[unknown])
+    rows <- unique(names(outcome)[flat$row[unknown]])
+    abort("unknown_label", "{.arg {arg}} has {length(labels)} label{?s} not seen in training,
+      {.val {shorten(labels)}}, in {cli::qty(length(rows))}row{?s} {some(rows)}.",
+      "Remove these entities; the training labels are {.val {shorten(spec$levels)}}.", call = call)
+  }
+  outcome
+}
+
+entity_target <- function(spec, outcome) {
+  flat <- flat_entities(outcome)
+  list(row = to_ints(flat$row - 1L), start = to_ints(flat$start - 1), end = to_ints(flat$end),
+    code = to_ints(match(flat$label, spec$levels) - 1L), levels = as.list(spec$levels))
+}
+
+entity_predictions <- function(spec, result, rows, n, type) {
+  out <- vector("list", n)
+  if (length(rows) > 0) {
+    columns <- list(
+      start = as_int(result$start), end = as_int(result$end), label = spec$levels[as_int(result$code) + 1L],
+      text = as_chr(result$text), score = as.double(unlist(result$score))
+    )
+    out[rows] <- split_frame(columns, as_int(result$row), length(rows))
+  }
+  list(.pred_entities = out)
+}
+
+# Equal-length columns as a list of n tibbles, by the number of the tibble each entry belongs to; ascending
+split_frame <- function(columns, row, n) {
+  parts <- lapply(columns, function(x) unname(split(x, factor(row, seq_len(n)))))
+  lapply(seq_len(n), function(i) {
+    tibble::new_tibble(lapply(parts, `[[`, i), nrow = length(parts[[1]][[i]]))
+  })
+}
+
+as_int <- function(x) {
+  as.integer(unlist(x))
+}
+
+# Entities are right where text, start, end and label are, as conlleval and seqeval count them
+entity_metrics <- function(spec, truth, results) {
+  first <- vapply(chunks_of(length(truth)), function(chunk) chunk[[1]], 0L)
+  found <- lapply(seq_along(results), function(i) {
+    r <- results[[i]]
+    list(row = as_int(r$row) + first[[i]] - 1L, start = as_int(r$start), end = as_int(r$end),
+      label = spec$levels[as_int(r$code) + 1L])
+  })
+  column <- function(name) unlist(lapply(found, `[[`, name))
+  found <- list(row = column("row"), start = column("start"), end = column("end"), label = column("label"))
+  truth <- flat_entities(truth)
+  right <- found$label[entity_keys(found) %in% entity_keys(truth)]
+  count <- function(x) tabulate(factor(x, spec$levels), length(spec$levels))
+  counts <- list(right = count(right), found = count(found$label), true = count(truth$label))
+  tibble::as_tibble(rbind(f_rows(lapply(counts, sum), NA_character_, "micro"), f_rows(counts, spec$levels, "binary")))
+}
+
+entity_keys <- function(flat) {
+  paste(flat$row, as.integer(flat$start), as.integer(flat$end), flat$label)
+}
+
+# Precision, recall and F1 from counts: 0 where nothing is right, NA for a label that is neither there nor found
+f_rows <- function(counts, level, estimator) {
+  seen <- ifelse(counts$found + counts$true == 0, NA, 1)
+  share <- function(of) seen * counts$right / pmax(1, of)
+  measures <- list(precision = share(counts$found), recall = share(counts$true),
+    f_meas = share((counts$found + counts$true) / 2))
+  data.frame(.metric = rep(names(measures), each = length(level)), .estimator = estimator,
+    .estimate = unlist(measures, use.names = FALSE), .level = level)
+}

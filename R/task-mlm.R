@@ -1,0 +1,35 @@
+# Pre-training that goes on with the user's texts: hidden words, and for two columns whether the second text follows
+# the first. There is no left-hand side, so the outcome is one value for all rows.
+task_mlm <- function() {
+  list(
+    expects = "nothing, as in ~ text",
+    accepts = function(lhs, data) is.null(lhs),
+    spec = function(lhs, data) list(),
+    outcome = function(spec, data, arg, call) rep(TRUE, nrow(data)),
+    settle = function(spec, outcome, say, call) list(spec = spec, outcome = outcome),
+    match = function(spec, outcome, arg, call) outcome,
+    says = function(spec) if (length(spec$text) == 2) "hidden words and next texts" else "hidden words",
+    strata = as.integer,
+    target = function(spec, outcome) list(pairs = length(spec$text) == 2),
+    predict = NULL,
+    instead = "bert_fill_mask",
+    judge = "judge",
+    evaluate = hidden_metrics
+  )
+}
+
+# From sums over all chunks: their words and pairs are judged together
+hidden_metrics <- function(spec, truth, results) {
+  sums <- Reduce(`+`, lapply(results, function(x) unlist(x$sums)))
+  nll <- sums[["nll"]] / sums[["words"]]
+  out <- tibble(
+    .metric = c("accuracy", "mn_log_loss", "perplexity"),
+    .estimator = c("multiclass", "multiclass", "standard"),
+    .estimate = c(sums[["right"]] / sums[["words"]], nll, exp(nll))
+  )
+  if (sums[["pairs"]] == 0) {
+    return(out)
+  }
+  rbind(out, tibble(.metric = "nsp_accuracy", .estimator = "binary",
+    .estimate = sums[["pair_right"]] / sums[["pairs"]]))
+}

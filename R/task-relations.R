@@ -1,0 +1,120 @@
+# Relations: the triples (head, relation, tail) of a text, from a list-column of data frames with one row a triple.
+task_relations <- function() {
+  list(
+    expects = "a list-column of data frames (head_start, head_end, relation, tail_start, tail_end)",
+    accepts = function(lhs, data) is.symbol(lhs) && holds_triples(data[[as.character(lhs)]]),
+    spec = function(lhs, data) list(outcome = as.character(lhs)),
+    outcome = triple_outcome,
+    settle = settle_triples,
+    match = match_triples,
+    says = function(spec) paste(length(spec$levels), if (length(spec$levels) == 1) "kind" else "kinds"),
+    strata = triple_strata,
+    target = triple_target,
+    types = "all",
+    chunk = 1000, # some hundred numbers a token come back for each text
+    predict = triple_predictions,
+    evaluate = triple_metrics
+  )
+}
+
+holds_triples <- function(x) {
+  is.list(x) && !is.data.frame(x) && any(vapply(x, function(row) is.data.frame(row) && "relation" %in% names(row), NA))
+}
+
+# A tibble a row, checked, of the columns of `triple_columns` and `row`, the row of `data` for messages to come.
+triple_outcome <- function(spec, data, arg, call) {
+  if (length(spec$text) > 1) {
+    abort("pairs", "Relations are read from one text column, but the formula names {length(spec$text)}.",
+      "Paste the texts together, and count positions there.", call = call)
+  }
+  check_columns(spec$outcome, data, arg, call)
+  texts <- text_columns(spec$text, data, arg, call)$a
+  x <- data[[spec$outcome]]
+  what <- column_label(spec$outcome, arg)
+  if (!is.list(x) || is.data.frame(x)) {
+    abort("outcome", "{what} must be a list of data frames, not {.obj_type_friendly {x}}.", call = call)
+  }
+  missing <- is_missing(x)
+  flat <- check_triples(x, which(!missing & !is.na(texts)), texts, what, call)
+  out <- split_tibbles(flat, flat$row, length(x))
+  out[missing] <- list(NULL)
+  out
+}
+
+settle_triples <- function(spec, outcome, say, call) {
+  spec$levels <- sort(unique(bind_triples(outcome)$relation), method = "radix")
+  if (length(spec$levels) == 0) {
+    abort("no_relations", "No row holds a relation, so there is nothing to learn.", call = call)
+  }
+  list(spec = spec, outcome = outcome)
+}
+
+# Triples to compare with predictions: no relations but those learnt can be judged.
+match_triples <- function(spec, outcome, arg, call) {
+  flat <- bind_triples(outcome)
+  unknown <- !flat$relation %in% spec$levels
+  if (any(unknown)) {
+    labels <- unique(flat$relation[unknown])
+    rows <- unique(flat$row[unknown])
+    abort("unknown_label", "{.arg {arg}} has {length(labels)} relation{?s} not seen in training,
+      {.val {shorten(labels)}}, in {cli::qty(length(rows))}row{?s} {some(rows)}.",
+      "Remove them; the training relations are {.val {shorten(spec$levels)}}.", call = call)
+  }
+  outcome
+}
+
+# Rows go by their first relation.
+triple_strata <- function(outcome) {
+  first <- vapply(outcome, function(x) c(x$relation, "")[[1]], "")
+  match(first, unique(first))
+}
+
+triple_target <- function(spec, outcome) {
+  flat <- bind_triples(outcome)
+  list(
+    text = to_ints(flat$text - 1L), relation = to_ints(match(flat$relation, spec$levels) - 1L),
+    head_start = to_ints(flat$head_start - 1), head_end = to_ints(flat$head_end),
+    tail_start = to_ints(flat$tail_start - 1), tail_end = to_ints(flat$tail_end), levels = as.list(spec$levels)
+  )
+}
+
+triple_predictions <- function(spec, result, rows, n, type) {
+  out <- vector("list", n)
+  if (length(rows) > 0) {
+    place <- rep(seq_along(result$count), result$count)
+    out[rows] <- split_tibbles(predicted_triples(spec, result), place, length(rows))
+  }
+  tibble::new_tibble(list(.pred_relations = out), nrow = n)
+}
+
+# All triples of a result of the bridge, in the order of the texts
+predicted_triples <- function(spec, result) {
+  list(
+    head = as_chr(result$head), head_start = result$head_start, head_end = result$head_end,
+    relation = spec$levels[result$relation + 1L],
+    tail = as_chr(result$tail), tail_start = result$tail_start, tail_end = result$tail_end, score = result$score
+  )
+}
+
+# Precision, recall and F1 of triples that are right in positions and relation: of all (relation NA), and of each
+# relation. NA where there is nothing to divide by.
+triple_metrics <- function(spec, truth, results) {
+  truth <- bind_triples(truth)
+  counts <- unlist(lapply(results, `[[`, "count"))
+  found <- lapply(results, function(result) as.data.frame(predicted_triples(spec, result)))
+  found <- c(list(text = rep(seq_along(counts), counts)), do.call(rbind, found))
+  key <- function(x) do.call(paste, unname(as.list(x[c("text", triple_columns)])))
+  relation <- factor(truth$relation, spec$levels)[!duplicated(key(truth))]
+  right <- factor(found$relation, spec$levels)[key(found) %in% key(truth)]
+  n <- lapply(list(right = right, found = factor(found$relation, spec$levels), truth = relation), function(x) {
+    c(length(x), tabulate(x, length(spec$levels)))
+  })
+  share <- function(part, whole) ifelse(whole > 0, part / whole, NA_real_)
+  estimate <- rbind(share(2 * n$right, n$found + n$truth), share(n$right, n$found), share(n$right, n$truth))
+  tibble(
+    .metric = rep(c("f_meas", "precision", "recall"), ncol(estimate)),
+    .estimator = rep(c("micro", rep("binary", length(spec$levels))), each = 3),
+    .estimate = as.vector(estimate),
+    relation = rep(c(NA, spec$levels), each = 3)
+  )
+}

@@ -1,0 +1,65 @@
+# Triples in columns: checked, taken apart by rows and put together.
+triple_columns <- c("head_start", "head_end", "relation", "tail_start", "tail_end")
+triple_places <- setdiff(triple_columns, "relation")
+
+# The triples of the data frames x[rows], in columns with their `row`; every complaint names rows.
+check_triples <- function(x, rows, texts, what, call) {
+  refuse <- function(bad, code, problem, hint = NULL, of = rows, shown = NULL) {
+    bad <- unique(of[bad])
+    if (length(bad) > 0) {
+      abort(code, paste(problem, "in {cli::qty(length(bad))}row{?s} {some(bad)}."), hint, call = call)
+    }
+  }
+  refuse(!vapply(x[rows], is.data.frame, NA), "shape", "{what} does not hold data frames")
+  rows <- rows[vapply(x[rows], nrow, 0L) > 0]
+  x <- x[rows]
+  lacks <- unique(unlist(lapply(x, function(d) setdiff(triple_columns, names(d)))))
+  refuse(vapply(x, function(d) any(lacks %in% setdiff(triple_columns, names(d))), NA), "shape",
+    "The data frames of {what} lack {.val {lacks}}")
+  numbers <- function(d) all(vapply(as.list(d)[triple_places], is.numeric, NA))
+  refuse(!vapply(x, numbers, NA), "shape", "{what} has positions that are not numbers")
+
+  flat <- lapply(stats::setNames(nm = triple_places), function(name) as.double(unlist(lapply(x, `[[`, name))))
+  flat$relation <- as.character(unlist(lapply(x, function(d) as.character(d$relation))))
+  flat$row <- rep(rows, vapply(x, nrow, 0L))
+  refuse(is.na(flat$relation), "relation", "{what} has a relation that is NA", "Leave such triples out.", flat$row)
+  check_spans(x, flat, texts, what, refuse)
+  flat$relation <- check_text(flat$relation, paste("The relation in", what), call)
+  flat[triple_places] <- lapply(flat[triple_places], as.integer)
+  flat[c("row", triple_columns)]
+}
+
+check_spans <- function(x, flat, texts, what, refuse) {
+  text <- texts[flat$row]
+  last <- nchar(text)
+  for (side in c("head", "tail")) {
+    start <- flat[[paste0(side, "_start")]]
+    end <- flat[[paste0(side, "_end")]]
+    refuse(is.na(start) | is.na(end) | start != round(start) | end != round(end), "span",
+      paste("{what} has positions of a", side, "that are not whole numbers"), of = flat$row)
+    refuse(start < 1 | end < start | end > last, "span", paste("{what} has a", side, "that lies outside its text"),
+      "Positions are characters, from 1, and a span's end belongs to it.", flat$row)
+    said <- unlist(lapply(x, function(d) if (is.null(d[[side]])) rep(NA, nrow(d)) else as.character(d[[side]])))
+    there <- substring(text, start, end)
+    wrong <- which(!is.na(said) & said != there)
+    refuse(wrong, "span", paste("{what} has a", side, "that is not the text at its positions"),
+      "The first says {.val {shown[[1]]}}, but there is {.val {shown[[2]]}}.", flat$row,
+      c(said[wrong][1], there[wrong][1]))
+  }
+}
+
+# The triples of a list of tibbles in columns, with the place of their `text` in the list
+bind_triples <- function(outcome) {
+  counts <- vapply(outcome, nrow, 0L)
+  columns <- stats::setNames(nm = c("row", triple_columns))
+  flat <- lapply(columns, function(name) unlist(lapply(outcome, `[[`, name)))
+  c(list(text = rep(seq_along(outcome), counts)), flat)
+}
+
+# Columns of equal length as a list of n tibbles; `place` (1 to n) says where each entry goes
+split_tibbles <- function(columns, place, n) {
+  groups <- structure(as.integer(place), levels = as.character(seq_len(n)), class = "factor")
+  parts <- lapply(columns, function(column) unname(split(column, groups)))
+  counts <- tabulate(place, n)
+  lapply(seq_len(n), function(i) tibble::new_tibble(lapply(parts, `[[`, i), nrow = counts[[i]]))
+}

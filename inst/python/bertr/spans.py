@@ -1,0 +1,117 @@
+"""Spans of a context in encoded rows: from characters to tokens to train on, from scores of tokens to the best spans.
+
+Source: google-research/bert `run_squad.py`: windows, of which those without the answer have [CLS] for it; sums of two
+logits, compared over the windows of a text; a span counts in the window that shows most around its start.
+"""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass
+class Contexts:
+    """Where the last text of every row lies among all tokens: [first, stop). A span begins and ends between characters:
+    never with a token (`opens`, `closes`) that shares one with its neighbour outside."""
+
+    first: np.ndarray  # int64 [rows]
+    stop: np.ndarray  # int64 [rows]
+    row: np.ndarray  # int64 [tokens]: the row of each token
+    inside: np.ndarray  # bool [tokens]
+    opens: np.ndarray  # bool [tokens]
+    closes: np.ndarray  # bool [tokens]
+
+
+def contexts(encodings):
+    start, end, lengths = encodings.start, encodings.end, encodings.lengths
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    stop = encodings.row_splits[1:] - 1  # the last [SEP]
+    inside = (encodings.segments == encodings.segments[stop][row]) & (end > 0)
+    # neighbours in the same row: [CLS] and [SEP] lie between rows
+    opens = inside & ~(np.roll(inside, 1) & (np.roll(end, 1) > start))
+    closes = inside & ~(np.roll(inside, -1) & (np.roll(start, -1) < end))
+    first = stop - np.bincount(row[inside], minlength=len(lengths))
+    return Contexts(first, stop, row, inside, opens, closes)
+
+
+def locate(where, encodings, start, end):
+    """The first and last token, counted in each row, of its text's span [start, end) of characters: int [rows, 2].
+    (0, 0), which is [CLS], where a text has none (an `end` of 0) or a row does not show all of it."""
+    n, text = len(encodings), encodings.owner[where.row]
+    out = np.zeros((n, 2), np.int64)
+    hit = np.flatnonzero(where.inside & (encodings.end > start[text]) & (encodings.start < end[text]))
+    if not len(hit):
+        return out
+    rows, at = np.unique(where.row[hit], return_index=True)
+    first, last = hit[at], hit[np.append(at[1:], len(hit)) - 1]
+    index = np.arange(len(text))
+    first = np.maximum.accumulate(np.where(where.opens, index, 0))[first]
+    last = np.minimum.accumulate(np.where(where.closes, index, len(index))[::-1])[::-1][last]
+    owner = encodings.owner[rows]
+    begins, ends = np.full(len(start), np.iinfo(np.int32).max), np.zeros(len(start), np.int64)  # of all of the span
+    np.minimum.at(begins, owner, encodings.start[first])
+    np.maximum.at(ends, owner, encodings.end[last])
+    whole = (encodings.start[first] == begins[owner]) & (encodings.end[last] == ends[owner])
+    out[rows[whole]] = (np.stack([first, last], axis=1) - encodings.row_splits[rows][:, None])[whole]
+    return out
+
+
+def fullest(where, encodings):
+    """Of the tokens at which spans open, each once a text: bool [tokens]. Where several rows show one, that with the
+    most characters on the shorter side of it."""
+    at = np.flatnonzero(where.opens)
+    row = where.row[at]
+    start = encodings.start[at].astype(np.int64)
+    around = np.minimum(start - encodings.start[where.first[row]], encodings.end[where.stop[row] - 1] - start)
+    key = encodings.owner[row].astype(np.int64) << 32 | start
+    order = np.lexsort((-around, key))
+    best = order[np.append(True, key[order][1:] != key[order][:-1])] if len(order) else order
+    out = np.zeros(len(where.opens), bool)
+    out[at[best]] = True
+    return out
+
+
+def best_spans(begin, close, longest, most):
+    """The best spans of at most `longest` tokens: (first, last, score), `most` of them at most, the best first, and
+    log(sum(exp(score))) over all spans. `begin`, `close` [n]: what the first and last token add to the score, -inf
+    where they cannot be."""
+    n, longest = len(begin), min(longest, len(begin))
+    if n:
+        closes = np.append(close, np.full(longest - 1, -np.inf))
+        z = (begin[:, None] + np.lib.stride_tricks.sliding_window_view(closes, longest)).ravel()  # [n * longest]
+        top = np.argpartition(-z, most)[:most] if len(z) > most else np.arange(len(z))
+        top = top[np.argsort(-z[top], kind="stable")]
+        top = top[z[top] > -np.inf]
+    if not n or not len(top):
+        return np.zeros(0, int), np.zeros(0, int), np.zeros(0), -np.inf
+    first = top // longest
+    return first, first + top % longest, z[top], z[top[0]] + np.log(np.exp(z - z[top[0]]).sum())
+
+
+@dataclasses.dataclass
+class Found:
+    """Of one text: its best spans (score, start, end) in characters, the best first; log(sum(exp(score))) of all its
+    spans; and the score of none."""
+
+    spans: list
+    total: float = -np.inf
+    none: float = np.inf
+
+
+def search(outputs, encodings, longest, most):
+    """What the scores of tokens as first and last of a span, [tokens, 2], say of every text: list[Found]."""
+    where, z = contexts(encodings), outputs.astype(np.float64)
+    begin = np.where(fullest(where, encodings), z[:, 0], -np.inf)
+    close = np.where(where.closes, z[:, 1], -np.inf)
+    none = z[encodings.row_splits[:-1]].sum(axis=1)  # both at [CLS]
+    out = [Found([]) for _ in range(int(encodings.owner[-1]) + 1)]
+    for row, text in enumerate(encodings.owner):
+        part, found = slice(where.first[row], where.stop[row]), out[text]
+        first, last, score, total = best_spans(begin[part], close[part], longest, most)
+        start, end = encodings.start[part][first], encodings.end[part][last]
+        found.spans += zip(score.tolist(), start.tolist(), end.tolist(), strict=True)
+        found.total = np.logaddexp(found.total, total)
+        found.none = min(found.none, none[row])
+    for found in out:
+        found.spans = sorted(found.spans, key=lambda span: (-span[0], *span[1:]))[:most]
+    return out

@@ -1,0 +1,88 @@
+"""Any number of labels a row: a sigmoid each, binary cross-entropy.
+
+The output bias starts at each label's log-odds, so that the first steps need not find out how rare labels are. A label
+is given where its probability is above a threshold of its own: at 0.5 rare labels would never be.
+"""
+
+import numpy as np
+from keras import ops
+
+from ..heads import DenseHead
+from .base import Task
+
+FEW = 5  # a threshold of its own needs so many rows with the label
+
+
+class MultiLabel(Task):
+    """Target: `values`, 0 / 1 [rows, labels]; `levels`, the names of the labels."""
+
+    name = "multilabel"
+    settles = True
+
+    @classmethod
+    def from_target(cls, target, head_options):
+        values = np.asarray(target["values"], np.float64)
+        share = (values.sum(axis=0) + 0.5) / (len(values) + 1.0)  # never 0 or 1
+        return cls({"levels": list(target["levels"]), "log_odds": np.log(share / (1.0 - share)).tolist(),
+                    "fixed": head_options["threshold"], "thresholds": [head_options["threshold"] or 0.5] * len(share)})
+
+    def targets(self, target, encodings):
+        return np.asarray(target["values"], np.float32)  # [rows, labels]
+
+    def head(self, config, head_options, dropout, seed):
+        return DenseHead(len(self.spec["levels"]), head_options["units"], dropout, seed, self.spec["log_odds"],
+                         name="head")
+
+    def loss(self, targets, outputs, head):  # [batch, labels] each -> [batch]
+        return ops.mean(ops.softplus(outputs) - targets * outputs, axis=1)
+
+    def measures(self, targets, outputs):
+        """F1 at the thresholds that are best for these rows."""
+        prob = probabilities(outputs)
+        chosen = prob > (np.asarray(self.spec["fixed"] or best_thresholds(targets, prob)))
+        return {"f_macro": macro_f1(targets, chosen), "f_micro": micro_f1(targets, chosen)}
+
+    def settle(self, targets, outputs, encodings, head):
+        if self.spec["fixed"] is None:
+            self.spec["thresholds"] = best_thresholds(targets, probabilities(outputs)).tolist()
+
+    def decode(self, outputs, encodings, a, b, head):
+        prob = probabilities(outputs.astype(np.float64))
+        return {"prob": prob, "chosen": prob > np.asarray(self.spec["thresholds"])}  # [rows, labels] each
+
+
+def probabilities(outputs):
+    return 1.0 / (1.0 + np.exp(-np.clip(outputs, -60.0, 60.0)))
+
+
+def best_thresholds(targets, prob):
+    """Of every label the threshold with the best F1 on these rows, halfway between two probabilities. Labels of few
+    rows take the one that is best for all labels together."""
+    together = _best_threshold(targets.ravel(), prob.ravel())
+    return np.array([_best_threshold(t, p) if t.sum() >= FEW else together
+                     for t, p in zip(targets.T, prob.T, strict=True)])
+
+
+def _best_threshold(targets, prob):
+    order = np.argsort(-prob, kind="stable")
+    hits = np.cumsum(targets[order])
+    f1 = 2.0 * hits / (np.arange(1, len(prob) + 1) + max(hits[-1], 1.0))
+    last = int(np.argmax(f1))  # the last row to be given the label
+    below = prob[order[last + 1]] if last + 1 < len(prob) else 0.0
+    return float((prob[order[last]] + below) / 2.0)
+
+
+def _f1(hits, given, true):
+    return 2.0 * hits / np.maximum(given + true, 1.0)
+
+
+def micro_f1(targets, chosen):
+    """Of all labels together."""
+    return float(_f1((targets * chosen).sum(), chosen.sum(), targets.sum()))
+
+
+def macro_f1(targets, chosen):
+    """The mean over the labels that are true or given somewhere."""
+    f1 = _f1((targets * chosen).sum(axis=0), chosen.sum(axis=0), targets.sum(axis=0))
+    occurs = (targets + chosen).any(axis=0)
+    return float(f1[occurs].mean()) if occurs.any() else 0.0

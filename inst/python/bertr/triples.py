@@ -1,0 +1,110 @@
+"""Triples (head, relation, tail) of texts: from characters to the tokens of encoded rows and back, and how well two
+sets of them agree. Positions of characters and tokens are 0-based, ends of characters exclusive, of tokens inclusive.
+"""
+
+import numpy as np
+
+COLUMNS = ("head_start", "head_end", "relation", "tail_start", "tail_end")
+ROOM = np.int64(2**32)  # more than any text has characters
+
+
+class Triples:
+    """What is learnt from: `tokens`, int32 [n, 5], grouped by encoded row (`splits`), and `truth`, int64 [texts'
+    triples, 6], the text and the characters of each different one. Counts of what does not fit the tokens."""
+
+    def __init__(self, tokens, splits, truth, n_lost, n_snapped):
+        self.tokens, self.splits, self.truth = tokens, splits, truth
+        self.n_lost, self.n_snapped = n_lost, n_snapped
+
+    def of(self, row):
+        return self.tokens[self.splits[row]:self.splits[row + 1]]  # [triples, 5]
+
+    def padded(self, rows):
+        """[len(rows), most triples of a row, 5], -1 where a row has fewer. The most is rounded up to a power of 2:
+        few shapes, for where shapes are compiled."""
+        counts = self.splits[np.asarray(rows) + 1] - self.splits[rows]
+        most = 1 << max(0, int(counts.max()) - 1).bit_length()
+        out = np.full((len(rows), most, 5), -1, np.int32)
+        out[np.arange(most) < counts[:, None]] = np.concatenate([self.of(row) for row in rows])
+        return out
+
+
+def to_triples(text, columns, encodings):
+    """The Triples of texts: `text` [n] and `columns` [n, 5] of characters as in COLUMNS."""
+    truth = np.unique(np.column_stack([text, columns]).astype(np.int64).reshape(-1, 6), axis=0)
+    first, last = _rows_of_texts(truth[:, 0], encodings)
+    heads, moved_heads = _tokens_of(first, last, truth[:, 1], truth[:, 2], encodings)
+    tails, moved_tails = _tokens_of(first, last, truth[:, 4], truth[:, 5], encodings)
+    moved = np.concatenate([truth[:, [0, 1, 2]][moved_heads], truth[:, [0, 4, 5]][moved_tails]])
+    which, row = _pairs(first, last)
+    inside = (heads >= 0).all(axis=1) & (tails >= 0).all(axis=1)  # [pairs of triple and row]
+    which, row = which[inside], row[inside]
+    found = np.column_stack([row, heads[inside], truth[which, 3], tails[inside]])
+    found = np.unique(found.astype(np.int64).reshape(-1, 6), axis=0)  # sorted by row
+    splits = np.searchsorted(found[:, 0], np.arange(len(encodings) + 1))
+    n_lost = len(truth) - len(np.unique(which))
+    return Triples(found[:, 1:].astype(np.int32), splits, truth, n_lost, len(np.unique(moved, axis=0)))
+
+
+def _rows_of_texts(text, encodings):
+    """For each triple's text its first encoded row, and the one after its last."""
+    if encodings.owner is None:
+        return text, text + 1
+    return np.searchsorted(encodings.owner, text), np.searchsorted(encodings.owner, text, "right")
+
+
+def _pairs(first, last):
+    """Every triple with every row of its text: (triple, row)."""
+    counts = last - first
+    which = np.repeat(np.arange(len(first)), counts)
+    return which, np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - first, counts)
+
+
+def _tokens_of(first, last, start, end, encodings):
+    """The first and last token that cover each span in each row of its text, [pairs, 2], -1 where the row does not
+    hold the whole of it; and which spans do not begin and end where tokens do, [spans]."""
+    own = np.flatnonzero(encodings.end > 0)  # neither [CLS] nor [SEP]
+    row_of = np.repeat(np.arange(len(encodings)), encodings.lengths)[own].astype(np.int64)
+    starts, ends = row_of * ROOM + encodings.start[own], row_of * ROOM + encodings.end[own]  # ascending
+    which, row = _pairs(first, last)
+    i = np.searchsorted(ends, row * ROOM + start[which], "right")  # the first token that ends behind the start
+    j = np.searchsorted(starts, row * ROOM + end[which], "left") - 1  # the last one that starts before the end
+    some = i <= j
+    which, i, j = which[some], i[some], j[some]
+    # a row that cuts a span covers less of it than all rows together
+    low, high = np.full(len(start), ROOM), np.full(len(start), -1, np.int64)
+    np.minimum.at(low, which, starts[i] % ROOM)
+    np.maximum.at(high, which, ends[j] % ROOM)
+    whole = (starts[i] % ROOM == low[which]) & (ends[j] % ROOM == high[which])
+    out = np.full((len(some), 2), -1, np.int64)
+    at = np.flatnonzero(some)[whole]
+    out[at] = np.column_stack([own[i[whole]], own[j[whole]]]) - encodings.row_splits[row[at]][:, None]
+    return out, (high >= 0) & ((low != start) | (high != end))
+
+
+def to_characters(found, encodings):
+    """From (row, triples [n, 5] of its tokens, scores [n]) of encoded rows to the triples of texts: int64 [m, 6] as
+    in `Triples.truth`, every one once, and its best score [m]; ordered by text and place."""
+    rows = np.repeat([row for row, _, _ in found], [len(s) for _, _, s in found]).astype(np.int64)
+    tokens = np.concatenate([np.zeros((0, 5), np.int64), *(t for _, t, _ in found)]).astype(np.int64)
+    scores = np.concatenate([np.zeros(0), *(s for _, _, s in found)])
+    at = encodings.row_splits[rows][:, None] + tokens
+    text = rows if encodings.owner is None else encodings.owner[rows].astype(np.int64)
+    out = np.column_stack([text, encodings.start[at[:, 0]], encodings.end[at[:, 1]], tokens[:, 2],
+                           encodings.start[at[:, 3]], encodings.end[at[:, 4]]])
+    order = np.lexsort((-scores, out[:, 3], *out[:, [5, 4, 2, 1, 0]].T))
+    out, scores = out[order], scores[order]
+    new = np.ones(len(out), bool)  # the same triple comes from neighbouring windows
+    new[1:] = (out[1:] != out[:-1]).any(axis=1)
+    return out[new], scores[new]
+
+
+def agreement(truth, found):
+    """F1, precision and recall of exact triples; NaN where there is nothing to divide by."""
+    right = len(set(map(tuple, truth.tolist())) & set(map(tuple, found.tolist())))
+    return {"f1": _share(2 * right, len(truth) + len(found)), "precision": _share(right, len(found)),
+            "recall": _share(right, len(truth))}
+
+
+def _share(part, whole):
+    return part / whole if whole else float("nan")

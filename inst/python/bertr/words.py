@@ -1,0 +1,41 @@
+"""The words of encoded texts: a word is what BERT cuts into pieces, between white space and punctuation."""
+
+import unicodedata
+
+import numpy as np
+
+PIECE_INSIDE = "##"
+
+
+def at_words(encodings, vocab, texts):
+    """`start` and `end` for rows that are whole texts: at the first piece of each word those of the whole word, else
+    (0, 0). A combining mark belongs to the word that it follows, although BERT may drop it."""
+    inside = np.array([token.startswith(PIECE_INSIDE) for token in vocab])[encodings.ids]
+    first = np.flatnonzero((encodings.end > 0) & ~inside)
+    others = np.flatnonzero(~inside)  # every row ends in one, [SEP]
+    last = others[np.searchsorted(others, first, side="right")] - 1
+    begin, stop = encodings.start[first], encodings.end[last]
+    row = np.searchsorted(encodings.row_splits, first, side="right") - 1
+    for i in np.flatnonzero(~np.array([text.isascii() for text in texts], bool)[row]):
+        text = texts[row[i]]
+        limit = begin[i + 1] if i + 1 < len(row) and row[i + 1] == row[i] else len(text)
+        while stop[i] < limit and unicodedata.category(text[stop[i]])[0] == "M":
+            stop[i] += 1
+    out = np.zeros((2, len(encodings.ids)), np.int32)
+    out[:, first] = begin, stop
+    return out
+
+
+def word_places(encodings):
+    """Where each word of each text lies among the tokens, in the order of the texts, and where each text's words begin
+    and end, [texts + 1]; `encodings` as from `at_words`, cut into windows. Of a word in several windows it is the
+    place with the most tokens on its poorer side."""
+    at = np.flatnonzero(encodings.end > 0)
+    row = np.searchsorted(encodings.row_splits, at, side="right") - 1
+    context = np.minimum(at - encodings.row_splits[row], encodings.row_splits[row + 1] - at)
+    text, start = encodings.owner[row], encodings.start[at]
+    order = np.lexsort((-context, start, text))
+    text, start = text[order], start[order]
+    new = np.append(True, (np.diff(text) > 0) | (np.diff(start) > 0))[:len(at)]
+    texts = int(encodings.owner[-1]) + 1
+    return at[order[new]], np.concatenate([[0], np.cumsum(np.bincount(text[new], minlength=texts))])

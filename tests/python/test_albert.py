@@ -1,0 +1,437 @@
+"""ALBERT against transformers + torch: states, gradients, files of both kinds, and every verb on it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+import transformers
+from conftest import make_albert
+
+from bertr import backbone as backbone_module
+from bertr import bridge, names
+from bertr.backbone import build_backbone
+from bertr.config import AlbertConfig, config_of
+from bertr.engine import Forward
+from bertr.errors import BertrError
+from bertr.heads import DenseHead
+from bertr.network import Network
+from bertr.packing import PaddedPacking
+from bertr.tasks import find_task
+from bertr.weights import canonical_tensors, huggingface_tensors, read_checkpoint, write_huggingface
+
+
+@pytest.fixture(scope="module")
+def model(albert):
+    return bridge.load(albert, {})
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def grouped(request, tmp_path_factory, spiece):
+    """(folder, torch model) of an ALBERT with one group of layers, or two."""
+    folder = tmp_path_factory.mktemp("grouped")
+    return folder, make_albert(folder, spiece, num_hidden_groups=request.param)
+
+
+def batch(vocab_size=2000):
+    rng = np.random.default_rng(5)
+    lengths, n = [12, 7, 1, 30], 30
+    mask = (np.arange(n) < np.array(lengths)[:, None]).astype(np.int32)
+    ids = (rng.integers(5, vocab_size, mask.shape) * mask).astype(np.int32)
+    return ids, ((np.arange(n) >= 5) * mask).astype(np.int32), mask
+
+
+def their_states(model, ids, segments, mask):
+    """The states of every layer, the embeddings' projected to the layers' width first."""
+    seen = []
+    hook = model.encoder.embedding_hidden_mapping_in.register_forward_hook(lambda m, i, out: seen.append(out))
+    layers = [layer for group in model.encoder.albert_layer_groups for layer in group.albert_layers]
+    hooks = [layer.register_forward_hook(lambda m, i, out: seen.append(out)) for layer in layers]
+    with torch.no_grad():
+        model(torch.tensor(ids).long(), attention_mask=torch.tensor(mask), token_type_ids=torch.tensor(segments).long())
+    for h in [hook, *hooks]:
+        h.remove()
+    return [s.numpy() for s in seen]
+
+
+# ---------------------------------------------------------------- numbers
+
+@pytest.mark.parametrize("way", ["packed", "padded", "alone"])
+def test_states_of_every_layer(grouped, way, monkeypatch):
+    if way == "padded":
+        monkeypatch.setattr(backbone_module, "packing_for", PaddedPacking)
+    folder, theirs = grouped
+    bert = build_backbone(read_checkpoint(folder))
+    forward = Forward(lambda *x: tuple(bert(*x, all_layers=True)), bert.variables)
+    inputs = batch()
+    expected = their_states(theirs.albert, *inputs)
+    assert len(expected) == 5
+    ours = [[s for s in forward(*(x[i:i + 1] for x in inputs))] for i in range(4)] if way == "alone" else None
+    ours = [np.concatenate(s) for s in zip(*ours, strict=True)] if ours else forward(*inputs)
+    for mine, his in zip(ours, expected, strict=True):
+        real = inputs[2].astype(bool)
+        np.testing.assert_allclose(mine[real], his[real], atol=1e-5, rtol=0)
+        assert not mine[~real].any()
+
+
+@pytest.mark.parametrize("pool", ["mean", "pooler"])
+def test_loss_and_every_gradient(grouped, pool):
+    """A shared block's gradient is the sum over all the layers it is used in."""
+    folder, theirs = grouped
+    theirs = theirs.albert
+    ours = build_backbone(read_checkpoint(folder))
+    ids, segments, mask = batch()
+    y = np.array([0, 2, 1, 2], np.int32)
+    kernel = np.random.default_rng(6).normal(size=(32, 3)).astype(np.float32)
+    task = find_task("classification")({"levels": ["a", "b", "c"]})
+    network = Network(ours, DenseHead(3, (), 0.0, 0), task, {"pool": pool, "pair": "joint", "long": "truncate"})
+    network.head.stack[0].kernel.assign(kernel)
+    variables = {k: v for k, (v, _) in ours._variables().items()}
+
+    @tf.function(autograph=False)
+    def loss_and_gradients():
+        loss = tf.reduce_mean(task.loss(y, network(ids, segments, mask, training=True), network.head))
+        return loss, tf.gradients(loss, [v.value for v in variables.values()])
+
+    loss, gradients = loss_and_gradients()
+    gradients = dict(zip(variables, gradients, strict=True))
+    theirs.zero_grad()
+    out = theirs(torch.tensor(ids).long(), token_type_ids=torch.tensor(segments).long(),
+                 attention_mask=torch.tensor(mask))
+    m = torch.tensor(mask)[:, :, None].float()
+    vector = (out.last_hidden_state * m).sum(1) / m.sum(1) if pool == "mean" else out.pooler_output
+    their_loss = torch.nn.functional.cross_entropy(vector @ torch.tensor(kernel), torch.tensor(y).long())
+    their_loss.backward()
+    assert abs(float(loss) - their_loss.item()) < 1e-5
+    expected = canonical_tensors({k: p.grad.numpy() for k, p in theirs.named_parameters() if p.grad is not None})
+    assert len(expected) == 7 + 16 * theirs.config.num_hidden_groups + (2 if pool == "pooler" else 0)
+    for name, gradient in expected.items():
+        mine, columns = np.asarray(tf.convert_to_tensor(gradients[name])), ours._variables()[name][1]
+        if name == "embeddings/word":  # torch keeps the padding's row at zero
+            mine, gradient = mine[1:], gradient[1:]
+        np.testing.assert_allclose(mine if columns is None else mine[..., columns], gradient, atol=1e-5, rtol=1e-4,
+                                   err_msg=name)
+
+
+# ---------------------------------------------------------------- Hugging Face files
+
+def test_every_tensor_is_read(grouped):
+    folder, theirs = grouped
+    c = read_checkpoint(folder)
+    groups = theirs.config.num_hidden_groups
+    assert c.format == "huggingface" and c.missing == {} and c.pooling == "pooler" and c.max_len == 64
+    assert c.config == AlbertConfig(2000, 32, 4, 4, 64, 64, 2, "gelu_tanh", 0.0, 0.0, 1e-12, 0.2, 12, groups)
+    assert {k: v.shape for k, v in c.tensors.items()} == names.tensor_shapes(c.config)
+    state = {k: v.numpy() for k, v in theirs.state_dict().items()}
+    for ours, name in (("embeddings/projection/kernel", "albert.encoder.embedding_hidden_mapping_in.weight"),
+                       ("mlm/transform/kernel", "predictions.dense.weight"), ("pooler/kernel", "albert.pooler.weight"),
+                       ("nsp/kernel", "sop_classifier.classifier.weight")):
+        np.testing.assert_array_equal(c.tensors[ours], state[name].T)
+    np.testing.assert_array_equal(c.tensors["mlm/bias"], state["predictions.bias"])
+    assert sum(t.size for t in c.tensors.values()) == theirs.num_parameters()
+    assert all(reason.startswith("repeats") for reason in c.unread.values())
+    again = canonical_tensors(huggingface_tensors(c.tensors))
+    assert all(np.array_equal(again[k], c.tensors[k]) for k in c.tensors)
+
+
+def test_what_is_written_opens_in_transformers(grouped, tmp_path):
+    folder, theirs = grouped
+    c = read_checkpoint(folder)
+    write_huggingface(tmp_path, c)
+    again, report = transformers.AlbertForPreTraining.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values())
+    ids, segments, mask = (torch.tensor(x).long() for x in batch())
+    with torch.no_grad():
+        a, b = (m.eval()(ids, attention_mask=mask, token_type_ids=segments) for m in (again, theirs))
+    assert torch.equal(a.prediction_logits, b.prediction_logits) and torch.equal(a.sop_logits, b.sop_logits)
+    text = "The Caf\u00e9 on the corner, they said: ``good''"
+    expected = bridge.tokenize(bridge.load(str(folder), {}), [text], None, None)["token_ids"][0].tolist()
+    assert transformers.AutoTokenizer.from_pretrained(tmp_path)(text)["input_ids"] == expected
+    back = read_checkpoint(tmp_path)
+    for field in ("config", "vocab", "tokenizer", "pooling", "max_len", "spiece"):
+        assert getattr(back, field) == getattr(c, field)
+    assert all(np.array_equal(back.tensors[k], c.tensors[k]) for k in c.tensors)
+
+
+@pytest.mark.parametrize(("change", "expected"), [
+    ({}, (True, False)), ({"do_lower_case": False}, (False, False)), ({"keep_accents": True}, (True, True))])
+def test_tokenizer_settings(albert, tmp_path, change, expected):
+    shutil.copytree(albert, tmp_path / "copy")
+    (tmp_path / "copy" / "tokenizer_config.json").write_text(json.dumps(change))
+    c = read_checkpoint(tmp_path / "copy")
+    assert (c.tokenizer["lower_case"], c.tokenizer["keep_accents"]) == expected
+    model = bridge.load(str(tmp_path / "copy"), {})
+    theirs = transformers.AlbertTokenizer.from_pretrained(tmp_path / "copy", **change)
+    texts = ["The Caf\u00e9 na\u00efve", "``so'' he SAID"]
+    assert [[i for i in row if i] for row in bridge.tokenize(model, texts, None, None)["token_ids"].tolist()] == \
+        theirs(texts)["input_ids"]
+
+
+def test_an_albert_with_a_vocabulary_has_berts_tokens(albert, tmp_path):
+    """As the Chinese ones."""
+    folder = tmp_path / "zh"
+    shutil.copytree(albert, folder)
+    (folder / "spiece.model").unlink()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "##s"]
+    (folder / "vocab.txt").write_text("\n".join(words + [f"[unused{i}]" for i in range(1993)]))
+    model = bridge.load(str(folder), {})
+    assert bridge.token_table(model, ["Thes x"], None, None)["token"] == ["[CLS]", "the", "##s", "[UNK]", "[SEP]"]
+    bridge.save(model, str(tmp_path / "saved"), "{}")
+    again = bridge.load(str(tmp_path / "saved"), {})
+    assert bridge.describe(again)["fingerprint"] == bridge.describe(model)["fingerprint"]
+
+
+def test_layers_keeps_so_many_applications(grouped):
+    folder, theirs = grouped
+    inputs, groups = batch(), theirs.config.num_hidden_groups
+    expected = their_states(theirs.albert, *inputs)
+    for keep in (1, 2):
+        c = read_checkpoint(folder, layers=keep)
+        assert (c.config.num_layers, c.config.num_groups) == (keep, 1) and c.missing == {}
+        states = build_backbone(c)(*inputs, all_layers=True)
+        real = inputs[2].astype(bool)
+        np.testing.assert_allclose(np.asarray(states[keep])[real], expected[keep][real], atol=1e-5)
+    if groups == 2:
+        with pytest.raises(BertrError, match="share their weights by 2"):
+            read_checkpoint(folder, layers=3)
+    else:
+        assert read_checkpoint(folder, layers=3).config.num_layers == 3
+
+
+# ---------------------------------------------------------------- Google files
+
+def google_tensors(model):
+    """A torch ALBERT's weights under the names of google-research/albert `modeling.py`."""
+    dense = {"attention.query": "attention_1/self/query", "attention.key": "attention_1/self/key",
+             "attention.value": "attention_1/self/value", "attention.dense": "attention_1/output/dense",
+             "ffn": "ffn_1/intermediate/dense", "ffn_output": "ffn_1/intermediate/output/dense"}
+    norms = {"attention.LayerNorm": "LayerNorm", "full_layer_layer_norm": "LayerNorm_1"}
+    rest = {"albert.encoder.embedding_hidden_mapping_in": "bert/encoder/embedding_hidden_mapping_in",
+            "albert.pooler": "bert/pooler/dense", "predictions.dense": "cls/predictions/transform/dense"}
+    state, out = {k: v.numpy() for k, v in model.state_dict().items()}, {}
+
+    def layer(theirs, google, is_norm):
+        for end, name in ((".weight", "gamma" if is_norm else "kernel"), (".bias", "beta" if is_norm else "bias")):
+            x = state[theirs + end]
+            out[f"{google}/{name}"] = x.T if name == "kernel" else x
+
+    for g in range(model.config.num_hidden_groups):
+        theirs = f"albert.encoder.albert_layer_groups.{g}.albert_layers.0."
+        google = f"bert/encoder/transformer/group_{g}/inner_group_0/"
+        for table, is_norm in ((dense, False), (norms, True)):
+            for hf, name in table.items():
+                layer(theirs + hf, google + name, is_norm)
+    for hf, name in rest.items():
+        layer(hf, name, False)
+    layer("albert.embeddings.LayerNorm", "bert/embeddings/LayerNorm", True)
+    layer("predictions.LayerNorm", "cls/predictions/transform/LayerNorm", True)
+    for kind in ("word", "position", "token_type"):
+        out[f"bert/embeddings/{kind}_embeddings"] = state[f"albert.embeddings.{kind}_embeddings.weight"]
+    out["cls/predictions/output_bias"] = state["predictions.bias"]
+    out["cls/seq_relationship/output_weights"] = state["sop_classifier.classifier.weight"]
+    out["cls/seq_relationship/output_bias"] = state["sop_classifier.classifier.bias"]
+    return out
+
+
+GOOGLE_CONFIG = {  # as albert_config.json of the second version
+    "attention_probs_dropout_prob": 0, "hidden_act": "gelu", "hidden_dropout_prob": 0, "embedding_size": 12,
+    "hidden_size": 32, "initializer_range": 0.2, "intermediate_size": 64, "max_position_embeddings": 64,
+    "num_attention_heads": 4, "num_hidden_layers": 4, "net_structure_type": 0, "gap_size": 0, "num_memory_blocks": 0,
+    "inner_group_num": 1, "down_scale_factor": 1, "type_vocab_size": 2, "vocab_size": 2000}
+
+
+def write_google(folder, model, spiece, prefix="model.ckpt-best"):
+    folder.mkdir()
+    config = {**GOOGLE_CONFIG, "num_hidden_groups": model.config.num_hidden_groups}
+    (folder / "albert_config.json").write_text(json.dumps(config))
+    (folder / "30k-clean.model").write_bytes(spiece)
+    (folder / "30k-clean.vocab").write_text("<pad>\t0\n")
+    tensors = {**google_tensors(model), "global_step": np.int64(1),
+               "bert/pooler/dense/bias/adam_m": np.zeros(32, np.float32),
+               "bert/pooler/dense/bias/lamb_v": np.zeros(32, np.float32)}
+    tf.raw_ops.SaveV2(prefix=str(folder / prefix), tensor_names=list(tensors), shape_and_slices=[""] * len(tensors),
+                      tensors=[tf.constant(x) for x in tensors.values()])
+    return folder
+
+
+@pytest.mark.parametrize("prefix", ["model.ckpt-best", "bert_model.ckpt"])
+def test_googles_files_give_the_same_model(grouped, spiece, tmp_path, prefix):
+    folder, theirs = grouped
+    google, hf = read_checkpoint(write_google(tmp_path / "google", theirs, spiece, prefix)), read_checkpoint(folder)
+    assert google.format == "google" and google.config == hf.config  # "gelu" is the tanh form there
+    assert set(google.tensors) == set(hf.tensors) and google.missing == {} and len(google.unread) == 3
+    assert all(np.array_equal(google.tensors[k], hf.tensors[k]) for k in hf.tensors)
+    assert google.spiece == spiece and google.vocab == hf.vocab
+    assert google.tokenizer == {**hf.tokenizer, "quotes": False, "keep_special": False}
+
+
+def test_of_several_checkpoints_googles_own_name_counts(albert, spiece, tmp_path):
+    theirs = transformers.AlbertForPreTraining.from_pretrained(albert)
+    folder = write_google(tmp_path / "google", theirs, spiece)
+    for path in folder.glob("model.ckpt-best*"):
+        shutil.copy(path, folder / path.name.replace("best", "100"))
+    model = bridge.load(str(folder), {})
+    assert bridge.describe(model)["tokens"] == "sentencepiece"
+    bridge.save(model, str(tmp_path / "saved"), "{}")
+    again = bridge.load(str(tmp_path / "saved"), {})
+    assert bridge.describe(again)["fingerprint"] == bridge.describe(model)["fingerprint"]
+    assert again.tokenizer.quotes is False
+
+
+def test_googles_chinese_vocabulary_is_found(albert, spiece, tmp_path):
+    theirs = transformers.AlbertForPreTraining.from_pretrained(albert)
+    folder = write_google(tmp_path / "google", theirs, spiece)
+    (folder / "30k-clean.model").unlink()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"[unused{i}]" for i in range(1995))]
+    (folder / "vocab_chinese.txt").write_text("\n".join(words))
+    c = read_checkpoint(folder)
+    assert c.vocab == words and c.spiece is None and c.tokenizer["mode"] == "wordpiece"
+
+
+# ---------------------------------------------------------------- every verb
+
+def fit(model, **options):
+    texts = [f"the {'cat' if i % 2 else 'dog'} was {'here ' * (i % 5)}" for i in range(24)]
+    target = {"codes": np.arange(24, dtype=np.int32) % 2, "levels": ["dog", "cat"]}
+    return texts, bridge.fit(model, "classification", texts, None, target, None,
+                             {"head": {}, "seed": 1, "epochs": 2, "learning_rate": 1e-3, **options}, None)
+
+
+def test_embeddings_are_those_of_transformers(albert, model):
+    texts = ["The cat sat.", "", "Something (quite) longer than the others"]
+    theirs = transformers.AlbertModel.from_pretrained(albert).eval()
+    for pool in ("mean", "pooler", "none"):
+        got = bridge.embed(model, texts, None, {"pool": pool}, None)["values"]
+        expected = []
+        for text in texts:
+            with torch.no_grad():
+                out = theirs(torch.tensor(bridge.tokenize(model, [text], None, None)["token_ids"]))
+            states = out.last_hidden_state[0].numpy()
+            expected.append({"mean": states.mean(0, keepdims=True), "pooler": out.pooler_output.numpy(),
+                             "none": states}[pool])
+        np.testing.assert_allclose(got, np.concatenate(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize("train", ["all", "head", "top:4"])
+def test_a_fit_survives_folder_and_bytes(model, train, tmp_path):
+    texts, fitted = fit(model, train=train)
+    prob = bridge.predict(fitted, texts, None, {}, None)["prob"]
+    bridge.save(fitted, str(tmp_path / "fit"), "{}")
+    for again in (bridge.load(str(tmp_path / "fit"), {}), bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None)):
+        np.testing.assert_array_equal(bridge.predict(again, texts, None, {}, None)["prob"], prob)
+        assert bridge.describe(again)["tokens"] == "sentencepiece"
+        assert bridge.describe(again)["config"] == bridge.describe(model)["config"]
+
+
+def test_shared_layers_are_one_set_of_variables(model):
+    _, fitted = fit(model)
+    shapes, pool = names.tensor_shapes(model.config), fitted.head_options["pool"]
+    assert pool == "pooler"
+    encoder = sum(int(np.prod(s)) for n, s in shapes.items() if not n.startswith(("mlm", "nsp")))
+    head = sum(int(np.prod(v.shape)) for v in fitted.network.head.trainable_variables)
+    assert fitted.facts["parameters_trained"] == encoder + head
+    assert len(fitted.network.backbone.trainable_variables) == 7 + 12 + 2  # query, key and value are one
+    trained = fitted.network.backbone.tensors()
+    assert not np.array_equal(trained["block_0/attention/query/kernel"],
+                              model.checkpoint.tensors["block_0/attention/query/kernel"])
+    assert not np.array_equal(trained["embeddings/projection/kernel"],
+                              model.checkpoint.tensors["embeddings/projection/kernel"])
+
+
+def test_upper_layers_alone_only_where_they_share_nothing(model, tmp_path, spiece):
+    with pytest.raises(BertrError, match="layers share their weights") as e:
+        fit(model, train="top:2")
+    assert e.value.code == "train" and e.value.hint
+    make_albert(tmp_path, spiece, num_hidden_groups=2)
+    two = bridge.load(str(tmp_path), {})
+    with pytest.raises(BertrError, match="layers share their weights"):
+        fit(two, train="top:1")
+    _, fitted = fit(two, train="top:2")
+    trained, before = fitted.network.backbone.tensors(), two.checkpoint.tensors
+    changed = {names.part(n) for n, x in trained.items() if not np.array_equal(x, before[n])}
+    assert changed == {"block_1", "pooler"}
+
+
+def test_dropout_differs_between_the_applications(model):
+    bert = build_backbone(model.checkpoint, dropout=0.5)
+    ids = np.array([[2, 50, 60, 3]], np.int32)
+    a, b = (np.asarray(bert(ids, ids * 0, ids * 0 + 1, training=True)) for _ in range(2))
+    assert not np.array_equal(a, b)
+
+
+def test_config_and_tokenizer_survive_as_json(model):
+    import dataclasses
+
+    fields = json.loads(json.dumps(dataclasses.asdict(model.config)))
+    assert config_of(fields) == model.config and repr(config_of(fields)) == repr(model.config)
+
+
+def test_another_tokenizer_is_another_model(albert, model, tmp_path, spiece):
+    shutil.copytree(albert, tmp_path / "copy")
+    changed = bytearray(spiece)
+    at = changed.index("\u2581the".encode())
+    changed[at + 3:at + 4] = b"q"
+    (tmp_path / "copy" / "spiece.model").write_bytes(bytes(changed))
+    other = bridge.load(str(tmp_path / "copy"), {})
+    assert bridge.describe(other)["fingerprint"] != bridge.describe(model)["fingerprint"]
+
+
+# ---------------------------------------------------------------- bad input
+
+def edit_json(path, **change):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+
+
+def roberta(folder, **files):
+    """The files of a RoBERTa as its authors publish it, without a tokenizer.json."""
+    (folder / "spiece.model").unlink()
+    edit_json(folder / "config.json", model_type="roberta", architectures=["RobertaForMaskedLM"])
+    (folder / "vocab.json").write_text("{}")
+    (folder / "merges.txt").write_text("")
+
+
+def only_tokenizer_json(folder):
+    (folder / "spiece.model").unlink()
+    (folder / "tokenizer.json").write_text('{"model": {"type": "Unigram", "vocab": []}}')
+
+
+def no_weights_distilbert(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    edit_json(folder / "config.json", model_type="distilbert")
+
+
+DAMAGE = {
+    "several blocks a layer": (lambda f: edit_json(f / "config.json", inner_group_num=2), "'inner_group_num' is 2"),
+    "groups of unlike size": (lambda f: edit_json(f / "config.json", num_hidden_groups=3), "not a multiple of num_hid"),
+    "too many groups": (lambda f: edit_json(f / "config.json", num_hidden_groups=2),
+                        "not those of an ALBERT with 4 layers: 16 of .* first is 'encoder.albert_layer_groups.1"),
+    "another width": (lambda f: edit_json(f / "config.json", embedding_size=10), "2000 x 12, .* asks for 2000 x 10"),
+    "only tokenizer.json": (only_tokenizer_json, "has no spiece.model"),
+    "damaged spiece.model": (lambda f: (f / "spiece.model").write_bytes(b"x" * 99), "SentencePiece model could not be"),
+    "empty spiece.model": (lambda f: (f / "spiece.model").write_bytes(b""), "SentencePiece model could not be"),
+    "roberta": (roberta, "type 'roberta', which is not BERT"),
+    "distilbert with a pickle": (no_weights_distilbert, "type 'distilbert', which is not BERT"),
+    "xlm-roberta": (lambda f: edit_json(f / "config.json", model_type="xlm-roberta"), "type 'xlm-roberta'"),
+    "electra": (lambda f: edit_json(f / "config.json", model_type="electra"), "type 'electra'"),
+    "by architecture": (lambda f: edit_json(f / "config.json", model_type=None, architectures=["DistilBertModel"]),
+                        "type 'DistilBert'"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_folder_is_one_sentence(albert, tmp_path, case):
+    damage, message = DAMAGE[case]
+    folder = tmp_path / "copy"
+    shutil.copytree(albert, folder)
+    damage(folder)
+    with pytest.raises(BertrError, match=message) as e:
+        read_checkpoint(folder)
+    assert "\n" not in str(e.value) and e.value.hint
+
+
+def test_characters_are_not_for_albert(albert):
+    with pytest.raises(BertrError, match="only knows the pieces"):
+        bridge.load(albert, {"tokens": "characters"})
+    assert bridge.load(albert, {"lower_case": False}).tokenizer.lower_case is False

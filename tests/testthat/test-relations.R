@@ -1,0 +1,183 @@
+triples <- function(text, ..., relation = "r") {
+  spans <- list(...) # head and tail, in turn
+  at <- lapply(spans, function(span) regexpr(span, text, fixed = TRUE)[[1]])
+  h <- seq(1, length(spans), by = 2)
+  tibble::tibble(head = unlist(spans[h]), head_start = unlist(at[h]), head_end = unlist(at[h]) + nchar(head) - 1L,
+    relation = relation, tail = unlist(spans[h + 1]), tail_start = unlist(at[h + 1]),
+    tail_end = unlist(at[h + 1]) + nchar(tail) - 1L)
+}
+
+zoo <- function() {
+  data <- expand.grid(x = c("cat", "dog", "old fish"), y = c("bird", "red fox", "Ziegenb\u00f6ckchen"),
+    v = c("eats", "likes", "is near"), stringsAsFactors = FALSE)
+  data$text <- paste0("\U0001F600 The ", data$x, " ", data$v, " the ", data$y, ".")
+  data$relations <- lapply(seq_len(nrow(data)), function(i) {
+    d <- data[i, ]
+    if (d$v == "is near") NULL else triples(d$text, d$x, d$y, relation = d$v)
+  })
+  none <- vapply(data$relations, is.null, NA)
+  data$relations[none] <- list(triples("a b", "a", "b")[0, ])
+  tibble::as_tibble(data)
+}
+
+zoo_fit <- function() {
+  if (is.null(once$zoo)) {
+    once$zoo <- quick_fit(relations ~ text, zoo(), validation = zoo()[1:9, ], train = "all", epochs = 25)
+  }
+  once$zoo
+}
+
+outcome <- function(relations, text = "Ada met Bob.", ...) {
+  data <- tibble::tibble(text = text, relations = relations)
+  triple_outcome(list(text = "text", outcome = "relations"), data, "data", NULL)
+}
+
+one <- function(...) {
+  out <- triples("Ada met Bob.", "Ada", "Bob", relation = "met")
+  changes <- list(...)
+  out[names(changes)] <- changes
+  list(out)
+}
+
+test_that("a list-column of triples means relations", {
+  data <- zoo()
+  spec <- read_formula(relations ~ text, data)
+  expect_identical(spec[c("task", "outcome")], list(task = "relations", outcome = "relations"))
+  data$other <- lapply(data$text, function(x) data.frame(start = 1, end = 2, label = "x"))
+  expect_false(holds_triples(data$other))
+  expect_error(read_formula(text ~ relations, data), "must be text", class = "bertr_error_text")
+  expect_error(triple_outcome(list(text = c("text", "x"), outcome = "relations"), data, "data", NULL),
+    "one text column", class = "bertr_error_pairs")
+})
+
+test_that("triples become tibbles a row, none and missing ones told apart", {
+  out <- outcome(list(triples("Ada met Bob.", "Ada", "Bob", "Bob", "Ada"), NULL, NA, data.frame(), one()[[1]]))
+  expect_identical(lengths(out) > 0, c(TRUE, FALSE, FALSE, TRUE, TRUE))
+  expect_identical(is_missing(out), c(FALSE, TRUE, TRUE, FALSE, FALSE))
+  expect_identical(out[[1]]$tail_start, c(9L, 1L))
+  expect_identical(nrow(out[[4]]), 0L)
+  expect_identical(out[[5]]$relation, "met")
+  expect_identical(out[[5]]$row, 5L)
+  bare <- outcome(list(one()[[1]][triple_columns]))
+  expect_identical(bare[[1]][triple_columns], out[[5]][triple_columns])
+  expect_identical(outcome(one(relation = factor("met"), head_start = 1)), outcome(one()))
+})
+
+test_that("what cannot be a triple is told with its rows", {
+  fails <- function(relations, message, code = "span", ...) {
+    expect_error(outcome(relations, ...), message, class = paste0("bertr_error_", code))
+  }
+  fails(c(one(), list("x", 1:3)), "does not hold data frames in rows 2, 3", "shape")
+  fails(c(one(), list(data.frame(relation = "a", head_start = 1))), "lack .*head_end.* in row 2", "shape")
+  fails(one(head_start = "1"), "not numbers in row 1", "shape")
+  fails(c(one(), one(relation = NA_character_)), "relation that is NA in row 2", "relation")
+  fails(one(head_end = NA_real_), "head that are not whole numbers in row 1")
+  fails(one(tail_start = 9.5), "tail that are not whole numbers in row 1")
+  fails(c(one(), one(tail_end = 13)), "tail that lies outside its text in row 2")
+  fails(one(head_start = 0), "outside its text in row 1")
+  fails(one(tail_end = 2), "outside its text in row 1")
+  fails(c(one(), one(head_start = 2, head = "{Ada}")), "not the text at its positions in row 2")
+  expect_error(outcome(one(head_end = 2, head = "{Ada}")), "says \"\\{Ada\\}\", but there is \"Ad\"")
+  expect_silent(outcome(one(head = NA_character_)))
+  expect_silent(outcome(one(head_start = 99), text = NA_character_))
+})
+
+test_that("relations are learnt by name, and unknown ones refused", {
+  spec <- list(text = "text", outcome = "relations")
+  settled <- settle_triples(spec, outcome(c(one(), one(relation = "Met"))), speaker(FALSE), NULL)
+  expect_identical(settled$spec$levels, c("Met", "met"))
+  expect_error(match_triples(settled$spec, outcome(c(one(), one(relation = "saw"))), "new_data", NULL),
+    "`new_data` has 1 relation not seen in training, \"saw\", in row 2", class = "bertr_error_unknown_label")
+  expect_error(settle_triples(spec, outcome(list(data.frame())), speaker(FALSE), NULL), "No row holds a relation",
+    class = "bertr_error_no_relations")
+  expect_identical(triple_strata(outcome(c(one(), list(data.frame()), one(), one(relation = "a")))), c(1L, 2L, 1L, 3L))
+})
+
+test_that("positions cross from 0, ends exclusive", {
+  spec <- list(levels = c("a", "met"))
+  target <- triple_target(spec, outcome(c(list(data.frame()), one())))
+  expect_identical(target, list(text = list(1L), relation = list(1L), head_start = list(0L), head_end = list(3L),
+    tail_start = list(8L), tail_end = list(11L), levels = list("a", "met")))
+})
+
+test_that("measures are those counted by hand", {
+  spec <- list(levels = c("met", "saw", "x"))
+  truth <- outcome(list(triples("Ada met Bob.", "Ada", "Bob", "Bob", "Ada", relation = c("met", "saw")),
+    one()[[1]], data.frame()))
+  result <- list(count = c(2L, 1L), head = c("Ada", "Ada", "Bob"), head_start = c(1L, 1L, 9L),
+    head_end = c(3L, 3L, 11L), relation = c(0L, 1L, 0L), tail = c("Bob", "Bob", "Ada"), tail_start = c(9L, 9L, 1L),
+    tail_end = c(11L, 11L, 3L), score = c(1, 1, 1))
+  last <- list(count = 1L, head = "Ada", head_start = 1L, head_end = 3L, relation = 1L, tail = "Bob", tail_start = 9L,
+    tail_end = 11L, score = 1)
+  out <- triple_metrics(spec, truth, list(result, last))
+  value <- function(metric, relation) out$.estimate[out$.metric == metric & out$relation %in% relation]
+  expect_identical(out$.estimator, rep(c("micro", "binary"), c(3, 9)))
+  expect_equal(c(value("precision", NA), value("recall", NA), value("f_meas", NA)), c(1 / 4, 1 / 3, 2 / 7))
+  expect_equal(c(value("precision", "met"), value("recall", "met"), value("f_meas", "met")), c(1 / 2, 1 / 2, 1 / 2))
+  expect_equal(c(value("precision", "saw"), value("recall", "saw"), value("f_meas", "saw")), c(0, 0, 0))
+  expect_true(all(is.na(c(value("precision", "x"), value("recall", "x"), value("f_meas", "x")))))
+  # far into a text, positions are not written as 1e+05
+  far <- one(head_start = 100000, head_end = 100002, tail_start = 100004, tail_end = 100006, head = "Ada", tail = "Bob")
+  truth <- outcome(far, paste0(strrep("a", 99999), "Ada Bob"))
+  last$relation <- 0L
+  last[triple_places] <- list(100000L, 100002L, 100004L, 100006L)
+  expect_equal(triple_metrics(list(levels = "met"), truth, list(last))$.estimate, rep(1, 6))
+})
+
+test_that("a fit finds triples in characters, and its predictions can be learnt from", {
+  data <- zoo()
+  fit <- zoo_fit()
+  expect_output(print(fit), "relations of 2 kinds: relations ~ text")
+  expect_gt(fit$history$val_f1[[25]], 0.9)
+  out <- bert_predict(fit, c(data$text, NA))
+  expect_identical(nrow(out), nrow(data) + 1L)
+  expect_null(out$.pred_relations[[nrow(out)]])
+  names <- c("head", "head_start", "head_end", "relation", "tail", "tail_start", "tail_end", "score")
+  for (i in seq_len(nrow(data))) {
+    found <- out$.pred_relations[[i]]
+    expect_identical(names(found), names)
+    expect_identical(substring(data$text[[i]], found$head_start, found$head_end), found$head)
+    expect_identical(substring(data$text[[i]], found$tail_start, found$tail_end), found$tail)
+  }
+  result <- bert_evaluate(fit, data[1:9, ])
+  expect_equal(result$.estimate[[1]], fit$history$val_f1[[25]])
+  data$relations <- out$.pred_relations[seq_len(nrow(data))]
+  fed <- bert_evaluate(fit, data)
+  expect_identical(fed$.estimate[1:3], c(1, 1, 1))
+  again <- quick_fit(relations ~ text, data, train = "all", epochs = 1)
+  expect_identical(again$spec$levels, fit$spec$levels)
+})
+
+test_that("a fit is kept in a folder and in an object, chunks change nothing", {
+  data <- zoo()
+  fit <- zoo_fit()
+  out <- bert_predict(fit, data)
+  folder <- withr::local_tempfile()
+  bert_save(fit, folder)
+  expect_equal(bert_predict(bert_load(folder), data), out, tolerance = 1e-6)
+  file <- withr::local_tempfile()
+  saveRDS(fit, file)
+  kept <- readRDS(file)
+  kept$handle <- new_handle(NULL)
+  expect_equal(bert_predict(kept, data), out, tolerance = 1e-6)
+  local_chunk_size(7)
+  expect_equal(bert_predict(fit, data), out, tolerance = 1e-5)
+  data$relations <- out$.pred_relations
+  expect_identical(bert_evaluate(fit, data)$.estimate[[1]], 1)
+})
+
+test_that("the other model, and what does not fit the tokens, is told", {
+  data <- zoo()
+  data$relations[[1]] <- triples(data$text[[1]], "at", "bird", relation = "eats")
+  fit <- function(verbose) {
+    bert_fit(the_model(), relations ~ text, data, head = bert_head(relations = "subject_first"), epochs = 1, seed = 1,
+      verbose = verbose)
+  }
+  expect_message(fitted <- fit(TRUE), "1 span does not begin and end where tokens do, and was learnt as the tokens")
+  expect_identical(names(bert_predict(fitted, data)), ".pred_relations")
+  long <- paste("Ada", strrep("word ", 400), "Bob")
+  data <- tibble::tibble(text = c(long, "Ada met Bob"), relations = list(triples(long, "Ada", "Bob"),
+    triples("Ada met Bob", "Ada", "Bob")))
+  expect_message(bert_fit(the_model(), relations ~ text, data, epochs = 1, seed = 1),
+    "1 of 2 relations cannot be learnt")
+})
