@@ -24,7 +24,7 @@
 #' round(attention["6", "1", , ], 2)
 #' plot(attention, layer = 6)
 #'
-#' # the word each word looks at most
+#' # the strongest looks of one head
 #' table <- as_tibble(bert_attention(model, "The cat was tired.", layer = 2, head = 3))
 #' table[order(-table$attention), ]
 #' @export
@@ -87,7 +87,7 @@ plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
   heads <- if (is.null(head)) names$head else one_of(head, names$head, "head")
   looked <- apply(unclass(x)[layer, heads, , , drop = FALSE], 3:4, mean)
   n <- nrow(looked)
-  old <- graphics::par(mar = c(1, 6, 6, 1), las = 2)
+  old <- graphics::par(mar = c(3, 6, 6, 1), las = 2)
   on.exit(graphics::par(old))
   # as a matrix is read: the first token above
   looked <- t(looked)[, rev(seq_len(n)), drop = FALSE]
@@ -95,7 +95,7 @@ plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
   graphics::axis(3, seq_len(n), names$to)
   graphics::axis(2, rev(seq_len(n)), names$from)
   what <- if (length(heads) > 1) paste("mean of", length(heads), "heads") else paste("head", heads)
-  graphics::title(paste0("layer ", layer, ", ", what), line = 4.5)
+  graphics::mtext(paste0("layer ", layer, ", ", what), 1, line = 1, las = 1)
   invisible(x)
 }
 

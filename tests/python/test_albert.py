@@ -76,6 +76,19 @@ def test_states_of_every_layer(grouped, way, monkeypatch):
         assert not mine[~real].any()
 
 
+def test_attention_of_every_layer(grouped):
+    folder, _ = grouped
+    theirs = transformers.AlbertModel.from_pretrained(folder, attn_implementation="eager").eval()
+    ids, segments, mask = batch()
+    with torch.no_grad():
+        expected = theirs(torch.tensor(ids).long(), attention_mask=torch.tensor(mask),
+                          token_type_ids=torch.tensor(segments).long(), output_attentions=True).attentions
+    ours = np.asarray(build_backbone(read_checkpoint(folder)).attention(ids, segments, mask, (1, 2, 3, 4)))
+    for row, n in enumerate(mask.sum(axis=1)):
+        for mine, his in zip(ours[row], expected, strict=True):
+            np.testing.assert_allclose(mine[:, :n, :n], his[row, :, :n, :n].numpy(), atol=1e-5)
+
+
 @pytest.mark.parametrize("pool", ["mean", "pooler"])
 def test_loss_and_every_gradient(grouped, pool):
     """A shared block's gradient is the sum over all the layers it is used in."""

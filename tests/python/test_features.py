@@ -12,6 +12,7 @@ from bertr import backbone as backbone_module
 from bertr import bridge
 from bertr.errors import BertrError
 from bertr.packing import PaddedPacking
+from bertr.tasks import TASKS
 
 
 @pytest.fixture
@@ -97,6 +98,34 @@ def test_a_cut_model_has_only_its_layers(tiny, sentences, tmp_path, train):
     for back in (bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None), bridge.load(str(tmp_path / "fit"), {})):
         assert bridge.describe(back)["config"]["num_layers"] == 2
         assert np.array_equal(bridge.predict(back, sentences[0], None, {}, None)["prob"], expected)
+
+
+TEXTS = ["the cat eats", "the dog runs", "the sun shines", "the cat sleeps on the red moon"]
+TARGETS = {
+    "classification": {"codes": [0, 1, 0, 1], "levels": ["cat", "dog"]},
+    "multilabel": {"values": [[1, 0], [0, 1], [1, 1], [0, 0]], "levels": ["cat", "dog"]},
+    "regression": {"values": [[1.0], [2.0], [1.5], [0.0]], "outputs": ["y"]},
+    "entities": {"row": [0], "start": [4], "end": [7], "code": [0], "levels": ["animal"]},
+    "span": {"start": [4] * 4, "end": [7] * 4, "contexts": TEXTS, "golds": [t[4:7] for t in TEXTS],
+             "gold_counts": [1] * 4},
+    "relations": {"text": np.array([0]), "relation": np.array([0]), "levels": ["does"],
+                  "head_start": np.array([4]), "head_end": np.array([7]), "tail_start": np.array([8]),
+                  "tail_end": np.array([12])},
+    "mlm": {"pairs": False},
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_runs_on_lower_layers(tiny, task):
+    model = bridge.load(tiny, {"layers": 2})
+    target = {k: np.array(v) if k in ("values", "codes") else v for k, v in TARGETS[task].items()}
+    fitted = bridge.fit(model, task, TEXTS, None, target, None, {"head": {}, "seed": 1, "epochs": 1}, None)
+    assert len(fitted.network.backbone.blocks) == 2
+    expected = bridge.embed(fitted, TEXTS, None, {}, None)["values"]
+    (scorer,) = fitted.model.scorers.values()
+    assert blocks_in(scorer.forward.function) == {0, 1}
+    back = bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None)
+    assert np.array_equal(bridge.embed(back, TEXTS, None, {}, None)["values"], expected)
 
 
 def test_a_cut_model_gives_the_states_of_that_layer(tiny, theirs):
