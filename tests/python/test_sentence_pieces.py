@@ -116,6 +116,7 @@ def test_places_give_the_text_of_the_piece(tokenizer, english, strange):
     texts = english[::3] + strange
     got = tokenizer.encode(texts, max_len=10**6, offsets=True)
     exact = 0
+    assert [tokenizer._trace(t)[0] for t in texts] == [tokenizer._normalise(t) for t in texts]
     for r, text in enumerate(texts):
         inner = range(got.row_splits[r] + 1, got.row_splits[r + 1] - 1)
         last, plain = 0, text.isascii() and text.isprintable() and "'" not in text and "`" not in text
