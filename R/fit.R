@@ -17,7 +17,8 @@
 #' which they were. `~ a + b`, texts that follow each other, adds BERT's second task: half of the first texts get
 #' another row's second text, and the model learns which. Long single texts are read whole, in several pieces. The
 #' heads the model was pre-trained with are trained further; where it has none, as the default, new ones are started
-#' (that for words with the frequencies of your words), which needs many texts to become good. The fit can be given
+#' (that for words from the frequencies of your words and the word vectors as they are), which takes many texts to
+#' become good. The fit can be given
 #' to `bert_fit()` as the `model` of another task, and to [bert_fill_mask()]; [bert_save()] writes its heads as
 #' Hugging Face's tools read them.
 #'

@@ -75,12 +75,11 @@ class MaskedLanguage(Task):
         self.trained_before = head.attach(backbone.embeddings, tensors)
 
     def start_rows(self, head, targets, rng):
-        """Needs no features: the bias of a new head begins as the words' frequencies, which Adam's small steps would
-        take thousands to reach."""
+        """None: the start of a new head needs no features."""
         if not self.trained_before:
             counts = np.bincount(targets, minlength=self.words.size)
             counts[self.words.special] = 0
-            head.output_bias.assign(np.log((counts + 1.0) / (counts + 1.0).sum()))
+            head.start(counts)
 
     def loss(self, targets, outputs, head):  # [batch, asked, 2], [batch, length, hidden] -> [batch]
         """The mean of both losses over the batch is BERT's: of words over all words, of pairs over all pairs."""
