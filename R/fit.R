@@ -16,11 +16,10 @@
 #' epoch; 80 % of them are hidden behind `[MASK]`, 10 % replaced by a random token, 10 % left; and the model learns
 #' which they were. `~ a + b`, texts that follow each other, adds BERT's second task: half of the first texts get
 #' another row's second text, and the model learns which. Long single texts are read whole, in several pieces. The
-#' heads the model was pre-trained with are trained further; where it has none, as the default, new ones are started
-#' (that for words from the frequencies of your words and the word vectors as they are), which takes many texts to
-#' become good. The fit can be given
-#' to `bert_fit()` as the `model` of another task, and to [bert_fill_mask()]; [bert_save()] writes its heads as
-#' Hugging Face's tools read them.
+#' heads the model was pre-trained with are trained further. Where it has none, as the default, new ones are started,
+#' that for words from the word vectors and the frequencies of your words: it takes many texts to become good. The fit
+#' can be given to `bert_fit()` as the `model` of another task, and to [bert_fill_mask()]; [bert_save()] writes the
+#' heads it has trained as Hugging Face's tools read them.
 #'
 #' @param model A model from [bert_load()], or a fit, of any task: its encoder is trained further.
 #' @param formula `label ~ text` for single texts, `label ~ a + b` for pairs. A factor, character or
@@ -39,7 +38,8 @@
 #' @param max_len Longest text in tokens, the special ones included: longer ones are cut, and said so.
 #'   At most the model's positions (512 for BERT). `NULL` (default) takes the
 #'   length recommended for the model.
-#' @param task Name of the task, `"classification"` or `"mlm"` (for `~ text`). `NULL` (default) infers it from the formula.
+#' @param task Name of the task, `"classification"` or `"mlm"` (for `~ text`). `NULL` (default) infers it from the
+#'   formula.
 #' @param control Further settings from [bert_control()].
 #' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
 #'   random one, which `set.seed()` controls.

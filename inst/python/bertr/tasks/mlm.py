@@ -33,6 +33,9 @@ class MaskedLanguage(Task):
         if BACKEND != "tensorflow":
             raise BertrError("backend", "Hidden words are trained on TensorFlow only.",
                              "Unset KERAS_BACKEND and restart R.")
+        if head_options["pair"] != "joint":
+            raise BertrError("pairs", "Whether a text follows another is read off both of them together.",
+                             'Leave `pair` of bert_head() at "joint".')
         return cls({"pairs": bool(target["pairs"]), "whole_words": head_options["whole_words"]})
 
     @property
