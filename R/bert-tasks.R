@@ -72,8 +72,8 @@
 #' 80 % of them are hidden behind `[MASK]`, 10 % replaced by a random token, 10 % left; and the model learns which they
 #' were. `~ a + b`, texts that follow each other, adds BERT's second task: half of the first texts get another row's
 #' second text, and the model learns which. Long single texts are read whole, in several pieces. The heads that the
-#' model was pre-trained with are trained further; where it has none, as the default model, new ones are started, which
-#' need many texts to become good. The fit can be the `model` of another fit, and [bert_fill_mask()] fills masks with it;
+#' model was pre-trained with are trained further; where it has none, as the default model, new ones are started,
+#' that for words from the word vectors and the frequencies of your words: it takes many texts to become good. The fit can be the `model` of another fit, and [bert_fill_mask()] fills masks with it;
 #' [bert_save()] writes its heads as Hugging Face's tools read them.
 #'
 #' Measured, of words hidden at random, the same ones every time: `accuracy`, `mn_log_loss` and `perplexity`, for two text

@@ -10,6 +10,7 @@ import transformers
 from conftest import VOCAB, WORDS, language
 
 from bertr import bridge, fitting
+from bertr.errors import BertrError
 from bertr.tasks.mlm import MaskedLanguage
 from bertr.weights import canonical_tensors
 
@@ -20,7 +21,7 @@ def model(pretrained):
 
 
 def task_of(pairs=False, whole_words=False):
-    return MaskedLanguage.from_target({"pairs": pairs}, {"whole_words": whole_words})
+    return MaskedLanguage.from_target({"pairs": pairs}, {"whole_words": whole_words, "pair": "joint"})
 
 
 def fit(model, a, b=None, validation=None, **options):
@@ -107,8 +108,10 @@ def test_an_easy_language_is_learnt(model, tiny):
         assert fitted.history["val_accuracy"][-1] > 0.6
         sums = bridge.judge(fitted, language(40, seed=9), None, {}, None)["sums"]
         assert sums["nll"] / sums["words"] == pytest.approx(fitted.history["val_loss"][-1], rel=1e-5)
-    answers = bridge.fill_mask(fitted, ["the a cat [MASK] bird fish"], None, {"top": 1}, None)
-    assert answers["token"] == ["dog"] and answers["text"] == ["the a cat dog bird fish"]
+    words = WORDS[:24]
+    asked = [" ".join("[MASK]" if i == 3 else words[(k + i) % 24] for i in range(6)) for k in range(24)]
+    answers = bridge.fill_mask(fitted, asked, None, {"top": 1}, None)["token"]
+    assert np.mean([answer == words[(k + 3) % 24] for k, answer in enumerate(answers)]) > 0.6
 
 
 def test_a_new_head_begins_with_the_frequencies_of_the_words(tiny):
@@ -123,6 +126,11 @@ def test_masks_follow_the_seed(model):
     runs = [fit(model, language(30), epochs=2, seed=seed).history["loss"] for seed in (4, 4, 5)]
     assert runs[0] == runs[1] != runs[2]
     assert fit(model, language(9), head={"whole_words": True}, epochs=1).task.spec["whole_words"]
+
+
+def test_pairs_are_read_together_only(model):
+    with pytest.raises(BertrError, match="both of them together"):
+        fit(model, language(9), language(9), head={"pair": "cosine"})
 
 
 def test_texts_with_nothing_to_hide(model):

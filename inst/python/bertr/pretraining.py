@@ -4,6 +4,7 @@ Source: Devlin et al. 2019; google-research/bert `run_pretraining.py`.
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from .errors import BertrError
@@ -50,12 +51,19 @@ class PretrainingHead(keras.layers.Layer):
                 variable.assign(tensors[name])
         return "mlm/bias" in tensors
 
+    def start(self, counts):
+        """A new head for words: the states as they are are compared with the word table, and the bias is the words'
+        frequencies, which Adam's small steps would take thousands to reach. `counts` [vocabulary]."""
+        self.transform_kernel.assign(self.transform_kernel + ops.eye(self.config.hidden_size))
+        self.output_bias.assign(np.log((counts + 1.0) / (counts + 1.0).sum()))
+
     def call(self, states, training=False):
         return states
 
     def words(self, states):  # [n, hidden] -> logits [n, vocabulary]
         x = self.norm(self.activation(dense(states, self.transform_kernel, self.transform_bias)))
-        return ops.einsum("nh,vh->nv", x, self.table()) + self.output_bias
+        # transposed before and after: the table is far larger than what goes in and comes out
+        return ops.transpose(ops.matmul(self.table(), ops.transpose(x))) + self.output_bias
 
     def follows(self, first):  # states of [CLS] [n, hidden] -> logits [n, 2]: is next, is random
         pooled = ops.tanh(dense(first, self.pooler_kernel, self.pooler_bias))

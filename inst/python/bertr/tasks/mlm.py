@@ -33,6 +33,9 @@ class MaskedLanguage(Task):
         if BACKEND != "tensorflow":
             raise BertrError("backend", "Hidden words are trained on TensorFlow only.",
                              "Unset KERAS_BACKEND and restart R.")
+        if head_options["pair"] != "joint":
+            raise BertrError("pairs", "Whether a text follows another is read off both of them together.",
+                             'Leave `pair` of bert_head() at "joint".')
         return cls({"pairs": bool(target["pairs"]), "whole_words": head_options["whole_words"]})
 
     @property
@@ -75,12 +78,11 @@ class MaskedLanguage(Task):
         self.trained_before = head.attach(backbone.embeddings, tensors)
 
     def start_rows(self, head, targets, rng):
-        """Needs no features: the bias of a new head begins as the words' frequencies, which Adam's small steps would
-        take thousands to reach."""
+        """None: the start of a new head needs no features."""
         if not self.trained_before:
             counts = np.bincount(targets, minlength=self.words.size)
             counts[self.words.special] = 0
-            head.output_bias.assign(np.log((counts + 1.0) / (counts + 1.0).sum()))
+            head.start(counts)
 
     def loss(self, targets, outputs, head):  # [batch, asked, 2], [batch, length, hidden] -> [batch]
         """The mean of both losses over the batch is BERT's: of words over all words, of pairs over all pairs."""
