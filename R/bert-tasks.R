@@ -1,83 +1,89 @@
 #' What a fit can learn
 #'
-#' The left-hand side of the formula of [bert_fit()] says the task. What [bert_predict()] gives has the shape of what was
-#' learnt from and can be learnt from again. Positions count characters from 1, both ends included, so that
-#' `substr(text, start, end)` gives the part of the text. `train`, `head`, `control` and `validation` work alike for all.
+#' The left-hand side of the formula of [bert_fit()] says the task. What [bert_predict()] gives has the shape of
+#' what was learnt from and can be learnt from again. Positions count characters from 1, both ends included, so
+#' that `substr(text, start, end)` gives the part of the text. `train`, `head`, `control` and `validation` work
+#' alike for all.
 #'
 #' @section Classification, `label ~ text`:
 #' A factor, character or logical column; two text columns, `label ~ a + b`, are read as a pair. Factor levels keep
-#' their order, characters are sorted in the same way in every locale, levels without rows are dropped. Without dense
-#' layers of your own the classifier starts as the nearest class mean, so that few rows suffice (Qi et al. 2018).
+#' their order, characters are sorted in the same way in every locale, levels without rows are dropped. Without
+#' dense layers of your own the classifier starts as the nearest class mean, so that few rows suffice (Qi et al.
+#' 2018).
 #'
 #' Predicted: `.pred_class`, a factor with the training levels, and a double column `.pred_<level>` a level, the
 #' probabilities, which add up to 1; `type = "class"` gives only the first, `"prob"` only the others. Measured:
-#' `accuracy`; `kap`, Cohen's kappa; `f_meas`, the mean over the classes of F1 (0 for a class never predicted right);
-#' `mn_log_loss`, the mean negative log-probability of the true class.
+#' `accuracy`; `kap`, Cohen's kappa; `f_meas`, the mean over the classes of F1 (0 for a class never predicted
+#' right); `mn_log_loss`, the mean negative log-probability of the true class.
 #'
 #' @section Several labels, `cbind(toxic, insult) ~ text`:
-#' Logical or 0-1 columns, or a list-column of character vectors (`character()` for no label). The outputs start at the
-#' labels' log-odds. A label is given where its probability is above its threshold, which [bert_control()] can fix.
+#' Logical or 0-1 columns, or a list-column of character vectors (`character()` for no label). The outputs start at
+#' the labels' log-odds. A label is given where its probability is above its threshold, which [bert_control()] can
+#' fix.
 #'
-#' Predicted: a logical column `.pred_<label>` a label, or, for a fit on a list-column, one list-column `.pred_labels`;
-#' with `type = "prob"` the probabilities. Measured: `f_meas` as the mean over the labels that occur or are predicted
-#' (`macro`) and of all labels together (`micro`); `precision` and `recall` of all together; `accuracy`, the share of
-#' rows with every label right; `mn_log_loss`.
+#' Predicted: a logical column `.pred_<label>` a label, or, for a fit on a list-column, one list-column
+#' `.pred_labels`; with `type = "prob"` the probabilities. Measured: `f_meas` as the mean over the labels that
+#' occur or are predicted (`macro`) and of all labels together (`micro`); `precision` and `recall` of all together;
+#' `accuracy`, the share of rows with every label right; `mn_log_loss`.
 #'
 #' @section Numbers, `score ~ text` or `cbind(valence, arousal) ~ text`:
-#' The loss is the squared error in units of the outcomes' standard deviations. With `bert_head(pair = "cosine")` the
-#' outcome of a pair is read off the cosine of the vectors of its two texts, each encoded by itself (Reimers and Gurevych
-#' 2019).
+#' The loss is the squared error in units of the outcomes' standard deviations. With `bert_head(pair = "cosine")`
+#' the outcome of a pair is read off the cosine of the vectors of its two texts, each encoded by itself (Reimers
+#' and Gurevych 2019).
 #'
-#' Predicted, in the unit of the outcome: `.pred`, or `.pred_<outcome>` for each of several. Measured: `rmse`, `mae`,
-#' `rsq` (squared correlation), `pearson` and `spearman` correlations; with several outcomes a column `.outcome` tells
-#' which.
+#' Predicted, in the unit of the outcome: `.pred`, or `.pred_<outcome>` for each of several. Measured: `rmse`,
+#' `mae`, `rsq` (squared correlation), `pearson` and `spearman` correlations; with several outcomes a column
+#' `.outcome` tells which.
 #'
 #' @section Entities and parts of speech, `entities ~ text`:
-#' A list-column of data frames with the columns `start`, `end` and `label`, none of which overlap; one without rows says
-#' that a text has none. [read_conll()] and [bert_entities()] make such columns. An entity that begins or ends inside
-#' a word is learnt as the whole word; long texts are read in windows that overlap. `bert_head(crf = TRUE)` scores
-#' whole sequences of labels. The learning rate is twice that of other tasks; with `train = "head"` it is 5e-3.
+#' A list-column of data frames with the columns `start`, `end` and `label`, none of which overlap; one without
+#' rows says that a text has none. [read_conll()] and [bert_entities()] make such columns. An entity that begins or
+#' ends inside a word is learnt as the whole word; long texts are read in windows that overlap. `bert_head(crf =
+#' TRUE)` scores whole sequences of labels. The learning rate is twice that of other tasks; with `train = "head"`
+#' it is 5e-3.
 #'
-#' Predicted: `.pred_entities`, a list of tibbles `start`, `end`, `label`, `text` and `score`, the probability that just
-#' these words are labelled so; NULL where the text is NA. Measured: `precision`, `recall` and `f_meas` of entities
-#' found exactly, start, end and label, as conlleval and seqeval count them: of all together, then of each label, which
-#' the column `.level` names (NA for a label that is neither in the data nor predicted).
+#' Predicted: `.pred_entities`, a list of tibbles `start`, `end`, `label`, `text` and `score`, the probability that
+#' just these words are labelled so; NULL where the text is NA. Measured: `precision`, `recall` and `f_meas` of
+#' entities found exactly, start, end and label, as conlleval and seqeval count them: of all together, then of each
+#' label, which the column `.level` names (NA for a label that is neither in the data nor predicted).
 #'
 #' @section Answers in a text, `span(answer, start) ~ question + context`:
-#' `answer` is the column of their texts, `""` where there is none, and `start` that of their first characters in the
-#' context, the last text column; `span(answer)` will do where every answer occurs once in its context. Contexts of any
-#' length are read in windows of `max_len` tokens, a third of which is shared with the next one, each with the question
-#' (at most half of a window). If some questions have no answer, validation rows tell how sure an answer must be.
-#' [read_squad()] reads SQuAD's files.
+#' `answer` is the column of their texts, `""` where there is none, and `start` that of their first characters in
+#' the context, the last text column; `span(answer)` will do where every answer occurs once in its context.
+#' Contexts of any length are read in windows of `max_len` tokens, a third of which is shared with the next one,
+#' each with the question (at most half of a window). If some questions have no answer, validation rows tell how
+#' sure an answer must be. [read_squad()] reads SQuAD's files.
 #'
 #' Predicted: `.pred_text`, `""` for no answer; `.pred_start` and `.pred_end`, NA for none; and `.pred_score`, the
-#' probability among all spans of the context that are not too long (at most 30 tokens, or as the longest answer learnt
-#' from), and no answer where there can be none. `type = "nbest"` gives `.pred_nbest`, a list of tibbles with the five
-#' best spans. Measured: `exact_match` and `f_meas`, the mean F1 of the words of an answer, as SQuAD counts them (without
-#' case, punctuation and the articles a, an, the; the best over a list-column `answers` of the data, where there is one).
-#' Where some questions have no answer, also over either kind of them, with `n`, their number.
+#' probability among all spans of the context that are not too long (at most 30 tokens, or as the longest answer
+#' learnt from), and no answer where there can be none. `type = "nbest"` gives `.pred_nbest`, a list of tibbles
+#' with the five best spans. Measured: `exact_match` and `f_meas`, the mean F1 of the words of an answer, as SQuAD
+#' counts them (without case, punctuation and the articles a, an, the; the best over a list-column `answers` of the
+#' data, where there is one). Where some questions have no answer, also over either kind of them, with `n`, their
+#' number.
 #'
 #' @section Relations, `relations ~ text`:
-#' A list-column of data frames with the columns `head_start`, `head_end`, `relation`, `tail_start` and `tail_end`, one
-#' row a triple and none where a text has none; columns `head` and `tail` with the texts there, if given, are checked.
-#' Spans may be nested or shared. By default all triples are found at once (GPLinker); with
+#' A list-column of data frames with the columns `head_start`, `head_end`, `relation`, `tail_start` and `tail_end`,
+#' one row a triple and none where a text has none; columns `head` and `tail` with the texts there, if given, are
+#' checked. Spans may be nested or shared. By default all triples are found at once (GPLinker); with
 #' `bert_head(relations = "subject_first")` first the heads, and for each its relations and tails (Su 2019).
 #'
-#' Predicted: `.pred_relations`, a list of tibbles of the same columns and `score`, the probability of the least certain
-#' part; NULL where the text is NA. Measured: `f_meas`, `precision` and `recall` of triples that are right in relation
-#' and in all four positions, over all and for each relation, which the column `.level` names.
+#' Predicted: `.pred_relations`, a list of tibbles of the same columns and `score`, the probability of the least
+#' certain part; NULL where the text is NA. Measured: `f_meas`, `precision` and `recall` of triples that are right
+#' in relation and in all four positions, over all and for each relation, which the column `.level` names.
 #'
 #' @section Texts without labels, `~ text`:
-#' Goes on with BERT's pre-training on your texts: of every text 15 % of the tokens are chosen, anew for each epoch;
-#' 80 % of them are hidden behind `[MASK]`, 10 % replaced by a random token, 10 % left; and the model learns which they
-#' were. `~ a + b`, texts that follow each other, adds BERT's second task: half of the first texts get another row's
-#' second text, and the model learns which. Long single texts are read whole, in several pieces. The heads that the
-#' model was pre-trained with are trained further; where it has none, as the default model, new ones are started,
-#' that for words from the word vectors and the frequencies of your words: it takes many texts to become good. The fit can be the `model` of another fit, and [bert_fill_mask()] fills masks with it;
+#' Goes on with BERT's pre-training on your texts: of every text 15 % of the tokens are chosen, anew for each
+#' epoch; 80 % of them are hidden behind `[MASK]`, 10 % replaced by a random token, 10 % left; and the model learns
+#' which they were. `~ a + b`, texts that follow each other, adds BERT's second task: half of the first texts get
+#' another row's second text, and the model learns which. Long single texts are read whole, in several pieces. The
+#' heads that the model was pre-trained with are trained further; where it has none, as the default model, new ones
+#' are started, that for words from the word vectors and the frequencies of your words: it takes many texts to
+#' become good. The fit can be the `model` of another fit, and [bert_fill_mask()] fills masks with it;
 #' [bert_save()] writes its heads as Hugging Face's tools read them.
 #'
-#' Measured, of words hidden at random, the same ones every time: `accuracy`, `mn_log_loss` and `perplexity`, for two text
-#' columns also `nsp_accuracy`.
+#' Measured, of words hidden at random, the same ones every time: `accuracy`, `mn_log_loss` and `perplexity`, for
+#' two text columns also `nsp_accuracy`.
 #'
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}. Classes: Qi et al. (2018),
 #'   <https://arxiv.org/abs/1712.07136>; Cohen (1960), \doi{10.1177/001316446002000104}. Pairs: Reimers and Gurevych

@@ -8,8 +8,8 @@
 #' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
 #' @param ... Not used.
 #' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
-#'   Its columns are described in [bert_tasks]. For classification: `.pred_class`, a factor with the training levels, and
-#'   one double column `.pred_<level>` a level, the probabilities.
+#'   Its columns are described in [bert_tasks]. For classification: `.pred_class`, a factor with the training levels,
+#'   and one double column `.pred_<level>` a level, the probabilities.
 #'
 #'   `augment()`: `new_data` as a tibble with these columns added.
 #' @seealso [bert_evaluate()]
@@ -82,7 +82,7 @@ text_vector <- function(a, b, arg, call) {
   if (is.null(b)) {
     return(list(a = a, b = NULL, complete = !is.na(a)))
   }
-  b <- check_text(b, "{.arg pair}", call)
+  b <- check_text(b, cli::format_inline("{.arg pair}"), call)
   if (length(a) != length(b)) {
     abort("pair", "{.arg pair} has {length(b)} texts, but {.arg {arg}} has {length(a)}.", call = call)
   }

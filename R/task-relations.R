@@ -96,7 +96,7 @@ predicted_triples <- function(spec, result) {
   )
 }
 
-# Precision, recall and F1 of triples that are right in positions and relation: of all (relation NA), and of each
+# Precision, recall and F1 of triples that are right in positions and relation: of all (level NA), and of each
 # relation. NA where there is nothing to divide by.
 triple_metrics <- function(spec, truth, results) {
   truth <- bind_triples(truth)
@@ -115,6 +115,6 @@ triple_metrics <- function(spec, truth, results) {
     .metric = rep(c("f_meas", "precision", "recall"), ncol(estimate)),
     .estimator = rep(c("micro", rep("binary", length(spec$levels))), each = 3),
     .estimate = as.vector(estimate),
-    relation = rep(c(NA, spec$levels), each = 3)
+    .level = rep(c(NA, spec$levels), each = 3)
   )
 }
