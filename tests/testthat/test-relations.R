@@ -110,7 +110,7 @@ test_that("measures are those counted by hand", {
   last <- list(count = 1L, head = "Ada", head_start = 1L, head_end = 3L, relation = 1L, tail = "Bob", tail_start = 9L,
     tail_end = 11L, score = 1)
   out <- triple_metrics(spec, truth, list(result, last))
-  value <- function(metric, relation) out$.estimate[out$.metric == metric & out$relation %in% relation]
+  value <- function(metric, relation) out$.estimate[out$.metric == metric & out$.level %in% relation]
   expect_identical(out$.estimator, rep(c("micro", "binary"), c(3, 9)))
   expect_equal(c(value("precision", NA), value("recall", NA), value("f_meas", NA)), c(1 / 4, 1 / 3, 2 / 7))
   expect_equal(c(value("precision", "met"), value("recall", "met"), value("f_meas", "met")), c(1 / 2, 1 / 2, 1 / 2))
