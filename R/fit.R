@@ -20,8 +20,8 @@
 #'   logical column on the left means classification. Factor levels keep their order; characters
 #'   are sorted, in the same way in every locale; levels without rows are dropped.
 #'   `span(answer, start) ~ question + context` learns to find answers in a context, the last text column: `answer` is
-#'   the column of their texts, `""` where there is none, and `start` that of the characters of the context at which they
-#'   start, counted from 1. `span(answer)` will do where every answer occurs once in its context. A list-column
+#'   the column of their texts, `""` where there is none, and `start` that of the places of their first characters in
+#'   the context, counted from 1. `span(answer)` will do where every answer occurs once in its context. A list-column
 #'   `answers` of the data may hold further right answers, to judge by. See [read_squad()].
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
