@@ -43,7 +43,7 @@ test_that("what is wrong with entities is told with its rows", {
     expect_error(entity_rows(data), class = class)
   }
   ok <- frame(1, 3, "PER")
-  expect_match(conditionMessage(wrong(ok, frame(c(1, 3), c(3, 4), "x"))), "\"entities\" of `data` has .*overlap in row 3")
+  expect_match(conditionMessage(wrong(ok, frame(c(1, 3), c(3, 4), "x"))), "\"entities\" .*overlap in row 3")
   expect_match(conditionMessage(wrong(frame(4, 13, "x"), frame(0, 3, "x"))), "outside its text in rows 1, 3")
   expect_match(conditionMessage(wrong(ok, frame(5, 3, "x"))), "ends before it starts in row 3")
   expect_match(conditionMessage(wrong(frame(NA_real_, 3, "x"), ok)), "missing or fractional `start` in row 1")
@@ -147,7 +147,8 @@ test_that("CoNLL files are read", {
   expect_identical(out$text, c("EU rejects", "# German"))
   expect_identical(out$entities[[2]], tibble::tibble(start = 3L, end = 8L, label = "MISC"))
   expect_identical(read_conll(file, tag = 2)$entities[[1]]$label, c("NNP", "VBZ"))
-  conllu <- withr::local_tempfile(lines = c("# text = don't", "1-2\tdon't\t_\t_", "1\tdo\tdo\tAUX", "2\tn't\tnot\tPART"))
+  conllu <- withr::local_tempfile(lines = c("# text = don't", "1-2\tdon't\t_\t_", "1\tdo\tdo\tAUX",
+    "2\tn't\tnot\tPART"))
   out <- read_conll(conllu, token = 2, tag = 4, sep = "\t", comment = "#")
   expect_identical(out$text, "do n't")
   expect_identical(out$entities[[1]]$label, c("AUX", "PART"))
