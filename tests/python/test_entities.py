@@ -1,6 +1,10 @@
 """Entities: words and their codes, windows, and the whole way from spans to spans."""
 
+import json
+import os
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -187,3 +191,31 @@ def test_windows_change_nothing_for_short_texts(tiny, animals):
     assert np.array_equal(whole.row_splits, cut.row_splits) and np.array_equal(whole.owner, cut.owner)
     longer = [i for i, t in enumerate(texts) if len(t.split()) > 20]
     assert longer and len(task.encode(model, [texts[i] for i in longer], None, 22)) > len(longer)
+
+
+JAX = """
+import json, sys
+from bertr import bridge
+assert bridge.info()["backend"] == "jax"
+tiny, saved, texts, target, options = json.loads(sys.argv[1])
+out = bridge.predict(bridge.load(saved, {}), texts, None, {}, None)
+fit = bridge.fit(bridge.load(tiny, {}), "entities", texts, None, target, None, options, None)
+print(json.dumps([out["start"].tolist(), out["score"].tolist(), fit.history["loss"]]))
+"""
+
+
+def test_a_chain_on_jax(tiny, animals, tmp_path):
+    """The same predictions; the head's random start is another one there, so training is only seen to go down."""
+    texts, spans, levels = animals
+    options = {"head": {"crf": True}, "seed": 1, "epochs": 4, "learning_rate": 3e-3, "dropout": 0.0}
+    target = target_of(spans, levels)
+    fitted = bridge.fit(bridge.load(tiny, {}), "entities", texts, None, target, None, options, None)
+    bridge.save(fitted, str(tmp_path / "fit"), "")
+    given = json.dumps([tiny, str(tmp_path / "fit"), texts, target, options])
+    done = subprocess.run([sys.executable, "-c", JAX, given], check=True, capture_output=True, text=True,
+                          env={**os.environ, "KERAS_BACKEND": "jax"})
+    start, score, losses = json.loads(done.stdout)
+    out = bridge.predict(fitted, texts, None, {}, None)
+    assert start == out["start"].tolist()
+    np.testing.assert_allclose(score, out["score"], atol=1e-5)
+    assert losses[-1] < 0.8 * losses[0]
