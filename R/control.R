@@ -120,7 +120,8 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
 #' @param crf For entities: score whole sequences of labels by a linear-chain CRF instead of each token by itself?
 #'   `FALSE` by default.
 #' @param relations How relations are found: `"gplinker"` (default), all in one pass, or `"subject_first"`, first the
-#'   heads and then for each the relations and tails.
+#'   heads and then for each the relations and tails. The second one only adds up what it knows of head and
+#'   tail, so it is not for texts where the tail of a triple is often the head of another.
 #' @return A list of class `bert_head` for the `head` argument of [bert_fit()].
 #' @examples
 #' bert_head(units = c(256, 256), dropout = 0.5, pool = "mean")

@@ -44,6 +44,18 @@
 #' fit <- bert_fit(bert_load(), label ~ text, faq, train = "head", epochs = 5)
 #' fit
 #' bert_predict(fit, "Where does this fee come from?")
+#'
+#' # relations: who wrote what (learnt properly from some hundred texts, not from three)
+#' books <- tibble::tibble(
+#'   text = c("Ada wrote Notes.", "Notes was written by Ada.", "Ada was born in London."),
+#'   relations = list(
+#'     data.frame(head_start = 1, head_end = 3, relation = "wrote", tail_start = 11, tail_end = 15),
+#'     data.frame(head_start = 22, head_end = 24, relation = "wrote", tail_start = 1, tail_end = 5),
+#'     data.frame()
+#'   )
+#' )
+#' fit <- bert_fit(bert_load(), relations ~ text, books, epochs = 2)
+#' bert_predict(fit, "Ada wrote Notes.")$.pred_relations
 #' @export
 bert_fit <- function(model, formula, data, validation = NULL, train = "all", head = bert_head(),
                      epochs = NULL, learning_rate = NULL, batch_size = NULL, max_len = NULL, task = NULL,

@@ -22,7 +22,8 @@ zoo <- function() {
 
 zoo_fit <- function() {
   if (is.null(once$zoo)) {
-    once$zoo <- quick_fit(relations ~ text, zoo(), validation = zoo()[1:9, ], train = "all", epochs = 25)
+    once$zoo <- quick_fit(relations ~ text, zoo(), validation = zoo()[1:9, ], train = "all", epochs = 15,
+      learning_rate = 5e-4, batch_size = 4)
   }
   once$zoo
 }
@@ -45,7 +46,6 @@ test_that("a list-column of triples means relations", {
   expect_identical(spec[c("task", "outcome")], list(task = "relations", outcome = "relations"))
   data$other <- lapply(data$text, function(x) data.frame(start = 1, end = 2, label = "x"))
   expect_false(holds_triples(data$other))
-  expect_error(read_formula(text ~ relations, data), "must be text", class = "bertr_error_text")
   expect_error(triple_outcome(list(text = c("text", "x"), outcome = "relations"), data, "data", NULL),
     "one text column", class = "bertr_error_pairs")
 })
@@ -128,7 +128,7 @@ test_that("a fit finds triples in characters, and its predictions can be learnt 
   data <- zoo()
   fit <- zoo_fit()
   expect_output(print(fit), "relations of 2 kinds: relations ~ text")
-  expect_gt(fit$history$val_f1[[25]], 0.9)
+  expect_gt(fit$history$val_f1[[15]], 0.9)
   out <- bert_predict(fit, c(data$text, NA))
   expect_identical(nrow(out), nrow(data) + 1L)
   expect_null(out$.pred_relations[[nrow(out)]])
@@ -136,11 +136,12 @@ test_that("a fit finds triples in characters, and its predictions can be learnt 
   for (i in seq_len(nrow(data))) {
     found <- out$.pred_relations[[i]]
     expect_identical(names(found), names)
-    expect_identical(substring(data$text[[i]], found$head_start, found$head_end), found$head)
-    expect_identical(substring(data$text[[i]], found$tail_start, found$tail_end), found$tail)
+    text <- rep(data$text[[i]], nrow(found))
+    expect_identical(substring(text, found$head_start, found$head_end), found$head)
+    expect_identical(substring(text, found$tail_start, found$tail_end), found$tail)
   }
   result <- bert_evaluate(fit, data[1:9, ])
-  expect_equal(result$.estimate[[1]], fit$history$val_f1[[25]])
+  expect_equal(result$.estimate[[1]], fit$history$val_f1[[15]])
   data$relations <- out$.pred_relations[seq_len(nrow(data))]
   fed <- bert_evaluate(fit, data)
   expect_identical(fed$.estimate[1:3], c(1, 1, 1))

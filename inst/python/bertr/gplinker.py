@@ -13,6 +13,7 @@ from keras import ops
 from .heads import DenseHead
 
 SIZE = 64  # of the queries and keys of a pointer
+PRIOR = -7.0  # every score at the start: hardly one pair in a thousand is right, and to learn that takes long
 MASKED = -1e9
 LEAST = 1e-30  # that a logarithm is taken of
 MOST = 100  # heads and tails of a row that are linked, the best ones: an untrained model takes half of all spans
@@ -28,7 +29,8 @@ class PointerHead(keras.layers.Layer):
         self.project = DenseHead(2 * SIZE * len(kinds), units, dropout, seed, name="project")
         self.biases = [
             keras.layers.Dense(2 * n, kernel_initializer=keras.initializers.GlorotUniform(seed + 101 + i),
-                               name=f"bias_{i}", dtype=self.dtype_policy)
+                               bias_initializer=keras.initializers.Constant(PRIOR), name=f"bias_{i}",
+                               dtype=self.dtype_policy)
             for i, n in enumerate(kinds)]
 
     def build(self, shape):
