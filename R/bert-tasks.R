@@ -126,6 +126,7 @@
 #'   data.frame(head_start = 1, head_end = 3, relation = "knows", tail_start = 11, tail_end = 15),
 #'   data.frame(head_start = 1, head_end = 5, relation = "knows", tail_start = 13, tail_end = 15)
 #' )
-#' bert_predict(fit(relations ~ text, triples), triples)$.pred_relations
+#' fit <- bert_fit(model, relations ~ text, triples, epochs = 20, seed = 1)
+#' bert_predict(fit, triples)$.pred_relations
 #' @name bert_tasks
 NULL

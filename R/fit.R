@@ -97,7 +97,7 @@ run_fit <- function(model, rows, options, serialize, verbose, call) {
   on.exit(reporter$close())
   train <- bridge_rows(rows$spec, rows$train)
   if (progress_mode(verbose) != "none") {
-    cli::cli_inform("Training a {task_label(rows$spec)}, {length(rows$train$a)} row{?s}.")
+    cli::cli_inform("Training: {task_label(rows$spec)}, {length(rows$train$a)} row{?s}.")
   }
   py <- py_call("fit", live(model, call), rows$spec$task, train$a, train$b, train$target,
     bridge_rows(rows$spec, rows$valid), options, on_event = reporter$event, call = call)
