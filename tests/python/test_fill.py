@@ -108,6 +108,7 @@ def test_without_a_head_masks_are_refused(tiny, sentences):
 JAX = """
 import json, sys
 from bertr import bridge
+from bertr.errors import BertrError
 model = bridge.load(sys.argv[1], {})
 print(json.dumps(bridge.fill_mask(model, ["the [MASK]"], None, {"top": 3}, None)["token"]))
 try:

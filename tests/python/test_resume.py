@@ -85,6 +85,7 @@ def test_a_process_that_dies(tiny, sentences, tmp_path):
 import json, os, sys
 import numpy as np
 from bertr import bridge
+bridge.EVENT_SECONDS = -1  # every event comes through
 tiny, folder, texts, codes, options = json.loads(sys.argv[1])
 target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
 on_event = lambda kind, values: os._exit(9) if kind == "step" and values["epoch"] == 3 else None
