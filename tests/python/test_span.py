@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bertr import bridge
+from bertr import bridge, fitting
 from bertr.errors import BertrError
 from bertr.spans import best_spans, contexts, fullest, locate, search
 from bertr.tasks.span import NBEST, Answers, Span, best_threshold, mean_loss
@@ -262,6 +262,17 @@ def test_a_fit_finds_answers_and_their_absence(fitted, tmp_path):
         again = bridge.predict(back, ["the?"] * 60, b, {}, None)
         assert again["text"] == out["text"] and back.task.spec == fitted.task.spec
         np.testing.assert_allclose(again["nbest_score"], out["nbest_score"], atol=1e-6)
+
+
+def test_only_validation_rows_move_the_threshold(tiny, monkeypatch):
+    monkeypatch.setattr(fitting, "SETTLE_ROWS", 20)  # fewer than there are training rows
+    b, target = animals(30, 40)
+    options = {**OPTIONS, "epochs": 1, "learning_rate": 1e-5}  # so bad that another threshold would be better
+    alone = bridge.fit(bridge.load(tiny, {}), "span", ["the?"] * 30, b, target, None, options, None)
+    assert alone.task.spec["none"] and alone.task.spec["threshold"] == 0.0
+    seen = {"a": ["the?"] * 30, "b": b, "target": target}
+    judged = bridge.fit(bridge.load(tiny, {}), "span", ["the?"] * 30, b, target, seen, options, None)
+    assert judged.task.spec["threshold"] != 0.0
 
 
 def test_a_row_does_not_depend_on_its_neighbours(fitted):

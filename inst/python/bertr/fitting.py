@@ -54,8 +54,9 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     training = Training(network, plan, samples, seen, seed, on_event, feature_scorer(model, network, plan.train), steps,
                         folder)
     interrupted, best = training.run(), training.best
-    if task.settles:
-        settle(task, seen or samples.some(SETTLE_ROWS, seed), training.scorer, network.head)
+    judged = seen or (samples.some(SETTLE_ROWS, seed) if task.settles_by_training else None)
+    if task.settles and judged:
+        task.settle(judged.targets, training.scorer.encodings(judged.encodings), judged.encodings, network.head)
     gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
@@ -77,10 +78,6 @@ def read_head_options(model, given):
         "threshold": given.get("threshold"),
         "whole_words": bool(given.get("whole_words")),
     }
-
-
-def settle(task, samples, scorer, head):
-    task.settle(samples.targets, scorer.encodings(samples.encodings), samples.encodings, head)
 
 
 def make_samples(model, task, head_options, a, b, target, max_len):

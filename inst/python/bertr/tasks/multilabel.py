@@ -18,6 +18,7 @@ class MultiLabel(Task):
 
     name = "multilabel"
     settles = True
+    settles_by_training = True
 
     @classmethod
     def from_target(cls, target, head_options):
