@@ -1,7 +1,7 @@
 """Answers in contexts by transformers and torch, trained as `quality_span.R` trains bertr: the same weights, rows,
-epochs, rate and windows. Prints exact match and F1 of xquad_en's validation rows, a line a seed.
+epochs, rate and windows. Prints exact match and F1 of the validation rows, a line a seed.
 
-    PYTHONPATH=inst/python python bench/quality_span_torch.py DATA [EPOCHS] [SEEDS]   # DATA holds the folder xquad_en
+    PYTHONPATH=inst/python python bench/quality_span_torch.py DATA xquad_en|squadshifts_wiki [EPOCHS SEEDS RATE]
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ import transformers
 from bertr.squad import scores
 
 MAX_LEN, OVERLAP, LONGEST = 256, 85, 30
-RATE, BATCH, DECAY, WARMUP, CLIP = 1e-4, 16, 0.01, 0.1, 1.0
+BATCH, DECAY, WARMUP, CLIP = 16, 0.01, 0.1, 1.0
 
 
 def weights():
@@ -35,7 +35,7 @@ def encode(tokenizer, rows):
     windows = []
     for i, row in enumerate(out["overflow_to_sample_mapping"]):
         start = rows[row]["answer_start"]
-        end = start + len(rows[row]["answer_text"])
+        end = start + len(rows[row]["answer_text"])  # without an answer both are before the text
         context = [k for k, s in enumerate(out.sequence_ids(i)) if s == 1]
         offsets = out["offset_mapping"][i]
         hit = [k for k in context if offsets[k][1] > start and offsets[k][0] < end]
@@ -57,14 +57,14 @@ def batch(windows):
             "attention_mask": padded([[1] * len(w["ids"]) for w in windows])}
 
 
-def train(windows, epochs, seed):
+def train(windows, epochs, rate, seed):
     torch.manual_seed(seed)
     model = transformers.BertForQuestionAnswering.from_pretrained(weights())
     steps = epochs * -(-len(windows) // BATCH)
     decayed = [p for n, p in model.named_parameters() if not n.endswith("bias") and "LayerNorm" not in n]
     others = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}],
-                                  lr=RATE, eps=1e-6)
+                                  lr=rate, eps=1e-6)
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, int(WARMUP * steps), steps)
     model.train()
     for _ in range(epochs):
@@ -82,31 +82,35 @@ def train(windows, epochs, seed):
 
 
 @torch.no_grad()
-def answers(model, windows, rows):
-    """Of each row the best span of all its windows."""
-    best = [(float("-inf"), "")] * len(rows)
+def answers(model, windows, rows, unanswered):
+    """Of each row the best span of all its windows, nothing where every window scores [CLS] higher and some training
+    row had no answer."""
+    best, none = [(float("-inf"), "")] * len(rows), [float("inf")] * len(rows)
     for i in range(0, len(windows), 32):
         some = windows[i:i + 32]
         out = model(**batch(some))
         for w, start, end in zip(some, out.start_logits.tolist(), out.end_logits.tolist(), strict=True):
+            none[w["row"]] = min(none[w["row"]], start[0] + end[0])
             for a in w["context"]:
                 for b in range(a, min(a + LONGEST, w["context"][-1] + 1)):
                     if start[a] + end[b] > best[w["row"]][0]:
                         text = rows[w["row"]]["context"][w["offsets"][a][0]:w["offsets"][b][1]]
                         best[w["row"]] = start[a] + end[b], text
-    return [text for _, text in best]
+    return [text if not unanswered or score >= nothing else ""
+            for (score, text), nothing in zip(best, none, strict=True)]
 
 
-def main(data, epochs="2", seeds="1"):
+def main(data, name, epochs="4", seeds="3", rate="1e-4"):
     tokenizer = transformers.AutoTokenizer.from_pretrained(weights())
     tokenizer.backend_tokenizer.no_padding()
-    train_rows, valid_rows = (read(os.path.join(data, "xquad_en", f"{part}.jsonl")) for part in ("train", "valid"))
+    train_rows, valid_rows = (read(os.path.join(data, name, f"{part}.jsonl")) for part in ("train", "valid"))
+    unanswered = any(r["answer_text"] == "" for r in train_rows)
     golds = [[a["text"] for a in r["answers"]] for r in valid_rows]
     train_windows, valid_windows = encode(tokenizer, train_rows), encode(tokenizer, valid_rows)
     for seed in range(1, int(seeds) + 1):
-        model = train(train_windows, int(epochs), seed)
-        exact, f1 = scores(answers(model, valid_windows, valid_rows), golds)
-        print(f"torch, {epochs} epochs, seed {seed}: exact {100 * exact.mean():.1f}, F1 {100 * f1.mean():.1f}",
+        model = train(train_windows, int(epochs), float(rate), seed)
+        exact, f1 = scores(answers(model, valid_windows, valid_rows, unanswered), golds)
+        print(f"{name} torch, {epochs} epochs, seed {seed}: exact {100 * exact.mean():.1f}, F1 {100 * f1.mean():.1f}",
               flush=True)
 
 

@@ -17,6 +17,22 @@ def minilm():
 
 
 @pytest.fixture(scope="session")
+def checkpoint(minilm):
+    """The same, read."""
+    from bertr.weights import read_checkpoint
+
+    return read_checkpoint(minilm)
+
+
+@pytest.fixture(scope="session")
+def torch_model(minilm):
+    """The same in torch."""
+    import transformers
+
+    return transformers.BertModel.from_pretrained(minilm).eval()
+
+
+@pytest.fixture(scope="session")
 def fixtures():
     """The folder of the committed test data."""
     return pathlib.Path(__file__).parents[1] / "fixtures"
@@ -89,6 +105,13 @@ def albert(tmp_path_factory, spiece):
     return str(folder)
 
 
+@pytest.fixture(scope="session", params=[1, 2])
+def grouped(request, tmp_path_factory, spiece):
+    """(folder, torch model) of an ALBERT with one group of layers, or two."""
+    folder = tmp_path_factory.mktemp("grouped")
+    return folder, make_albert(folder, spiece, num_hidden_groups=request.param)
+
+
 @pytest.fixture
 def sentences():
     """60 short texts of two classes that one word tells apart, of very different lengths."""
@@ -102,6 +125,29 @@ def sentences():
         texts.append(" ".join(w for w in words if w != ("dog", "cat")[i % 2]))
         codes.append(i % 2)
     return texts, codes
+
+
+@pytest.fixture
+def model(tiny):
+    """The small random BERT, loaded."""
+    from bertr import bridge
+
+    return bridge.load(tiny, {})
+
+
+def target(codes):
+    """The target of `sentences`."""
+    import numpy as np
+
+    return {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+
+
+def fit_sentences(model, sentences, validation=None, on_event=None, **options):
+    from bertr import bridge
+
+    texts, codes = sentences
+    return bridge.fit(model, "classification", texts, None, target(codes), validation, {"head": {}, **options},
+                      on_event)
 
 
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##er", "##ing"]

@@ -28,13 +28,6 @@ def model(albert):
     return bridge.load(albert, {})
 
 
-@pytest.fixture(scope="module", params=[1, 2])
-def grouped(request, tmp_path_factory, spiece):
-    """(folder, torch model) of an ALBERT with one group of layers, or two."""
-    folder = tmp_path_factory.mktemp("grouped")
-    return folder, make_albert(folder, spiece, num_hidden_groups=request.param)
-
-
 def batch(vocab_size=2000):
     rng = np.random.default_rng(5)
     lengths, n = [12, 7, 1, 30], 30
@@ -213,96 +206,6 @@ def test_layers_keeps_so_many_applications(grouped):
         assert read_checkpoint(folder, layers=3).config.num_layers == 3
 
 
-# ---------------------------------------------------------------- Google files
-
-def google_tensors(model):
-    """A torch ALBERT's weights under the names of google-research/albert `modeling.py`."""
-    dense = {"attention.query": "attention_1/self/query", "attention.key": "attention_1/self/key",
-             "attention.value": "attention_1/self/value", "attention.dense": "attention_1/output/dense",
-             "ffn": "ffn_1/intermediate/dense", "ffn_output": "ffn_1/intermediate/output/dense"}
-    norms = {"attention.LayerNorm": "LayerNorm", "full_layer_layer_norm": "LayerNorm_1"}
-    rest = {"albert.encoder.embedding_hidden_mapping_in": "bert/encoder/embedding_hidden_mapping_in",
-            "albert.pooler": "bert/pooler/dense", "predictions.dense": "cls/predictions/transform/dense"}
-    state, out = {k: v.numpy() for k, v in model.state_dict().items()}, {}
-
-    def layer(theirs, google, is_norm):
-        for end, name in ((".weight", "gamma" if is_norm else "kernel"), (".bias", "beta" if is_norm else "bias")):
-            x = state[theirs + end]
-            out[f"{google}/{name}"] = x.T if name == "kernel" else x
-
-    for g in range(model.config.num_hidden_groups):
-        theirs = f"albert.encoder.albert_layer_groups.{g}.albert_layers.0."
-        google = f"bert/encoder/transformer/group_{g}/inner_group_0/"
-        for table, is_norm in ((dense, False), (norms, True)):
-            for hf, name in table.items():
-                layer(theirs + hf, google + name, is_norm)
-    for hf, name in rest.items():
-        layer(hf, name, False)
-    layer("albert.embeddings.LayerNorm", "bert/embeddings/LayerNorm", True)
-    layer("predictions.LayerNorm", "cls/predictions/transform/LayerNorm", True)
-    for kind in ("word", "position", "token_type"):
-        out[f"bert/embeddings/{kind}_embeddings"] = state[f"albert.embeddings.{kind}_embeddings.weight"]
-    out["cls/predictions/output_bias"] = state["predictions.bias"]
-    out["cls/seq_relationship/output_weights"] = state["sop_classifier.classifier.weight"]
-    out["cls/seq_relationship/output_bias"] = state["sop_classifier.classifier.bias"]
-    return out
-
-
-GOOGLE_CONFIG = {  # as albert_config.json of the second version
-    "attention_probs_dropout_prob": 0, "hidden_act": "gelu", "hidden_dropout_prob": 0, "embedding_size": 12,
-    "hidden_size": 32, "initializer_range": 0.2, "intermediate_size": 64, "max_position_embeddings": 64,
-    "num_attention_heads": 4, "num_hidden_layers": 4, "net_structure_type": 0, "gap_size": 0, "num_memory_blocks": 0,
-    "inner_group_num": 1, "down_scale_factor": 1, "type_vocab_size": 2, "vocab_size": 2000}
-
-
-def write_google(folder, model, spiece, prefix="model.ckpt-best"):
-    folder.mkdir()
-    config = {**GOOGLE_CONFIG, "num_hidden_groups": model.config.num_hidden_groups}
-    (folder / "albert_config.json").write_text(json.dumps(config))
-    (folder / "30k-clean.model").write_bytes(spiece)
-    (folder / "30k-clean.vocab").write_text("<pad>\t0\n")
-    tensors = {**google_tensors(model), "global_step": np.int64(1),
-               "bert/pooler/dense/bias/adam_m": np.zeros(32, np.float32),
-               "bert/pooler/dense/bias/lamb_v": np.zeros(32, np.float32)}
-    tf.raw_ops.SaveV2(prefix=str(folder / prefix), tensor_names=list(tensors), shape_and_slices=[""] * len(tensors),
-                      tensors=[tf.constant(x) for x in tensors.values()])
-    return folder
-
-
-@pytest.mark.parametrize("prefix", ["model.ckpt-best", "bert_model.ckpt"])
-def test_googles_files_give_the_same_model(grouped, spiece, tmp_path, prefix):
-    folder, theirs = grouped
-    google, hf = read_checkpoint(write_google(tmp_path / "google", theirs, spiece, prefix)), read_checkpoint(folder)
-    assert google.format == "google" and google.config == hf.config  # "gelu" is the tanh form there
-    assert set(google.tensors) == set(hf.tensors) and google.missing == {} and len(google.unread) == 3
-    assert all(np.array_equal(google.tensors[k], hf.tensors[k]) for k in hf.tensors)
-    assert google.spiece == spiece and google.vocab == hf.vocab
-    assert google.tokenizer == {**hf.tokenizer, "quotes": False, "keep_special": False}
-
-
-def test_of_several_checkpoints_googles_own_name_counts(albert, spiece, tmp_path):
-    theirs = transformers.AlbertForPreTraining.from_pretrained(albert)
-    folder = write_google(tmp_path / "google", theirs, spiece)
-    for path in folder.glob("model.ckpt-best*"):
-        shutil.copy(path, folder / path.name.replace("best", "100"))
-    model = bridge.load(str(folder), {})
-    assert bridge.describe(model)["tokens"] == "sentencepiece"
-    bridge.save(model, str(tmp_path / "saved"), "{}")
-    again = bridge.load(str(tmp_path / "saved"), {})
-    assert bridge.describe(again)["fingerprint"] == bridge.describe(model)["fingerprint"]
-    assert again.tokenizer.quotes is False
-
-
-def test_googles_chinese_vocabulary_is_found(albert, spiece, tmp_path):
-    theirs = transformers.AlbertForPreTraining.from_pretrained(albert)
-    folder = write_google(tmp_path / "google", theirs, spiece)
-    (folder / "30k-clean.model").unlink()
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"[unused{i}]" for i in range(1995))]
-    (folder / "vocab_chinese.txt").write_text("\n".join(words))
-    c = read_checkpoint(folder)
-    assert c.vocab == words and c.spiece is None and c.tokenizer["mode"] == "wordpiece"
-
-
 # ---------------------------------------------------------------- every verb
 
 def fit(model, **options):
@@ -390,58 +293,6 @@ def test_another_tokenizer_is_another_model(albert, model, tmp_path, spiece):
     other = bridge.load(str(tmp_path / "copy"), {})
     assert bridge.describe(other)["fingerprint"] != bridge.describe(model)["fingerprint"]
 
-
-# ---------------------------------------------------------------- bad input
-
-def edit_json(path, **change):
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-
-
-def roberta(folder, **files):
-    """The files of a RoBERTa as its authors publish it, without a tokenizer.json."""
-    (folder / "spiece.model").unlink()
-    edit_json(folder / "config.json", model_type="roberta", architectures=["RobertaForMaskedLM"])
-    (folder / "vocab.json").write_text("{}")
-    (folder / "merges.txt").write_text("")
-
-
-def only_tokenizer_json(folder):
-    (folder / "spiece.model").unlink()
-    (folder / "tokenizer.json").write_text('{"model": {"type": "Unigram", "vocab": []}}')
-
-
-def no_weights_distilbert(folder):
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    edit_json(folder / "config.json", model_type="distilbert")
-
-
-DAMAGE = {
-    "several blocks a layer": (lambda f: edit_json(f / "config.json", inner_group_num=2), "'inner_group_num' is 2"),
-    "groups of unlike size": (lambda f: edit_json(f / "config.json", num_hidden_groups=3), "not a multiple of num_hid"),
-    "too many groups": (lambda f: edit_json(f / "config.json", num_hidden_groups=2),
-                        "not those of an ALBERT with 4 layers: 16 of .* first is 'encoder.albert_layer_groups.1"),
-    "another width": (lambda f: edit_json(f / "config.json", embedding_size=10), "2000 x 12, .* asks for 2000 x 10"),
-    "only tokenizer.json": (only_tokenizer_json, "has no spiece.model"),
-    "damaged spiece.model": (lambda f: (f / "spiece.model").write_bytes(b"x" * 99), "SentencePiece model could not be"),
-    "empty spiece.model": (lambda f: (f / "spiece.model").write_bytes(b""), "SentencePiece model could not be"),
-    "roberta": (roberta, "type 'roberta', which is not BERT"),
-    "distilbert with a pickle": (no_weights_distilbert, "type 'distilbert', which is not BERT"),
-    "xlm-roberta": (lambda f: edit_json(f / "config.json", model_type="xlm-roberta"), "type 'xlm-roberta'"),
-    "electra": (lambda f: edit_json(f / "config.json", model_type="electra"), "type 'electra'"),
-    "by architecture": (lambda f: edit_json(f / "config.json", model_type=None, architectures=["DistilBertModel"]),
-                        "type 'DistilBert'"),
-}
-
-
-@pytest.mark.parametrize("case", DAMAGE)
-def test_a_damaged_folder_is_one_sentence(albert, tmp_path, case):
-    damage, message = DAMAGE[case]
-    folder = tmp_path / "copy"
-    shutil.copytree(albert, folder)
-    damage(folder)
-    with pytest.raises(BertrError, match=message) as e:
-        read_checkpoint(folder)
-    assert "\n" not in str(e.value) and e.value.hint
 
 
 def test_characters_are_not_for_albert(albert):

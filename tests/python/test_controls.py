@@ -1,9 +1,12 @@
 """Settings of the training, each against a hand computation or torch."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import torch
+from conftest import fit_sentences, target
 
 from bertr import bridge, fitting, train
 from bertr.adversary import Adversary
@@ -14,20 +17,7 @@ from bertr.optim import SCHEDULES, BertAdamW
 from bertr.stopping import Best
 from bertr.tasks import find_task
 
-
-@pytest.fixture
-def model(tiny):
-    return bridge.load(tiny, {})
-
-
-def target(codes):
-    return {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
-
-
-def fit(model, sentences, validation=None, on_event=None, **options):
-    texts, codes = sentences
-    options = {"head": {}, "seed": 1, "learning_rate": 1e-3, "epochs": 2, "dropout": 0.0, **options}
-    return bridge.fit(model, "classification", texts, None, target(codes), validation, options, on_event)
+fit = functools.partial(fit_sentences, seed=1, learning_rate=1e-3, epochs=2, dropout=0.0)
 
 
 def rows_of(sentences, n):

@@ -20,12 +20,7 @@ from bertr.network import Network
 from bertr.packing import PaddedPacking
 from bertr.tasks import find_task
 from bertr.tokenizer import Tokenizer
-from bertr.weights import canonical_tensors, read_checkpoint
-
-
-@pytest.fixture(scope="module")
-def checkpoint(minilm):
-    return read_checkpoint(minilm)
+from bertr.weights import canonical_tensors
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from bertr import bridge
+from bertr import bridge, events
 from bertr.errors import BertrError
 
 
@@ -44,7 +44,7 @@ def bits(fitted):
 
 
 def one_by_one(monkeypatch):
-    monkeypatch.setattr(bridge, "EVENT_SECONDS", -1)  # every event comes through
+    monkeypatch.setattr(events, "EVENT_SECONDS", -1)  # every event comes through
 
 
 @pytest.mark.parametrize("options", [
@@ -84,8 +84,8 @@ def test_a_process_that_dies(tiny, sentences, tmp_path):
     script = """
 import json, os, sys
 import numpy as np
-from bertr import bridge
-bridge.EVENT_SECONDS = -1  # every event comes through
+from bertr import bridge, events
+events.EVENT_SECONDS = -1  # every event comes through
 tiny, folder, texts, codes, options = json.loads(sys.argv[1])
 target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
 on_event = lambda kind, values: os._exit(9) if kind == "step" and values["epoch"] == 3 else None

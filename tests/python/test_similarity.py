@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from bertr import bridge, similarity
+from bertr import bridge, events, similarity
 
 
 def plain(x, y):
@@ -111,7 +111,7 @@ def test_texts_are_kept_once_and_compared_by_their_rows(tiny, sentences):
 
 def test_progress_and_an_interrupt(monkeypatch):
     monkeypatch.setattr(similarity, "CELLS", 100)
-    monkeypatch.setattr(bridge, "EVENT_SECONDS", 0.0)
+    monkeypatch.setattr(events, "EVENT_SECONDS", 0.0)
     seen = []
     nearest(np.random.default_rng(5).normal(size=(50, 3)), None, 1, lambda kind, v: seen.append((kind, v["done"])))
     assert seen == [("compare", done) for done in range(2, 51, 2)]

@@ -1,5 +1,6 @@
 """What a fit does to weights, seeds, graphs and history."""
 
+import functools
 import gc
 import subprocess
 import sys
@@ -7,27 +8,15 @@ import textwrap
 
 import numpy as np
 import pytest
+from conftest import fit_sentences, target
 
-from bertr import bridge, fitting, head_steps, infer, train
+from bertr import bridge, events, fitting, head_steps, infer, train
 from bertr.batches import scoring_batches, training_batches
 from bertr.errors import BertrError
 from bertr.plan import make_plan
 from bertr.tasks import find_task
 
-
-@pytest.fixture
-def model(tiny):
-    return bridge.load(tiny, {})
-
-
-def target(codes):
-    return {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
-
-
-def fit(model, sentences, validation=None, on_event=None, **options):
-    texts, codes = sentences
-    options = {"head": {}, "seed": 1, "learning_rate": 3e-3, "epochs": 8, **options}
-    return bridge.fit(model, "classification", texts, None, target(codes), validation, options, on_event)
+fit = functools.partial(fit_sentences, seed=1, learning_rate=3e-3, epochs=8)
 
 
 def accuracy(fitted, sentences):
@@ -171,13 +160,13 @@ def test_an_interrupted_head_tells_of_all_epochs_it_was_trained(model, sentences
 
 
 def test_an_interrupt_while_validating_keeps_the_epoch(model, sentences, monkeypatch):
-    monkeypatch.setattr(bridge, "EVENT_SECONDS", -1)  # every event comes through
+    monkeypatch.setattr(events, "EVENT_SECONDS", -1)  # every event comes through
     texts, codes = sentences
-    events = []
+    kinds = []
 
     def stop_at_third_scoring(kind, values):
-        events.append(kind)
-        return events.count("step") == 2 and kind == "encode"
+        kinds.append(kind)
+        return kinds.count("step") == 2 and kind == "encode"
 
     seen = {"a": texts, "b": None, "target": target(codes)}
     fitted = fit(model, sentences, seen, on_event=stop_at_third_scoring, epochs=3, batch_size=60)

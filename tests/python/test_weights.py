@@ -2,16 +2,13 @@
 
 import json
 import os
-import pathlib
-import pickle
 import shutil
-import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import torch
 import transformers
+from checkpoints import TINY, same_tensors
 from safetensors.numpy import load_file, save_file
 
 from bertr import names
@@ -20,73 +17,6 @@ from bertr.errors import BertrError
 from bertr.tokenizer import Tokenizer
 from bertr.vocabulary import read_vocab_txt
 from bertr.weights import canonical_tensors, huggingface_tensors, read_checkpoint, write_huggingface
-
-TINY = pathlib.Path(__file__).parents[1] / "fixtures" / "google_tiny"
-
-
-@pytest.fixture(scope="module")
-def checkpoint(minilm):
-    return read_checkpoint(minilm)
-
-
-@pytest.fixture(scope="module")
-def torch_model(minilm):
-    return transformers.BertModel.from_pretrained(minilm).eval()
-
-
-def google_names(layers):
-    """The variables of a BERT pre-training checkpoint in Google's own words (google-research/bert `modeling.py`)."""
-    out = [f"bert/embeddings/{n}" for n in ("word_embeddings", "token_type_embeddings", "position_embeddings",
-                                            "LayerNorm/beta", "LayerNorm/gamma")]
-    for i in range(layers):
-        block = f"bert/encoder/layer_{i}"
-        for dense in ("attention/self/query", "attention/self/key", "attention/self/value", "attention/output/dense",
-                      "intermediate/dense", "output/dense"):
-            out += [f"{block}/{dense}/kernel", f"{block}/{dense}/bias"]
-        for norm in ("attention/output", "output"):
-            out += [f"{block}/{norm}/LayerNorm/beta", f"{block}/{norm}/LayerNorm/gamma"]
-    out += ["bert/pooler/dense/kernel", "bert/pooler/dense/bias"]
-    head = "cls/predictions"
-    out += [f"{head}/output_bias", f"{head}/transform/dense/kernel", f"{head}/transform/dense/bias",
-            f"{head}/transform/LayerNorm/beta", f"{head}/transform/LayerNorm/gamma"]
-    return [*out, "cls/seq_relationship/output_weights", "cls/seq_relationship/output_bias"]
-
-
-def google_tensors_of(model):
-    """A torch BertModel's weights under Google's names: the inverse of transformers' own TF1 converter."""
-    out = {}
-    for name, x in model.state_dict().items():
-        name = name.replace("encoder.layer.", "encoder.layer_").replace(".", "/")
-        if "_embeddings/weight" in name:
-            name = name.removesuffix("/weight")
-        elif "LayerNorm" in name:
-            name = name.replace("/weight", "/gamma").replace("/bias", "/beta")
-        elif name.endswith("/weight"):
-            name, x = name.removesuffix("weight") + "kernel", x.T
-        out["bert/" + name] = x.numpy()
-    return out
-
-
-def save_tensorflow(prefix, tensors):
-    tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=list(tensors), shape_and_slices=[""] * len(tensors),
-                      tensors=[tf.constant(x) for x in tensors.values()])
-
-
-def write_google_folder(folder, tensors, source):
-    """`source` is the Hugging Face folder the config and the vocabulary come from."""
-    folder.mkdir(parents=True)
-    shutil.copy(os.path.join(source, "config.json"), folder / "bert_config.json")
-    shutil.copy(os.path.join(source, "vocab.txt"), folder)
-    save_tensorflow(folder / "bert_model.ckpt", tensors)
-    return folder
-
-
-def same_tensors(a, b):
-    assert set(a) == set(b)
-    for name, x in a.items():
-        assert x.dtype == np.float32 and x.flags.c_contiguous
-        np.testing.assert_array_equal(x, b[name], err_msg=name)
-
 
 # Hugging Face ---------------------------------------------------------------------------------------------------
 
@@ -251,138 +181,6 @@ def test_conversions_of_state_bytes_are_each_others_inverse(checkpoint):
     same_tensors(canonical_tensors(theirs), checkpoint.tensors)
 
 
-# Google ---------------------------------------------------------------------------------------------------------
-
-def test_the_tiny_google_checkpoint_is_read_in_full():
-    c = read_checkpoint(TINY)
-    variables = dict(tf.train.list_variables(str(TINY / "bert_model.ckpt")))
-    slots = {v for v in variables if v.endswith(("/adam_m", "/adam_v"))}
-    assert set(c.unread) == slots | {"global_step"} and c.missing == {}
-    assert {c.unread[v] for v in slots} == {"optimiser state"}
-    assert len(c.tensors) == len(variables) - len(c.unread) == 46
-    for name, variable in (("embeddings/position", "bert/embeddings/position_embeddings"),
-                           ("block_1/attention/query/kernel", "bert/encoder/layer_1/attention/self/query/kernel"),
-                           ("block_1/feed_forward/inner/kernel", "bert/encoder/layer_1/intermediate/dense/kernel"),
-                           ("mlm/transform/kernel", "cls/predictions/transform/dense/kernel")):
-        np.testing.assert_array_equal(c.tensors[name], tf.train.load_variable(str(TINY / "bert_model.ckpt"), variable))
-    nsp = tf.train.load_variable(str(TINY / "bert_model.ckpt"), "cls/seq_relationship/output_weights")
-    np.testing.assert_array_equal(c.tensors["nsp/kernel"], nsp.T)  # the one kernel Google keeps as (out, in)
-    assert c.format == "google" and c.config.activation == "gelu_erf" and c.vocab[-1] == "boy"
-    assert (c.pooling, c.max_len) == ("pooler", 16)
-    assert c.tokenizer == {"lower_case": True, "strip_accents": None, "chinese_chars": True, "max_word_chars": 200,
-                           "keep_special": False, "mode": "wordpiece"}
-
-
-def test_a_google_checkpoint_of_minilm_has_identical_tensors(checkpoint, torch_model, minilm, tmp_path):
-    tensors = google_tensors_of(torch_model)
-    slots = {"bert/pooler/dense/bias/adam_m": tensors["bert/pooler/dense/bias"],
-             "global_step": np.int64(7), "output_weights": np.ones((2, 384), np.float32)}
-    folder = write_google_folder(tmp_path / "uncased_L-6", {**tensors, **slots}, minilm)
-    c = read_checkpoint(folder)
-    same_tensors(c.tensors, checkpoint.tensors)
-    assert set(c.unread) == set(slots) and c.vocab == checkpoint.vocab
-    assert c.config == checkpoint.config  # so that the states are the same too
-
-
-def test_any_one_checkpoint_name_will_do(tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(TINY, folder)
-    for path in folder.glob("bert_model.ckpt*"):
-        path.rename(folder / path.name.replace("bert_model.ckpt", "model.ckpt-100"))
-    same_tensors(read_checkpoint(folder).tensors, read_checkpoint(TINY).tensors)
-    for path in list(folder.glob("model.ckpt*")):
-        shutil.copy(path, folder / path.name.replace("100", "200"))
-    with pytest.raises(BertrError, match="holds 2 checkpoints"):
-        read_checkpoint(folder)
-
-
-def test_the_name_table_covers_a_google_checkpoint_of_12_layers():
-    known = {f"bert/{v}": k for k, v in names.file_names(12, "google").items()}
-    known |= {v: k for k, v in names.file_names(12, "google").items() if v.startswith("cls/")}
-    documented = google_names(12)
-    assert len(documented) == 206
-    assert len({known[v] for v in documented}) == 206 == len(names.file_names(12, "google"))
-
-
-def google2_tensors_of(google, heads, layout):
-    """TF1 variables as TF2's official models save them, heads apart, in the layouts of two of its versions."""
-    size = google["bert/pooler/dense/bias"].size // heads
-    layers = 1 + max(int(n.split("layer_")[1].split("/")[0]) for n in google if "layer_" in n)
-    attended = "_attention_output_dense" if layout == "old" else "_attention_layer/_output_dense"
-    inner = {"attention/self/query": "_attention_layer/_query_dense",
-             "attention/self/key": "_attention_layer/_key_dense",
-             "attention/self/value": "_attention_layer/_value_dense", "attention/output/dense": attended,
-             "attention/output/LayerNorm": "_attention_layer_norm", "intermediate/dense": "_intermediate_dense",
-             "output/dense": "_output_dense", "output/LayerNorm": "_output_layer_norm"}
-    root = {"old": "model/", "new": "encoder/", "pretraining": "model/layer_with_weights-0/"}[layout]
-    out = {}
-    for i, name in enumerate(("word", "position", "token_type")):
-        out[f"{root}layer_with_weights-{i}/embeddings"] = google[f"bert/embeddings/{name}_embeddings"]
-    for leaf in ("gamma", "beta"):
-        out[f"{root}layer_with_weights-3/{leaf}"] = google[f"bert/embeddings/LayerNorm/{leaf}"]
-    for name, x in google.items():
-        if name.startswith("bert/encoder/"):
-            i, rest = name.removeprefix("bert/encoder/layer_").split("/", 1)
-            module, leaf = rest.rsplit("/", 1)
-            if "/self/" in module:
-                x = x.reshape(*x.shape[:-1], heads, size)
-            elif rest == "attention/output/dense/kernel":
-                x = x.reshape(heads, size, -1)
-            out[f"{root}layer_with_weights-{int(i) + 4}/{inner[module]}/{leaf}"] = x
-    for leaf in ("kernel", "bias"):
-        pooler = "next_sentence..pooler_dense" if layout == "new" else f"{root}layer_with_weights-{layers + 4}"
-        out[f"{pooler}/{leaf}"] = google[f"bert/pooler/dense/{leaf}"]
-    if layout != "old":
-        head = {"new": "masked_lm", "pretraining": "model/layer_with_weights-2"}[layout]
-        for leaf in ("kernel", "bias"):
-            out[f"{head}/dense/{leaf}"] = google[f"cls/predictions/transform/dense/{leaf}"]
-        for leaf in ("gamma", "beta"):
-            out[f"{head}/layer_norm/{leaf}"] = google[f"cls/predictions/transform/LayerNorm/{leaf}"]
-        out[f"{head}/output_bias.Sbias"] = google["cls/predictions/output_bias"]
-        out[f"{head}/embedding_table"] = google["bert/embeddings/word_embeddings"]
-    out = {f"{name}/.ATTRIBUTES/VARIABLE_VALUE": x for name, x in out.items()}
-    out["save_counter/.ATTRIBUTES/VARIABLE_VALUE"] = np.int64(1)
-    out["optimizer/iter/.ATTRIBUTES/VARIABLE_VALUE"] = np.int64(1)
-    out["_CHECKPOINTABLE_OBJECT_GRAPH"] = np.array(b"graph", object)
-    return out
-
-
-@pytest.mark.parametrize("layout", ["old", "new", "pretraining"])
-def test_tf2_object_checkpoints_give_the_same_tensors(layout, tmp_path):
-    folder = tmp_path / "tf2"
-    folder.mkdir()
-    for name in ("vocab.txt", "bert_config.json"):
-        shutil.copy(TINY / name, folder)
-    google = {v: tf.train.load_variable(str(TINY / "bert_model.ckpt"), v)
-              for v, _ in tf.train.list_variables(str(TINY / "bert_model.ckpt")) if "adam" not in v}
-    config = json.loads((TINY / "bert_config.json").read_text())
-    assert config["hidden_size"] == config["num_attention_heads"]  # heads of 1: make them 2, so that order shows
-    config["num_attention_heads"] = 2
-    (folder / "bert_config.json").write_text(json.dumps(config))
-    save_tensorflow(folder / "bert_model.ckpt", google2_tensors_of(google, 2, layout))
-
-    c = read_checkpoint(folder)
-    lacking = ("nsp", "mlm") if layout == "old" else ("nsp",)
-    assert c.format == "google2" and set(c.missing) == set(lacking)
-    same_tensors(c.tensors, {n: x for n, x in read_checkpoint(TINY).tensors.items() if not n.startswith(lacking)})
-    reasons = {v.split("/.")[0]: r for v, r in c.unread.items()}
-    repeated = {reasons.pop(v) for v in list(reasons) if v.endswith("embedding_table")}
-    assert all(r.startswith("repeats") for r in repeated) and len(repeated) == (layout != "old")
-    assert set(reasons) == {"save_counter", "optimizer/iter", "_CHECKPOINTABLE_OBJECT_GRAPH"}
-
-
-def test_a_google_checkpoint_is_written_with_its_own_settings(tmp_path):
-    c = read_checkpoint(TINY)
-    write_huggingface(tmp_path, c)
-    (tmp_path / "bertr.json").write_text("{}")
-    again = read_checkpoint(tmp_path)
-    same_tensors(again.tensors, c.tensors)
-    assert again.format == "bertr" and again.config == c.config
-    assert (again.tokenizer, again.pooling, again.max_len) == (c.tokenizer, c.pooling, c.max_len)
-    assert transformers.AutoConfig.from_pretrained(tmp_path).hidden_act == "gelu"
-    assert transformers.AutoTokenizer.from_pretrained(tmp_path)("all work")["input_ids"] == [2, 5, 6, 3]
-
-
 # Vocabulary and tokenizer settings ------------------------------------------------------------------------------
 
 def test_vocabulary_lines_end_at_newline_only(tmp_path):
@@ -471,116 +269,6 @@ def test_pooling_is_the_checkpoints(tmp_path, pooling, expected):
     write_huggingface(tmp_path / "again", c)
     assert read_checkpoint(tmp_path / "again").pooling == expected
 
-
-# Bad input ------------------------------------------------------------------------------------------------------
-
-def cut(path, share):
-    content = path.read_bytes()
-    path.write_bytes(content[:int(len(content) * share)])
-
-
-def edit_json(path, **change):
-    d = json.loads(path.read_text())
-    d.update(change)
-    path.write_text(json.dumps(d))
-
-
-def only_a_pickle(folder):
-    (folder / "model.safetensors").unlink()
-    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"weights": 1}))
-
-
-HUGGINGFACE_DAMAGE = {
-    "cut safetensors": (lambda f: cut(f / "model.safetensors", 0.9), "model.safetensors' is damaged or cut short"),
-    "safetensors cut in its header": (lambda f: cut(f / "model.safetensors", 0.01), "damaged or cut short"),
-    "empty safetensors": (lambda f: cut(f / "model.safetensors", 0), "damaged or cut short"),
-    "cut config": (lambda f: cut(f / "config.json", 0.5), "config.json' could not be read as JSON"),
-    "cut tokenizer_config": (lambda f: cut(f / "tokenizer_config.json", 0.5), "could not be read as JSON"),
-    "a pickle": (only_a_pickle, "'pytorch_model.bin' .* is a Python pickle"),
-    "roberta": (lambda f: edit_json(f / "config.json", model_type="roberta"), "type 'roberta', which is not BERT"),
-    "distilbert": (lambda f: edit_json(f / "config.json", model_type="distilbert"), "type 'distilbert'"),
-    "electra by architecture": (lambda f: edit_json(f / "config.json", model_type=None,
-                                                    architectures=["ElectraForPreTraining"]), "type 'Electra'"),
-    "relative positions": (lambda f: edit_json(f / "config.json", position_embedding_type="relative_key"),
-                           "'relative_key' positions"),
-    "decoder": (lambda f: edit_json(f / "config.json", is_decoder=True), "a BERT decoder"),
-    "more layers than in the file": (lambda f: edit_json(f / "config.json", num_hidden_layers=3),
-                                     "16 of the encoder's variables .* 'encoder.layer.2.attention.self.query.weight'"),
-    "another width": (lambda f: edit_json(f / "config.json", intermediate_size=8),
-                      r"'encoder.layer.0.intermediate.dense.weight' .* shape 16 x 4, .* asks for 8 x 4"),
-    "embedding of another size": (lambda f: edit_json(f / "config.json", vocab_size=20), "15 x 4, .* asks for 20 x 4"),
-    "vocabulary too short": (lambda f: (f / "vocab.txt").write_text("[PAD]\n[UNK]\n"), "has 2 tokens, .* has 15 rows"),
-    "vocabulary too long": (lambda f: (f / "vocab.txt").write_text("a\n" * 16), "has 16 tokens, .* has 15 rows"),
-    "vocabulary in Latin-1": (lambda f: (f / "vocab.txt").write_bytes(b"caf\xe9\n" * 15), "could not be read as UTF-8"),
-    "no vocabulary": (lambda f: (f / "vocab.txt").unlink(), "it lacks vocab.txt or tokenizer.json; for a Google"),
-    "another tokenizer": (lambda f: ((f / "vocab.txt").unlink(), (f / "tokenizer.json").write_text(
-        '{"model": {"type": "Unigram", "vocab": []}}')), "holds a Unigram tokenizer"),
-    "token ids with a gap": (lambda f: ((f / "vocab.txt").unlink(), (f / "tokenizer.json").write_text(
-        '{"model": {"vocab": {"a": 0, "b": 2}}}')), "not 0 to 1 without a gap"),
-    "a shard is gone": (lambda f: ((f / "model.safetensors").unlink(), (f / "model.safetensors.index.json").write_text(
-        '{"weight_map": {"a": "model-00001-of-00001.safetensors"}}')), "lacks 1 of the 1 files"),
-}
-
-
-@pytest.mark.parametrize("case", HUGGINGFACE_DAMAGE)
-def test_a_damaged_hugging_face_folder_is_one_sentence(tmp_path, case):
-    damage, message = HUGGINGFACE_DAMAGE[case]
-    write_huggingface(tmp_path, read_checkpoint(TINY))
-    damage(tmp_path)
-    with pytest.raises(BertrError, match=message) as e:
-        read_checkpoint(tmp_path)
-    assert "\n" not in str(e.value) and e.value.hint
-
-
-def other_google_model(folder):
-    save_tensorflow(folder / "bert_model.ckpt", {"bert/encoder/transformer/group_0/inner_group_0/x": np.float32(1)})
-
-
-GOOGLE_DAMAGE = {
-    "cut data": (lambda f: cut(f / "bert_model.ckpt.data-00000-of-00001", 0.5), r"data-\*' is damaged or cut short"),
-    "cut index": (lambda f: cut(f / "bert_model.ckpt.index", 0.5), "index' is damaged or cut short"),
-    "empty index": (lambda f: cut(f / "bert_model.ckpt.index", 0), "index' is damaged or cut short"),
-    "no data": (lambda f: (f / "bert_model.ckpt.data-00000-of-00001").unlink(),
-                "for a Google checkpoint it lacks bert_model.ckpt.data-00000-of-00001[.]"),
-    "no index": (lambda f: (f / "bert_model.ckpt.index").unlink(), "it lacks bert_model.ckpt.index"),
-    "no config": (lambda f: (f / "bert_config.json").unlink(), "for a Google checkpoint it lacks bert_config.json[.]"),
-    "cut config": (lambda f: cut(f / "bert_config.json", 0.5), "bert_config.json' could not be read as JSON"),
-    "vocabulary too short": (lambda f: (f / "vocab.txt").write_text("[PAD]\n"), "has 1 tokens, .* has 15 rows"),
-    "albert": (other_google_model, "it is ALBERT, which is not BERT"),
-}
-
-
-@pytest.mark.parametrize("case", GOOGLE_DAMAGE)
-def test_a_damaged_google_folder_is_one_sentence(tmp_path, case):
-    damage, message = GOOGLE_DAMAGE[case]
-    folder = tmp_path / "copy"
-    shutil.copytree(TINY, folder)
-    damage(folder)
-    with pytest.raises(BertrError, match=message) as e:
-        read_checkpoint(folder)
-    assert "\n" not in str(e.value) and e.value.hint
-
-
-def test_a_wrong_folder_says_what_it_holds_and_what_is_missing(tmp_path):
-    with pytest.raises(BertrError, match="holds nothing; .* lacks config.json, model.safetensors, vocab.txt or "
-                       "tokenizer.json; .* lacks bert_config.json, bert_model.ckpt.index, "
-                       "bert_model.ckpt.data-00000-of-00001, vocab.txt[.]"):
-        read_checkpoint(tmp_path)
-    for i in range(12):
-        (tmp_path / f"{i:02}.csv").touch()
-    with pytest.raises(BertrError, match="it holds 00.csv, .*, 09.csv and 2 more;"):
-        read_checkpoint(tmp_path)
-    with pytest.raises(BertrError, match="no-such' does not exist"):
-        read_checkpoint(tmp_path / "no-such")
-    with pytest.raises(BertrError, match="00.csv' is a file"):
-        read_checkpoint(tmp_path / "00.csv")
-
-
-def test_without_tensorflow_only_googles_files_cannot_be_read(monkeypatch, minilm):
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
-    read_checkpoint(minilm, layers=1)
-    with pytest.raises(BertrError, match="only be read with TensorFlow"):
-        read_checkpoint(TINY)
 
 
 def test_shapes_are_those_of_transformers(torch_model):

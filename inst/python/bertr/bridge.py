@@ -4,18 +4,15 @@ complete rows, and texts as lists of str."""
 import dataclasses
 import os
 import sys
-import time
 
 import keras
 import numpy as np
 
 from . import features, fitting, hub, resume, similarity, squad, store
+from .events import counter, throttled
 from .fill import fill
 from .inputs import encode
 from .model import Fit, Model
-
-EVENT_SECONDS = 0.1  # R is told of progress at most this often
-
 
 # ---------------------------------------------------------------- what there is
 
@@ -133,7 +130,7 @@ def detokenize(thing, ids, lengths):
 
 def fit(model, task, a, b, target, validation, options, on_event):
     """Trains a model, or the encoder of a fit; an interrupt gives what there is so far."""
-    return fitting.fit(_encoder(model), task, a, b, target, validation, options, _throttled(on_event))
+    return fitting.fit(_encoder(model), task, a, b, target, validation, options, throttled(on_event))
 
 
 def kept_seed(folder):
@@ -152,7 +149,7 @@ def describe_fit(thing):
 def predict(thing, a, b, options, on_event):
     """The task's columns for these texts, and how many were cut."""
     encodings = encode(thing.base, thing.task, thing.head_options, a, b, _length(thing, options.get("max_len")))
-    outputs = thing.scorer.encodings(encodings, _counter(on_event, len(a), len(encodings)))
+    outputs = thing.scorer.encodings(encodings, counter(on_event, len(a), len(encodings)))
     return {**thing.task.decode(outputs, encodings, a, b, thing.network.head), "n_truncated": encodings.n_truncated}
 
 
@@ -173,7 +170,7 @@ def judge(thing, a, b, options, on_event):
     task, seed = thing.task, thing.facts["seed"]
     samples = fitting.make_samples(thing.base, task, thing.head_options, a, b, {}, _length(thing, None))
     samples = task.draw(samples, np.random.default_rng(seed))
-    tell = _counter(on_event, len(a), len(samples))
+    tell = counter(on_event, len(a), len(samples))
     done = 0
 
     def score(encodings):
@@ -192,7 +189,7 @@ def fill_mask(thing, texts, _, options, on_event):
     """One entry a text, [MASK] and candidate; `row`, `mask` and `rank` count from 1."""
     model = _encoder(thing)
     columns, n_truncated = fill(model, texts, int(options["top"]), options.get("targets"),
-                                _length(thing, options.get("max_len")), _counter(on_event, len(texts), len(texts)))
+                                _length(thing, options.get("max_len")), counter(on_event, len(texts), len(texts)))
     numbers = {name: np.array(columns[name], np.int32) + 1 for name in ("row", "mask", "rank")}
     return {**columns, **numbers, "probability": np.array(columns["probability"], np.float64),
             "n_truncated": n_truncated}
@@ -200,7 +197,7 @@ def fill_mask(thing, texts, _, options, on_event):
 
 def embed(thing, a, b, options, on_event):
     """Vectors, float64 [rows, width], or [tokens, width] with `n_tokens` a row for pool "none"."""
-    values, encodings = features.vectors(_encoder(thing), a, b, options, _counter(on_event, len(a), len(a)))
+    values, encodings = features.vectors(_encoder(thing), a, b, options, counter(on_event, len(a), len(a)))
     values = values.astype(np.float64)
     if options.get("normalise"):
         values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
@@ -221,7 +218,7 @@ def new_vectors():
 
 def keep_vectors(thing, a, b, options, on_event):
     """As `embed`, but the vectors are added to the list `options["kept"]`, scaled to length 1."""
-    values, encodings = features.vectors(_encoder(thing), a, b, options, _counter(on_event, len(a), len(a)))
+    values, encodings = features.vectors(_encoder(thing), a, b, options, counter(on_event, len(a), len(a)))
     options["kept"].append(similarity.unit(values))
     return {"n_truncated": encodings.n_truncated}
 
@@ -240,7 +237,7 @@ def cosines(x, x_rows, y, y_rows):
 def nearest(x, x_rows, y, y_rows, top, on_event):
     """For each row of x the places, from 0, and similarities of its `top` nearest rows of y, one row of x after the
     other. Without `y` these are other rows of x."""
-    emit, n = _throttled(on_event), len(x_rows)
+    emit, n = throttled(on_event), len(x_rows)
     places, values = similarity.nearest(*similarity.both(x, x_rows, y, y_rows), top, y is None,
                                         lambda done: emit("compare", {"done": done, "total": n}))
     return {"place": places.reshape(-1), "similarity": values.reshape(-1).astype(np.float64)}
@@ -283,28 +280,3 @@ def _length(thing, max_len):
     if max_len is None and isinstance(thing, Fit):
         max_len = thing.facts["max_len"]
     return _base(thing).length(max_len)
-
-
-def _throttled(on_event):
-    """Progress for R, not more than about ten times a second; the ends of epochs always come through.
-
-    R answers True when the user wants to stop: it crashes if it handles an interrupt above frames of Python."""
-    last = [0.0]
-
-    def emit(kind, values):
-        now = time.monotonic()
-        often = kind in ("step", "encode", "compare")
-        if on_event and not (often and now - last[0] < EVENT_SECONDS):
-            last[0] = now
-            if on_event(kind, values) is True:
-                raise KeyboardInterrupt
-
-    return emit
-
-
-def _counter(on_event, texts, rows):
-    """Tells how many texts are done, of which some may be several rows."""
-    if not on_event:
-        return None
-    emit = _throttled(on_event)
-    return lambda done: emit("encode", {"done": done * texts // rows, "total": texts})

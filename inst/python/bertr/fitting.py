@@ -38,34 +38,45 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     plan = make_plan(options, len(a), model.config.hidden_size, task)
     check_train(plan.train, model.config)
     check_plan(plan, seen)
-    rate = head_dropout(model, head_options, options.get("dropout"))
-    network = build_network(model, task, head_options, plan.train, seed, options.get("dropout"))
+    dropout = options.get("dropout")
+    network = build_network(model, task, head_options, plan.train, seed, dropout)
     on_event("start", {"rows": len(a), "epochs": plan.epochs, "batch_size": plan.batch_size,
                        "learning_rate": plan.learning_rate, "max_len": max_len})
     steps = None
     if plan.train == "head" and keeps_features(network):
-        steps = head_steps(model, network, head_options, rate, plan)
+        steps = head_steps(model, network, head_options, head_dropout(model, head_options, dropout), plan)
     folder = None
     if options.get("checkpoint"):
         identity = {"data": [_digest(samples, target), seen and _digest(seen, validation["target"])],
                     "model": model.fingerprint, "task": [task.name, task.spec], "head": head_options, "seed": seed,
-                    "max_len": max_len, "dropout": options.get("dropout"), **dataclasses.asdict(plan)}
+                    "max_len": max_len, "dropout": dropout, **dataclasses.asdict(plan)}
         folder = RunFolder(options["checkpoint"], identity)
     training = Training(network, plan, samples, seen, seed, on_event, feature_scorer(model, network, plan.train), steps,
                         folder)
-    interrupted, best = training.run(), training.best
-    judged = seen or (samples.some(SETTLE_ROWS, seed) if task.settles_by_training else None)
-    if task.settles and judged:
-        task.settle(judged.targets, training.scorer.encodings(judged.encodings), judged.encodings, network.head)
+    interrupted = training.run()
+    settle(task, training, samples, seen, seed)
     gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
-        "epochs_done": training.history.rows, "interrupted": interrupted, "best_epoch": best and (best.epoch or None),
-        "stopped_early": bool(best) and not interrupted and training.history.rows < plan.epochs,
-        "parameters_trained": training.parameters, "seconds": time.perf_counter() - began, "remarks": remarks,
+        **what_was_done(training, interrupted), "seconds": time.perf_counter() - began, "remarks": remarks,
     }
     return Fit(model, network, head_options, facts, training.history.columns, training.scorer)
+
+
+def settle(task, training, samples, seen, seed):
+    """Lets the task choose what it chooses after training, by rows it was not trained on if there are any."""
+    judged = seen or (samples.some(SETTLE_ROWS, seed) if task.settles_by_training else None)
+    if task.settles and judged:
+        outputs = training.scorer.encodings(judged.encodings)
+        task.settle(judged.targets, outputs, judged.encodings, training.network.head)
+
+
+def what_was_done(training, interrupted):
+    best, epochs = training.best, training.history.rows
+    return {"epochs_done": epochs, "interrupted": interrupted, "best_epoch": best and (best.epoch or None),
+            "stopped_early": bool(best) and not interrupted and epochs < training.plan.epochs,
+            "parameters_trained": training.parameters}
 
 
 def read_head_options(model, given):

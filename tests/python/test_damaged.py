@@ -1,0 +1,162 @@
+"""Folders that are damaged, incomplete or of another model: one sentence each, with a hint."""
+
+import pickle
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from checkpoints import TINY, edit_json, save_tensorflow
+
+from bertr.errors import BertrError
+from bertr.weights import read_checkpoint, write_huggingface
+
+
+def cut(path, share):
+    content = path.read_bytes()
+    path.write_bytes(content[:int(len(content) * share)])
+
+
+def only_a_pickle(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"weights": 1}))
+
+
+HUGGINGFACE_DAMAGE = {
+    "cut safetensors": (lambda f: cut(f / "model.safetensors", 0.9), "model.safetensors' is damaged or cut short"),
+    "safetensors cut in its header": (lambda f: cut(f / "model.safetensors", 0.01), "damaged or cut short"),
+    "empty safetensors": (lambda f: cut(f / "model.safetensors", 0), "damaged or cut short"),
+    "cut config": (lambda f: cut(f / "config.json", 0.5), "config.json' could not be read as JSON"),
+    "cut tokenizer_config": (lambda f: cut(f / "tokenizer_config.json", 0.5), "could not be read as JSON"),
+    "a pickle": (only_a_pickle, "'pytorch_model.bin' .* is a Python pickle"),
+    "roberta": (lambda f: edit_json(f / "config.json", model_type="roberta"), "type 'roberta', which is not BERT"),
+    "distilbert": (lambda f: edit_json(f / "config.json", model_type="distilbert"), "type 'distilbert'"),
+    "electra by architecture": (lambda f: edit_json(f / "config.json", model_type=None,
+                                                    architectures=["ElectraForPreTraining"]), "type 'Electra'"),
+    "relative positions": (lambda f: edit_json(f / "config.json", position_embedding_type="relative_key"),
+                           "'relative_key' positions"),
+    "decoder": (lambda f: edit_json(f / "config.json", is_decoder=True), "a BERT decoder"),
+    "more layers than in the file": (lambda f: edit_json(f / "config.json", num_hidden_layers=3),
+                                     "16 of the encoder's variables .* 'encoder.layer.2.attention.self.query.weight'"),
+    "another width": (lambda f: edit_json(f / "config.json", intermediate_size=8),
+                      r"'encoder.layer.0.intermediate.dense.weight' .* shape 16 x 4, .* asks for 8 x 4"),
+    "embedding of another size": (lambda f: edit_json(f / "config.json", vocab_size=20), "15 x 4, .* asks for 20 x 4"),
+    "vocabulary too short": (lambda f: (f / "vocab.txt").write_text("[PAD]\n[UNK]\n"), "has 2 tokens, .* has 15 rows"),
+    "vocabulary too long": (lambda f: (f / "vocab.txt").write_text("a\n" * 16), "has 16 tokens, .* has 15 rows"),
+    "vocabulary in Latin-1": (lambda f: (f / "vocab.txt").write_bytes(b"caf\xe9\n" * 15), "could not be read as UTF-8"),
+    "no vocabulary": (lambda f: (f / "vocab.txt").unlink(), "it lacks vocab.txt or tokenizer.json; for a Google"),
+    "another tokenizer": (lambda f: ((f / "vocab.txt").unlink(), (f / "tokenizer.json").write_text(
+        '{"model": {"type": "Unigram", "vocab": []}}')), "holds a Unigram tokenizer"),
+    "token ids with a gap": (lambda f: ((f / "vocab.txt").unlink(), (f / "tokenizer.json").write_text(
+        '{"model": {"vocab": {"a": 0, "b": 2}}}')), "not 0 to 1 without a gap"),
+    "a shard is gone": (lambda f: ((f / "model.safetensors").unlink(), (f / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "model-00001-of-00001.safetensors"}}')), "lacks 1 of the 1 files"),
+}
+
+
+@pytest.mark.parametrize("case", HUGGINGFACE_DAMAGE)
+def test_a_damaged_hugging_face_folder_is_one_sentence(tmp_path, case):
+    damage, message = HUGGINGFACE_DAMAGE[case]
+    write_huggingface(tmp_path, read_checkpoint(TINY))
+    damage(tmp_path)
+    with pytest.raises(BertrError, match=message) as e:
+        read_checkpoint(tmp_path)
+    assert "\n" not in str(e.value) and e.value.hint
+
+
+def other_google_model(folder):
+    save_tensorflow(folder / "bert_model.ckpt", {"bert/encoder/transformer/group_0/inner_group_0/x": np.float32(1)})
+
+
+GOOGLE_DAMAGE = {
+    "cut data": (lambda f: cut(f / "bert_model.ckpt.data-00000-of-00001", 0.5), r"data-\*' is damaged or cut short"),
+    "cut index": (lambda f: cut(f / "bert_model.ckpt.index", 0.5), "index' is damaged or cut short"),
+    "empty index": (lambda f: cut(f / "bert_model.ckpt.index", 0), "index' is damaged or cut short"),
+    "no data": (lambda f: (f / "bert_model.ckpt.data-00000-of-00001").unlink(),
+                "for a Google checkpoint it lacks bert_model.ckpt.data-00000-of-00001[.]"),
+    "no index": (lambda f: (f / "bert_model.ckpt.index").unlink(), "it lacks bert_model.ckpt.index"),
+    "no config": (lambda f: (f / "bert_config.json").unlink(), "for a Google checkpoint it lacks bert_config.json[.]"),
+    "cut config": (lambda f: cut(f / "bert_config.json", 0.5), "bert_config.json' could not be read as JSON"),
+    "vocabulary too short": (lambda f: (f / "vocab.txt").write_text("[PAD]\n"), "has 1 tokens, .* has 15 rows"),
+    "albert": (other_google_model, "it is ALBERT, which is not BERT"),
+}
+
+
+@pytest.mark.parametrize("case", GOOGLE_DAMAGE)
+def test_a_damaged_google_folder_is_one_sentence(tmp_path, case):
+    damage, message = GOOGLE_DAMAGE[case]
+    folder = tmp_path / "copy"
+    shutil.copytree(TINY, folder)
+    damage(folder)
+    with pytest.raises(BertrError, match=message) as e:
+        read_checkpoint(folder)
+    assert "\n" not in str(e.value) and e.value.hint
+
+
+def test_a_wrong_folder_says_what_it_holds_and_what_is_missing(tmp_path):
+    with pytest.raises(BertrError, match="holds nothing; .* lacks config.json, model.safetensors, vocab.txt or "
+                       "tokenizer.json; .* lacks bert_config.json, bert_model.ckpt.index, "
+                       "bert_model.ckpt.data-00000-of-00001, vocab.txt[.]"):
+        read_checkpoint(tmp_path)
+    for i in range(12):
+        (tmp_path / f"{i:02}.csv").touch()
+    with pytest.raises(BertrError, match="it holds 00.csv, .*, 09.csv and 2 more;"):
+        read_checkpoint(tmp_path)
+    with pytest.raises(BertrError, match="no-such' does not exist"):
+        read_checkpoint(tmp_path / "no-such")
+    with pytest.raises(BertrError, match="00.csv' is a file"):
+        read_checkpoint(tmp_path / "00.csv")
+
+
+def test_without_tensorflow_only_googles_files_cannot_be_read(monkeypatch, minilm):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    read_checkpoint(minilm, layers=1)
+    with pytest.raises(BertrError, match="only be read with TensorFlow"):
+        read_checkpoint(TINY)
+
+
+def roberta(folder, **files):
+    """The files of a RoBERTa as its authors publish it, without a tokenizer.json."""
+    (folder / "spiece.model").unlink()
+    edit_json(folder / "config.json", model_type="roberta", architectures=["RobertaForMaskedLM"])
+    (folder / "vocab.json").write_text("{}")
+    (folder / "merges.txt").write_text("")
+
+
+def only_tokenizer_json(folder):
+    (folder / "spiece.model").unlink()
+    (folder / "tokenizer.json").write_text('{"model": {"type": "Unigram", "vocab": []}}')
+
+
+def no_weights_distilbert(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    edit_json(folder / "config.json", model_type="distilbert")
+
+
+ALBERT_DAMAGE = {
+    "several blocks a layer": (lambda f: edit_json(f / "config.json", inner_group_num=2), "'inner_group_num' is 2"),
+    "groups of unlike size": (lambda f: edit_json(f / "config.json", num_hidden_groups=3), "not a multiple of num_hid"),
+    "too many groups": (lambda f: edit_json(f / "config.json", num_hidden_groups=2),
+                        "not those of an ALBERT with 4 layers: 16 of .* first is 'encoder.albert_layer_groups.1"),
+    "another width": (lambda f: edit_json(f / "config.json", embedding_size=10), "2000 x 12, .* asks for 2000 x 10"),
+    "only tokenizer.json": (only_tokenizer_json, "has no spiece.model"),
+    "damaged spiece.model": (lambda f: (f / "spiece.model").write_bytes(b"x" * 99), "SentencePiece model could not be"),
+    "empty spiece.model": (lambda f: (f / "spiece.model").write_bytes(b""), "SentencePiece model could not be"),
+    "roberta": (roberta, "type 'roberta', which is not BERT"),
+    "distilbert with a pickle": (no_weights_distilbert, "type 'distilbert', which is not BERT"),
+    "xlm-roberta": (lambda f: edit_json(f / "config.json", model_type="xlm-roberta"), "type 'xlm-roberta'"),
+    "electra": (lambda f: edit_json(f / "config.json", model_type="electra"), "type 'electra'"),
+    "by architecture": (lambda f: edit_json(f / "config.json", model_type=None, architectures=["DistilBertModel"]),
+                        "type 'DistilBert'"),
+}
+
+
+@pytest.mark.parametrize("case", ALBERT_DAMAGE)
+def test_a_damaged_albert_folder_is_one_sentence(albert, tmp_path, case):
+    damage, message = ALBERT_DAMAGE[case]
+    folder = tmp_path / "copy"
+    shutil.copytree(albert, folder)
+    damage(folder)
+    with pytest.raises(BertrError, match=message) as e:
+        read_checkpoint(folder)
+    assert "\n" not in str(e.value) and e.value.hint
