@@ -19,7 +19,7 @@ bert_evaluate <- function(object, new_data, verbose = TRUE) {
   check_flag(verbose, "verbose")
   rows <- complete_rows(object$spec, new_data, "new_data", speaker(verbose), call)
   task <- task_of(object$spec)
-  truth <- task$match(object$spec, rows$outcome, "new_data", call)
+  truth <- task$match(object$spec, rows$outcome, rows$row, "new_data", call)
   parts <- list()
   texts <- list(a = rows$a, b = rows$b, complete = rep(TRUE, length(rows$a)))
   keep <- function(result, ...) parts[[length(parts) + 1]] <<- result

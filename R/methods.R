@@ -43,7 +43,8 @@ print.bert_fit <- function(x, ...) {
   info <- x$info
   cat("<bert_fit> ", task_label(x$spec), "\n",
     "  ", info$rows, " rows", if (info$valid_rows > 0) paste0(", ", info$valid_rows, " for validation"), "; ",
-    x$base$name, ", train = \"", info$train, "\", ", info$pool, " pooling\n",
+    x$base$name, ", train = \"", info$train, "\"", if (info$pool != "none") paste0(", ", info$pool, " pooling"),
+    "\n",
     "  epochs ", info$epochs_done, if (info$interrupted) paste0(" of ", info$epochs, " (interrupted)"),
     ", learning rate ", format(info$learning_rate), ", batch size ", info$batch_size, ", up to ", info$max_len,
     " tokens, seed ", info$seed, "\n", sep = "")

@@ -1,6 +1,6 @@
 # Which rows of a data frame are used: for training and judging the complete ones, for validation some held out.
 
-# The complete rows of `data`: list(a, b, outcome)
+# The complete rows of `data`: list(a, b, outcome, row), `row` being their places in `data`
 complete_rows <- function(spec, data, arg, say, call) {
   check_data(data, arg, call)
   texts <- text_columns(spec$text, data, arg, call)
@@ -14,7 +14,7 @@ complete_rows <- function(spec, data, arg, say, call) {
   if (dropped > 0) {
     say("Dropped {dropped} of {nrow(data)} rows of {.arg {arg}} with missing values.")
   }
-  c(take(texts, keep), list(outcome = take_outcome(outcome, keep)))
+  c(take(texts, keep), list(outcome = take_outcome(outcome, keep), row = keep))
 }
 
 # Which rows of an outcome (a vector, a list-column or a data frame of columns) are missing: NULL, NA, NA in any column
@@ -44,7 +44,7 @@ split_rows <- function(spec, rows, validation, seed, say, call) {
   }
   if (is.data.frame(validation)) {
     valid <- complete_rows(spec, validation, "validation", say, call)
-    valid$outcome <- task_of(spec)$match(spec, valid$outcome, "validation", call)
+    valid$outcome <- task_of(spec)$match(spec, valid$outcome, valid$row, "validation", call)
     return(list(train = rows, valid = valid))
   }
   check_share(validation, call)

@@ -63,13 +63,8 @@ settle_labels <- function(spec, outcome, say, call) {
 }
 
 # Labels to compare with those learnt: no others can be judged.
-match_labels <- function(spec, outcome, arg, call) {
-  unknown <- setdiff(as.character(unique(outcome[!is.na(outcome)])), spec$levels)
-  if (length(unknown) > 0) {
-    n <- length(unknown)
-    abort("unknown_label", "{.arg {arg}} has {n} label{?s} not seen in training: {.val {shorten(unknown)}}.",
-      "Remove these rows; the training labels are {.val {shorten(spec$levels)}}.", call = call)
-  }
+match_labels <- function(spec, outcome, rows, arg, call) {
+  check_known(as.character(outcome), rows, spec$levels, arg, call)
   factor(as.character(outcome), spec$levels)
 }
 

@@ -43,7 +43,7 @@ entity_outcome <- function(spec, data, arg, call) {
   abort_rows(filled[!vapply(x[filled], has_entity_columns, NA)],
     "lacks one of start and end (numbers) and label (text)", what, "shape", call)
   check_entities(flat_entities(x), data[[spec$text]], what, call)
-  stats::setNames(x, seq_along(x)) # row numbers, for complaints after other rows are dropped
+  x
 }
 
 has_entity_columns <- function(x) {
@@ -109,16 +109,9 @@ settle_entities <- function(spec, outcome, say, call) {
   list(spec = spec, outcome = outcome)
 }
 
-match_entities <- function(spec, outcome, arg, call) {
+match_entities <- function(spec, outcome, rows, arg, call) {
   flat <- flat_entities(outcome)
-  unknown <- !flat$label %in% spec$levels
-  if (any(unknown)) {
-    labels <- unique(flat$label[unknown])
-    rows <- unique(names(outcome)[flat$row[unknown]])
-    abort("unknown_label", "{.arg {arg}} has {length(labels)} label{?s} not seen in training,
-      {.val {shorten(labels)}}, in {cli::qty(length(rows))}row{?s} {some(rows)}.",
-      "Remove these entities; the training labels are {.val {shorten(spec$levels)}}.", call = call)
-  }
+  check_known(flat$label, rows[flat$row], spec$levels, arg, call)
   outcome
 }
 

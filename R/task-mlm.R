@@ -7,7 +7,7 @@ task_mlm <- function() {
     spec = function(lhs, data) list(),
     outcome = function(spec, data, arg, call) rep(TRUE, nrow(data)),
     settle = function(spec, outcome, say, call) list(spec = spec, outcome = outcome),
-    match = function(spec, outcome, arg, call) outcome,
+    match = function(spec, outcome, rows, arg, call) outcome,
     says = function(spec) if (length(spec$text) == 2) "hidden words and next texts" else "hidden words",
     strata = as.integer,
     target = function(spec, outcome) list(pairs = length(spec$text) == 2),

@@ -34,12 +34,14 @@ is_yes_no <- function(x) {
   is.logical(x) || (is.numeric(x) && all(x %in% c(0, 1, NA)) && !all(is.na(x)))
 }
 
+# Some labels and no data frames; what else there is is checked later
 is_label_list <- function(lhs, data) {
-  if (!is.symbol(lhs) || !is.list(data[[as.character(lhs)]])) {
-    return(FALSE)
-  }
-  given <- Filter(Negate(is.null), data[[as.character(lhs)]])
-  length(given) > 0 && all(vapply(given, function(x) is.character(x) || is.factor(x) || identical(x, NA), NA))
+  x <- if (is.symbol(lhs)) data[[as.character(lhs)]]
+  is.list(x) && any(vapply(x, is_labels, NA)) && !any(vapply(x, is.data.frame, NA))
+}
+
+is_labels <- function(x) {
+  is.character(x) || is.factor(x)
 }
 
 multilabel_spec <- function(lhs, data) {
@@ -50,13 +52,30 @@ multilabel_spec <- function(lhs, data) {
 multilabel_outcome <- function(spec, data, arg, call) {
   check_columns(spec$outcome, data, arg, call)
   if (spec$type == "list") {
-    return(lapply(data[[spec$outcome]], function(x) if (is.factor(x)) as.character(x) else x))
+    return(label_sets(data[[spec$outcome]], column_label(spec$outcome, arg), call))
   }
-  bad <- spec$outcome[!vapply(data[spec$outcome], is_yes_no, NA)]
+  as_tibble(lapply(stats::setNames(nm = spec$outcome), function(name) {
+    x <- data[[name]]
+    bad <- if (is.logical(x)) integer() else which(!x %in% c(0, 1, NA))
+    if (length(bad) > 0) {
+      abort("outcome", "{column_label(name, arg)} is neither 0 nor 1, neither TRUE nor FALSE, in
+        {cli::qty(length(bad))}row{?s} {some(bad)}.", "It says whether a row has this label.", call = call)
+    }
+    x == 1
+  }))
+}
+
+# A list-column of labels as one of character vectors, NULL where missing
+label_sets <- function(x, what, call) {
+  if (!is.list(x)) {
+    abort("outcome", "{what} must be a list of character vectors, not {.obj_type_friendly {x}}.", call = call)
+  }
+  bad <- which(!is_missing(x) & !vapply(x, is_labels, NA))
   if (length(bad) > 0) {
-    abort("outcome", "{.arg {arg}} must have only 0 and 1, or TRUE and FALSE, in {.val {bad}}.", call = call)
+    abort("outcome", "{what} holds something other than labels in {cli::qty(length(bad))}row{?s} {some(bad)}.",
+      "Every row is a character vector; {.code character()} says: none of the labels.", call = call)
   }
-  as_tibble(lapply(data[spec$outcome], function(x) x == 1))
+  lapply(x, function(row) if (is.factor(row)) as.character(row) else row)
 }
 
 settle_multilabel <- function(spec, outcome, say, call) {
@@ -78,12 +97,9 @@ settle_multilabel <- function(spec, outcome, say, call) {
   list(spec = spec, outcome = outcome)
 }
 
-match_multilabel <- function(spec, outcome, arg, call) {
-  unknown <- if (spec$type == "list") setdiff(unlist(outcome), c(spec$levels, NA))
-  if (length(unknown) > 0) {
-    n <- length(unknown)
-    abort("unknown_label", "{.arg {arg}} has {n} label{?s} not seen in training: {.val {shorten(unknown)}}.",
-      "Remove them; the training labels are {.val {shorten(spec$levels)}}.", call = call)
+match_multilabel <- function(spec, outcome, rows, arg, call) {
+  if (spec$type == "list") {
+    check_known(unlist(outcome), rep(rows, lengths(outcome)), spec$levels, arg, call)
   }
   label_matrix(spec, outcome)
 }

@@ -6,7 +6,7 @@ task_regression <- function() {
     spec = function(lhs, data) list(outcome = outcome_names(lhs)),
     outcome = numeric_outcome,
     settle = settle_numeric,
-    match = function(spec, outcome, arg, call) outcome,
+    match = function(spec, outcome, rows, arg, call) outcome,
     says = function(spec) paste(length(spec$outcome), if (length(spec$outcome) == 1) "number" else "numbers"),
     strata = function(outcome) rep(1L, nrow(outcome)),
     target = function(spec, outcome) list(values = as.matrix(outcome), outputs = as.list(spec$outcome)),
@@ -27,11 +27,18 @@ all_numeric <- function(lhs, data) {
 
 numeric_outcome <- function(spec, data, arg, call) {
   check_columns(spec$outcome, data, arg, call)
-  columns <- lapply(data[spec$outcome], function(x) if (is.numeric(x)) as.double(x) else x)
-  bad <- spec$outcome[!vapply(columns, function(x) is.numeric(x) && !any(is.infinite(x)), NA)]
-  if (length(bad) > 0) {
-    abort("outcome", "{.arg {arg}} must have finite numbers in {.val {bad}}.", call = call)
-  }
+  columns <- lapply(stats::setNames(nm = spec$outcome), function(name) {
+    x <- data[[name]]
+    if (!is.numeric(x)) {
+      abort("outcome", "{column_label(name, arg)} must be numbers, not {.obj_type_friendly {x}}.", call = call)
+    }
+    bad <- which(is.infinite(x))
+    if (length(bad) > 0) {
+      abort("outcome", "{column_label(name, arg)} is infinite in {cli::qty(length(bad))}row{?s} {some(bad)}.",
+        "Make it a finite number, or NA where it is not known.", call = call)
+    }
+    as.double(x)
+  })
   as_tibble(columns)
 }
 

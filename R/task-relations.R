@@ -21,7 +21,7 @@ holds_triples <- function(x) {
   is.list(x) && !is.data.frame(x) && any(vapply(x, function(row) is.data.frame(row) && "relation" %in% names(row), NA))
 }
 
-# A tibble a row, checked, of the columns of `triple_columns` and `row`, the row of `data` for messages to come.
+# A tibble a row, checked, of the columns of `triple_columns`.
 triple_outcome <- function(spec, data, arg, call) {
   if (length(spec$text) > 1) {
     abort("pairs", "Relations are read from one text column, but the formula names {length(spec$text)}.",
@@ -36,7 +36,7 @@ triple_outcome <- function(spec, data, arg, call) {
   }
   missing <- is_missing(x)
   flat <- check_triples(x, which(!missing & !is.na(texts)), texts, what, call)
-  out <- split_tibbles(flat, flat$row, length(x))
+  out <- split_tibbles(flat[triple_columns], flat$row, length(x))
   out[missing] <- list(NULL)
   out
 }
@@ -50,16 +50,9 @@ settle_triples <- function(spec, outcome, say, call) {
 }
 
 # Triples to compare with predictions: no relations but those learnt can be judged.
-match_triples <- function(spec, outcome, arg, call) {
+match_triples <- function(spec, outcome, rows, arg, call) {
   flat <- bind_triples(outcome)
-  unknown <- !flat$relation %in% spec$levels
-  if (any(unknown)) {
-    labels <- unique(flat$relation[unknown])
-    rows <- unique(flat$row[unknown])
-    abort("unknown_label", "{.arg {arg}} has {length(labels)} relation{?s} not seen in training,
-      {.val {shorten(labels)}}, in {cli::qty(length(rows))}row{?s} {some(rows)}.",
-      "Remove them; the training relations are {.val {shorten(spec$levels)}}.", call = call)
-  }
+  check_known(flat$relation, rows[flat$text], spec$levels, arg, call, "relation")
   outcome
 }
 

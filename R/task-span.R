@@ -7,7 +7,7 @@ task_span <- function() {
     spec = span_spec,
     outcome = span_outcome,
     settle = settle_spans,
-    match = function(spec, outcome, arg, call) outcome,
+    match = function(spec, outcome, rows, arg, call) outcome,
     says = function(spec) "answers",
     strata = function(outcome) 1L + (outcome$start == 0L),
     target = span_target,

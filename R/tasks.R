@@ -5,7 +5,8 @@
 #   outcome   function(spec, data, arg, call): the outcome of every row: a vector, a list-column (NULL or NA where
 #             missing) or a data frame of columns
 #   settle    function(spec, outcome, say, call): checks training outcomes and completes the spec with them
-#   match     function(spec, outcome, arg, call): other rows' outcomes in the form of the training ones
+#   match     function(spec, outcome, rows, arg, call): the outcomes of `rows` of other data in the form of the
+#             training ones
 #   says      function(spec): the outcome in words, such as "3 classes"
 #   strata    function(outcome): groups that a validation split keeps in proportion
 #   target    function(spec, outcome): what the bridge gets
@@ -44,4 +45,16 @@ find_task <- function(lhs, data, task, call) {
 
 task_of <- function(spec) {
   tasks()[[spec$task]]
+}
+
+# Other data's labels, each of a row, must be among those learnt.
+check_known <- function(labels, rows, levels, arg, call, what = "label") {
+  new <- !labels %in% c(levels, NA)
+  if (any(new)) {
+    labels <- unique(labels[new])
+    rows <- unique(rows[new])
+    abort("unknown_label", "{.arg {arg}} has {length(labels)} {what}{cli::qty(length(labels))}{?s} not seen in training,
+      {.val {shorten(labels)}}, in {cli::qty(length(rows))}row{?s} {some(rows)}.",
+      "Remove {cli::qty(length(labels))}{?it/them}; the training {what}s are {.val {shorten(levels)}}.", call = call)
+  }
 }

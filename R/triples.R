@@ -51,7 +51,7 @@ check_spans <- function(x, flat, texts, what, refuse) {
 # The triples of a list of tibbles in columns, with the place of their `text` in the list
 bind_triples <- function(outcome) {
   counts <- vapply(outcome, nrow, 0L)
-  columns <- stats::setNames(nm = c("row", triple_columns))
+  columns <- stats::setNames(nm = triple_columns)
   flat <- lapply(columns, function(name) unlist(lapply(outcome, `[[`, name)))
   c(list(text = rep(seq_along(outcome), counts)), flat)
 }

@@ -81,6 +81,20 @@ def test_whole_words_are_hidden_whole(model):
     assert ((by_word > 0) & (by_word < 1)).any()
 
 
+def test_whole_words_of_sentence_pieces(albert):
+    model = bridge.load(albert, {})
+    words = Words(model.tokenizer)
+    inside = {token: flag for token, flag in zip(model.tokenizer.vocab, words.inner.tolist(), strict=True)}
+    assert inside["ing"] and not any(inside[token] for token in ("\u2581the", "\u2581", ",", "[MASK]", "<unk>"))
+    e = encodings_of(model, ["the unbelievable happening, untranslatable 2000\u4eca \u4eca"] * 50)
+    _, hidden = hide(e, words, True, np.random.default_rng(1))
+    word = np.cumsum(~words.inner[e.ids])
+    by_word = np.bincount(word, hidden >= 0) / np.maximum(1, np.bincount(word))
+    assert set(by_word.tolist()) == {0.0, 1.0}
+    unknown = np.isin(e.ids, model.tokenizer.unk_id)
+    assert unknown.any() and not (hidden[unknown] >= 0).any()
+
+
 def test_texts_with_nothing_to_hide(model):
     e = encodings_of(model, ["", "[UNK] [MASK]", "the"])
     seen, hidden = hide(e, Words(model.tokenizer), False, np.random.default_rng(0))

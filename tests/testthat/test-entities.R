@@ -64,7 +64,7 @@ test_that("what is wrong with entities is told with its rows", {
 
 test_that("labels never learnt are told with the rows of the data", {
   outcome <- entity_rows(people())$outcome
-  expect_error(match_entities(list(levels = "PER"), outcome[-1], "new_data", NULL),
+  expect_error(match_entities(list(levels = "PER"), outcome[-1], 2:4, "new_data", NULL),
     "1 label not seen in training, \"LOC\", in row 3", class = "bertr_error_unknown_label")
 })
 
@@ -167,6 +167,7 @@ test_that("a fit of entities predicts, is judged, is kept, and learns from its o
   expect_message(fit <- bert_fit(the_model(), entities ~ text, data, epochs = 12, seed = 1, validation = data[1:3, ]),
     NA)
   expect_output(print(fit), "entities of 1 label: entities ~ text")
+  expect_no_match(capture.output(print(fit)), "pooling")
   expect_identical(last_epoch(fit)$val_f1, 1)
   new <- data.frame(text = c("Bob met Ada Lovelace.", NA, ""))
   out <- bert_predict(fit, new)

@@ -57,8 +57,13 @@ test_that("what labels cannot be is said", {
     class = "bertr_warning_single")
   fit <- quick_fit(tags ~ text, data, epochs = 1)
   data$tags[[1]] <- "new"
-  expect_error(bert_evaluate(fit, data), "not seen in training: \"new\"", class = "bertr_error_unknown_label")
+  expect_error(bert_evaluate(fit, data), "not seen in training, \"new\", in row 1", class = "bertr_error_unknown_label")
   wide <- quick_fit(cbind(card, long) ~ text, data, epochs = 1)
   data$long[1] <- 7
-  expect_error(bert_evaluate(wide, data), "only 0 and 1", class = "bertr_error_outcome")
+  expect_error(bert_evaluate(wide, data), "\"long\" of `new_data` is neither 0 nor 1.* in row 1",
+    class = "bertr_error_outcome")
+  data$tags[c(2, 4)] <- list(7, TRUE)
+  expect_error(quick_fit(tags ~ text, data), "other than labels in rows 2, 4", class = "bertr_error_outcome")
+  data$tags <- "card"
+  expect_error(bert_evaluate(fit, data), "must be a list of character vectors", class = "bertr_error_outcome")
 })

@@ -41,6 +41,7 @@ test_that("numbers that cannot be learnt are refused", {
   data$infinite <- c(Inf, rep(0, nrow(data) - 1))
   data$yes <- as.integer(data$card > 0)
   expect_error(quick_fit(same ~ text, data), "same number in \"same\"", class = "bertr_error_one_value")
-  expect_error(quick_fit(infinite ~ text, data), "finite", class = "bertr_error_outcome")
+  expect_error(quick_fit(infinite ~ text, data), "\"infinite\" of `data` is infinite in row 1",
+    class = "bertr_error_outcome")
   expect_message(bert_fit(the_model(), yes ~ text, data, train = "head", epochs = 1), "make it a factor")
 })

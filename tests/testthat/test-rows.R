@@ -50,6 +50,10 @@ test_that("validation must be a share or a data frame with known labels", {
   expect_error(split(2), "between 0 and 1, not 2", class = "bertr_error_argument")
   expect_error(split("some"), "between 0 and 1, not a string", class = "bertr_error_argument")
   data$y[[1]] <- "new"
-  expect_error(split(data), "1 label not seen in training: \"new\"", class = "bertr_error_unknown_label")
+  expect_error(split(data), "1 label not seen in training, \"new\", in row 1", class = "bertr_error_unknown_label")
+  data$x[[3]] <- NA
+  data$y[c(5, 7)] <- c("new", "other")
+  expect_error(split(data), "`validation` has 2 labels not seen in training, \"new\" and \"other\", in rows 1, 5, 7",
+    class = "bertr_error_unknown_label")
   expect_error(split(data["x"]), "`validation` has no column \"y\"", class = "bertr_error_column")
 })

@@ -58,8 +58,13 @@ class Encodings:
 class TextEncoder:
     """What a tokenizer does above the pieces: special tokens, pairs, cutting.
 
-    A subclass has `vocab`, `pad_id`, `cls_id` and `sep_id`, and gives a text's pieces by `_rows` and `_offsets`.
+    A subclass has `vocab`, `literals` (tokens of it that stand for no text), `pad_id`, `cls_id` and `sep_id`, and gives
+    a text's pieces by `_rows` and `_offsets`.
     """
+
+    def inside_word(self, token):
+        """Does this token of the vocabulary go on with a word?"""
+        raise NotImplementedError
 
     def _rows(self, texts):
         """The ids of every text as int32 bytes: joining and cutting bytes never makes a Python integer."""

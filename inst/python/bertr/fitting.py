@@ -57,7 +57,8 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     settle(task, training, samples, seen, seed)
     gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
     facts = {
-        **dataclasses.asdict(plan), "seed": seed, "max_len": max_len, "pool": head_options["pool"],
+        **dataclasses.asdict(plan), "seed": seed, "max_len": max_len,
+        "pool": "none" if task.per_token else head_options["pool"],
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
         **what_was_done(training, interrupted), "seconds": time.perf_counter() - began, "remarks": remarks,
     }

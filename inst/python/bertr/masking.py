@@ -9,7 +9,6 @@ import numpy as np
 
 from .encodings import truncate
 from .errors import BertrError
-from .tokenizer import LITERALS
 
 SHARE = 0.15  # of a row's tokens
 MASKED, KEPT = 0.8, 0.1  # of those chosen: become [MASK], stay as they are; the rest become a random token
@@ -23,8 +22,8 @@ class Words:
             raise BertrError("no_mlm", "The vocabulary of this model has no [MASK], so no words can be hidden.",
                              "Use another checkpoint.")
         self.mask_id, self.size = tokenizer.mask_id, len(tokenizer.vocab)
-        self.special = np.isin(tokenizer.vocab, LITERALS)  # bool [vocabulary]: never chosen
-        self.inner = np.array([token.startswith("##") for token in tokenizer.vocab])  # goes on with a word
+        self.special = np.isin(tokenizer.vocab, tokenizer.literals)  # bool [vocabulary]: never chosen
+        self.inner = np.array([tokenizer.inside_word(token) for token in tokenizer.vocab])  # goes on with a word
 
 
 def hide(encodings, words, whole_words, rng):

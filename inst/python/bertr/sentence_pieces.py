@@ -13,7 +13,6 @@ from .encodings import TextEncoder, any_of, int32
 from .errors import BertrError
 
 REQUIRED = ("<pad>", "<unk>", "[CLS]", "[SEP]")
-LITERALS = (*REQUIRED, "[MASK]")
 SPACE = "\u2581"  # what SentencePiece writes for the space before a word
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -24,6 +23,8 @@ class SentencePieceTokenizer(TextEncoder):
     SentencePiece gets whole texts, not words: it sums scores over a text in float32, so where two ways to cut a word
     come out even ("aaa"), what stands before it decides.
     """
+
+    literals = (*REQUIRED, "[MASK]")
 
     def __init__(self, spiece, lower_case=True, keep_accents=False, quotes=True, keep_special=True,
                  mode="sentencepiece"):
@@ -41,7 +42,7 @@ class SentencePieceTokenizer(TextEncoder):
                              "Is this the model of an ALBERT checkpoint?")
         self.pad_id, self.unk_id, self.cls_id, self.sep_id = (index[token] for token in REQUIRED)
         self.mask_id = index.get("[MASK]")
-        self._special = {token: index[token] for token in LITERALS if keep_special and token in index}
+        self._special = {token: index[token] for token in self.literals if keep_special and token in index}
         self._literals = any_of(self._special)
         self._unit = re.compile("``|''|." if quotes else ".", re.DOTALL)
         self._numbers = {i: self._without_comma(piece) for i, piece in enumerate(self.vocab)
@@ -54,6 +55,10 @@ class SentencePieceTokenizer(TextEncoder):
         if piece[0] != SPACE and own[0][0] == SPACE:
             own = own[1:] if len(own[0]) == 1 else [own[0][1:], *own[1:]]
         return [(self._model.piece_to_id(p), len(p.replace(SPACE, ""))) for p in [*own, ","]]
+
+    def inside_word(self, token):
+        """As ALBERT's `create_pretraining_data.py` has it, where numbers, marks and other scripts are words."""
+        return re.fullmatch("[A-Za-z]+", token) is not None
 
     def _words(self, ids):
         words = [SPACE + self.vocab[i] if i == self.mask_id else self.vocab[i] for i in ids]

@@ -9,7 +9,6 @@ from .encodings import TextEncoder, any_of, int32, splits
 from .errors import BertrError
 
 REQUIRED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
-LITERALS = (*REQUIRED, "[MASK]")
 SPACE_TOKEN = "[unused1]"  # a space in character mode, as in bojone/bert_in_keras
 CACHE_SIZE = 2**18  # chunks, about 50 MB
 LONGEST_CACHED = 64  # characters; longer chunks hardly come twice
@@ -21,6 +20,8 @@ class Tokenizer(TextEncoder):
     Everything BERT does to a text stays within a chunk, a stretch between white space, so a chunk's ids are
     found once and looked up ever after. In character mode every character is a chunk.
     """
+
+    literals = (*REQUIRED, "[MASK]")
 
     def __init__(self, vocab, lower_case=True, strip_accents=None, chinese_chars=True, max_word_chars=100,
                  keep_special=True, mode="wordpiece"):
@@ -41,13 +42,16 @@ class Tokenizer(TextEncoder):
         self._longest = max(map(len, self.vocab))
         self._basic = basic.BasicTokenizer(
             lower_case, lower_case if strip_accents is None else strip_accents, chinese_chars)
-        self._literals = any_of([token for token in LITERALS if token in self._index] if keep_special else [])
+        self._literals = any_of([token for token in self.literals if token in self._index] if keep_special else [])
         if mode == "wordpiece":
             self._chunks, self._starts, self._cut = basic.chunks, basic.chunk_starts, self._pieces
         else:
             self._chunks, self._starts, self._cut = str, lambda text: range(len(text)), self._character
         self._ids = _Cache(self._ids_of)
         self._spans = _Cache(self._spans_of)
+
+    def inside_word(self, token):
+        return token.startswith("##")
 
     def _words(self, ids):
         return " ".join(self.vocab[i] for i in ids).replace(" ##", "")
