@@ -70,7 +70,7 @@
 #' long to learn: 40 epochs up to 200 rows (in batches of 8), 12 up to 2,000, 8 up to 10,000, else 5, at twice the rate.
 #'
 #' Predicted: `.pred_relations`, a list of tibbles of the same columns and `score`, the probability of the least
-#' certain part; NULL where the text is NA. Measured: `f_meas`, `precision` and `recall` of triples that are right
+#' certain part; NULL where the text is NA. Measured: `precision`, `recall` and `f_meas` of triples that are right
 #' in relation and in all four positions, over all and for each relation, which the column `.level` names.
 #'
 #' @section Texts without labels, `~ text`:

@@ -73,3 +73,20 @@ one_numeric <- function(truth, estimate) {
 correlation <- function(x, y) {
   if (length(x) < 2 || stats::sd(x) == 0 || stats::sd(y) == 0) NA_real_ else stats::cor(x, y)
 }
+
+# Precision, recall and F1 of labelled things, over all and for each label, from the labels of those that are right,
+# found and true: 0 where nothing is right, NA for a label that is neither found nor true
+found_metrics <- function(right, found, true, levels) {
+  counts <- lapply(list(right = right, found = found, true = true), function(labels) {
+    c(length(labels), tabulate(factor(labels, levels), length(levels)))
+  })
+  seen <- ifelse(counts$found + counts$true == 0, NA, 1)
+  share <- function(of) seen * counts$right / pmax(1, of)
+  estimate <- rbind(share(counts$found), share(counts$true), share((counts$found + counts$true) / 2))
+  tibble(
+    .metric = rep(c("precision", "recall", "f_meas"), ncol(estimate)),
+    .estimator = rep(c("micro", rep("binary", length(levels))), each = 3),
+    .estimate = as.vector(estimate),
+    .level = rep(c(NA, levels), each = 3)
+  )
+}

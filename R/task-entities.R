@@ -157,21 +157,9 @@ entity_metrics <- function(spec, truth, results) {
   found <- list(row = column("row"), start = column("start"), end = column("end"), label = column("label"))
   truth <- flat_entities(truth)
   right <- found$label[entity_keys(found) %in% entity_keys(truth)]
-  count <- function(x) tabulate(factor(x, spec$levels), length(spec$levels))
-  counts <- list(right = count(right), found = count(found$label), true = count(truth$label))
-  tibble::as_tibble(rbind(f_rows(lapply(counts, sum), NA_character_, "micro"), f_rows(counts, spec$levels, "binary")))
+  found_metrics(right, found$label, truth$label, spec$levels)
 }
 
 entity_keys <- function(flat) {
   paste(flat$row, as.integer(flat$start), as.integer(flat$end), flat$label)
-}
-
-# Precision, recall and F1 from counts: 0 where nothing is right, NA for a label that is neither there nor found
-f_rows <- function(counts, level, estimator) {
-  seen <- ifelse(counts$found + counts$true == 0, NA, 1)
-  share <- function(of) seen * counts$right / pmax(1, of)
-  measures <- list(precision = share(counts$found), recall = share(counts$true),
-    f_meas = share((counts$found + counts$true) / 2))
-  data.frame(.metric = rep(names(measures), each = length(level)), .estimator = estimator,
-    .estimate = unlist(measures, use.names = FALSE), .level = level)
 }

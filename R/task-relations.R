@@ -89,25 +89,13 @@ predicted_triples <- function(spec, result) {
   )
 }
 
-# Precision, recall and F1 of triples that are right in positions and relation: of all (level NA), and of each
-# relation. NA where there is nothing to divide by.
+# Triples are right where relation and positions are
 triple_metrics <- function(spec, truth, results) {
   truth <- bind_triples(truth)
   counts <- unlist(lapply(results, `[[`, "count"))
   found <- lapply(results, function(result) as.data.frame(predicted_triples(spec, result)))
   found <- c(list(text = rep(seq_along(counts), counts)), do.call(rbind, found))
   key <- function(x) do.call(paste, unname(as.list(x[c("text", triple_columns)])))
-  relation <- factor(truth$relation, spec$levels)[!duplicated(key(truth))]
-  right <- factor(found$relation, spec$levels)[key(found) %in% key(truth)]
-  n <- lapply(list(right = right, found = factor(found$relation, spec$levels), truth = relation), function(x) {
-    c(length(x), tabulate(x, length(spec$levels)))
-  })
-  share <- function(part, whole) ifelse(whole > 0, part / whole, NA_real_)
-  estimate <- rbind(share(2 * n$right, n$found + n$truth), share(n$right, n$found), share(n$right, n$truth))
-  tibble(
-    .metric = rep(c("f_meas", "precision", "recall"), ncol(estimate)),
-    .estimator = rep(c("micro", rep("binary", length(spec$levels))), each = 3),
-    .estimate = as.vector(estimate),
-    .level = rep(c(NA, spec$levels), each = 3)
-  )
+  right <- found$relation[key(found) %in% key(truth)]
+  found_metrics(right, found$relation, truth$relation[!duplicated(key(truth))], spec$levels)
 }

@@ -30,6 +30,6 @@ for (seed in seq_len(as.integer(given(4, 1)))) {
   fit <- bert_fit(model, relations ~ text, train, head = bert_head(relations = given(5, "gplinker")), seed = seed,
     epochs = as.integer(given(2, 20)), learning_rate = as.numeric(given(3, 1e-4)), batch_size = 16, verbose = FALSE)
   measures <- bert_evaluate(fit, valid)$.estimate[1:3]
-  cat(sprintf("seed %d: F1 %.4f, precision %.4f, recall %.4f, %.0f s\n", seed, measures[[1]], measures[[2]],
+  cat(sprintf("seed %d: precision %.4f, recall %.4f, F1 %.4f, %.0f s\n", seed, measures[[1]], measures[[2]],
     measures[[3]], fit$info$seconds))
 }

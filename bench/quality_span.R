@@ -18,8 +18,8 @@ train <- read_rows("train")
 valid <- read_rows("valid")
 model <- bert_load(max_len = 256)
 for (seed in seq_len(number(4, 3))) {
-  fit <- bert_fit(model, span(answer_text, start) ~ question + context, train, epochs = epochs, learning_rate = number(5, 1e-4),
-    batch_size = 16, seed = seed, verbose = FALSE)
+  fit <- bert_fit(model, span(answer_text, start) ~ question + context, train, epochs = epochs,
+    learning_rate = number(5, 1e-4), batch_size = 16, seed = seed, verbose = FALSE)
   estimate <- 100 * bert_evaluate(fit, valid)$.estimate
   cat(sprintf("%s bertr, %g epochs, seed %d: exact %.1f, F1 %.1f (%.0f s)\n", args[[2]], epochs, seed, estimate[[1]],
     estimate[[2]], fit$info$seconds))

@@ -91,10 +91,9 @@ test_that("measures are those of seqeval", {
     list(row = 1L, start = 1L, end = 5L, code = 0L)
   )
   out <- entity_metrics(list(levels = c("a", "b", "c")), truth, results)
-  expect_identical(out$.metric, rep(c("precision", "recall", "f_meas"), c(1, 1, 1)) |> c(rep(c("precision", "recall",
-    "f_meas"), each = 3)))
-  expect_identical(out$.level, c(NA, NA, NA, rep(c("a", "b", "c"), 3)))
-  expect_equal(out$.estimate, c(2 / 4, 2 / 3, 4 / 7, 2 / 3, 0, NA, 1, 0, NA, 4 / 5, 0, NA))
+  expect_identical(out$.metric, rep(c("precision", "recall", "f_meas"), 4))
+  expect_identical(out$.level, rep(c(NA, "a", "b", "c"), each = 3))
+  expect_equal(out$.estimate, c(2 / 4, 2 / 3, 4 / 7, 2 / 3, 1, 4 / 5, 0, 0, 0, NA, NA, NA))
   expect_identical(out$.estimator, rep(c("micro", "binary"), c(3, 9)))
 })
 

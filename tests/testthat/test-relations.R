@@ -115,6 +115,8 @@ test_that("measures are those counted by hand", {
   expect_equal(c(value("precision", "met"), value("recall", "met"), value("f_meas", "met")), c(1 / 2, 1 / 2, 1 / 2))
   expect_equal(c(value("precision", "saw"), value("recall", "saw"), value("f_meas", "saw")), c(0, 0, 0))
   expect_true(all(is.na(c(value("precision", "x"), value("recall", "x"), value("f_meas", "x")))))
+  none <- triple_metrics(spec, truth, list(list(count = c(0L, 0L, 0L))))
+  expect_equal(none$.estimate[1:3], c(0, 0, 0))
   # far into a text, positions are not written as 1e+05
   far <- one(head_start = 100000, head_end = 100002, tail_start = 100004, tail_end = 100006, head = "Ada", tail = "Bob")
   truth <- outcome(far, paste0(strrep("a", 99999), "Ada Bob"))
