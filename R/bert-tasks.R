@@ -67,7 +67,8 @@
 #' one row a triple and none where a text has none; columns `head` and `tail` with the texts there, if given, are
 #' checked. Spans may be nested or shared. By default all triples are found at once (GPLinker); with
 #' `bert_head(relations = "subject_first")` first the heads, and for each its relations and tails (Su 2019). Both take
-#' long to learn: 40 epochs up to 200 rows (in batches of 8), 12 up to 2,000, 8 up to 10,000, else 5, at twice the rate.
+#' long to learn: 60 epochs up to 50 rows (in batches of 4), 40 up to 200 (of 8), 12 up to 2,000, 8 up to 10,000,
+#' else 5, at twice the rate.
 #'
 #' Predicted: `.pred_relations`, a list of tibbles of the same columns and `score`, the probability of the least
 #' certain part; NULL where the text is NA. Measured: `precision`, `recall` and `f_meas` of triples that are right

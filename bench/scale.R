@@ -2,12 +2,9 @@
 #   RETICULATE_PYTHON=.venv/bin/python Rscript bench/scale.R ROWS [LAYERS]
 # Real questions (faq30), each followed by a number, so that no two texts are equal.
 library(bertr)
+source("bench/memory.R")
 
 args <- as.numeric(commandArgs(TRUE))
-memory <- function(field) {
-  line <- grep(field, readLines("/proc/self/status"), value = TRUE)
-  as.numeric(gsub("[^0-9]", "", line)) / 1024
-}
 
 n <- args[[1]]
 faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))

@@ -2,12 +2,9 @@
 #   RETICULATE_PYTHON=.venv/bin/python Rscript bench/similarity.R ROWS [TOP]
 # Random vectors of 384 numbers, ROWS with ROWS others.
 library(bertr)
+source("bench/memory.R")
 
 args <- as.numeric(commandArgs(TRUE))
-memory <- function(field) {
-  line <- grep(field, readLines("/proc/self/status"), value = TRUE)
-  as.numeric(gsub("[^0-9]", "", line)) / 1024
-}
 
 n <- args[[1]]
 top <- if (length(args) > 1) args[[2]] else 10

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bertr.heads import SCALES, DenseHead, PrototypeHead, nearest_means
+from bertr.heads import SCALES, DenseHead, PrototypeHead, RegressionHead, nearest_means
 
 
 @pytest.fixture
@@ -60,3 +60,15 @@ def test_dense_head_by_hand():
     expected = h @ np.asarray(head.stack[2].kernel) + np.asarray(head.stack[2].bias)
     np.testing.assert_allclose(np.asarray(head(x)), expected, atol=1e-5)
     assert not np.allclose(np.asarray(head(x, training=True)), expected)
+
+
+def test_regression_head_is_berts_own():
+    head = RegressionHead(40, (), 0.5, seed=2, initializer_range=0.02)
+    head.build((None, 60))
+    kernel = np.asarray(head.stack[0].kernel)
+    assert abs(kernel.std() - 0.88 * 0.02) < 0.001 and abs(kernel).max() <= 0.04001  # normal, cut at two deviations
+    x = np.ones((500, 60), np.float32)
+    np.testing.assert_allclose(np.asarray(head(x)), x @ kernel, atol=1e-5)
+    dropped = np.asarray(head(x, training=True))
+    assert not np.allclose(dropped, x @ kernel)
+    np.testing.assert_allclose(dropped.mean(axis=0), kernel.sum(axis=0), atol=5 * 0.02 * np.sqrt(60 / 500))

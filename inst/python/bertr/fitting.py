@@ -1,7 +1,6 @@
 """From texts and targets to a `Fit`: builds the network, trains it, notes what was done."""
 
 import dataclasses
-import gc
 import time
 
 import numpy as np
@@ -11,6 +10,7 @@ from .errors import BertrError
 from .head_steps import head_steps
 from .infer import Scorer
 from .inputs import encode
+from .memory import release
 from .model import Fit
 from .network import Network
 from .plan import make_plan
@@ -55,14 +55,16 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
                         folder)
     interrupted = training.run()
     settle(task, training, samples, seen, seed)
-    gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
     facts = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len,
         "pool": "none" if task.per_token else head_options["pool"],
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
         **what_was_done(training, interrupted), "seconds": time.perf_counter() - began, "remarks": remarks,
     }
-    return Fit(model, network, head_options, facts, training.history.columns, training.scorer)
+    fitted = Fit(model, network, head_options, facts, training.history.columns, training.scorer)
+    del training  # with gradients and moments
+    release()
+    return fitted
 
 
 def settle(task, training, samples, seen, seed):

@@ -95,6 +95,22 @@ class DenseHead(keras.layers.Layer):
         return self.stack[-1](x)
 
 
+class RegressionHead(DenseHead):
+    """Without hidden layers as BERT's own heads are: dropout before the output, which starts with small numbers, for
+    large ones would first spoil the features."""
+
+    def __init__(self, outputs, units, dropout, seed, initializer_range, **kwargs):
+        super().__init__(outputs, units, dropout, seed, **kwargs)
+        if not units:
+            start = keras.initializers.TruncatedNormal(stddev=initializer_range, seed=seed + 1)
+            self.stack[-1].kernel_initializer = start
+
+    def call(self, x, training=False):
+        if len(self.stack) == 1:
+            x = dropout(x, self.rate, self.generator, training)
+        return super().call(x, training=training)
+
+
 class CosineHead(keras.layers.Layer):
     """One number from two vectors: their cosine, shifted and scaled. It starts as the line that fits the encoder's own
     cosines best (as in Sentence-BERT, Reimers & Gurevych 2019, but in the unit of the outcome)."""

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from ..errors import BertrError
-from ..heads import CosineHead, DenseHead
+from ..heads import CosineHead, RegressionHead
 from .base import Task
 
 START_ROWS = 500
@@ -31,7 +31,8 @@ class Regression(Task):
     def head(self, config, head_options, dropout, seed):
         if head_options["pair"] == "cosine":
             return CosineHead(name="head")
-        return DenseHead(len(self.spec["outputs"]), head_options["units"], dropout, seed, name="head")
+        return RegressionHead(len(self.spec["outputs"]), head_options["units"], dropout, seed, config.initializer_range,
+                              name="head")
 
     def start_rows(self, head, targets, rng):
         return rng.permutation(len(targets))[:START_ROWS] if isinstance(head, CosineHead) else None
