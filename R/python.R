@@ -147,7 +147,6 @@ py_quietly <- function(code) {
 py_settings <- function() {
   cache <- tools::R_user_dir("bertr", "cache")
   settings <- c(TF_CPP_MIN_LOG_LEVEL = "3", KERAS_BACKEND = "tensorflow",
-    TF_ONEDNN_USE_SYSTEM_ALLOCATOR = "1", # so that memory.py can give memory back
     BERTR_CACHE = Sys.getenv("BERTR_HOME", cache))
   # importing Keras writes a settings file: not into the home of a user who has none
   if (!dir.exists("~/.keras")) {

@@ -1,6 +1,7 @@
 """From texts and targets to a `Fit`: builds the network, trains it, notes what was done."""
 
 import dataclasses
+import gc
 import time
 
 import numpy as np
@@ -10,7 +11,6 @@ from .errors import BertrError
 from .head_steps import head_steps
 from .infer import Scorer
 from .inputs import encode
-from .memory import release
 from .model import Fit
 from .network import Network
 from .plan import make_plan
@@ -62,8 +62,8 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         **what_was_done(training, interrupted), "seconds": time.perf_counter() - began, "remarks": remarks,
     }
     fitted = Fit(model, network, head_options, facts, training.history.columns, training.scorer)
-    del training  # with gradients and moments
-    release()
+    del training
+    gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
     return fitted
 
 
