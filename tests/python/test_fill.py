@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from checkpoints import google_tensors_of, write_google_folder
 from conftest import VOCAB
-from test_weights import google_tensors_of, write_google_folder
 
 from bertr import bridge, fill
 from bertr.errors import BertrError
