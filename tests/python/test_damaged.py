@@ -12,6 +12,13 @@ from bertr.errors import BertrError
 from bertr.weights import read_checkpoint, write_huggingface
 
 
+def assert_refused(folder, damage, message):
+    damage(folder)
+    with pytest.raises(BertrError, match=message) as e:
+        read_checkpoint(folder)
+    assert "\n" not in str(e.value) and e.value.hint
+
+
 def cut(path, share):
     content = path.read_bytes()
     path.write_bytes(content[:int(len(content) * share)])
@@ -58,10 +65,7 @@ HUGGINGFACE_DAMAGE = {
 def test_a_damaged_hugging_face_folder_is_one_sentence(tmp_path, case):
     damage, message = HUGGINGFACE_DAMAGE[case]
     write_huggingface(tmp_path, read_checkpoint(TINY))
-    damage(tmp_path)
-    with pytest.raises(BertrError, match=message) as e:
-        read_checkpoint(tmp_path)
-    assert "\n" not in str(e.value) and e.value.hint
+    assert_refused(tmp_path, damage, message)
 
 
 def other_google_model(folder):
@@ -87,10 +91,7 @@ def test_a_damaged_google_folder_is_one_sentence(tmp_path, case):
     damage, message = GOOGLE_DAMAGE[case]
     folder = tmp_path / "copy"
     shutil.copytree(TINY, folder)
-    damage(folder)
-    with pytest.raises(BertrError, match=message) as e:
-        read_checkpoint(folder)
-    assert "\n" not in str(e.value) and e.value.hint
+    assert_refused(folder, damage, message)
 
 
 def test_a_wrong_folder_says_what_it_holds_and_what_is_missing(tmp_path):
@@ -156,7 +157,4 @@ def test_a_damaged_albert_folder_is_one_sentence(albert, tmp_path, case):
     damage, message = ALBERT_DAMAGE[case]
     folder = tmp_path / "copy"
     shutil.copytree(albert, folder)
-    damage(folder)
-    with pytest.raises(BertrError, match=message) as e:
-        read_checkpoint(folder)
-    assert "\n" not in str(e.value) and e.value.hint
+    assert_refused(folder, damage, message)

@@ -15,7 +15,7 @@ class Task:
     per_token = False  # the head reads every token's state, not one vector a row
     needs_offsets = False  # `targets` or `decode` read `encodings.start` and `encodings.end`
     settles = False  # has a `settle`
-    settles_by_training = False  # by training rows where there are no validation rows
+    settles_by_training = False  # by training rows where there are no validation rows; else it stays as it is then
     whole_vocabulary = False  # the head reads the whole word table, so all of it is trained
     remarks = ()  # sentences for the user about the targets that `targets` made last
 
@@ -91,7 +91,7 @@ class Task:
         return self.judge(samples.targets, score(samples.encodings), samples.encodings, head)
 
     def settle(self, targets, outputs, encodings, head):
-        """After training: completes `spec`, as by thresholds, from validation rows (or see above)."""
+        """After training: completes `spec`, as by thresholds, from rows that `settles_by_training` tells."""
 
     def decode(self, outputs, encodings, a, b, head):
         """Columns for R, one entry a text, as arrays or lists; `a` and `b` are the texts themselves."""
