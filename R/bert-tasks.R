@@ -39,8 +39,8 @@
 #' A list-column of data frames with the columns `start`, `end` and `label`, none of which overlap; one without
 #' rows says that a text has none. [read_conll()] and [bert_entities()] make such columns. An entity that begins or
 #' ends inside a word is learnt as the whole word; long texts are read in windows that overlap. `bert_head(crf =
-#' TRUE)` scores whole sequences of labels. The learning rate is twice that of other tasks; with `train = "head"`
-#' it is 5e-3.
+#' TRUE)` scores whole sequences of labels, `bert_head(words = "space")` takes words as they stand between spaces. The
+#' learning rate is twice that of other tasks; with `train = "head"` it is 5e-3.
 #'
 #' Predicted: `.pred_entities`, a list of tibbles `start`, `end`, `label`, `text` and `score`, the probability that
 #' just these words are labelled so; NULL where the text is NA. Measured: `precision`, `recall` and `f_meas` of

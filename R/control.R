@@ -119,6 +119,10 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
 #'   (default), `"max"`, or `"attention"`, a mean with learned weights.
 #' @param crf For entities: score whole sequences of labels by a linear-chain CRF instead of each token by itself?
 #'   `FALSE` by default.
+#' @param words For entities: what ends a word. `"punctuation"` (default): white space and punctuation, as BERT reads
+#'   texts. `"space"`: white space alone, for texts that were joined from words, as by [bert_entities()] and
+#'   [read_conll()], where `don't` or `U.S.` is one word; then the texts to predict must be written so too, for in
+#'   "It is Rome." the last word is "Rome.".
 #' @param relations How relations are found: `"gplinker"` (default), all in one pass, or `"subject_first"`, first the
 #'   heads and then for each the relations and tails. The second one only adds up what it knows of head and
 #'   tail, so it is not for texts where the tail of a triple is often the head of another.
@@ -128,7 +132,7 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
 #' @export
 bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("joint", "cosine"),
                       windows = c("mean", "max", "attention"), crf = FALSE,
-                      relations = c("gplinker", "subject_first")) {
+                      words = c("punctuation", "space"), relations = c("gplinker", "subject_first")) {
   if (!is.numeric(units) || anyNA(units) || any(units < 1 | units != round(units))) {
     abort("argument", "{.arg units} must be whole numbers of at least 1, such as {.code c(256, 256)}.",
       call = rlang::current_env())
@@ -140,10 +144,11 @@ bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("
   pair <- first_choice(pair, c("joint", "cosine"), "pair")
   windows <- first_choice(windows, c("mean", "max", "attention"), "windows")
   check_flag(crf, "crf")
+  words <- first_choice(words, c("punctuation", "space"), "words")
   relations <- first_choice(relations, c("gplinker", "subject_first"), "relations")
   structure(
     list(units = as.integer(units), dropout = dropout, pool = pool, pair = pair, windows = windows, crf = crf,
-      relations = relations),
+      words = words, relations = relations),
     class = "bert_head"
   )
 }

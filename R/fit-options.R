@@ -39,7 +39,7 @@ kept_seed <- function(folder, seed, call) {
 
 head_options <- function(head, control) {
   list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
-    crf = head$crf, relations = head$relations, windows = head$windows, long = control$long,
+    crf = head$crf, words = head$words, relations = head$relations, windows = head$windows, long = control$long,
     threshold = to_float(control$threshold), whole_words = control$whole_words)
 }
 

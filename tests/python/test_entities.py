@@ -46,21 +46,22 @@ def words_of(encodings, row):
     return sorted(set(zip(encodings.start[mine].tolist(), encodings.end[mine].tolist(), strict=True)))
 
 
+@pytest.mark.parametrize("words", ["punctuation", "space"])
 @pytest.mark.parametrize("options, max_len", [({}, 512), ({}, 12), ({"tokens": "characters"}, 512),
                                               ({"tokens": "characters"}, 9), ({"lower_case": False}, 512)])
-def test_spans_become_codes_become_spans(minilm, options, max_len):
+def test_spans_become_codes_become_spans(minilm, options, max_len, words):
     rng, levels = random.Random(8), ["a", "b"]
     model, texts = bridge.load(minilm, options), texts_of(random.Random(7), 60)
-    task = Entities({"levels": levels, "crf": False})
+    task = Entities({"levels": levels, "crf": False, "words": words})
     encodings = task.encode(model, texts, None, max_len)
     assert encodings.lengths.max() <= max_len and encodings.n_truncated == 0
     spans = []
     for row in range(len(texts)):
-        words, some, at = words_of(encodings, row), [], 0
-        while at < len(words):
-            last = min(at + rng.randrange(3), len(words) - 1)
+        places, some, at = words_of(encodings, row), [], 0
+        while at < len(places):
+            last = min(at + rng.randrange(3), len(places) - 1)
             if rng.random() < 0.6:
-                some.append((words[at][0], words[last][1], rng.choice(levels)))
+                some.append((places[at][0], places[last][1], rng.choice(levels)))
             at = last + 1
         spans.append(some)
     codes = task.targets(target_of(spans, levels), encodings)
@@ -79,6 +80,15 @@ def test_words_are_whole(minilm):
     encodings = Entities({"levels": ["a"], "crf": False}).encode(model, [text], None, 512)
     words = [text[s:e] for s, e in words_of(encodings, 0)]
     assert words == ["cafe\u0301", "unbelievably", "(", "U", ".", "S", ".", ")", "北", "京", "❤\ufe0f", "x"]
+
+
+@pytest.mark.parametrize("options, max_len", [({}, 512), ({}, 10), ({"tokens": "characters"}, 512)])
+def test_words_that_end_at_spaces(minilm, options, max_len):
+    model, rng = bridge.load(minilm, options), random.Random(9)
+    texts = ["I do n't (know)\u2028U.S.-based\tcafe\u0301 .", "  ", *texts_of(rng, 40), "x"]
+    encodings = Entities({"levels": ["a"], "words": "space"}).encode(model, texts, None, max_len)
+    for row, text in enumerate(texts):
+        assert [text[s:e] for s, e in words_of(encodings, row)] == text.split()
 
 
 def test_an_entity_within_a_word_is_learnt_as_the_word(minilm):

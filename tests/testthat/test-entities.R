@@ -188,3 +188,15 @@ test_that("a fit of entities predicts, is judged, is kept, and learns from its o
   unknown$entities[[2]] <- frame(1, 2, "LOC")
   expect_error(bert_evaluate(fit, unknown), "\"LOC\", in row 2", class = "bertr_error_unknown_label")
 })
+
+test_that("words can be those between spaces", {
+  data <- bert_entities(list(c("They", "do", "n't", "come", "."), c("I", "do", "n't", "know", ".")),
+    list(c("PRON", "AUX", "PART", "VERB", "PUNCT"), c("PRON", "AUX", "PART", "VERB", "PUNCT")))[rep(1:2, 8), ]
+  fit <- quick_fit(entities ~ text, data, head = bert_head(words = "space"), epochs = 12, seed = 1)
+  folder <- withr::local_tempfile()
+  bert_save(fit, folder)
+  found <- bert_predict(bert_load(folder), "They do n't know.")$.pred_entities[[1]]
+  expect_identical(found$text, c("They", "do", "n't", "know."))
+  expect_identical(found$label[1:3], c("PRON", "AUX", "PART"))
+  expect_error(bert_head(words = "blank"), "words", class = "bertr_error_argument")
+})

@@ -87,7 +87,8 @@ def read_head_options(model, given):
     return {
         "units": [int(n) for n in given.get("units") or []], "dropout": given.get("dropout"),
         "pool": model.pool(given.get("pool")), "pair": given.get("pair") or "joint",
-        "crf": bool(given.get("crf")), "relations": given.get("relations") or "gplinker",
+        "crf": bool(given.get("crf")), "words": given.get("words") or "punctuation",
+        "relations": given.get("relations") or "gplinker",
         "long": given.get("long") or "truncate", "windows": given.get("windows") or "mean",
         "threshold": given.get("threshold"),
         "whole_words": bool(given.get("whole_words")),

@@ -1,5 +1,7 @@
-"""The words of encoded texts: a word is what BERT cuts into pieces, between white space and punctuation."""
+"""The words of encoded texts: what BERT cuts into pieces, between white space and punctuation; or, of texts that were
+joined from words, whatever stands between white space."""
 
+import re
 import unicodedata
 
 import numpy as np
@@ -23,6 +25,21 @@ def at_words(encodings, vocab, texts):
             stop[i] += 1
     out = np.zeros((2, len(encodings.ids)), np.int32)
     out[:, first] = begin, stop
+    return out
+
+
+def at_spaces(encodings, texts):
+    """The same for words that end at white space only, as `don't` and `U.S.`"""
+    spans = [[m.span() for m in re.finditer(r"\S+", text)] for text in texts]
+    begin, stop = np.array([span for row in spans for span in row], np.int64).reshape(-1, 2).T
+    far = 2**32  # more than a text is long
+    words = np.repeat(np.arange(len(texts)), [len(row) for row in spans]) * far + begin
+    token = np.flatnonzero(encodings.end > 0)
+    row = np.searchsorted(encodings.row_splits, token, side="right") - 1
+    word = np.searchsorted(words, row * far + encodings.start[token], side="right") - 1
+    new = np.diff(word, prepend=-1) > 0
+    out = np.zeros((2, len(encodings.ids)), np.int32)
+    out[:, token[new]] = begin[word[new]], stop[word[new]]
     return out
 
 

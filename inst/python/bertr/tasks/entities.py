@@ -13,7 +13,7 @@ from ..inputs import OVERLAP
 from ..iob import allowed_pairs, codes_of, f1, spans
 from ..token_heads import CrfHead, TokenHead
 from ..windows import windows
-from ..words import at_words, word_places
+from ..words import at_spaces, at_words, word_places
 from .base import Task
 
 UNSCORED = -1  # special tokens, and pieces that go on with a word
@@ -29,7 +29,7 @@ class Entities(Task):
 
     @classmethod
     def from_target(cls, target, head_options):
-        return cls({"levels": list(target["levels"]), "crf": head_options["crf"]})
+        return cls({"levels": list(target["levels"]), "crf": head_options["crf"], "words": head_options["words"]})
 
     @property
     def levels(self):
@@ -41,7 +41,8 @@ class Entities(Task):
     def encode(self, model, a, b, max_len):
         """Windows of texts; `start` and `end` are those of whole words, at their first pieces."""
         whole = model.encode_whole(a, b, offsets=True)
-        start, end = at_words(whole, model.tokenizer.vocab, a)
+        spaced = self.spec.get("words") == "space"  # fits made before this was asked do not say
+        start, end = at_spaces(whole, a) if spaced else at_words(whole, model.tokenizer.vocab, a)
         return windows(dataclasses.replace(whole, start=start, end=end), max_len, int(OVERLAP * max_len))
 
     def targets(self, target, encodings):
