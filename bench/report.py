@@ -150,9 +150,9 @@ def remarks_on(results):
             "it. `tokenise_slow` has different texts only.\n")
     if {"fit", "fit_base"} & set(results["jobs"]):
         out.append(
-            "bertr's seconds of an epoch are those `bert_fit()` tells: they contain building the graph, and not the "
-            "tokenising; its whole call has both, the start of the head and packing the weights. Peers' seconds "
-            "contain the tokenising, their graphs are built before.\n")
+            "bertr's seconds are those that `bert_fit()` tells of the second of two epochs, in which, as with the "
+            "peers, no graph is built. Peers' seconds contain the tokenising (bertr takes some hundredths of a second "
+            "for it); bertr's whole call has it, the graph, the start of the head and packing the weights.\n")
     if "frozen" in results["jobs"]:
         out.append(
             "With a frozen encoder peers, as their tutorials do, run it for every batch: 2 epochs are measured and "
