@@ -1,4 +1,4 @@
-"""Pairs of questions by transformers and torch, both read as one text, with the rows, epochs and rate of quality_pairs.R.
+"""Pairs of questions by transformers and torch, both read as one text: the rows, epochs and rate of quality_pairs.R.
 
     python bench/quality_pairs_torch.py DATA MODEL     # DATA holds the folder covid_faq, MODEL the weights
 
