@@ -108,6 +108,12 @@
 #' bert_predict(fit(cbind(long, card) ~ text, faq), "My card does not work")
 #' bert_predict(fit(size ~ text, faq), "My card does not work")
 #'
+#' # how alike two texts are, each read by itself; and texts longer than the limit, in windows
+#' pairs <- data.frame(a = faq$text[c(1, 3, 1, 3)], b = faq$text[c(5, 4, 4, 8)], alike = c(5, 5, 0, 1))
+#' bert_predict(fit(alike ~ a + b, pairs, head = bert_head(pair = "cosine")), pairs)
+#' articles <- data.frame(text = vapply(1:6, function(i) strrep(paste0(faq$text[[i]], " "), i), ""), length = 1:6)
+#' bert_predict(fit(length ~ text, articles, max_len = 32, control = bert_control(long = "window")), articles)
+#'
 #' # names, from words and their tags
 #' people <- bert_entities(
 #'   list(c("Ada", "met", "Grace"), c("No", "one", "came")),
