@@ -12,7 +12,9 @@ import sys
 
 import torch
 from seqeval.metrics import f1_score
-from transformers import AutoModelForTokenClassification, AutoTokenizer, get_linear_schedule_with_warmup
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+import plain_torch
 
 BATCH = 16
 
@@ -43,23 +45,14 @@ def run(train, valid, folder, epochs, rate, seed):
     codes = {name: i for i, name in enumerate(names)}
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForTokenClassification.from_pretrained(folder, num_labels=len(names))
-    plain = ("bias", "LayerNorm.weight")
-    groups = [{"params": [p for n, p in model.named_parameters() if n.endswith(plain) == still],
-               "weight_decay": 0.0 if still else 0.01} for still in (True, False)]
-    steps = epochs * -(-len(train) // BATCH)
-    optimizer = torch.optim.AdamW(groups, lr=rate, eps=1e-6)
-    schedule = get_linear_schedule_with_warmup(optimizer, int(0.1 * steps), steps)
-    model.train()
-    for _ in range(epochs):
+
+    def shuffled():
         order = torch.randperm(len(train)).tolist()
         for at in range(0, len(order), BATCH):
             inputs, labels = batch_of([train[i] for i in order[at:at + BATCH]], tokenizer, codes)
-            model(**inputs, labels=labels).loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-    model.eval()
+            yield {**inputs, "labels": labels}
+
+    plain_torch.train(model, epochs, -(-len(train) // BATCH), rate, shuffled)
     found = []
     with torch.no_grad():
         for row in valid:

@@ -11,6 +11,8 @@ import time
 import torch
 import transformers
 
+import plain_torch
+
 
 def read(path):
     with open(path, encoding="utf-8", newline="") as f:
@@ -29,26 +31,14 @@ def main(data, source):
     for seed in (1, 2, 3):
         torch.manual_seed(seed)
         began = time.perf_counter()
-        model = transformers.BertForMaskedLM.from_pretrained(source).train()
-        plain = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
-        decayed = [p for n, p in model.named_parameters() if not (n.endswith("bias") or "LayerNorm" in n)]
-        optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01},
-                                       {"params": plain, "weight_decay": 0.0}], lr=1e-4, eps=1e-6)
-        steps = 3 * -(-len(train) // 16)
-        schedule = transformers.get_linear_schedule_with_warmup(optimizer, int(0.1 * steps), steps)
-        for _ in range(3):
-            order = torch.randperm(len(train)).tolist()
-            for batch in batches([train[i] for i in order], 16, collate):
-                model(**batch).loss.backward()
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
+        model = transformers.BertForMaskedLM.from_pretrained(source)
+        plain_torch.train(model, 3, -(-len(train) // 16), 1e-4, lambda: batches(
+            [train[i] for i in torch.randperm(len(train)).tolist()], 16, collate))
         seconds = time.perf_counter() - began
         nll = right = words = 0
         with torch.no_grad():
             for batch in batches(5 * valid, 32, collate):
-                out, asked = model.eval()(**batch), batch["labels"] >= 0
+                out, asked = model(**batch), batch["labels"] >= 0
                 labels, logits = batch["labels"][asked], out.logits[asked]
                 nll += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
                 right += (logits.argmax(1) == labels).sum().item()

@@ -11,6 +11,8 @@ import sys
 import torch
 import transformers
 
+import plain_torch
+
 EPOCHS, RATE, BATCH = 4, 1e-4, 16
 
 
@@ -45,24 +47,13 @@ def main(data, source):
     for seed in (1, 2, 3):
         torch.manual_seed(seed)
         random.seed(seed)
-        model = transformers.BertForPreTraining.from_pretrained(source).train()
-        plain = ("bias", "LayerNorm.weight")
-        groups = [{"params": [p for n, p in model.named_parameters() if n.endswith(plain) == still],
-                   "weight_decay": 0.0 if still else 0.01} for still in (True, False)]
-        optimizer = torch.optim.AdamW(groups, lr=RATE, eps=1e-6)
-        steps = EPOCHS * -(-len(train) // BATCH)
-        schedule = transformers.get_linear_schedule_with_warmup(optimizer, int(0.1 * steps), steps)
-        for _ in range(EPOCHS):
-            for batch in batches(train, torch.randperm(len(train)).tolist(), tokenizer, collate):
-                model(**batch).loss.backward()
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
+        model = transformers.BertForPreTraining.from_pretrained(source)
+        plain_torch.train(model, EPOCHS, -(-len(train) // BATCH), RATE,
+                          lambda: batches(train, torch.randperm(len(train)).tolist(), tokenizer, collate))
         told = right = nll = words = follows = 0
         with torch.no_grad():
             for batch in batches(valid, 5 * list(range(len(valid))), tokenizer, collate):
-                out, asked = model.eval()(**batch), batch["labels"] >= 0
+                out, asked = model(**batch), batch["labels"] >= 0
                 labels, logits = batch["labels"][asked], out.prediction_logits[asked]
                 nll += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
                 right += (logits.argmax(1) == labels).sum().item()

@@ -14,6 +14,8 @@ import scipy.stats
 import torch
 import transformers
 
+import plain_torch
+
 EPOCHS, RATE, BATCH = 10, 1e-4, 16
 
 
@@ -29,23 +31,13 @@ def outputs(source, train, held, labels, seed):
     torch.manual_seed(seed)
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(source, num_labels=labels)
-    plain = ("bias", "LayerNorm.weight")
-    groups = [{"params": [p for n, p in model.named_parameters() if n.endswith(plain) == still],
-               "weight_decay": 0.0 if still else 0.01} for still in (True, False)]
-    steps = EPOCHS * -(-len(train) // BATCH)
-    optimizer = torch.optim.AdamW(groups, lr=RATE, eps=1e-6)
-    schedule = transformers.get_linear_schedule_with_warmup(optimizer, int(0.1 * steps), steps)
     mean, sd = (np.mean([int(r["similar"]) for r in train]), 0.5) if labels == 1 else (0, 1)
-    model.train()
-    for _ in range(EPOCHS):
+
+    def shuffled():
         for inputs, y in batches(train, torch.randperm(len(train)).tolist(), tokenizer):
-            y = ((y - mean) / sd).float() if labels == 1 else y
-            model(**inputs, labels=y).loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-    model.eval()
+            yield {**inputs, "labels": ((y - mean) / sd).float() if labels == 1 else y}
+
+    plain_torch.train(model, EPOCHS, -(-len(train) // BATCH), RATE, shuffled)
     with torch.no_grad():
         return np.concatenate([model(**x).logits.numpy() for x, _ in batches(held, range(len(held)), tokenizer)])
 

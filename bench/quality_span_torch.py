@@ -12,10 +12,11 @@ import sys
 import torch
 import transformers
 
+import plain_torch
 from bertr.squad import scores
 
 MAX_LEN, OVERLAP, LONGEST = 256, 85, 30
-BATCH, DECAY, WARMUP, CLIP = 16, 0.01, 0.1, 1.0
+BATCH = 16
 
 
 def weights():
@@ -60,25 +61,15 @@ def batch(windows):
 def train(windows, epochs, rate, seed):
     torch.manual_seed(seed)
     model = transformers.BertForQuestionAnswering.from_pretrained(weights())
-    steps = epochs * -(-len(windows) // BATCH)
-    decayed = [p for n, p in model.named_parameters() if not n.endswith("bias") and "LayerNorm" not in n]
-    others = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}],
-                                  lr=rate, eps=1e-6)
-    schedule = transformers.get_linear_schedule_with_warmup(optimizer, int(WARMUP * steps), steps)
-    model.train()
-    for _ in range(epochs):
+
+    def shuffled():
         order = torch.randperm(len(windows)).tolist()
         for i in range(0, len(order), BATCH):
             some = [windows[k] for k in order[i:i + BATCH]]
-            loss = model(**batch(some), start_positions=torch.tensor([w["start"] for w in some]),
-                         end_positions=torch.tensor([w["end"] for w in some])).loss
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-    return model.eval()
+            yield {**batch(some), "start_positions": torch.tensor([w["start"] for w in some]),
+                   "end_positions": torch.tensor([w["end"] for w in some])}
+
+    return plain_torch.train(model, epochs, -(-len(windows) // BATCH), rate, shuffled)
 
 
 @torch.no_grad()
