@@ -76,13 +76,9 @@ class Engine:
         model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         return model
 
-    def trainer(self, texts, codes, max_len, size, epochs):
+    def fitted(self, layers, optimizer, texts, codes, max_len, size, epochs):
         """A function that fits, with its graph built on the first batches."""
-        steps = epochs * -(-len(texts) // size)
-        optimizer = keras_bert.AdamWarmup(steps, int(0.1 * steps), learning_rate=RATE, weight_decay=0.01, clipnorm=1.0,
-                                          weight_decay_pattern=["kernel", "embeddings", "_W"])
-        classes = int(codes.max()) + 1
-        model = self.network([keras.layers.Dropout(0.1), keras.layers.Dense(classes)], optimizer)
+        model = self.network(layers, optimizer)
 
         def run(some, epochs):
             rng, rows = np.random.default_rng(1), self.ids(texts[:some], max_len)
@@ -94,7 +90,24 @@ class Engine:
         reset(model, start, optimizer.weights)
         return lambda: run(len(texts), epochs)
 
+    def trainer(self, texts, codes, max_len, size, epochs):
+        self.bert.trainable = True
+        steps = epochs * -(-len(texts) // size)
+        optimizer = keras_bert.AdamWarmup(steps, int(0.1 * steps), learning_rate=RATE, weight_decay=0.01, clipnorm=1.0,
+                                          weight_decay_pattern=["kernel", "embeddings", "_W"])
+        layers = [keras.layers.Dropout(0.1), keras.layers.Dense(int(codes.max()) + 1)]
+        return self.fitted(layers, optimizer, texts, codes, max_len, size, epochs)
+
+    def head_trainer(self, texts, codes, max_len, epochs):
+        """The encoder runs for every batch of every epoch."""
+        self.bert.trainable = False
+        dense = keras.layers.Dense
+        layers = [dense(256, "relu"), keras.layers.Dropout(0.5), dense(256, "relu"), keras.layers.Dropout(0.5),
+                  dense(int(codes.max()) + 1)]
+        return self.fitted(layers, optimizers.legacy.Adam(1e-3), texts, codes, max_len, 32, epochs)
+
     def losses(self, texts, codes, order, kernel, bias, max_len):
+        self.bert.trainable = True
         self.bert.set_weights(self.start)
         optimizer = optimizers.AdamW(RATE, weight_decay=0.01, jit_compile=False)
         optimizer.exclude_from_weight_decay(var_names=NO_DECAY)
