@@ -23,7 +23,7 @@ LEAST = 0.01  # the share below which a kind is not printed
 def kind(event):
     """The class of an operation, of an event named scope/operation:Class; None of events that contain others."""
     name, _, of_class = event.rpartition(":")
-    contains = not name or " " in name or "::" in event or of_class.startswith("__inference")
+    contains = not name or " " in event or "::" in event
     return None if contains else of_class
 
 
