@@ -1,6 +1,6 @@
 """The same as quality_nsp.R with transformers and torch: BertForPreTraining, the same pairs, weights, epochs and rate.
 
-    python bench/quality_nsp_torch.py DATA MODEL     # DATA holds xquad_en and squadshifts_wiki, MODEL the weights
+    python bench/quality_nsp_torch.py DATA MODEL [SEEDS]   # DATA holds xquad_en and squadshifts_wiki, MODEL weights
 """
 
 import json
@@ -39,12 +39,12 @@ def batches(rows, order, tokenizer, collate):
         yield {**batch, "next_sentence_label": torch.tensor(drawn).long()}
 
 
-def main(data, source):
+def main(data, source, seeds=3):
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     collate = transformers.DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
     train, valid = pairs(data, "train"), pairs(data, "valid")
     print(len(train), "and", len(valid), "pairs", flush=True)
-    for seed in (1, 2, 3):
+    for seed in range(1, int(seeds) + 1):
         torch.manual_seed(seed)
         random.seed(seed)
         model = transformers.BertForPreTraining.from_pretrained(source)
