@@ -31,6 +31,7 @@ def outputs(source, train, held, labels, seed):
     torch.manual_seed(seed)
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(source, num_labels=labels)
+    # the deviation of about as many ones as zeros
     mean, sd = (np.mean([int(r["similar"]) for r in train]), 0.5) if labels == 1 else (0, 1)
 
     def shuffled():
