@@ -76,6 +76,18 @@ def test_states_of_every_layer(checkpoint, encodings, reference, way, monkeypatc
     assert forward.traces() == 1
 
 
+@pytest.mark.parametrize("way", ["packed", "padded"])
+@pytest.mark.parametrize("layers", [(6,), (0,), (4,), (0, 2, 5)])
+def test_what_a_pooling_of_the_first_token_looks_at(checkpoint, encodings, layers, way, monkeypatch):
+    if way == "padded":
+        monkeypatch.setattr(backbone_module, "packing_for", PaddedPacking)
+    bert = build_backbone(checkpoint)
+    rows = encodings.pad(np.argsort(encodings.lengths)[[0, 1, 50, 98]])
+    whole = bert(*rows, all_layers=True)
+    for seen, layer in zip(bert.seen(*rows, "cls", layers), layers, strict=True):
+        np.testing.assert_allclose(np.asarray(seen), np.asarray(whole[layer])[:, 0], atol=1e-5, rtol=0)
+
+
 def test_a_row_without_real_tokens_stays_finite(checkpoint):
     bert = build_backbone(checkpoint)
     ids = np.array([[101, 2023, 102], [0, 0, 0]], np.int32)

@@ -11,6 +11,7 @@ from .layers import Block, Embeddings
 from .packing import packing_for
 
 POOLS = ("mean", "cls", "pooler", "max")
+OF_FIRST = ("cls", "pooler")  # those that look at nothing but the first token
 
 
 class Backbone(keras.layers.Layer):
@@ -36,22 +37,24 @@ class Backbone(keras.layers.Layer):
             self.pooler.build((None, self.config.hidden_size))
         self.built = True
 
-    def call(self, ids, segments, mask, training=False, all_layers=False, upto=None):
+    def call(self, ids, segments, mask, training=False, all_layers=False):
         """Hidden states [batch, length, hidden], zero at padding; with `all_layers` those of the embeddings
-        and every layer, a list of num_layers + 1. ids, segments and mask are int [batch, length]. With `upto` only
-        so many of the lower layers are run."""
+        and every layer, a list of num_layers + 1. ids, segments and mask are int [batch, length]."""
         packing = packing_for(mask, self.compute_dtype)
-        states = self._states(packing, ids, segments, training, upto)
+        states = self._states(packing, ids, segments, training)
         return [packing.pad(s) for s in states] if all_layers else packing.pad(states[-1])
 
-    def _states(self, packing, ids, segments, training=False, upto=None):
-        """Packed states [tokens, hidden] of the embeddings and of each block that is run."""
+    def _states(self, packing, ids, segments, training=False, upto=None, of_first=False):
+        """Packed states [tokens, hidden] of the embeddings and of each of the lower `upto` layers, by default of all;
+        with `of_first` those of the last one are the first tokens' alone, [batch, hidden]."""
         x = self.embeddings(packing.pack(ids), packing.pack(segments), packing.positions(),
                             training=training and self.embeddings.trainable)  # [tokens, hidden]
         states = [x]
-        for i in range(self.config.num_layers)[:upto]:
+        layers = range(self.config.num_layers)[:upto]
+        for i in layers:
             block = self.blocks[self.config.block_of(i)]
-            x = block(x, packing=packing, training=training and i >= self.live_from)
+            x = block(x, packing=packing, training=training and i >= self.live_from,
+                      of_first=of_first and i == layers[-1])
             states.append(x)
         return states
 
@@ -64,12 +67,22 @@ class Backbone(keras.layers.Layer):
         return ops.stack([block.attention_probs(states[k - 1], packing)[0]
                           for block, k in zip(blocks, layers, strict=True)], axis=1)
 
+    def seen(self, ids, segments, mask, kind, layers, training=False):
+        """What a pooling looks at of these layers, which count from 0, the embeddings: a list of states [batch, length,
+        hidden], or of the first tokens' alone, [batch, hidden]. Then the highest layer is not computed for the other
+        tokens, but for their keys and values."""
+        packing, of_first = packing_for(mask, self.compute_dtype), kind in OF_FIRST
+        states = self._states(packing, ids, segments, training, max(layers), of_first)
+        if not of_first:
+            return [packing.pad(states[i]) for i in layers]
+        return [states[i] if i and i == max(layers) else packing.first(states[i]) for i in layers]
+
     def pool(self, states, mask, kind):
-        """One vector a row, [batch, hidden], from states [batch, length, hidden]."""
+        """One vector a row, [batch, hidden], from what `seen` gives for this kind."""
         if kind == "cls":
-            return states[:, 0]
+            return states
         if kind == "pooler":
-            return self.pooler(states[:, 0])
+            return self.pooler(states)
         real = ops.cast(mask, states.dtype)[:, :, None]  # [batch, length, 1]
         if kind == "mean":
             return ops.sum(states * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)

@@ -161,27 +161,34 @@ class Block(keras.layers.Layer):
         setattr(self, f"{name}_kernel", kernel)
         setattr(self, f"{name}_bias", bias)
 
-    def call(self, x, packing, training=False):  # [tokens, hidden] -> the same
+    def call(self, x, packing, training=False, of_first=False):
+        """[tokens, hidden] -> the same, or with `of_first` [batch, hidden]: only the first token of each row, which
+        looks at all."""
         c = self.config
-        attended = dense(self._attention(x, packing, training), self.output_kernel, self.output_bias)
+        attended = dense(self._attention(x, packing, training, of_first), self.output_kernel, self.output_bias)
+        x = packing.first(x) if of_first else x
         x = self.attention_norm(x + dropout(attended, c.hidden_dropout, self.generator, training))
         inner = self.activation(dense(x, self.inner_kernel, self.inner_bias))
         outer = dense(inner, self.outer_kernel, self.outer_bias)
         return self.output_norm(x + dropout(outer, c.hidden_dropout, self.generator, training))
 
-    def _attention(self, x, packing, training):  # [tokens, hidden] -> the same
-        probs, value = self.attention_probs(x, packing)
+    def _attention(self, x, packing, training, of_first):  # [tokens, hidden] -> the same, or [batch, hidden]
+        probs, value = self.attention_probs(x, packing, of_first)
         probs = dropout(probs, self.config.attention_dropout, self.generator, training)
-        context = ops.transpose(ops.matmul(probs, value), (0, 2, 1, 3))  # [batch, length, heads, size]
+        context = ops.matmul(probs, value)  # [batch, heads, length, size]
+        if of_first:
+            return ops.reshape(context, (packing.batch, self.config.hidden_size))
+        context = ops.transpose(context, (0, 2, 1, 3))
         context = ops.reshape(context, (packing.batch, packing.length, self.config.hidden_size))
         return packing.pack(context)
 
-    def attention_probs(self, x, packing):
-        """Softmax of the scaled scores over real keys, [batch, heads, length, length], and the values."""
+    def attention_probs(self, x, packing, of_first=False):
+        """Softmax of the scaled scores over real keys, [batch, heads, length, length], and the values; with
+        `of_first` only the first token looks, [batch, heads, 1, length]."""
         c = self.config
         qkv = packing.unpack(dense(x, self.qkv_kernel, self.qkv_bias))  # [batch, length, 3 * hidden]
         qkv = ops.reshape(qkv, (packing.batch, packing.length, 3, c.num_heads, c.head_size))
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)  # [batch, heads, length, size]
-        query = query * (1.0 / math.sqrt(c.head_size))
+        query = (query[:, :, :1] if of_first else query) * (1.0 / math.sqrt(c.head_size))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [batch, heads, length, length]
         return ops.softmax(scores + packing.key_bias, axis=-1), value

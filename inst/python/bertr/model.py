@@ -77,8 +77,7 @@ class Model:
             bert = self.backbone
 
             def call(ids, segments, mask):
-                states = bert(ids, segments, mask, all_layers=True, upto=max(layers))
-                picked = [states[i] for i in layers]
+                picked = bert.seen(ids, segments, mask, pool, layers)
                 if combine == "mean":
                     picked = [sum(picked) / len(picked)]
                 if pool != "none":

@@ -22,8 +22,11 @@ class Network(keras.layers.Layer):
 
     def pooled(self, ids, segments, mask, training=False):
         """Vectors of rows, [batch, hidden], or states [batch, length, hidden] for tasks that look at tokens."""
-        states = self.backbone(ids, segments, mask, training=training)
-        return states if self.task.per_token else self.backbone.pool(states, mask, self.pool)
+        if self.task.per_token:
+            return self.backbone(ids, segments, mask, training=training)
+        last = (self.backbone.config.num_layers,)
+        states = self.backbone.seen(ids, segments, mask, self.pool, last, training)[0]
+        return self.backbone.pool(states, mask, self.pool)
 
     def features(self, ids, segments, mask, owner=None, training=False):
         """What the head reads: as `pooled`, or of each text the joined vector where `owner` tells its rows."""

@@ -37,6 +37,9 @@ class PaddedPacking:
     def unpack(self, x):  # [tokens, ...] -> [batch, length, ...]
         return ops.reshape(x, (self.batch, self.length, *x.shape[1:]))
 
+    def first(self, x):  # [tokens, hidden] -> [batch, hidden], of the first token of each row
+        return self.unpack(x)[:, 0]
+
     def pad(self, x):  # [tokens, hidden] -> [batch, length, hidden], zero at padding
         return self.unpack(x) * self.mask[:, :, None]
 
@@ -61,6 +64,9 @@ class TensorflowPacking(PaddedPacking):
     def pack(self, x):
         flat = ops.reshape(x, (self.batch * self.length, *x.shape[2:]))
         return _pack(flat, self.index, self.inverse, self.real if len(flat.shape) == 2 else self.real[:, 0])
+
+    def first(self, x):
+        return tf.gather(x, tf.reshape(self.inverse, (self.batch, self.length))[:, 0])
 
     def unpack(self, x):
         """Padding repeats a neighbouring token: attention masks it as a key and `pack` drops it as a query."""
