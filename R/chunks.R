@@ -14,22 +14,32 @@ py_chunks <- function(name, object, texts, options, verbose, call, use, size = c
   event <- function(kind, values) {
     reporter$event(kind, list(done = done + values$done, total = total))
   }
-  for (chunk in chunks_of(length(texts$complete), size)) {
-    if (done > 0) { # what chunks leave behind would else pile up to a share of all that R holds
-      gc(full = FALSE)
-    }
+  one_chunk <- function(chunk) {
     rows <- which(texts$complete[chunk])
     result <- NULL
     if (length(rows) > 0) {
       some <- take(texts, chunk[rows])
-      handle <- if (is.null(handle)) live(object, call) else handle
+      handle <<- if (is.null(handle)) live(object, call) else handle
       result <- py_value(name, handle, to_texts(some$a), to_texts(some$b), options, on_event = event, call = call)
-      n_truncated <- n_truncated + result$n_truncated
-      done <- done + length(rows)
+      n_truncated <<- n_truncated + result$n_truncated
+      done <<- done + length(rows)
     }
     use(result, rows, chunk)
   }
+  chunks <- chunks_of(length(texts$complete), size)
+  for (k in seq_along(chunks)) {
+    if (length(chunks) > 1) {
+      collect(k)
+    }
+    one_chunk(chunks[[k]]) # in a function of its own, so that nothing of the last chunk is held when it is collected
+  }
   n_truncated
+}
+
+# What checks and chunks leave behind would else pile up to a share of all that R holds. What grew old is looked for
+# more rarely: it takes time in proportion to all that R holds.
+collect <- function(k) {
+  gc(full = k %% 10 == 1)
 }
 
 # 1 to n in pieces; for n = 0 one empty piece

@@ -38,7 +38,8 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
   score(object, texts, verbose, call, function(result, rows, chunk) {
     part <- task$predict(object$spec, result, rows, length(chunk), type)
     if (is.null(columns)) {
-      columns <<- lapply(part, function(x) x[rep(NA_integer_, n)])
+      unknown <- rep(NA_integer_, n)
+      columns <<- lapply(part, function(x) x[unknown])
     }
     for (k in seq_along(part)) { # in place: never is the result there twice
       columns[[k]][chunk] <<- part[[k]]

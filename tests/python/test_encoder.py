@@ -17,7 +17,7 @@ from bertr.config import BertConfig
 from bertr.engine import Forward
 from bertr.heads import DenseHead
 from bertr.network import Network
-from bertr.packing import PaddedPacking
+from bertr.packing import PaddedPacking, packing_for
 from bertr.tasks import find_task
 from bertr.tokenizer import Tokenizer
 from bertr.weights import canonical_tensors
@@ -86,6 +86,23 @@ def test_what_a_pooling_of_the_first_token_looks_at(checkpoint, encodings, layer
     whole = bert(*rows, all_layers=True)
     for seen, layer in zip(bert.seen(*rows, "cls", layers), layers, strict=True):
         np.testing.assert_allclose(np.asarray(seen), np.asarray(whole[layer])[:, 0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("lengths", "tokens"), [
+    ((12, 7, 3, 9), 32),  # 31 real ones
+    ((20, 1), 32),
+    ((16, 16), 32),
+    ((5, 5), 10),  # no padding to fill up with
+    ((7, 6), 14),  # too little of it
+])
+def test_tokens_are_filled_up_with_padding(lengths, tokens):
+    mask = (np.arange(max(lengths)) < np.array(lengths)[:, None]).astype(np.int32)
+    packing = packing_for(mask, "float32")
+    taken = np.asarray(packing.index)
+    assert len(taken) == tokens
+    assert set(np.flatnonzero(mask)) <= set(taken)
+    values = np.arange(mask.size, dtype=np.float32).reshape(*mask.shape, 1)
+    np.testing.assert_array_equal(np.asarray(packing.pad(packing.pack(values))), values * mask[:, :, None])
 
 
 def test_a_row_without_real_tokens_stays_finite(checkpoint):

@@ -32,3 +32,16 @@ test_that("progress and the count of cut texts go on over chunks", {
   expect_true(all(diff(seen[, 1]) > 0) && all(seen[, 2] == 10))
   expect_gt(max(seen[, 1]), 4)
 })
+
+test_that("nothing of a chunk is left when the next one begins", {
+  local_chunk_size(2)
+  texts <- text_vector(faq()$text[1:6], NULL, "data", NULL)
+  options <- list(pool = "mean", layer = NULL, combine = "mean", max_len = NULL, normalise = FALSE)
+  freed <- 0
+  seen <- NULL
+  py_chunks("embed", the_model(), texts, options, FALSE, NULL, function(result, rows, chunk) {
+    seen <<- c(seen, freed)
+    reg.finalizer(environment(), function(e) freed <<- freed + 1)
+  })
+  expect_identical(seen, c(0, 1, 2))
+})

@@ -79,3 +79,12 @@ test_that("the call in an error is the user's", {
   error <- tryCatch(bert_predict(the_fit(), data.frame(x = "a")), error = identity)
   expect_identical(as.character(conditionCall(error)[[1]]), "bert_predict")
 })
+
+test_that("a fit that nobody holds is gone before the next one is trained", {
+  freed <- FALSE
+  reg.finalizer(quick_fit(label ~ text, faq(), train = "top:1", epochs = 1)$handle, function(e) freed <<- TRUE)
+  seen <- NULL
+  local_reporter(function(kind, values) seen <<- c(seen, freed))
+  quick_fit(label ~ text, faq(), train = "top:1", epochs = 1)
+  expect_true(seen[[1]])
+})

@@ -13,6 +13,8 @@ from .layers import MASKED
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
+TILE = 16  # tokens: oneDNN makes a kernel for each number of them and keeps a thousand, so they come in fewer numbers
+
 
 def packing_for(mask, dtype):
     """The packing of a batch with this mask, [batch, length] of 0 / 1, on the backend in use."""
@@ -53,7 +55,7 @@ class TensorflowPacking(PaddedPacking):
 
     def __init__(self, mask, dtype):
         super().__init__(mask, dtype)
-        real = tf.reshape(tf.cast(mask, tf.int32), (-1,))  # [batch * length]
+        real = _filled_up(tf.reshape(tf.cast(mask, tf.int32), (-1,)))  # [batch * length]
         self.index = tf.cast(tf.where(real)[:, 0], tf.int32)  # [tokens]: where each token lies
         self.inverse = tf.maximum(tf.cumsum(real) - 1, 0)  # [batch * length]: which token lies there
         self.real = tf.cast(real, self.mask.dtype)[:, None]  # [batch * length, 1]
@@ -71,6 +73,15 @@ class TensorflowPacking(PaddedPacking):
     def unpack(self, x):
         """Padding repeats a neighbouring token: attention masks it as a key and `pack` drops it as a query."""
         return ops.reshape(_unpack(x, self.index, self.inverse), (self.batch, self.length, *x.shape[1:]))
+
+
+def _filled_up(real):
+    """Marks, [batch * length], of tokens: the real ones, and so many places of padding that they are a multiple of TILE
+    together, as far as there are any. What is computed there is looked at by none: as a key it is masked, it is dropped
+    in the end, and so its gradients are zero."""
+    padding = 1 - real
+    lacking = -tf.reduce_sum(real) % TILE
+    return real + padding * tf.cast(tf.cumsum(padding) <= lacking, tf.int32)
 
 
 def _pack_gradient(upstream, inverse, real):

@@ -10,7 +10,7 @@ from .errors import BertrError
 
 REQUIRED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 SPACE_TOKEN = "[unused1]"  # a space in character mode, as in bojone/bert_in_keras
-CACHE_SIZE = 2**18  # chunks, about 50 MB
+CACHE_SIZE = 2**16  # chunks, about 13 MB
 LONGEST_CACHED = 64  # characters; longer chunks hardly come twice
 
 
