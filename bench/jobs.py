@@ -2,7 +2,7 @@
 
 import dataclasses
 
-FAST_EMBED = ("bertr", "hf_onednn", "hf_budget", "hf_sorted", "onnxruntime", "openvino")
+FAST_EMBED = ("bertr", "hf_onednn", "hf_budget", "hf_sorted", "tf_bert", "onnxruntime", "openvino")
 SLOW = ("keras_hub", "keras_bert")
 SLOW_EMBED = ("bertr", "hf_budget", "hf_tutorial", "sentence_transformers", "tf_bert", *SLOW)  # on fewer texts
 TORCH_FIT = ("bertr", "hf_budget", "hf_sorted", "hf_tutorial")
@@ -41,11 +41,15 @@ JOBS = {
     "embed_base_slow": Job("Embedding, half of the texts", "embed", SLOW_EMBED, "embed.txt", 100, 256, "base",
                            work=1),
     "embed_long": Job("Embedding long documents", "embed", FAST_EMBED, "long.txt", 60, 512, work=1),
-    "fit": Job("One epoch of fine-tuning", "fit", ALL_FIT, "fit.tsv", 1_000, 128, work=3, options=(32, 1)),
-    "fit_base": Job("One epoch of fine-tuning", "fit", TORCH_FIT, "fit.tsv", 96, 128, "base", work=3, options=(32, 1)),
+    "fit": Job("One epoch of fine-tuning, mean of the states", "fit", ALL_FIT, "fit.tsv", 1_000, 128, work=3,
+               options=(32, 1, "mean")),
+    "fit_first": Job("One epoch of fine-tuning, first token", "fit", ALL_FIT, "fit.tsv", 1_000, 128, work=3,
+                     options=(32, 1, "cls")),
+    "fit_base": Job("One epoch of fine-tuning, first token", "fit", TORCH_FIT, "fit.tsv", 96, 128, "base", work=3,
+                    options=(32, 1, "cls")),
     # apart, because all engines at once do not fit in 24 GB of memory
-    "fit_base_slow": Job("One epoch of fine-tuning", "fit", ("bertr", *SLOW), "fit.tsv", 96, 128, "base", work=3,
-                         options=(32, 1)),
+    "fit_base_slow": Job("One epoch of fine-tuning, first token", "fit", ("bertr", *SLOW), "fit.tsv", 96, 128, "base",
+                         work=3, options=(32, 1, "cls")),
     "frozen": Job(f"Frozen encoder, two dense layers of 256, {HEAD_EPOCHS} epochs", "frozen",
                   ("bertr", "hf_tutorial", REFERENCE, *SLOW), "frozen.tsv", 207, 128),
 }

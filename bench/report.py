@@ -152,7 +152,11 @@ def remarks_on(results):
         out.append(
             "keras_hub and keras_bert know GELU only in its approximation by tanh and cut a few words otherwise, so "
             "their embeddings are not the same to 1e-5.\n")
-    if {"fit", "fit_base", "fit_base_slow"} & set(results["jobs"]):
+    if {"fit", "fit_first", "fit_base", "fit_base_slow"} & set(results["jobs"]):
+        out.append(
+            "Classes are read from the mean of a text's states, as sentence models do, or from the state of its first "
+            "token, as BERT's own classifier does; bertr does not compute the last layer for the other tokens then, "
+            "and its useful GFLOP/s, which count it, are higher than what it does.\n")
         out.append(
             "bertr's seconds are those that `bert_fit()` tells of the second of two epochs, in which, as with the "
             "peers, no graph is built. Peers' seconds contain the tokenising (bertr takes some 8 microseconds a text "

@@ -34,11 +34,11 @@ embed <- function(file, max_len, out) {
 }
 
 # The first epoch builds the graph: the time of an epoch is that of one more. Of the whole call that one is left out.
-fit <- function(file, max_len, batch, epochs) {
+fit <- function(file, max_len, batch, epochs, pool) {
   rows <- read_rows(file)
   whole <- seconds(
     result <- bert_fit(model, label ~ text, rows, epochs = as.integer(epochs) + 1, batch_size = as.integer(batch),
-      learning_rate = 1e-4, max_len = as.integer(max_len), head = bert_head(pool = "mean"), seed = 1, verbose = FALSE)
+      learning_rate = 1e-4, max_len = as.integer(max_len), head = bert_head(pool = pool), seed = 1, verbose = FALSE)
   )
   epoch <- utils::tail(result$history$seconds, 1)
   c(epoch, peak_mb(), whole - epoch)

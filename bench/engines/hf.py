@@ -17,16 +17,17 @@ def mean_pool(states, mask):
 
 
 class Classifier(torch.nn.Module):
-    """The encoder with a linear layer on the mean of its last states."""
+    """The encoder with a linear layer on the mean of its last states, or on that of the first token."""
 
-    def __init__(self, bert, classes):
+    def __init__(self, bert, classes, pool):
         super().__init__()
-        self.bert = bert
+        self.bert, self.pool = bert, pool
         self.dropout = torch.nn.Dropout(bert.config.hidden_dropout_prob)
         self.head = torch.nn.Linear(bert.config.hidden_size, classes)
 
     def forward(self, ids, mask):
-        return self.head(self.dropout(mean_pool(self.bert(ids, mask).last_hidden_state, mask)))
+        states = self.bert(ids, mask).last_hidden_state
+        return self.head(self.dropout(states[:, 0] if self.pool == "cls" else mean_pool(states, mask)))
 
 
 class HuggingFace:
@@ -73,14 +74,14 @@ class HuggingFace:
             out[some] = mean_pool(self.model(ids, mask).last_hidden_state, mask).numpy()
         return out
 
-    def classifier(self, codes):
+    def classifier(self, codes, pool="mean"):
         """A classifier with the encoder as it was loaded."""
         self.model.load_state_dict(self.start)
-        return Classifier(self.model, int(codes.max()) + 1)
+        return Classifier(self.model, int(codes.max()) + 1, pool)
 
-    def trainer(self, texts, codes, max_len, size, epochs):
-        self._train(self.classifier(codes), texts[:3 * size], codes, max_len, size, 1)  # memory, kernels
-        network = self.classifier(codes)
+    def trainer(self, texts, codes, max_len, size, epochs, pool):
+        self._train(self.classifier(codes, pool), texts[:3 * size], codes, max_len, size, 1)  # memory, kernels
+        network = self.classifier(codes, pool)
         return lambda: self._train(network, texts, codes, max_len, size, epochs)
 
     def _train(self, network, texts, codes, max_len, size, epochs):

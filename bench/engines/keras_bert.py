@@ -67,18 +67,18 @@ class Engine:
         batches = [order[i:i + 32] for i in range(0, len(rows), 32)]
         return self.encoder.predict(Batches(rows, batches), verbose=0)
 
-    def network(self, layers, optimizer):
+    def network(self, layers, optimizer, pool):
         self.bert.set_weights(self.start)
-        x = self.pooled
+        x = keras.layers.Lambda(lambda states: states[:, 0])(self.bert.output) if pool == "cls" else self.pooled
         for layer in layers:
             x = layer(x)
         model = keras.Model(self.bert.inputs, x)
         model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         return model
 
-    def fitted(self, layers, optimizer, texts, codes, max_len, size, epochs):
+    def fitted(self, layers, optimizer, texts, codes, max_len, size, epochs, pool="mean"):
         """A function that fits, with its graph built on the first batches."""
-        model = self.network(layers, optimizer)
+        model = self.network(layers, optimizer, pool)
 
         def run(some, epochs):
             rng, rows = np.random.default_rng(1), self.ids(texts[:some], max_len)
@@ -90,13 +90,13 @@ class Engine:
         reset(model, start, optimizer.weights)
         return lambda: run(len(texts), epochs)
 
-    def trainer(self, texts, codes, max_len, size, epochs):
+    def trainer(self, texts, codes, max_len, size, epochs, pool):
         self.bert.trainable = True
         steps = epochs * -(-len(texts) // size)
         optimizer = keras_bert.AdamWarmup(steps, int(0.1 * steps), learning_rate=RATE, weight_decay=0.01, clipnorm=1.0,
                                           weight_decay_pattern=["kernel", "embeddings", "_W"])
         layers = [keras.layers.Dropout(0.1), keras.layers.Dense(int(codes.max()) + 1)]
-        return self.fitted(layers, optimizer, texts, codes, max_len, size, epochs)
+        return self.fitted(layers, optimizer, texts, codes, max_len, size, epochs, pool)
 
     def head_trainer(self, texts, codes, max_len, epochs):
         """The encoder runs for every batch of every epoch."""

@@ -33,6 +33,7 @@ class Engine:
         self.start = self.backbone.get_weights()
         states = self.backbone.output["sequence_output"]
         self.pooled = MeanPool()(states, self.backbone.input["padding_mask"])
+        self.first = states[:, 0]
         self.encoder = keras.Model(self.backbone.input, self.pooled)
         self.encoder.compile(jit_compile=True)  # twice as fast on a CPU; fit() does it of itself
         self.longest = {}
@@ -55,9 +56,8 @@ class Engine:
     def embed(self, texts, max_len):
         return self.encoder.predict(self.inputs(texts, max_len), batch_size=32, verbose=0)
 
-    def network(self, layers, optimizer):
+    def network(self, layers, optimizer, x):
         self.backbone.set_weights(self.start)
-        x = self.pooled
         for layer in layers:
             x = layer(x)
         model = keras.Model(self.backbone.input, x)
@@ -74,13 +74,14 @@ class Engine:
         reset(model, start, model.optimizer.variables)
         return lambda: model.fit(self.inputs(texts, max_len), codes, batch_size=size, epochs=epochs, verbose=0)
 
-    def trainer(self, texts, codes, max_len, size, epochs):
+    def trainer(self, texts, codes, max_len, size, epochs, pool):
         self.backbone.trainable = True
         optimizer = keras.optimizers.AdamW(WarmupLinear(epochs * -(-len(texts) // size)), weight_decay=0.01,
                                            epsilon=1e-6, global_clipnorm=1.0)
         optimizer.exclude_from_weight_decay(var_names=NO_DECAY)
         layers = [keras.layers.Dropout(0.1), keras.layers.Dense(int(codes.max()) + 1)]
-        return self.fitted(self.network(layers, optimizer), texts, codes, max_len, size, epochs)
+        model = self.network(layers, optimizer, self.first if pool == "cls" else self.pooled)
+        return self.fitted(model, texts, codes, max_len, size, epochs)
 
     def head_trainer(self, texts, codes, max_len, epochs):
         """As guides freeze a backbone: it runs for every batch of every epoch."""
@@ -88,7 +89,7 @@ class Engine:
         dense = keras.layers.Dense
         layers = [dense(256, "relu"), keras.layers.Dropout(0.5), dense(256, "relu"), keras.layers.Dropout(0.5),
                   dense(int(codes.max()) + 1)]
-        model = self.network(layers, keras.optimizers.AdamW(1e-3))
+        model = self.network(layers, keras.optimizers.AdamW(1e-3), self.pooled)
         return self.fitted(model, texts, codes, max_len, 32, epochs)
 
     def losses(self, texts, codes, order, kernel, bias, max_len):

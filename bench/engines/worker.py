@@ -53,10 +53,11 @@ def embed(engine, file, max_len, out):
     return [spent]
 
 
-def fit(engine, file, max_len, batch, epochs):
-    """`engine.trainer(...)` gives a function that trains from the loaded weights, with all graphs built."""
+def fit(engine, file, max_len, batch, epochs, pool):
+    """`engine.trainer(...)` gives a function that trains from the loaded weights, with all graphs built. `pool`: what
+    the classes are read from, "mean" of a text's states or "cls", the state of its first token."""
     texts, codes = read_rows(file)
-    call = engine.trainer(texts, codes, int(max_len), int(batch), int(epochs))
+    call = engine.trainer(texts, codes, int(max_len), int(batch), int(epochs), pool)
     _, spent = seconds(call)
     return [spent / int(epochs), peak_mb()]
 
