@@ -111,7 +111,8 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
 #'   (default) takes the encoder's, 0.1 for BERT.
 #' @param pool How a text becomes one vector: `"cls"` (the first token), `"mean"` (of all tokens),
 #'   `"max"` or `"pooler"` (BERT's dense layer on the first token, as it was pre-trained). `NULL`
-#'   (default) takes what the checkpoint recommends, which printing the model shows.
+#'   (default) takes what the checkpoint recommends, which printing the model shows. With `"cls"` and
+#'   `"pooler"` the last layer is worked out for the first token alone, which saves time.
 #' @param pair How a task of pairs reads its two texts: `"joint"` (default), one after the other; `"cosine"`, each by
 #'   itself, and the outcome is read off the cosine of their vectors (regression only): the form for text
 #'   similarity, which starts from what the encoder already knows.
