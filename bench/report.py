@@ -121,9 +121,10 @@ def machine_part(results):
         "## The machine\n",
         f"{m['cpu']}; {m['cores']} cores; {m['memory_gb']} GB; {', '.join(m['flags'])}, but no "
         f"{', '.join(m['missing_flags']) or 'other'}; {m['system']}.\n",
-        "A float32 matrix product of 2048 x 2048 on all cores reaches, in GFLOP/s (median): "
-        f"{speeds}; the highest is the limit above. Where torch's (MKL) is far below TensorFlow's (oneDNN), that much "
-        "of bertr's lead on the hf engines comes from the library: hf_onednn shows what is left without it.\n",
+        "A float32 matrix product of 2048 x 2048 on all cores reaches, in GFLOP/s (median, in the best run of this "
+        f"script): {speeds}; the highest is the limit above. Where torch's (MKL) is far below TensorFlow's (oneDNN), "
+        "that much of bertr's lead on the hf engines comes from the library: hf_onednn shows what is left without "
+        "it.\n",
         table(["Python of", "versions"], versions), missing,
         f"Texts: short.txt has {texts['short']['texts']:,} lines of {texts['short']['different']:,} different texts; "
         f"embed.txt {texts['embed']['different']:,} and long.txt {texts['long']['different']} different ones; fit.tsv "

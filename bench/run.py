@@ -141,13 +141,15 @@ def run(name, options, missing):
     return timed(name, JOBS[name].few() if options.few else JOBS[name], options, missing)
 
 
-def gemm(bertr_python):
-    """GFLOP/s of a matrix product in each library. They differ: not all of them use all that a CPU has."""
+def gemm(bertr_python, earlier):
+    """GFLOP/s of a matrix product in each library, or `earlier` ones that were higher: one limit for all runs.
+    Libraries differ: not all of them use all that a CPU has."""
     pythons = {"torch": python_of("torch"), "numpy": python_of("torch"), "tensorflow": bertr_python}
     env = environment(bertr_python, WORK)
-    return {library: float(subprocess.run([python, os.path.join(HERE, "gemm.py"), library], check=True, env=env,
-                                          stdout=subprocess.PIPE, text=True).stdout)
-            for library, python in pythons.items()}
+    now = {library: float(subprocess.run([python, os.path.join(HERE, "gemm.py"), library], check=True, env=env,
+                                         stdout=subprocess.PIPE, text=True).stdout)
+           for library, python in pythons.items()}
+    return {library: max(speed, earlier.get(library, 0.0)) for library, speed in now.items()}
 
 
 def all_versions(options, missing):
@@ -156,13 +158,13 @@ def all_versions(options, missing):
 
 
 def before(few):
-    """The results there are, unless they are of the other kind: with few texts or with all."""
+    """The results there are of this kind, with few texts or with all, and of this machine."""
     path = os.path.join(HERE, "results.json")
     if not os.path.exists(path):
         return {}
     with open(path, encoding="utf-8") as f:
         results = json.load(f)
-    return results["jobs"] if results["few"] == few else {}
+    return results if results["few"] == few and results["machine"]["cpu"] == machine.facts()["cpu"] else {}
 
 
 def write(results):
@@ -179,9 +181,11 @@ def main():
     missing = make_environments()
     text_facts = texts.make(options.data, TEXTS)
     make_models(options.bertr_python)
+    earlier = before(options.few)
     results = {
         "few": options.few, "machine": machine.facts(), "versions": all_versions(options, missing), "missing": missing,
-        "gemm": gemm(options.bertr_python), "texts": text_facts, "jobs": before(options.few)}
+        "gemm": gemm(options.bertr_python, earlier.get("gemm", {})), "texts": text_facts,
+        "jobs": earlier.get("jobs", {})}
     for name in options.only:
         began = time.monotonic()
         print(name, end=": ", flush=True)
