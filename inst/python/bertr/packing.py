@@ -47,7 +47,7 @@ class PaddedPacking:
 
 
 class TensorflowPacking(PaddedPacking):
-    """Gathers real tokens with TensorFlow's dynamic shapes (other backends have none).
+    """Gathers real tokens, and a few of padding (see TILE), by TensorFlow's dynamic shapes (no other backend has any).
 
     `pack` and `unpack` are each other's transpose, so each one's gradient is written as the other: two gathers
     instead of the scatter that automatic differentiation would make.
