@@ -57,7 +57,7 @@ def test_states_of_every_layer(grouped, way, monkeypatch):
         monkeypatch.setattr(backbone_module, "packing_for", PaddedPacking)
     folder, theirs = grouped
     bert = build_backbone(read_checkpoint(folder))
-    forward = Forward(lambda *x: tuple(bert(*x, all_layers=True)), bert.variables)
+    forward = Forward(lambda *x: tuple(bert.states_for("none", *x, range(5))), bert.variables)
     inputs = batch()
     expected = their_states(theirs.albert, *inputs)
     assert len(expected) == 5
@@ -196,7 +196,7 @@ def test_layers_keeps_so_many_applications(grouped):
     for keep in (1, 2):
         c = read_checkpoint(folder, layers=keep)
         assert (c.config.num_layers, c.config.num_groups) == (keep, 1) and c.missing == {}
-        states = build_backbone(c)(*inputs, all_layers=True)
+        states = build_backbone(c).states_for("none", *inputs, range(keep + 1))
         real = inputs[2].astype(bool)
         np.testing.assert_allclose(np.asarray(states[keep])[real], expected[keep][real], atol=1e-5)
     if groups == 2:

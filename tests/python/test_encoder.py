@@ -60,7 +60,7 @@ def test_states_of_every_layer(checkpoint, encodings, reference, way, monkeypatc
     if way == "padded":
         monkeypatch.setattr(backbone_module, "packing_for", PaddedPacking)
     bert = build_backbone(checkpoint)
-    forward = Forward(lambda *x: tuple(bert(*x, all_layers=True)), bert.variables)
+    forward = Forward(lambda *x: tuple(bert.states_for("none", *x, range(7))), bert.variables)
     budget = 1 if way == "alone" else 4096
     seen = 0
     for rows in scoring_batches(encodings.lengths, budget):
@@ -83,9 +83,9 @@ def test_what_a_pooling_of_the_first_token_looks_at(checkpoint, encodings, layer
         monkeypatch.setattr(backbone_module, "packing_for", PaddedPacking)
     bert = build_backbone(checkpoint)
     rows = encodings.pad(np.argsort(encodings.lengths)[[0, 1, 50, 98]])
-    whole = bert(*rows, all_layers=True)
-    for seen, layer in zip(bert.seen(*rows, "cls", layers), layers, strict=True):
-        np.testing.assert_allclose(np.asarray(seen), np.asarray(whole[layer])[:, 0], atol=1e-5, rtol=0)
+    whole = bert.states_for("none", *rows, range(7))
+    for state, layer in zip(bert.states_for("cls", *rows, layers), layers, strict=True):
+        np.testing.assert_allclose(np.asarray(state), np.asarray(whole[layer])[:, 0], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("lengths", "tokens"), [
@@ -197,8 +197,8 @@ def test_dropout_only_where_something_is_trained(checkpoint):
     bert.train_upper(0)
     assert np.array_equal(np.asarray(bert(*x, training=True)), still)
     bert.train_upper(2)
-    states = [np.asarray(s) for s in bert(*x, training=True, all_layers=True)]
-    plain = [np.asarray(s) for s in bert(*x, training=False, all_layers=True)]
+    states = [np.asarray(s) for s in bert.states_for("none", *x, range(7), training=True)]
+    plain = [np.asarray(s) for s in bert.states_for("none", *x, range(7))]
     assert [np.array_equal(a, b) for a, b in zip(states, plain, strict=True)] == [True] * 5 + [False] * 2
     trained = {v.path.split("/")[1] for v in bert.trainable_variables}
     assert trained == {"block_4", "block_5", "pooler"}

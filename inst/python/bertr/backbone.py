@@ -37,24 +37,20 @@ class Backbone(keras.layers.Layer):
             self.pooler.build((None, self.config.hidden_size))
         self.built = True
 
-    def call(self, ids, segments, mask, training=False, all_layers=False):
-        """Hidden states [batch, length, hidden], zero at padding; with `all_layers` those of the embeddings
-        and every layer, a list of num_layers + 1. ids, segments and mask are int [batch, length]."""
-        packing = packing_for(mask, self.compute_dtype)
-        states = self._states(packing, ids, segments, training)
-        return [packing.pad(s) for s in states] if all_layers else packing.pad(states[-1])
+    def call(self, ids, segments, mask, training=False):
+        """Hidden states [batch, length, hidden], zero at padding. ids, segments and mask are int [batch, length]."""
+        return self.states_for("none", ids, segments, mask, (self.config.num_layers,), training)[0]
 
-    def _states(self, packing, ids, segments, training=False, upto=None, of_first=False):
-        """Packed states [tokens, hidden] of the embeddings and of each of the lower `upto` layers, by default of all;
-        with `of_first` those of the last one are the first tokens' alone, [batch, hidden]."""
+    def _states(self, packing, ids, segments, upto, training=False, of_first=False):
+        """Packed states [tokens, hidden] of the embeddings and of each of the lower `upto` layers; with `of_first`
+        those of the last one are the first tokens' alone, [batch, hidden]."""
         x = self.embeddings(packing.pack(ids), packing.pack(segments), packing.positions(),
                             training=training and self.embeddings.trainable)  # [tokens, hidden]
         states = [x]
-        layers = range(self.config.num_layers)[:upto]
-        for i in layers:
+        for i in range(upto):
             block = self.blocks[self.config.block_of(i)]
             x = block(x, packing=packing, training=training and i >= self.live_from,
-                      of_first=of_first and i == layers[-1])
+                      of_first=of_first and i == upto - 1)
             states.append(x)
         return states
 
@@ -67,18 +63,18 @@ class Backbone(keras.layers.Layer):
         return ops.stack([block.attention_probs(states[k - 1], packing)[0]
                           for block, k in zip(blocks, layers, strict=True)], axis=1)
 
-    def seen(self, ids, segments, mask, kind, layers, training=False):
-        """What a pooling looks at of these layers, which count from 0, the embeddings: a list of states [batch, length,
-        hidden], or of the first tokens' alone, [batch, hidden]. Then the highest layer is not computed for the other
-        tokens, but for their keys and values."""
+    def states_for(self, kind, ids, segments, mask, layers, training=False):
+        """What this kind of pooling ("none": none) looks at of these layers, which count from 0, the embeddings: a list
+        of states [batch, length, hidden], or of the first tokens' alone, [batch, hidden]. Then the highest layer is not
+        computed for the other tokens, but for their keys and values."""
         packing, of_first = packing_for(mask, self.compute_dtype), kind in OF_FIRST
-        states = self._states(packing, ids, segments, training, max(layers), of_first)
+        states = self._states(packing, ids, segments, max(layers), training, of_first)
         if not of_first:
             return [packing.pad(states[i]) for i in layers]
         return [states[i] if i and i == max(layers) else packing.first(states[i]) for i in layers]
 
     def pool(self, states, mask, kind):
-        """One vector a row, [batch, hidden], from what `seen` gives for this kind."""
+        """One vector a row, [batch, hidden], from what `states_for` gives for this kind."""
         if kind == "cls":
             return states
         if kind == "pooler":

@@ -77,7 +77,7 @@ class Model:
             bert = self.backbone
 
             def call(ids, segments, mask):
-                picked = bert.seen(ids, segments, mask, pool, layers)
+                picked = bert.states_for(pool, ids, segments, mask, layers)
                 if combine == "mean":
                     picked = [sum(picked) / len(picked)]
                 if pool != "none":

@@ -25,7 +25,7 @@ class Network(keras.layers.Layer):
         if self.task.per_token:
             return self.backbone(ids, segments, mask, training=training)
         last = (self.backbone.config.num_layers,)
-        states = self.backbone.seen(ids, segments, mask, self.pool, last, training)[0]
+        states = self.backbone.states_for(self.pool, ids, segments, mask, last, training)[0]
         return self.backbone.pool(states, mask, self.pool)
 
     def features(self, ids, segments, mask, owner=None, training=False):

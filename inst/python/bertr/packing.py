@@ -55,17 +55,17 @@ class TensorflowPacking(PaddedPacking):
 
     def __init__(self, mask, dtype):
         super().__init__(mask, dtype)
-        real = _filled_up(tf.reshape(tf.cast(mask, tf.int32), (-1,)))  # [batch * length]
-        self.index = tf.cast(tf.where(real)[:, 0], tf.int32)  # [tokens]: where each token lies
-        self.inverse = tf.maximum(tf.cumsum(real) - 1, 0)  # [batch * length]: which token lies there
-        self.real = tf.cast(real, self.mask.dtype)[:, None]  # [batch * length, 1]
+        taken = _filled_up(tf.reshape(tf.cast(mask, tf.int32), (-1,)))  # [batch * length]
+        self.index = tf.cast(tf.where(taken)[:, 0], tf.int32)  # [tokens]: where each token lies
+        self.inverse = tf.maximum(tf.cumsum(taken) - 1, 0)  # [batch * length]: which token lies there
+        self.taken = tf.cast(taken, self.mask.dtype)[:, None]  # [batch * length, 1]
 
     def positions(self):
         return self.index % self.length
 
     def pack(self, x):
         flat = ops.reshape(x, (self.batch * self.length, *x.shape[2:]))
-        return _pack(flat, self.index, self.inverse, self.real if len(flat.shape) == 2 else self.real[:, 0])
+        return _pack(flat, self.index, self.inverse, self.taken if len(flat.shape) == 2 else self.taken[:, 0])
 
     def first(self, x):
         return tf.gather(x, tf.reshape(self.inverse, (self.batch, self.length))[:, 0])
@@ -84,13 +84,13 @@ def _filled_up(real):
     return real + padding * tf.cast(tf.cumsum(padding) <= lacking, tf.int32)
 
 
-def _pack_gradient(upstream, inverse, real):
-    return tf.gather(upstream, inverse) * real
+def _pack_gradient(upstream, inverse, taken):
+    return tf.gather(upstream, inverse) * taken
 
 
 @written_out(_pack_gradient)
-def _pack(flat, index, inverse, real):  # [batch * length, ...] -> [tokens, ...]
-    return tf.gather(flat, index), (inverse, real)
+def _pack(flat, index, inverse, taken):  # [batch * length, ...] -> [tokens, ...]
+    return tf.gather(flat, index), (inverse, taken)
 
 
 def _unpack_gradient(upstream, index):
