@@ -97,7 +97,8 @@ run_fit <- function(model, rows, options, serialize, verbose, call) {
   on.exit(reporter$close())
   train <- bridge_rows(rows$spec, rows$train)
   if (options$train != "head") {
-    gc() # a fit that nobody holds any more gives its memory to this one: gigabytes that R knows nothing of
+    # a fit that nobody holds any more gives its memory to this one: gigabytes that R knows nothing of; a head is small
+    gc()
   }
   if (progress_mode(verbose) != "none") {
     cli::cli_inform("Training: {task_label(rows$spec)}, {length(rows$train$a)} row{?s}.")
