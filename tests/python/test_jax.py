@@ -50,7 +50,7 @@ def test_jax_gives_the_numbers_of_tensorflow(tiny, sentences, tmp_path, given):
 DROPOUT = """
 from bertr import bridge
 import numpy as np
-from bertr import engine, layers, optim
+from bertr import dropout, engine, optim
 import keras
 class Probe(keras.layers.Layer):
     def build(self, *_):
@@ -58,7 +58,7 @@ class Probe(keras.layers.Layer):
         self.seen = self.add_weight(shape=(400,), initializer="zeros", name="seen")
         self.built = True
     def call(self, x):
-        return layers.dropout(x, 0.5, self.generator, True)
+        return dropout.dropout(x, 0.5, self.generator, True)
 probe = Probe(); probe.build()
 optimizer = optim.BertAdamW([probe.seen], 0.0, None)
 optimizer.begin(1.0, 10, 0.0)

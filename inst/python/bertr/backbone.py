@@ -60,7 +60,7 @@ class Backbone(keras.layers.Layer):
         packing = packing_for(mask, self.compute_dtype)
         states = self._states(packing, ids, segments, upto=max(layers) - 1)
         blocks = [self.blocks[self.config.block_of(k - 1)] for k in layers]
-        return ops.stack([block.attention_probs(states[k - 1], packing)[0]
+        return ops.stack([block.attention_probs(states[k - 1], packing)
                           for block, k in zip(blocks, layers, strict=True)], axis=1)
 
     def states_for(self, kind, ids, segments, mask, layers, training=False):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from .layers import dropout
+from .dropout import dropout
 
 SCALES = np.geomspace(1.0, 1000.0, 61)
 

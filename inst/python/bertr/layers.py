@@ -9,6 +9,8 @@ import math
 import keras
 from keras import ops
 
+from .attention import attend_dropped
+from .dropout import dropout
 from .gradients import written_out
 
 MASKED = -1e9  # finite, so that a row with no real token stays finite
@@ -68,29 +70,6 @@ class LayerNorm(keras.layers.Layer):
 
     def call(self, x):  # [..., hidden] -> the same
         return normalise(x, self.eps) * self.gamma + self.beta
-
-
-def dropout(x, rate, generator, training):
-    """`x` with a share `rate` of its numbers zero and the others larger; the same seed gives the same zeros in every
-    session. The layer that owns `generator` has it as an attribute, so that Keras carries its state along."""
-    return _dropout(x, rate, generator.next()) if training and rate > 0 else x
-
-
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
-
-    def _dropout(x, rate, seed):
-        """16 random bits a number instead of 32, the rate to within 1e-5: half of what random numbers cost."""
-        size = tf.size(x)
-        bits = tf.random.stateless_uniform([(size + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32)
-        bits = tf.reshape(tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:size], tf.shape(x))
-        kept = bits >= tf.constant(round(rate * 2**16), tf.uint16)
-        return tf.where(kept, x * (1.0 / (1.0 - rate)), tf.zeros([], x.dtype))
-
-else:
-
-    def _dropout(x, rate, seed):
-        return keras.random.dropout(x, rate, seed=seed)
 
 
 class Embeddings(keras.layers.Layer):
@@ -173,17 +152,24 @@ class Block(keras.layers.Layer):
         return self.output_norm(x + dropout(outer, c.hidden_dropout, self.generator, training))
 
     def _attention(self, x, packing, training, of_first):  # [tokens, hidden] -> the same, or [batch, hidden]
-        probs, value = self.attention_probs(x, packing, of_first)
-        probs = dropout(probs, self.config.attention_dropout, self.generator, training)
-        context = ops.matmul(probs, value)  # [batch, heads, length, size]
+        scores, value = self._scores(x, packing, of_first)
+        rate = self.config.attention_dropout
+        if training and rate > 0:
+            context = attend_dropped(scores, value * (1.0 / (1.0 - rate)), rate, self.generator.next())
+        else:
+            context = ops.matmul(ops.softmax(scores, axis=-1), value)  # [batch, heads, length, size]
         if of_first:
             return ops.reshape(context, (packing.batch, self.config.hidden_size))
         context = ops.transpose(context, (0, 2, 1, 3))
         context = ops.reshape(context, (packing.batch, packing.length, self.config.hidden_size))
         return packing.pack(context)
 
-    def attention_probs(self, x, packing, of_first=False):
-        """Softmax of the scaled scores over real keys, [batch, heads, length, length], and the values; with
+    def attention_probs(self, x, packing):
+        """Softmax of the scores, [batch, heads, length, length]."""
+        return ops.softmax(self._scores(x, packing)[0], axis=-1)
+
+    def _scores(self, x, packing, of_first=False):
+        """The scaled scores, far below zero for padding, [batch, heads, length, length], and the values; with
         `of_first` only the first token looks, [batch, heads, 1, length]."""
         c = self.config
         qkv = packing.unpack(dense(x, self.qkv_kernel, self.qkv_bias))  # [batch, length, 3 * hidden]
@@ -191,4 +177,4 @@ class Block(keras.layers.Layer):
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)  # [batch, heads, length, size]
         query = (query[:, :, :1] if of_first else query) * (1.0 / math.sqrt(c.head_size))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [batch, heads, length, length]
-        return ops.softmax(scores + packing.key_bias, axis=-1), value
+        return scores + packing.key_bias, value

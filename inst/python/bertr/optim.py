@@ -66,12 +66,15 @@ class BertAdamW:
         self.first, self.second = ([_zeros_like(v) for v in trained] for _ in range(2))
         self.sums = [_zeros_like(v) for v in trained] if accumulate else []
         self.averages = [_zeros_like(v) for v in trained] if ema else []
+        self.begun = False
         self.variables = [self.step, self.schedule, self.rows, *self.first, *self.second, *self.sums, *self.averages]
 
     def begin(self, learning_rate, steps, warmup):
         """A new run of so many steps, `warmup` a share of them."""
-        for variable in self.variables:
-            variable.assign(ops.zeros_like(variable))
+        if self.begun:
+            for variable in self.variables:
+                variable.assign(ops.zeros_like(variable))
+        self.begun = True
         self.schedule.assign([learning_rate, int(warmup * steps), steps])
 
     def decay(self, steps, variable):
@@ -122,13 +125,14 @@ class BertAdamW:
             factors[scale] = own * correct_v / correct_m, 1.0 - own * self.weight_decay
         shrink = 1.0
         if self.clip is not None:
-            norm = ops.sqrt(sum(_sum_of_squares(g) for g in gradients))
+            norm = ops.sqrt(ops.sum(ops.stack([_sum_of_squares(g) for g in gradients])))  # not `sum`: TensorFlow
+            # adds many numbers up in the order in which they come to lie in memory, which is not always the same
             shrink = ops.minimum(1.0, self.clip / (norm + 1e-6))
         parts = zip(self.trained, self.scales, self.first, self.second, gradients, strict=True)
         for variable, scale, m, v, gradient in parts:
             adam_rate, kept = factors[scale]
             if self.weight_decay and not variable.name.endswith(NO_DECAY):
-                variable.assign(variable * kept)
+                _decay(variable, kept, gradient)
             _adam(variable, m, v, gradient * shrink, adam_rate, epsilon)
         if self.averages:
             share = (1.0 - self.ema) / -ops.expm1(t * math.log(self.ema))
@@ -147,6 +151,13 @@ if keras.backend.backend() == "tensorflow":
     def _sum_of_squares(gradient):
         return 2.0 * tf.nn.l2_loss(gradient)  # one kernel, and no array of squares
 
+    def _decay(variable, kept, gradient):
+        """Not before the gradient is there: nothing else would keep TensorFlow from making the decayed copies of all
+        weights when the step begins, and they would lie beside the weights all through it."""
+        with tf.control_dependencies([gradient]):
+            kept = tf.identity(kept)
+        variable.assign(variable * kept)
+
     def _adam(variable, m, v, gradient, rate, epsilon):
         """TensorFlow's one kernel, which passes over memory once instead of ten times: for BERT's 30,000 word vectors
         that is what the step costs. Its own bias correction is switched off by powers of zero."""
@@ -158,6 +169,9 @@ else:
 
     def _sum_of_squares(gradient):
         return ops.sum(ops.square(gradient))
+
+    def _decay(variable, kept, gradient):
+        variable.assign(variable * kept)
 
     def _adam(variable, m, v, gradient, rate, epsilon):
         m.assign(BETA_1 * m + (1.0 - BETA_1) * gradient)

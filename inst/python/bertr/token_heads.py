@@ -1,7 +1,7 @@
 """Heads that score labels of tokens: each by itself, or in a chain."""
 
+from .dropout import dropout
 from .heads import DenseHead
-from .layers import dropout
 
 TRANSITION_RATE = 50.0  # the rate of an encoder is too small for numbers that start at zero and count by themselves
 

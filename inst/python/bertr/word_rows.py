@@ -20,9 +20,7 @@ class WordRows:
 
     def write_back(self, decay):
         """Brings the whole table up to date; `decay` is what weight decay has left of an untouched number so far."""
-        whole = np.array(self.table.value)
-        with np.errstate(over="ignore", invalid="ignore"):  # after a rate far too high; the loss tells of it
-            whole *= np.float32(decay / self.decayed)
-        whole[self.ids] = np.asarray(self.rows.value)
-        self.table.assign(whole)
+        with np.errstate(over="ignore"):  # after a rate far too high; the loss tells of it
+            left = np.float32(decay / self.decayed)
+        self.table.assign(ops.scatter_update(self.table * left, self.ids[:, None], self.rows))
         self.decayed = decay
