@@ -135,8 +135,19 @@ new_fit <- function(py, spec, serialize) {
   structure(
     list(
       spec = spec, info = info, history = history, base = py_value("describe", py),
-      weights = if (serialize) py_value("to_bytes", py, spec_json(spec)), handle = new_handle(py)
+      weights = if (serialize) weight_bytes(py, spec), handle = new_handle(py)
     ),
     class = "bert_fit"
   )
+}
+
+# The fit as a list of raw vectors: in one vector they would be in memory three times until they are in R
+weight_bytes <- function(py, spec) {
+  pieces <- list()
+  left <- py_call("to_bytes", py, spec_json(spec))
+  while (!is.null(piece <- py_value("next_piece", left))) {
+    pieces[[length(pieces) + 1]] <- piece
+    gc(full = FALSE) # the copies that were made of it on the way
+  }
+  pieces
 }

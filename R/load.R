@@ -15,6 +15,9 @@
 #' hub. Files are downloaded once, into `tools::R_user_dir("bertr", "cache")` or the
 #' folder that the environment variable `BERTR_HOME` names.
 #'
+#' Training a copy of all the weights, [bert_fit()] does not keep the model's own in memory: when they are next
+#' used they are read from the folder again, which should still be there and unchanged.
+#'
 #' @param x A folder, a name from [bert_models()], or a name on the Hugging Face hub (`"owner/name"`).
 #'   `NULL` (default):
 #'   all-MiniLM-L6-v2, a small English model (6 layers, 23 million parameters).

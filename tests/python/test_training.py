@@ -114,7 +114,7 @@ SCRIPT = """
         options = {{"head": {{"units": [8] * (train == "head")}}, "seed": {seed}, "epochs": 2, "train": train}}
         fit = bridge.fit(model, "classification", texts, None, target, None, options, None)
         prob = bridge.predict(fit, texts, None, {{}}, None)["prob"]
-        print(hashlib.sha256(bytes(bridge.to_bytes(fit, "{{}}"))[-fit.facts["parameters_trained"] * 4:]
+        print(hashlib.sha256(b"".join(bridge.to_bytes(fit, "{{}}"))[-fit.facts["parameters_trained"] * 4:]
               + prob.tobytes()).hexdigest())
 """
 

@@ -77,3 +77,14 @@ test_that("the activation can be chosen, from the known ones", {
   expect_lt(difference, 1e-2)
   expect_error(bert_load(activation = "gelu"), "gelu_erf", class = "bertr_error_argument")
 })
+
+test_that("a model whose folder went away after a fit says so, and the fit lives on", {
+  folder <- broken()
+  model <- bert_load(folder)
+  fit <- bert_fit(model, label ~ text, faq(), epochs = 1, seed = 1, verbose = FALSE)
+  expected <- bert_predict(fit, faq()$text)
+  unlink(folder, recursive = TRUE)
+  expect_error(bert_embed(model, "A text"), "no longer the one", class = "bertr_error_changed")
+  expect_identical(bert_predict(fit, faq()$text), expected)
+  expect_identical(bert_predict(unserialize(serialize(fit, NULL)), faq()$text), expected)
+})

@@ -27,7 +27,8 @@ test_that("saveRDS() into a new session predicts the same, and prints without Py
 })
 
 # Safetensors: 8 bytes of header length, the header (which holds the seconds taken), then the numbers
-tensor_bytes <- function(weights) {
+tensor_bytes <- function(pieces) {
+  weights <- do.call(c, pieces)
   weights[-seq_len(8 + sum(as.integer(weights[1:4]) * 256^(0:3)))]
 }
 

@@ -2,6 +2,7 @@
 complete rows, and texts as lists of str."""
 
 import dataclasses
+import math
 import os
 import sys
 
@@ -79,7 +80,7 @@ def describe(thing):
         "pooling": checkpoint.pooling, "max_len": _length(thing, None), "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
-        "parameters": float(sum(t.size for t in checkpoint.tensors.values())),
+        "parameters": float(sum(map(math.prod, checkpoint.tensors.shapes.values()))),
         "unread": list(checkpoint.unread), "unread_why": list(checkpoint.unread.values()),
         "missing": list(checkpoint.missing), "missing_why": list(checkpoint.missing.values()),
     }
@@ -256,12 +257,19 @@ def spec(thing):
 
 
 def to_bytes(thing, spec):
+    """An iterator for `next_piece`."""
     thing.spec = spec
     return store.to_bytes(thing)
 
 
-def from_bytes(data, base):
-    return store.from_bytes(data, base)
+def next_piece(pieces):
+    """Bytes, or None after the last."""
+    return next(pieces, None)
+
+
+def from_bytes(pieces, base):
+    """The fit of a list of pieces."""
+    return store.from_bytes(pieces, base)
 
 
 # ---------------------------------------------------------------- helpers

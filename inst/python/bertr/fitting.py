@@ -39,6 +39,8 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     check_train(plan.train, model.config)
     check_plan(plan, seen)
     dropout = options.get("dropout")
+    if plan.train != "head":
+        gc.collect()  # so that the network of a fit that nobody holds any more makes room for this one
     network = build_network(model, task, head_options, plan.train, seed, dropout)
     on_event("start", {"rows": len(a), "epochs": plan.epochs, "batch_size": plan.batch_size,
                        "learning_rate": plan.learning_rate, "max_len": max_len})
@@ -120,6 +122,7 @@ def build_network(model, task, head_options, train, seed=0, dropout=None):
     head = task.head(model.config, head_options, head_dropout(model, head_options, dropout), seed)
     network = Network(backbone, head, task, head_options)
     task.attach(head, backbone, model.checkpoint.tensors)
+    model.let_go()
     return network
 
 

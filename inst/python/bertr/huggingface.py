@@ -120,12 +120,12 @@ def open_variables(folder):
     for path in _weight_files(folder):
         file = _open(path)
         for name in file.keys():  # noqa: SIM118 (no dict)
-            shapes[name], files[name] = tuple(file.get_slice(name).get_shape()), (file, path)
+            shapes[name], files[name] = tuple(file.get_slice(name).get_shape()), path
 
     def read(variable):
-        file, path = files[variable]
+        path = files[variable]
         try:
-            return file.get_tensor(variable)
+            return _open(path).get_tensor(variable)  # opened each time: what is read of a file stays until it is closed
         except (SafetensorError, AttributeError, TypeError) as e:
             raise BertrError("checkpoint", f"'{variable}' in '{path}' is of a number type that is not known here: {e}.",
                              "Save the model as float32.") from None

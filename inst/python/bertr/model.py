@@ -1,8 +1,11 @@
 """A loaded checkpoint, and a model fitted on it: what R holds a handle of."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
+import os
+import weakref
 import zlib
 
 import numpy as np
@@ -13,14 +16,16 @@ from .backbone import build_backbone
 from .errors import BertrError
 from .infer import NetworkScorer, Scorer
 from .sentence_pieces import SentencePieceTokenizer
+from .tensors import Tensors
 from .tokenizer import Tokenizer
+from .weights import read_checkpoint
 
 
 class Model:
     """A checkpoint with its tokenizer; the encoder is built when first used and never changed."""
 
     def __init__(self, checkpoint, source, max_len=None, stored=True):
-        self.checkpoint = checkpoint
+        self.checkpoint = dataclasses.replace(checkpoint, tensors=Tensors(checkpoint.tensors))
         self.source = source  # what it was asked for by: a name, a folder
         self.stored = stored  # are these weights those of the checkpoint's folder?
         self.config = checkpoint.config
@@ -32,7 +37,20 @@ class Model:
 
     @functools.cached_property
     def backbone(self):
-        return build_backbone(self.checkpoint)
+        backbone = build_backbone(self.checkpoint)
+        self.checkpoint.tensors.let_go(backbone.shapes(), backbone.tensors)
+        return backbone
+
+    def let_go(self):
+        """Leaves the weights to the encoder, if it was built, else to the folder that they came from, so that they do
+        not lie beside those of a network that is trained."""
+        tensors = self.checkpoint.tensors
+        if "backbone" in vars(self):
+            tensors.let_go(self.backbone.shapes(), self.backbone.tensors)
+        elif self.stored and os.path.isdir(self.checkpoint.folder):
+            rest = dataclasses.replace(self.checkpoint, tensors={})
+            tensors.let_go(list(tensors), functools.partial(_read_again, rest, self.fingerprint))
+            _left_to_folders.add(self)
 
     @functools.cached_property
     def fingerprint(self):
@@ -88,6 +106,31 @@ class Model:
         return self.scorers[key]
 
 
+_left_to_folders = weakref.WeakSet()  # models whose weights only their folders hold
+
+
+def take_back(folder):
+    """Takes the weights that were left to this folder back into memory: it will hold others."""
+    for model in list(_left_to_folders):
+        if os.path.realpath(model.checkpoint.folder) == os.path.realpath(folder):
+            with contextlib.suppress(BertrError):  # it holds others already
+                model.checkpoint.tensors.take_back()
+
+
+def _read_again(checkpoint, wanted):
+    """The tensors of a checkpoint whose fingerprint was this, from its folder."""
+    folder = checkpoint.folder
+    try:
+        tensors = read_checkpoint(folder, checkpoint.config.num_layers).tensors
+        same = fingerprint(dataclasses.replace(checkpoint, tensors=tensors)) == wanted
+    except BertrError:
+        same = False
+    if not same:
+        raise BertrError("changed", f"The model in '{folder}' is no longer the one that was loaded from there.",
+                         "Load it again with bert_load().")
+    return tensors
+
+
 def fingerprint(checkpoint):
     """Tells whether two checkpoints are the same config, weights and vocabulary, wherever and however they are stored.
     Made of checksums, which take a tenth of the time of hashing every byte."""
@@ -133,4 +176,5 @@ class Fit:
         model = Model(self.checkpoint(), self.base.source, stored=False)
         if "pooler/kernel" not in self.task.tensors(self.network.head):  # else the trained pooler is the head's
             model.backbone = self.network.backbone
+            model.let_go()
         return model

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -19,13 +20,14 @@ from .config import config_of, read_json
 from .errors import BertrError
 from .fitting import build_network, read_head_options
 from .hub import DEFAULT, resolve
-from .model import Fit, Model
+from .model import Fit, Model, take_back
 from .tasks import find_task
 from .weights import Checkpoint, read_checkpoint, write_huggingface
 
 FORMAT = 1
 META = "bertr.json"
 HEAD = "head.safetensors"
+PIECE = 2**24  # bytes that cross to R at once, which makes copies of them for a moment
 
 
 # ---------------------------------------------------------------- folders
@@ -42,6 +44,7 @@ def save_folder(thing, folder, spec):
         beside = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}-", dir=os.path.dirname(folder))
     except OSError as e:
         raise _unsaved(folder, e) from None
+    take_back(folder)
     try:
         _write(thing, beside, spec)
         os.chmod(beside, os.stat(folder).st_mode & 0o777 if os.path.isdir(folder) else 0o777 & ~_umask())
@@ -146,7 +149,8 @@ def _told_as_damaged(what):
 # ---------------------------------------------------------------- bytes, for saveRDS()
 
 def to_bytes(fit):
-    """The whole fit, or with train = "head" the head and a reference to the base model in its folder."""
+    """The whole fit, or with train = "head" the head and a reference to the base model in its folder: an iterator of
+    pieces."""
     checkpoint = fit.base.checkpoint
     meta = {"format": FORMAT, "spec": fit.spec, "fit": _fit_meta(fit), "max_len": fit.base.max_len,
             "source": fit.base.source}
@@ -167,24 +171,35 @@ def to_bytes(fit):
 
 
 def _safetensors(shapes, arrays, metadata):
-    """What `safetensors.numpy.save` gives for float32 arrays, but they come one at a time, so that they are not in
-    memory twice more. Source: the format's description, https://github.com/huggingface/safetensors."""
-    ends = np.cumsum([0] + [4 * int(np.prod(shape)) for shape in shapes.values()]).tolist()
+    """What `safetensors.numpy.save` gives for float32 arrays, piece by piece, so that it is never in memory as a whole.
+    Source: the format's description, https://github.com/huggingface/safetensors."""
+    ends = np.cumsum([0] + [4 * math.prod(shape) for shape in shapes.values()]).tolist()
     header = {name: {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
               for (name, shape), start, end in zip(shapes.items(), ends[:-1], ends[1:], strict=True)}
     text = json.dumps({"__metadata__": metadata, **header}).encode()
     text += b" " * (-len(text) % 8)  # numbers start at a multiple of 8
-    out = bytearray(8 + len(text) + ends[-1])
-    out[:8 + len(text)] = len(text).to_bytes(8, "little") + text
-    data = np.frombuffer(out, np.float32, offset=8 + len(text))
-    for array, start, end in zip(arrays, ends[:-1], ends[1:], strict=True):
-        data[start // 4:end // 4] = array.reshape(-1)
-    return out
+    size = len(text).to_bytes(8, "little")
+    return _pieces(itertools.chain((size, text), (np.ascontiguousarray(a).reshape(-1).view(np.uint8) for a in arrays)))
 
 
-def from_bytes(data, base=None):
+def _pieces(buffers):
+    """The bytes of these buffers, one after the other, in pieces of PIECE."""
+    piece = bytearray()
+    for buffer in map(memoryview, buffers):
+        start = 0
+        while start < len(buffer):
+            taken = buffer[start:start + PIECE - len(piece)]
+            piece += taken
+            start += len(taken)
+            if len(piece) == PIECE:
+                yield piece
+                piece = bytearray()
+    yield piece
+
+
+def from_bytes(pieces, base=None):
     """The fit of `to_bytes`. `base` is where to look for the base model if it has moved."""
-    data = bytes(data)
+    data = b"".join(pieces)
     with _told_as_damaged("The fit"):
         size = int.from_bytes(data[:8], "little")
         meta = json.loads(json.loads(data[8:8 + size])["__metadata__"]["bertr"])

@@ -1,6 +1,7 @@
 """A checkpoint folder of any known format, read into one form: config, tensors, vocabulary, tokenizer settings."""
 
 import dataclasses
+import math
 import os
 
 import numpy as np
@@ -48,13 +49,12 @@ def read_checkpoint(folder, layers=None):
     check_size(vocab, config, folder)
 
     dropped = {f"block_{i}" for i in range(cut.num_blocks, config.num_blocks)}
-    expected = names.tensor_shapes(config)
-    tensors = {}
-    for name, variable in found.items():
-        if names.part(name) not in dropped:
-            x = read(variable).astype(np.float32, copy=False)
-            x = x.T if names.is_transposed(name, fmt) else x
-            tensors[name] = np.ascontiguousarray(x.reshape(expected[name]))  # reshape joins TF2's heads
+    wanted = {name: shape for name, shape in names.tensor_shapes(config).items()
+              if name in found and names.part(name) not in dropped}
+    tensors = _empty(wanted)
+    for name, tensor in tensors.items():
+        x = read(found[name])
+        tensor[...] = (x.T if names.is_transposed(name, fmt) else x).reshape(tensor.shape)  # joins TF2's heads
     unread.update(_explain_aliases(shapes, fmt, found, tensors, read))
     pooling, max_len = reader.recommended(folder)
     return Checkpoint(
@@ -71,6 +71,14 @@ def read_checkpoint(folder, layers=None):
         missing=missing,
         spiece=spiece,
     )
+
+
+def _empty(shapes):
+    """Arrays of these shapes side by side in one piece, which the system gets back when all of them are gone; of many
+    pieces the process would keep most."""
+    ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
+    parts = np.split(np.empty(ends[-1], np.float32), ends[:-1])
+    return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
 def _reader(folder):
