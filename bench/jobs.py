@@ -45,11 +45,13 @@ JOBS = {
                options=(32, 1, "mean")),
     "fit_first": Job("One epoch of fine-tuning, first token", "fit", ALL_FIT, "fit.tsv", 1_000, 128, work=3,
                      options=(32, 1, "cls")),
+    "fit_long": Job("One epoch of fine-tuning, long documents", "fit", TORCH_FIT, "fit_long.tsv", 32, 512,
+                    work=3, options=(16, 1, "cls")),
     "fit_base": Job("One epoch of fine-tuning, first token", "fit", TORCH_FIT, "fit.tsv", 96, 128, "base", work=3,
                     options=(32, 1, "cls")),
     # apart, because all engines at once do not fit in 24 GB of memory
-    "fit_base_slow": Job("One epoch of fine-tuning, first token", "fit", ("bertr", *SLOW), "fit.tsv", 96, 128, "base",
-                         work=3, options=(32, 1, "cls")),
+    "fit_base_slow": Job("The same with other peers", "fit", ("bertr", *SLOW), "fit.tsv", 96, 128, "base", work=3,
+                         options=(32, 1, "cls")),
     "frozen": Job(f"Frozen encoder, two dense layers of 256, {HEAD_EPOCHS} epochs", "frozen",
                   ("bertr", "hf_tutorial", REFERENCE, *SLOW), "frozen.tsv", 207, 128),
 }

@@ -128,7 +128,8 @@ def machine_part(results):
         table(["Python of", "versions"], versions), missing,
         f"Texts: short.txt has {texts['short']['texts']:,} lines of {texts['short']['different']:,} different texts; "
         f"embed.txt {texts['embed']['different']:,} and long.txt {texts['long']['different']} different ones; fit.tsv "
-        f"{texts['fit']['texts']:,} rows of {texts['fit']['of']}, {texts['fit']['classes']} classes; frozen.tsv "
+        f"{texts['fit']['texts']:,} rows of {texts['fit']['of']}, {texts['fit']['classes']} classes; fit_long.tsv long "
+        "documents, of two classes in turns; frozen.tsv "
         f"{texts['frozen']['texts']} rows of {texts['frozen']['of']}, {texts['frozen']['classes']} classes.\n"])
 
 

@@ -1,4 +1,5 @@
-"""The texts everything is measured on, from real English sets: short.txt, embed.txt, long.txt, fit.tsv, frozen.tsv.
+"""The texts everything is measured on, from real English sets: short.txt, embed.txt, long.txt, fit.tsv,
+fit_long.tsv, frozen.tsv.
 
 One text a line. DATA holds a folder a set, with CSV or JSON lines in it.
 
@@ -119,6 +120,8 @@ def make(data, out):
     write(out, "long.txt", repeated(documents, LONG, rng))
     emotions, questions = labelled(data)
     write(out, "fit.tsv", map("\t".join, emotions))
+    # two classes in turns: what the labels are costs nothing
+    write(out, "fit_long.tsv", (f"{'ab'[i % 2]}\t{text}" for i, text in enumerate(documents[:LONG])))
     write(out, "frozen.tsv", map("\t".join, questions))
     facts = {
         "short": {"texts": SHORT, "different": len(short)},
