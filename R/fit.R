@@ -146,8 +146,10 @@ weight_bytes <- function(py, spec) {
   pieces <- list()
   left <- py_call("to_bytes", py, spec_json(spec))
   while (!is.null(piece <- py_value("next_piece", left))) {
+    if (length(pieces) > 0) {
+      gc(full = FALSE) # the copies that were made of the last one on its way
+    }
     pieces[[length(pieces) + 1]] <- piece
-    gc(full = FALSE) # the copies that were made of it on the way
   }
   pieces
 }

@@ -64,6 +64,14 @@ def test_all_comes_back(model, folder, sentences):
         assert list(now) == list(before) and all(np.array_equal(now[name], before[name]) for name in before)
 
 
+def test_a_folder_is_found_again_from_another_working_directory(folder, sentences, monkeypatch, tmp_path):
+    monkeypatch.chdir(folder.parent)
+    model = bridge.load(folder.name, {})
+    fit_sentences(model, sentences)
+    monkeypatch.chdir(tmp_path.parent)
+    assert vectors(model).shape == (2, 32)
+
+
 def test_a_second_fit_starts_where_the_first_did(model, tiny, sentences):
     first, second, third = (fit_sentences(m, sentences, seed=3) for m in (model, model, bridge.load(tiny, {})))
     assert first.history["loss"] == second.history["loss"] == third.history["loss"]

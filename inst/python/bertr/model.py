@@ -106,13 +106,14 @@ class Model:
         return self.scorers[key]
 
 
-_left_to_folders = weakref.WeakSet()  # models whose weights only their folders hold
+_left_to_folders = weakref.WeakSet()  # models whose weights only their folders hold, until an encoder is built
 
 
 def take_back(folder):
     """Takes the weights that were left to this folder back into memory: it will hold others."""
     for model in list(_left_to_folders):
-        if os.path.realpath(model.checkpoint.folder) == os.path.realpath(folder):
+        here = os.path.realpath(model.checkpoint.folder) == os.path.realpath(folder)
+        if here and "backbone" not in vars(model):
             with contextlib.suppress(BertrError):  # it holds others already
                 model.checkpoint.tensors.take_back()
 

@@ -33,7 +33,7 @@ class Checkpoint:
 
 def read_checkpoint(folder, layers=None):
     """Read the checkpoint in `folder`, whatever its format; `layers` keeps only that many lower blocks."""
-    folder = os.path.expanduser(str(folder))
+    folder = os.path.abspath(os.path.expanduser(str(folder)))  # it may be read again from another working directory
     reader = _reader(folder)
     config = reader.read_config(folder)
     cut = config.cut(_check_layers(layers, config))
