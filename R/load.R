@@ -15,8 +15,8 @@
 #' hub. Files are downloaded once, into `tools::R_user_dir("bertr", "cache")` or the
 #' folder that the environment variable `BERTR_HOME` names.
 #'
-#' Training a copy of all the weights, [bert_fit()] does not keep the model's own in memory: when they are next
-#' used they are read from the folder again, which should still be there and unchanged.
+#' Once [bert_fit()] has trained more than a head, the model's own weights may be left to their folder and be read
+#' from there again when they are next used: it should stay where it is, unchanged.
 #'
 #' @param x A folder, a name from [bert_models()], or a name on the Hugging Face hub (`"owner/name"`).
 #'   `NULL` (default):

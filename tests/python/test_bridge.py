@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 import transformers
 
@@ -228,6 +229,19 @@ def test_a_newer_folder_is_refused(model, tmp_path):
     (tmp_path / "m" / "model.safetensors").unlink()  # told even where the rest cannot be read
     with pytest.raises(BertrError, match="newer bertr"):
         bridge.load(str(tmp_path / "m"), {})
+
+
+@pytest.mark.parametrize("size", [7, 1000, 2 ** 24])
+def test_the_pieces_of_a_fit_are_a_file_of_safetensors(model, sentences, monkeypatch, size):
+    fitted = small_fit(model, sentences)
+    monkeypatch.setattr(store, "PIECE", size)
+    pieces = list(bridge.to_bytes(fitted, "{}"))
+    assert {len(p) for p in pieces[:-1]} <= {size} and 0 < len(pieces[-1]) <= size
+    tensors = safetensors.numpy.load(b"".join(pieces))
+    for name, expected in fitted.network.backbone.tensors().items():
+        np.testing.assert_array_equal(tensors[f"bert/{name}"], expected)
+    for back in (bridge.from_bytes(pieces, None), bridge.from_bytes(bytearray(b"".join(pieces)), None)):
+        assert np.array_equal(probabilities(back, sentences[0]), probabilities(fitted, sentences[0]))
 
 
 def test_what_is_damaged_is_told(model, sentences, tmp_path):

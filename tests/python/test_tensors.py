@@ -56,6 +56,22 @@ def test_scoring_and_training_leave_no_second_copy(minilm, in_memory):
     assert bridge.describe(model) == facts and in_memory() < 0.1 * whole
 
 
+def test_nor_do_fits_of_a_folder_and_of_a_head(minilm, in_memory, tmp_path):
+    model = bridge.load(minilm, {})
+    whole = in_memory()
+    fitted = bridge.fit(model, "classification", ["a cat", "a dog"], None,
+                        {"codes": np.array([0, 1], np.int32), "levels": ["cat", "dog"]}, None,
+                        {"head": {}, "train": "head", "seed": 1, "epochs": 1}, None)
+    vectors(fitted)
+    assert in_memory() < 0.1 * whole
+    bridge.save(fitted, str(tmp_path / "fit"), "{}")
+    assert in_memory() < 0.1 * whole
+    again = bridge.load(str(tmp_path / "fit"), {})
+    bridge.describe(again)
+    vectors(again)
+    assert in_memory() < 0.1 * whole
+
+
 def test_all_comes_back(model, folder, sentences):
     before = {name: x.copy() for name, x in model.checkpoint.tensors.items()}
     for use in (fit_sentences, vectors, fit_sentences):
@@ -64,25 +80,19 @@ def test_all_comes_back(model, folder, sentences):
         assert list(now) == list(before) and all(np.array_equal(now[name], before[name]) for name in before)
 
 
-def test_a_folder_is_found_again_from_another_working_directory(folder, sentences, monkeypatch, tmp_path):
-    monkeypatch.chdir(folder.parent)
-    model = bridge.load(folder.name, {})
-    fit_sentences(model, sentences)
-    monkeypatch.chdir(tmp_path.parent)
-    assert vectors(model).shape == (2, 32)
-
-
 def test_a_second_fit_starts_where_the_first_did(model, tiny, sentences):
     first, second, third = (fit_sentences(m, sentences, seed=3) for m in (model, model, bridge.load(tiny, {})))
     assert first.history["loss"] == second.history["loss"] == third.history["loss"]
 
 
-@pytest.mark.parametrize("harm", [shutil.rmtree, lambda folder: spoil(folder / "model.safetensors")])
-def test_a_folder_that_is_no_longer_the_same_is_told(model, folder, sentences, harm):
+@pytest.mark.parametrize("harm, message", [
+    (shutil.rmtree, "can no longer be read"),
+    (lambda folder: spoil(folder / "model.safetensors"), "no longer the one that was loaded")])
+def test_a_folder_that_is_no_longer_the_same_is_told(model, folder, sentences, harm, message):
     fitted = fit_sentences(model, sentences)
     expected = vectors(fitted)
     harm(folder)
-    with pytest.raises(BertrError, match="no longer the one that was loaded"):
+    with pytest.raises(BertrError, match=message):
         fit_sentences(model, sentences)
     np.testing.assert_array_equal(vectors(fitted), expected)  # nothing is lost
     bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None)
@@ -95,9 +105,27 @@ def spoil(path):
     path.write_bytes(data)
 
 
-def test_what_is_saved_over_it_takes_nothing_from_the_model(model, folder, sentences):
+def test_a_folder_that_changed_before_the_first_fit_takes_nothing_from_the_model(model, folder, sentences):
     expected = vectors(bridge.load(str(folder), {}))
+    spoil(folder / "model.safetensors")
+    fit_sentences(model, sentences)
+    np.testing.assert_allclose(vectors(model), expected, atol=1e-6)
+
+
+def test_what_is_saved_over_it_takes_nothing_from_the_model(model, folder, sentences):
+    other, expected = bridge.load(str(folder), {}), vectors(bridge.load(str(folder), {}))
     fitted = fit_sentences(model, sentences)
     bridge.save(fitted, str(folder), "{}")
-    np.testing.assert_allclose(vectors(model), expected, atol=1e-6)
     assert not np.allclose(vectors(bridge.load(str(folder), {})), expected, atol=1e-4)
+    for one in (model, other):  # left to the folder before it was saved over, and not
+        for _ in range(2):
+            fit_sentences(one, sentences)
+        np.testing.assert_allclose(vectors(one), expected, atol=1e-6)
+
+
+def test_nor_does_what_is_saved_over_the_folder_around_it(model, folder, sentences):
+    fitted = fit_sentences(model, sentences)
+    bridge.save(fitted, str(folder.parent), "{}")
+    assert not folder.exists()
+    fit_sentences(model, sentences)
+    assert vectors(model).shape == (2, 32)

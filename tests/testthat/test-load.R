@@ -84,7 +84,7 @@ test_that("a model whose folder went away after a fit says so, and the fit lives
   fit <- bert_fit(model, label ~ text, faq(), epochs = 1, seed = 1, verbose = FALSE)
   expected <- bert_predict(fit, faq()$text)
   unlink(folder, recursive = TRUE)
-  expect_error(bert_embed(model, "A text"), "no longer the one", class = "bertr_error_changed")
+  expect_error(bert_embed(model, "A text"), "can no longer be read", class = "bertr_error_changed")
   expect_identical(bert_predict(fit, faq()$text), expected)
   expect_identical(bert_predict(unserialize(serialize(fit, NULL)), faq()$text), expected)
 })

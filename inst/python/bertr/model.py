@@ -28,6 +28,9 @@ class Model:
         self.checkpoint = dataclasses.replace(checkpoint, tensors=Tensors(checkpoint.tensors))
         self.source = source  # what it was asked for by: a name, a folder
         self.stored = stored  # are these weights those of the checkpoint's folder?
+        if stored:
+            self.stamp = _stamp(checkpoint.folder)
+            _stored.add(self)
         self.config = checkpoint.config
         self.tokenizer = (SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer) if checkpoint.spiece else
                           Tokenizer(checkpoint.vocab, **checkpoint.tokenizer))
@@ -42,15 +45,14 @@ class Model:
         return backbone
 
     def let_go(self):
-        """Leaves the weights to the encoder, if it was built, else to the folder that they came from, so that they do
-        not lie beside those of a network that is trained."""
+        """Leaves the weights to the encoder, if it was built, else to the folder that they came from, if nobody wrote
+        to it since, so that they do not lie beside those of a network that is trained."""
         tensors = self.checkpoint.tensors
         if "backbone" in vars(self):
             tensors.let_go(self.backbone.shapes(), self.backbone.tensors)
-        elif self.stored and os.path.isdir(self.checkpoint.folder):
+        elif self.stored and self.stamp and _stamp(self.checkpoint.folder) == self.stamp:
             rest = dataclasses.replace(self.checkpoint, tensors={})
             tensors.let_go(list(tensors), functools.partial(_read_again, rest, self.fingerprint))
-            _left_to_folders.add(self)
 
     @functools.cached_property
     def fingerprint(self):
@@ -106,29 +108,36 @@ class Model:
         return self.scorers[key]
 
 
-_left_to_folders = weakref.WeakSet()  # models whose weights only their folders hold, until an encoder is built
+_stored = weakref.WeakSet()  # all models whose weights their folders hold
+
+
+def _stamp(folder):
+    """The same while nobody writes to the folder."""
+    try:
+        return sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(folder))
+    except OSError:
+        return None
 
 
 def take_back(folder):
-    """Takes the weights that were left to this folder back into memory: it will hold others."""
-    for model in list(_left_to_folders):
-        here = os.path.realpath(model.checkpoint.folder) == os.path.realpath(folder)
-        if here and "backbone" not in vars(model):
+    """Takes the weights that were left to this folder, or one in it, back into memory: it will hold others."""
+    folder = os.path.realpath(folder)
+    for model in list(_stored):
+        its = os.path.realpath(model.checkpoint.folder)
+        if (its == folder or its.startswith(folder + os.sep)) and "backbone" not in vars(model):
             with contextlib.suppress(BertrError):  # it holds others already
                 model.checkpoint.tensors.take_back()
 
 
 def _read_again(checkpoint, wanted):
     """The tensors of a checkpoint whose fingerprint was this, from its folder."""
-    folder = checkpoint.folder
+    folder, hint = checkpoint.folder, "Load it again with bert_load()."
     try:
         tensors = read_checkpoint(folder, checkpoint.config.num_layers).tensors
-        same = fingerprint(dataclasses.replace(checkpoint, tensors=tensors)) == wanted
-    except BertrError:
-        same = False
-    if not same:
-        raise BertrError("changed", f"The model in '{folder}' is no longer the one that was loaded from there.",
-                         "Load it again with bert_load().")
+    except (BertrError, OSError) as e:
+        raise BertrError("changed", f"The model in '{folder}' can no longer be read: {e}", hint) from None
+    if fingerprint(dataclasses.replace(checkpoint, tensors=tensors)) != wanted:
+        raise BertrError("changed", f"The model in '{folder}' is no longer the one that was loaded from there.", hint)
     return tensors
 
 
@@ -167,7 +176,7 @@ class Fit:
         base = dataclasses.replace(self.base.checkpoint, max_len=self.facts["max_len"])
         trained = self.task.tensors(self.network.head)
         frozen = self.facts["train"] == "head"
-        tensors = {**(base.tensors if frozen else self.network.backbone.tensors()), **trained}
+        tensors = dict((base.tensors if frozen else self.network.backbone.tensors()).items()) | trained
         missing = {part: why for part, why in base.missing.items() if part not in map(names.part, trained)}
         return dataclasses.replace(base, tensors=tensors, missing=missing)
 

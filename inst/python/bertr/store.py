@@ -39,12 +39,12 @@ def save_folder(thing, folder, spec):
     if os.path.isdir(folder) and os.path.samefile(folder, os.getcwd()):
         raise BertrError("save", f"'{folder}' is the working directory, which cannot be replaced.",
                          "Name a folder inside it.")
+    take_back(folder)
     try:
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         beside = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}-", dir=os.path.dirname(folder))
     except OSError as e:
         raise _unsaved(folder, e) from None
-    take_back(folder)
     try:
         _write(thing, beside, spec)
         os.chmod(beside, os.stat(folder).st_mode & 0o777 if os.path.isdir(folder) else 0o777 & ~_umask())
@@ -194,13 +194,14 @@ def _pieces(buffers):
             if len(piece) == PIECE:
                 yield piece
                 piece = bytearray()
-    yield piece
+    if piece:
+        yield piece
 
 
 def from_bytes(pieces, base=None):
     """The fit of `to_bytes`. `base` is where to look for the base model if it has moved."""
-    data = b"".join(pieces)
     with _told_as_damaged("The fit"):
+        data = b"".join([pieces] if isinstance(pieces, bytearray) else pieces)  # kept before there were pieces: one
         size = int.from_bytes(data[:8], "little")
         meta = json.loads(json.loads(data[8:8 + size])["__metadata__"]["bertr"])
         _check_format(meta, "The fit")

@@ -8,7 +8,7 @@ class Tensors(collections.abc.Mapping):
 
     def __init__(self, arrays):
         self.shapes = {name: array.shape for name, array in arrays.items()}
-        self._held, self._again = dict(arrays), None
+        self._held, self._again = dict(arrays.items()), None
 
     def let_go(self, names, again):
         """Forgets these; `again()` gives them anew."""
@@ -20,6 +20,11 @@ class Tensors(collections.abc.Mapping):
         """Makes those that were let go again."""
         if len(self._held) < len(self.shapes):
             self._held |= self._again()
+
+    def items(self):
+        """All of them; what is made anew for it is not kept."""
+        arrays = self._held if len(self._held) == len(self.shapes) else self._held | self._again()
+        return {name: arrays[name] for name in self.shapes}.items()
 
     def __getitem__(self, name):
         if name in self.shapes and name not in self._held:

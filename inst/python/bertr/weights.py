@@ -1,5 +1,6 @@
 """A checkpoint folder of any known format, read into one form: config, tensors, vocabulary, tokenizer settings."""
 
+import collections.abc
 import dataclasses
 import math
 import os
@@ -19,7 +20,7 @@ __all__ = ["Checkpoint", "canonical_tensors", "huggingface_tensors", "read_check
 @dataclasses.dataclass
 class Checkpoint:
     config: BertConfig
-    tensors: dict  # canonical name -> contiguous float32 array, kernels (in, out)
+    tensors: collections.abc.Mapping  # canonical name -> contiguous float32 array, kernels (in, out)
     vocab: list
     tokenizer: dict  # keyword arguments of `Tokenizer`, or of `SentencePieceTokenizer`
     pooling: str  # "mean", "cls" or "pooler": what the checkpoint recommends
@@ -33,7 +34,7 @@ class Checkpoint:
 
 def read_checkpoint(folder, layers=None):
     """Read the checkpoint in `folder`, whatever its format; `layers` keeps only that many lower blocks."""
-    folder = os.path.abspath(os.path.expanduser(str(folder)))  # it may be read again from another working directory
+    folder = os.path.expanduser(str(folder))
     reader = _reader(folder)
     config = reader.read_config(folder)
     cut = config.cut(_check_layers(layers, config))
