@@ -299,3 +299,30 @@ def test_characters_are_not_for_albert(albert):
     with pytest.raises(BertrError, match="only knows the pieces"):
         bridge.load(albert, {"tokens": "characters"})
     assert bridge.load(albert, {"lower_case": False}).tokenizer.lower_case is False
+
+
+def test_hidden_words_are_those_of_transformers(grouped):
+    folder, theirs = grouped
+    model = bridge.load(folder, {})
+    ours = bridge.fill_mask(model, ["How do I [MASK] my card?"], None, {"top": 2000}, None)
+    ids = bridge.tokenize(model, ["How do I [MASK] my card?"], None, None)["token_ids"]
+    place = int(np.flatnonzero(ids[0] == model.tokenizer.vocab.index("[MASK]"))[0])
+    with torch.no_grad():
+        logits = theirs(torch.tensor(ids)).prediction_logits[0, place]
+    expected = torch.softmax(logits.double(), 0).numpy()
+    places = [model.tokenizer.vocab.index(t) for t in ours["token"]]
+    assert len(places) > 1900
+    np.testing.assert_allclose(ours["probability"], expected[places], rtol=1e-4, atol=1e-7)
+
+
+def test_hidden_words_are_learnt(model, tmp_path):
+    texts = ["how do i top up my card", "my card was swallowed", "cancel the transfer please"] * 8
+    fitted = bridge.fit(model, "mlm", texts, None, {"pairs": False}, None,
+                        {"head": {}, "seed": 1, "epochs": 80, "batch_size": 8, "learning_rate": 5e-3}, None)
+    assert fitted.history["loss"][-1] < 0.4 * fitted.history["loss"][0]
+    expected = bridge.fill_mask(fitted, ["my [MASK] was swallowed"], None, {"top": 3}, None)
+    bridge.save(fitted, str(tmp_path / "fit"), "{}")
+    for back in (bridge.load(str(tmp_path / "fit"), {}), bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None)):
+        again = bridge.fill_mask(back, ["my [MASK] was swallowed"], None, {"top": 3}, None)
+        assert again["token"] == expected["token"]
+        np.testing.assert_allclose(again["probability"], expected["probability"], rtol=1e-5)

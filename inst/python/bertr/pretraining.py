@@ -27,10 +27,10 @@ class PretrainingHead(keras.layers.Layer):
                              for i in range(3)]
 
     def build(self, *_):
-        h = self.config.hidden_size
-        self.norm.build((None, h))
+        h, width = self.config.hidden_size, self.config.embedding_size  # ALBERT's word vectors are narrower
+        self.norm.build((None, width))
         self.output_bias = self.add_weight(shape=(self.config.vocab_size,), initializer="zeros", name="output_bias")
-        self._dense("transform", h, self.initializers[0])
+        self._dense("transform", width, self.initializers[0])
         if self.pairs:
             self._dense("pooler", h, self.initializers[1])
             self._dense("nsp", 2, self.initializers[2])
@@ -45,16 +45,20 @@ class PretrainingHead(keras.layers.Layer):
     def attach(self, embeddings, tensors):
         """Ties the last layer to the encoder's word table; takes those of its weights that are among canonical
         `tensors`. True if the head for words was there."""
-        self.table = lambda: embeddings.word  # as an attribute the table would count as the head's own weight
+        # as an attribute the embeddings' weights would count as the head's own
+        self.table = lambda: embeddings.word
+        self.projection = lambda: (embeddings.projection_kernel if embeddings.projected else
+                                   ops.eye(self.config.hidden_size))
         for name, variable in self._variables().items():
             if name in tensors:
                 variable.assign(tensors[name])
         return "mlm/bias" in tensors
 
     def start(self, counts):
-        """A new head for words: the states as they are are compared with the word table, and the bias is the words'
-        frequencies, which Adam's small steps would take thousands to reach. `counts` [vocabulary]."""
-        self.transform_kernel.assign(self.transform_kernel + ops.eye(self.config.hidden_size))
+        """A new head for words: the states as they are are compared with the word table, in ALBERT as it is projected
+        to their width, and the bias is the words' frequencies, which Adam's small steps would take thousands to reach.
+        `counts` [vocabulary]."""
+        self.transform_kernel.assign(self.transform_kernel + ops.transpose(self.projection()))
         self.output_bias.assign(np.log((counts + 1.0) / (counts + 1.0).sum()))
 
     def call(self, states, training=False):
