@@ -80,6 +80,16 @@ def test_all_comes_back(model, folder, sentences):
         assert list(now) == list(before) and all(np.array_equal(now[name], before[name]) for name in before)
 
 
+def test_the_heads_of_pre_training_come_back_too(pretrained, sentences):
+    """They are not the encoder's, to which the other weights are left when they come back from the folder."""
+    def ask(model):
+        return bridge.fill_mask(model, ["the [MASK] sleeps"], None, {"top": 3}, None)["probability"]
+
+    model, fresh = (bridge.load(pretrained[1], {}) for _ in range(2))
+    fit_sentences(model, sentences)
+    np.testing.assert_array_equal(ask(model), ask(fresh))
+
+
 def test_a_second_fit_starts_where_the_first_did(model, tiny, sentences):
     first, second, third = (fit_sentences(m, sentences, seed=3) for m in (model, model, bridge.load(tiny, {})))
     assert first.history["loss"] == second.history["loss"] == third.history["loss"]

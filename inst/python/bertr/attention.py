@@ -7,7 +7,7 @@ from .dropout import kept
 from .gradients import once_there, written_out
 
 
-def _gradient(upstream, signed, value):
+def _gradient(upstream, signed, value):  # [batch, heads, queries, size], [.., queries, keys], [.., keys, size]
     signed = once_there(upstream, signed)
     dropped = ops.relu(signed)
     of_value = ops.matmul(ops.transpose(dropped, (0, 1, 3, 2)), upstream)
@@ -18,7 +18,7 @@ def _gradient(upstream, signed, value):
 @written_out(_gradient, inputs=2)
 def attend_dropped(scores, value, rate, seed):
     """The softmax of `scores` [batch, heads, queries, keys], of which a share `rate` is dropped, times `value`
-    [batch, heads, keys, size]; that the others are not made larger for it is left to `value`."""
+    [batch, heads, keys, size]. Making up for what is dropped is left to the caller, by a larger `value`."""
     probs = ops.softmax(scores, axis=-1)
     signed = ops.where(kept(probs, rate, seed), probs, -probs)  # the sign marks what is dropped
     return ops.matmul(ops.relu(signed), value), (signed, value)

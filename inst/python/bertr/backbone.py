@@ -157,5 +157,5 @@ def build_backbone(checkpoint, seed=0, dropout=None):
         config = dataclasses.replace(config, hidden_dropout=dropout, attention_dropout=dropout)
     backbone = Backbone(config, has_pooler="pooler/kernel" in checkpoint.tensors, seed=seed, name="bert")
     backbone.build()
-    backbone.set_tensors(dict(checkpoint.tensors.items()))
+    backbone.set_tensors(checkpoint.tensors)
     return backbone

@@ -11,8 +11,8 @@ import keras
 
 def written_out(backward, inputs=1):
     """Decorates `forward(x, ...)`, which gives a value and a tuple of what `backward(upstream, *kept)` needs for the
-    gradient of `x`; nothing else is differentiated. With `inputs` it gives a tuple of gradients, of so many of the
-    first arguments."""
+    gradient of `x`; nothing else is differentiated. With `inputs` above 1 `backward` gives a tuple: the gradients of so
+    many first arguments."""
     return functools.partial(_with_gradient, backward, inputs)
 
 

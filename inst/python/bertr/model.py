@@ -41,7 +41,7 @@ class Model:
     @functools.cached_property
     def backbone(self):
         backbone = build_backbone(self.checkpoint)
-        self.checkpoint.tensors.let_go(backbone.shapes(), backbone.tensors)
+        self.checkpoint.tensors.let_go(backbone.shapes().keys(), backbone.tensors)
         return backbone
 
     def let_go(self):
@@ -49,10 +49,10 @@ class Model:
         to it since, so that they do not lie beside those of a network that is trained."""
         tensors = self.checkpoint.tensors
         if "backbone" in vars(self):
-            tensors.let_go(self.backbone.shapes(), self.backbone.tensors)
+            tensors.let_go(self.backbone.shapes().keys(), self.backbone.tensors)
         elif self.stored and self.stamp and _stamp(self.checkpoint.folder) == self.stamp:
             rest = dataclasses.replace(self.checkpoint, tensors={})
-            tensors.let_go(list(tensors), functools.partial(_read_again, rest, self.fingerprint))
+            tensors.let_go(tensors.shapes.keys(), functools.partial(_read_again, rest, self.fingerprint))
 
     @functools.cached_property
     def fingerprint(self):
@@ -176,7 +176,8 @@ class Fit:
         base = dataclasses.replace(self.base.checkpoint, max_len=self.facts["max_len"])
         trained = self.task.tensors(self.network.head)
         frozen = self.facts["train"] == "head"
-        tensors = dict((base.tensors if frozen else self.network.backbone.tensors()).items()) | trained
+        encoder = base.tensors.items() if frozen else self.network.backbone.each_tensor()
+        tensors = {**dict(encoder), **trained}
         missing = {part: why for part, why in base.missing.items() if part not in map(names.part, trained)}
         return dataclasses.replace(base, tensors=tensors, missing=missing)
 

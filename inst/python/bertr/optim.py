@@ -125,8 +125,8 @@ class BertAdamW:
             factors[scale] = own * correct_v / correct_m, 1.0 - own * self.weight_decay
         shrink = 1.0
         if self.clip is not None:
-            norm = ops.sqrt(ops.sum(ops.stack([_sum_of_squares(g) for g in gradients])))  # not `sum`: TensorFlow
-            # adds many numbers up in the order in which they come to lie in memory, which is not always the same
+            # not `sum`: in which order TensorFlow adds a long chain of numbers up was seen to differ from run to run
+            norm = ops.sqrt(ops.sum(ops.stack([_sum_of_squares(g) for g in gradients])))
             shrink = ops.minimum(1.0, self.clip / (norm + 1e-6))
         parts = zip(self.trained, self.scales, self.first, self.second, gradients, strict=True)
         for variable, scale, m, v, gradient in parts:

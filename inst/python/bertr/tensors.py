@@ -11,7 +11,9 @@ class Tensors(collections.abc.Mapping):
         self._held, self._again = dict(arrays.items()), None
 
     def let_go(self, names, again):
-        """Forgets these; `again()` gives them anew."""
+        """Forgets these; `again()` gives them anew. The others are held from now on."""
+        if not self.shapes.keys() - names <= self._held.keys():
+            self.take_back()  # while what had them can still be asked
         # copies, because an array may be part of one that holds all
         self._held = {name: array.copy() for name, array in self._held.items() if name not in names}
         self._again = again
