@@ -18,7 +18,8 @@ def _gradient(upstream, signed, value):  # [batch, heads, queries, size], [.., q
 @written_out(_gradient, inputs=2)
 def attend_dropped(scores, value, rate, seed):
     """The softmax of `scores` [batch, heads, queries, keys], of which a share `rate` is dropped, times `value`
-    [batch, heads, keys, size]. Making up for what is dropped is left to the caller, by a larger `value`."""
+    [batch, heads, keys, size]. The caller makes up for what is dropped: a scaled `value` would be one more copy of it
+    that is kept."""
     probs = ops.softmax(scores, axis=-1)
     signed = ops.where(kept(probs, rate, seed), probs, -probs)  # the sign marks what is dropped
     return ops.matmul(ops.relu(signed), value), (signed, value)

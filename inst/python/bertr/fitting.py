@@ -1,7 +1,6 @@
 """From texts and targets to a `Fit`: builds the network, trains it, notes what was done."""
 
 import dataclasses
-import gc
 import time
 
 import numpy as np
@@ -11,6 +10,7 @@ from .errors import BertrError
 from .head_steps import head_steps
 from .infer import Scorer
 from .inputs import encode
+from .memory import tidy
 from .model import Fit
 from .network import Network
 from .plan import make_plan
@@ -40,7 +40,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     check_plan(plan, seen)
     dropout = options.get("dropout")
     if plan.train != "head":
-        gc.collect()  # so that the network of a fit that nobody holds any more makes room for this one
+        tidy()  # the network of a fit that nobody holds any more makes room for this one
     network = build_network(model, task, head_options, plan.train, seed, dropout)
     on_event("start", {"rows": len(a), "epochs": plan.epochs, "batch_size": plan.batch_size,
                        "learning_rate": plan.learning_rate, "max_len": max_len})
@@ -65,7 +65,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     }
     fitted = Fit(model, network, head_options, facts, training.history.columns, training.scorer)
     del training
-    gc.collect()  # graph and optimiser hold each other: gigabytes that would stay until Python looks for such rings
+    tidy()  # graph and optimiser hold each other
     return fitted
 
 

@@ -155,7 +155,7 @@ class Block(keras.layers.Layer):
         scores, value = self._scores(x, packing, of_first)
         rate = self.config.attention_dropout
         if training and rate > 0:
-            context = attend_dropped(scores, value * (1.0 / (1.0 - rate)), rate, self.generator.next())
+            context = attend_dropped(scores, value, rate, self.generator.next()) * (1.0 / (1.0 - rate))
         else:
             context = ops.matmul(ops.softmax(scores, axis=-1), value)  # [batch, heads, length, size]
         if of_first:
@@ -175,6 +175,6 @@ class Block(keras.layers.Layer):
         qkv = packing.unpack(dense(x, self.qkv_kernel, self.qkv_bias))  # [batch, length, 3 * hidden]
         qkv = ops.reshape(qkv, (packing.batch, packing.length, 3, c.num_heads, c.head_size))
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)  # [batch, heads, length, size]
-        query = (query[:, :, :1] if of_first else query) * (1.0 / math.sqrt(c.head_size))
+        query = query[:, :, :1] if of_first else query
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [batch, heads, length, length]
-        return scores + packing.key_bias, value
+        return scores * (1.0 / math.sqrt(c.head_size)) + packing.key_bias, value

@@ -129,11 +129,12 @@ class BertAdamW:
             norm = ops.sqrt(ops.sum(ops.stack([_sum_of_squares(g) for g in gradients])))
             shrink = ops.minimum(1.0, self.clip / (norm + 1e-6))
         parts = zip(self.trained, self.scales, self.first, self.second, gradients, strict=True)
+        done = gradients[0]  # what comes before the next decay, see _decay
         for variable, scale, m, v, gradient in parts:
             adam_rate, kept = factors[scale]
             if self.weight_decay and not variable.name.endswith(NO_DECAY):
-                _decay(variable, kept, gradient)
-            _adam(variable, m, v, gradient * shrink, adam_rate, epsilon)
+                _decay(variable, kept, done)
+            done = _adam(variable, m, v, gradient * shrink, adam_rate, epsilon)
         if self.averages:
             share = (1.0 - self.ema) / -ops.expm1(t * math.log(self.ema))
             for variable, average in zip(self.trained, self.averages, strict=True):
@@ -151,17 +152,17 @@ if keras.backend.backend() == "tensorflow":
     def _sum_of_squares(gradient):
         return 2.0 * tf.nn.l2_loss(gradient)  # one kernel, and no array of squares
 
-    def _decay(variable, kept, gradient):
-        """Not before the gradient is there: nothing else would keep TensorFlow from making the decayed copies of all
-        weights when the step begins, and they would lie beside the weights all through it."""
-        with tf.control_dependencies([gradient]):
+    def _decay(variable, kept, done):
+        """Not before `done`. Decay makes a new copy of a weight; nothing else would keep TensorFlow from making those
+        of all weights at once, or among a step's activations, where they would leave gaps."""
+        with tf.control_dependencies([done]):
             kept = tf.identity(kept)
         variable.assign(variable * kept)
 
     def _adam(variable, m, v, gradient, rate, epsilon):
         """TensorFlow's one kernel, which passes over memory once instead of ten times: for BERT's 30,000 word vectors
         that is what the step costs. Its own bias correction is switched off by powers of zero."""
-        tf.raw_ops.ResourceApplyAdam(
+        return tf.raw_ops.ResourceApplyAdam(
             var=variable.value.handle, m=m.value.handle, v=v.value.handle, grad=gradient, beta1_power=0.0,
             beta2_power=0.0, lr=rate, beta1=BETA_1, beta2=BETA_2, epsilon=epsilon)
 
@@ -170,7 +171,7 @@ else:
     def _sum_of_squares(gradient):
         return ops.sum(ops.square(gradient))
 
-    def _decay(variable, kept, gradient):
+    def _decay(variable, kept, done):
         variable.assign(variable * kept)
 
     def _adam(variable, m, v, gradient, rate, epsilon):

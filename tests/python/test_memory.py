@@ -1,0 +1,59 @@
+"""What TensorFlow's allocator holds without using goes back to the system, and nothing else does."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators return memory by themselves")
+
+ROOT = os.path.join(os.path.dirname(__file__), "..", "..", "inst", "python")
+
+
+def in_new_process(code, **environment):
+    out = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True,
+                         env={**os.environ, "PYTHONPATH": ROOT, **environment})
+    assert out.returncode == 0, out.stderr
+    return out.stdout.split()
+
+
+def test_free_memory_goes_back_and_tensors_keep_their_numbers():
+    # 64 tensors of 8 MB, every fourth of which is kept: free memory lies between what is in use
+    had, free, after, same = in_new_process("""
+        import numpy as np
+        import tensorflow as tf
+        from bertr.memory import give_back
+
+        def megabytes():
+            return int(open("/proc/self/statm").read().split()[1]) * 4096 // 2 ** 20
+
+        def numbers(k):
+            return np.random.default_rng(k).random(2 ** 21, np.float32)
+
+        before = megabytes()
+        tensors = [tf.add(numbers(k), 0.0) for k in range(64)]
+        print(megabytes() - before)
+        tensors = tensors[::4]
+        print(megabytes() - before)
+        give_back()
+        print(megabytes() - before)
+        again = [tf.add(numbers(k), 0.0) for k in range(64)]
+        print(all((t.numpy() == numbers(4 * k)).all() for k, t in enumerate(tensors))
+              and all((t.numpy() == numbers(k)).all() for k, t in enumerate(again)))
+    """)
+    assert int(had) > 500 and int(free) > 400  # the allocator does not return it by itself
+    assert int(after) < 250  # 128 MB are in use
+    assert same == "True"
+
+
+def test_without_onednn_there_is_nothing_to_do():
+    assert in_new_process("""
+        import tensorflow as tf
+        from bertr.memory import give_back
+
+        tf.ones(2 ** 20)
+        give_back()
+        print("done")
+    """, TF_ENABLE_ONEDNN_OPTS="0") == ["done"]
