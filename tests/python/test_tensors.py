@@ -11,8 +11,8 @@ from conftest import fit_sentences
 from bertr import bridge
 from bertr.errors import BertrError
 
-# The share of a model's weights that tells a copy of them from none. Not next to nothing: of what TensorFlow is given it
-# takes over some arrays, which are the network's own weights then.
+# The share of a model's weights that tells a copy of them from none. Not next to nothing: of what TensorFlow is given
+# it takes over some arrays, which are the network's own weights then.
 COPY = 0.5
 
 
