@@ -1,11 +1,7 @@
 """A loaded checkpoint, and a model fitted on it: what R holds a handle of."""
 
-import contextlib
 import dataclasses
 import functools
-import hashlib
-import os
-import weakref
 import zlib
 
 import numpy as np
@@ -16,9 +12,10 @@ from .backbone import build_backbone
 from .errors import BertrError
 from .infer import NetworkScorer, Scorer
 from .sentence_pieces import SentencePieceTokenizer
+from .stored import models, read_again, stamp
 from .tensors import Tensors
 from .tokenizer import Tokenizer
-from .weights import read_checkpoint
+from .weights import fingerprint
 
 
 class Model:
@@ -29,8 +26,8 @@ class Model:
         self.source = source  # what it was asked for by: a name, a folder
         self.stored = stored  # are these weights those of the checkpoint's folder?
         if stored:
-            self.stamp = _stamp(checkpoint.folder)
-            _stored.add(self)
+            self.stamp = stamp(checkpoint.folder)
+            models.add(self)
         self.config = checkpoint.config
         self.tokenizer = (SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer) if checkpoint.spiece else
                           Tokenizer(checkpoint.vocab, **checkpoint.tokenizer))
@@ -50,9 +47,9 @@ class Model:
         tensors = self.checkpoint.tensors
         if "backbone" in vars(self):
             tensors.let_go(self.backbone.shapes().keys(), self.backbone.tensors)
-        elif self.stored and self.stamp and _stamp(self.checkpoint.folder) == self.stamp:
+        elif self.stored and self.stamp and stamp(self.checkpoint.folder) == self.stamp:
             rest = dataclasses.replace(self.checkpoint, tensors={})
-            tensors.let_go(tensors.shapes.keys(), functools.partial(_read_again, rest, self.fingerprint))
+            tensors.let_go(tensors.shapes.keys(), functools.partial(read_again, rest, self.fingerprint))
 
     @functools.cached_property
     def fingerprint(self):
@@ -106,50 +103,6 @@ class Model:
 
             self.scorers[key] = Scorer(call, bert, per_token=pool == "none")
         return self.scorers[key]
-
-
-_stored = weakref.WeakSet()  # all models whose weights their folders hold
-
-
-def _stamp(folder):
-    """The same while nobody writes to the folder."""
-    try:
-        return sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(folder))
-    except OSError:
-        return None
-
-
-def take_back(folder):
-    """Takes the weights that were left to this folder, or one in it, back into memory: it will hold others."""
-    folder = os.path.realpath(folder)
-    for model in list(_stored):
-        its = os.path.realpath(model.checkpoint.folder)
-        if (its == folder or its.startswith(folder + os.sep)) and "backbone" not in vars(model):
-            with contextlib.suppress(BertrError):  # it holds others already
-                model.checkpoint.tensors.take_back()
-
-
-def _read_again(checkpoint, wanted):
-    """The tensors of a checkpoint whose fingerprint was this, from its folder."""
-    folder, hint = checkpoint.folder, "Load it again with bert_load()."
-    try:
-        tensors = read_checkpoint(folder, checkpoint.config.num_layers).tensors
-    except (BertrError, OSError) as e:
-        raise BertrError("changed", f"The model in '{folder}' can no longer be read: {e}", hint) from None
-    if fingerprint(dataclasses.replace(checkpoint, tensors=tensors)) != wanted:
-        raise BertrError("changed", f"The model in '{folder}' is no longer the one that was loaded from there.", hint)
-    return tensors
-
-
-def fingerprint(checkpoint):
-    """Tells whether two checkpoints are the same config, weights and vocabulary, wherever and however they are stored.
-    Made of checksums, which take a tenth of the time of hashing every byte."""
-    parts = [f"{name} {value.shape} {zlib.crc32(value.data)}" for name, value in sorted(checkpoint.tensors.items())]
-    parts.append(repr(checkpoint.config))
-    parts.append(str(zlib.crc32("\n".join(checkpoint.vocab).encode("utf-8", "surrogatepass"))))
-    if checkpoint.spiece:
-        parts.append(str(zlib.crc32(checkpoint.spiece)))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 class Fit:

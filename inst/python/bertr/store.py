@@ -20,7 +20,8 @@ from .config import config_of, read_json
 from .errors import BertrError
 from .fitting import build_network, read_head_options
 from .hub import DEFAULT, resolve
-from .model import Fit, Model, take_back
+from .model import Fit, Model
+from .stored import take_back
 from .tasks import find_task
 from .weights import Checkpoint, read_checkpoint, write_huggingface
 

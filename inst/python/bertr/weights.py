@@ -2,8 +2,10 @@
 
 import collections.abc
 import dataclasses
+import hashlib
 import math
 import os
+import zlib
 
 import numpy as np
 
@@ -14,7 +16,8 @@ from .huggingface import canonical_tensors, huggingface_tensors, write_huggingfa
 from .sentence_pieces import open_model, pieces_of
 from .vocabulary import check_size
 
-__all__ = ["Checkpoint", "canonical_tensors", "huggingface_tensors", "read_checkpoint", "write_huggingface"]
+__all__ = ["Checkpoint", "canonical_tensors", "fingerprint", "huggingface_tensors", "read_checkpoint",
+           "write_huggingface"]
 
 
 @dataclasses.dataclass
@@ -30,6 +33,17 @@ class Checkpoint:
     unread: dict  # variable of the file -> why it was not read
     missing: dict  # "pooler", "mlm" or "nsp" -> what that means
     spiece: bytes | None = None  # the file of the SentencePiece model, where that is what cuts words
+
+
+def fingerprint(checkpoint):
+    """Tells whether two checkpoints are the same config, weights and vocabulary, wherever and however they are stored.
+    Made of checksums, which take a tenth of the time of hashing every byte."""
+    parts = [f"{name} {value.shape} {zlib.crc32(value.data)}" for name, value in sorted(checkpoint.tensors.items())]
+    parts.append(repr(checkpoint.config))
+    parts.append(str(zlib.crc32("\n".join(checkpoint.vocab).encode("utf-8", "surrogatepass"))))
+    if checkpoint.spiece:
+        parts.append(str(zlib.crc32(checkpoint.spiece)))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def read_checkpoint(folder, layers=None):
