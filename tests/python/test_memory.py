@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators return memory by themselves")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are returned on Linux only")
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..", "inst", "python")
 

@@ -54,4 +54,4 @@ if keras.backend.backend() == "tensorflow" and sys.platform == "linux":
 else:
 
     def give_back():
-        """Other allocators do it by themselves."""
+        """Only on Linux may single pages be returned like this."""
