@@ -11,10 +11,6 @@ from conftest import fit_sentences
 from bertr import bridge
 from bertr.errors import BertrError
 
-# The share of a model's weights that tells a copy of them from none. Not next to nothing: of what TensorFlow is given
-# it takes over some arrays, which are the network's own weights then.
-COPY = 0.5
-
 
 @pytest.fixture
 def folder(tiny, tmp_path):
@@ -32,13 +28,14 @@ def vectors(thing):
 
 @pytest.fixture
 def in_memory():
-    """Megabytes of arrays that came since."""
+    """Megabytes of arrays that came since, but for those that TensorFlow made of what it was given: some of them it
+    takes over as a variable's own memory."""
+    kinds = [tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain), tracemalloc.Filter(False, "*/constant_op.py")]
     tracemalloc.start()
 
     def now():
         gc.collect()
-        return sum(s.size for s in tracemalloc.take_snapshot().filter_traces(
-            [tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)]).statistics("filename")) / 2 ** 20
+        return sum(s.size for s in tracemalloc.take_snapshot().filter_traces(kinds).statistics("filename")) / 2 ** 20
 
     yield now
     tracemalloc.stop()
@@ -52,12 +49,12 @@ def test_scoring_and_training_leave_no_second_copy(minilm, in_memory):
     fitted = bridge.fit(model, "classification", ["a cat", "a dog"] * 2, None,
                         {"codes": np.array([0, 1, 0, 1], np.int32), "levels": ["cat", "dog"]}, None,
                         {"head": {}, "seed": 1, "epochs": 1}, None)
-    assert in_memory() < COPY * whole
+    assert in_memory() < 0.1 * whole
     vectors(model)
-    assert in_memory() < COPY * whole
+    assert in_memory() < 0.1 * whole
     vectors(fitted)
-    assert in_memory() < COPY * whole
-    assert bridge.describe(model) == facts and in_memory() < COPY * whole
+    assert in_memory() < 0.1 * whole
+    assert bridge.describe(model) == facts and in_memory() < 0.1 * whole
 
 
 def test_nor_do_fits_of_a_folder_and_of_a_head(minilm, in_memory, tmp_path):
@@ -67,13 +64,13 @@ def test_nor_do_fits_of_a_folder_and_of_a_head(minilm, in_memory, tmp_path):
                         {"codes": np.array([0, 1], np.int32), "levels": ["cat", "dog"]}, None,
                         {"head": {}, "train": "head", "seed": 1, "epochs": 1}, None)
     vectors(fitted)
-    assert in_memory() < COPY * whole
+    assert in_memory() < 0.1 * whole
     bridge.save(fitted, str(tmp_path / "fit"), "{}")
-    assert in_memory() < COPY * whole
+    assert in_memory() < 0.1 * whole
     again = bridge.load(str(tmp_path / "fit"), {})
     bridge.describe(again)
     vectors(again)
-    assert in_memory() < COPY * whole
+    assert in_memory() < 0.1 * whole
 
 
 def test_all_comes_back(model, folder, sentences):
