@@ -97,7 +97,7 @@ def test_what_a_pooling_of_the_first_token_looks_at(checkpoint, encodings, layer
 ])
 def test_tokens_are_filled_up_with_padding(lengths, tokens):
     mask = (np.arange(max(lengths)) < np.array(lengths)[:, None]).astype(np.int32)
-    packing = packing_for(mask, "float32")
+    packing = packing_for(mask, "float32", heads=1)
     taken = np.asarray(packing.index)
     assert len(taken) == tokens
     assert set(np.flatnonzero(mask)) <= set(taken)

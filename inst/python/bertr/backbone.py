@@ -57,7 +57,7 @@ class Backbone(keras.layers.Layer):
     def attention(self, ids, segments, mask, layers):
         """Attention probabilities of these layers, which count from 1: [batch, layers, heads, length, length], the
         last axis being the tokens looked at."""
-        packing = packing_for(mask, self.compute_dtype)
+        packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
         states = self._states(packing, ids, segments, upto=max(layers) - 1)
         blocks = [self.blocks[self.config.block_of(k - 1)] for k in layers]
         return ops.stack([block.attention_probs(states[k - 1], packing)
@@ -67,7 +67,8 @@ class Backbone(keras.layers.Layer):
         """What this kind of pooling ("none": none) looks at of these layers, which count from 0, the embeddings: a list
         of states [batch, length, hidden], or of the first tokens' alone, [batch, hidden]. Then the highest layer is not
         computed for the other tokens, but for their keys and values."""
-        packing, of_first = packing_for(mask, self.compute_dtype), kind in OF_FIRST
+        packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
+        of_first = kind in OF_FIRST
         states = self._states(packing, ids, segments, max(layers), training, of_first)
         if not of_first:
             return [packing.pad(states[i]) for i in layers]

@@ -160,9 +160,7 @@ class Block(keras.layers.Layer):
             context = ops.matmul(ops.softmax(scores, axis=-1), value)  # [batch, heads, length, size]
         if of_first:
             return ops.reshape(context, (packing.batch, self.config.hidden_size))
-        context = ops.transpose(context, (0, 2, 1, 3))
-        context = ops.reshape(context, (packing.batch, packing.length, self.config.hidden_size))
-        return packing.pack(context)
+        return packing.merge(context)
 
     def attention_probs(self, x, packing):
         """Softmax of the scores, [batch, heads, length, length]."""
@@ -172,9 +170,8 @@ class Block(keras.layers.Layer):
         """The scaled scores, far below zero for padding, [batch, heads, length, length], and the values; with
         `of_first` only the first token looks, [batch, heads, 1, length]."""
         c = self.config
-        qkv = packing.unpack(dense(x, self.qkv_kernel, self.qkv_bias))  # [batch, length, 3 * hidden]
-        qkv = ops.reshape(qkv, (packing.batch, packing.length, 3, c.num_heads, c.head_size))
-        query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)  # [batch, heads, length, size]
+        qkv = dense(x, self.qkv_kernel, self.qkv_bias)  # [tokens, 3 * hidden]
+        query, key, value = ops.unstack(packing.split(qkv), 3)  # [batch, heads, length, size]
         query = query[:, :, :1] if of_first else query
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [batch, heads, length, length]
         return scores * (1.0 / math.sqrt(c.head_size)) + packing.key_bias, value

@@ -16,17 +16,18 @@ if keras.backend.backend() == "tensorflow":
 TILE = 16  # tokens: oneDNN makes a kernel for each number of them and keeps a thousand, so they come in fewer numbers
 
 
-def packing_for(mask, dtype):
+def packing_for(mask, dtype, heads):
     """The packing of a batch with this mask, [batch, length] of 0 / 1, on the backend in use."""
     cls = TensorflowPacking if keras.backend.backend() == "tensorflow" else PaddedPacking
-    return cls(mask, dtype)
+    return cls(mask, dtype, heads)
 
 
 class PaddedPacking:
     """Every position is a token: shapes stay static, the mask alone keeps padding out of attention."""
 
-    def __init__(self, mask, dtype):
+    def __init__(self, mask, dtype, heads):
         self.batch, self.length = ops.shape(mask)
+        self.heads = heads
         self.mask = ops.cast(mask, dtype)  # [batch, length]
         self.key_bias = ((1.0 - self.mask) * MASKED)[:, None, None, :]
 
@@ -39,6 +40,14 @@ class PaddedPacking:
     def unpack(self, x):  # [tokens, ...] -> [batch, length, ...]
         return ops.reshape(x, (self.batch, self.length, *x.shape[1:]))
 
+    def split(self, x):  # [tokens, 3 * heads * size] -> [3, batch, heads, length, size]
+        x = ops.reshape(x, (self.batch, self.length, 3, self.heads, x.shape[-1] // (3 * self.heads)))
+        return ops.transpose(x, (2, 0, 3, 1, 4))
+
+    def merge(self, x):  # [batch, heads, length, size] -> [tokens, heads * size]
+        x = ops.transpose(x, (0, 2, 1, 3))
+        return ops.reshape(x, (self.batch * self.length, x.shape[2] * x.shape[3]))
+
     def first(self, x):  # [tokens, hidden] -> [batch, hidden], of the first token of each row
         return self.unpack(x)[:, 0]
 
@@ -49,29 +58,52 @@ class PaddedPacking:
 class TensorflowPacking(PaddedPacking):
     """Gathers real tokens, and a few of padding (see TILE), by TensorFlow's dynamic shapes (no other backend has any).
 
-    `pack` and `unpack` are each other's transpose, so each one's gradient is written as the other: two gathers
-    instead of the scatter that automatic differentiation would make.
+    For attention `split` and `merge` gather the heads' pieces of tokens: one pass instead of a gather and a transpose.
+    Padding repeats a neighbouring token: as a key it is masked, and as a query `merge` drops it. Gathers there and back
+    are each other's transpose, so each one's gradient is written as the other, instead of the scatter that automatic
+    differentiation would make.
     """
 
-    def __init__(self, mask, dtype):
-        super().__init__(mask, dtype)
+    def __init__(self, mask, dtype, heads):
+        super().__init__(mask, dtype, heads)
         taken = _filled_up(tf.reshape(tf.cast(mask, tf.int32), (-1,)))  # [batch * length]
         self.index = tf.cast(tf.where(taken)[:, 0], tf.int32)  # [tokens]: where each token lies
         self.inverse = tf.maximum(tf.cumsum(taken) - 1, 0)  # [batch * length]: which token lies there
-        self.taken = tf.cast(taken, self.mask.dtype)[:, None]  # [batch * length, 1]
+        self.rows_of_one, self.rows_of_three = self._head_rows(1), self._head_rows(3)
+        taken = tf.tile(tf.reshape(tf.cast(taken, self.mask.dtype), (self.batch, 1, self.length)), (1, heads, 1))
+        self.taken = tf.reshape(taken, (-1, 1))  # [batch * heads * length, 1]
 
     def positions(self):
         return self.index % self.length
 
     def pack(self, x):
-        flat = ops.reshape(x, (self.batch * self.length, *x.shape[2:]))
-        return _pack(flat, self.index, self.inverse, self.taken if len(flat.shape) == 2 else self.taken[:, 0])
+        return tf.gather(super().pack(x), self.index)
+
+    def split(self, x):
+        size = x.shape[-1] // (3 * self.heads)
+        places = _unpack(tf.reshape(x, (-1, size)), *self.rows_of_three)  # [3 * batch * heads * length, size]
+        return tf.reshape(places, (3, self.batch, self.heads, self.length, size))
+
+    def merge(self, x):
+        size = x.shape[-1]
+        pieces = _pack(tf.reshape(x, (-1, size)), *self.rows_of_one, self.taken)  # [tokens * heads, size]
+        return tf.reshape(pieces, (-1, self.heads * size))
+
+    def _head_rows(self, parts):
+        """For each place of [tokens, parts, heads] the row of [parts, batch, heads, length] that lies there, and the
+        other way round."""
+        row, place = (tf.reshape(x, (-1, 1, 1)) for x in (self.index // self.length, self.index % self.length))
+        part, head = tf.range(parts)[:, None], tf.range(self.heads)
+        to_tokens = ((part * self.batch + row) * self.heads + head) * self.length + place  # [tokens, parts, heads]
+        token = tf.reshape(self.inverse, (self.batch, 1, self.length))
+        # [parts, batch, heads, length]
+        to_heads = (token * parts + part[:, :, None, None]) * self.heads + head[:, None]
+        return tf.reshape(to_tokens, (-1,)), tf.reshape(to_heads, (-1,))
 
     def first(self, x):
         return tf.gather(x, tf.reshape(self.inverse, (self.batch, self.length))[:, 0])
 
     def unpack(self, x):
-        """Padding repeats a neighbouring token: attention masks it as a key and `pack` drops it as a query."""
         return ops.reshape(_unpack(x, self.index, self.inverse), (self.batch, self.length, *x.shape[1:]))
 
 
@@ -89,7 +121,7 @@ def _pack_gradient(upstream, inverse, taken):
 
 
 @written_out(_pack_gradient)
-def _pack(flat, index, inverse, taken):  # [batch * length, ...] -> [tokens, ...]
+def _pack(flat, index, inverse, taken):  # [places, size] -> [of tokens, size]
     return tf.gather(flat, index), (inverse, taken)
 
 
@@ -98,5 +130,5 @@ def _unpack_gradient(upstream, index):
 
 
 @written_out(_unpack_gradient)
-def _unpack(packed, index, inverse):  # [tokens, ...] -> [batch * length, ...]
+def _unpack(packed, index, inverse):  # [of tokens, size] -> [places, size]; padding repeats a neighbour
     return tf.gather(packed, inverse), (index,)
