@@ -5,10 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import torch
 import transformers
 from conftest import make_albert
+from one_step import assert_same_step
 
 from bertr import backbone as backbone_module
 from bertr import bridge, names
@@ -16,10 +16,7 @@ from bertr.backbone import build_backbone
 from bertr.config import AlbertConfig, config_of
 from bertr.engine import Forward
 from bertr.errors import BertrError
-from bertr.heads import DenseHead
-from bertr.network import Network
 from bertr.packing import PaddedPacking
-from bertr.tasks import find_task
 from bertr.weights import canonical_tensors, huggingface_tensors, read_checkpoint, write_huggingface
 
 
@@ -86,39 +83,8 @@ def test_attention_of_every_layer(grouped):
 def test_loss_and_every_gradient(grouped, pool):
     """A shared block's gradient is the sum over all the layers it is used in."""
     folder, theirs = grouped
-    theirs = theirs.albert
-    ours = build_backbone(read_checkpoint(folder))
-    ids, segments, mask = batch()
-    y = np.array([0, 2, 1, 2], np.int32)
-    kernel = np.random.default_rng(6).normal(size=(32, 3)).astype(np.float32)
-    task = find_task("classification")({"levels": ["a", "b", "c"]})
-    network = Network(ours, DenseHead(3, (), 0.0, 0), task, {"pool": pool, "pair": "joint", "long": "truncate"})
-    network.head.stack[0].kernel.assign(kernel)
-    variables = {k: v for k, (v, _) in ours._variables().items()}
-
-    @tf.function(autograph=False)
-    def loss_and_gradients():
-        loss = tf.reduce_mean(task.loss(y, network(ids, segments, mask, training=True), network.head))
-        return loss, tf.gradients(loss, [v.value for v in variables.values()])
-
-    loss, gradients = loss_and_gradients()
-    gradients = dict(zip(variables, gradients, strict=True))
-    theirs.zero_grad()
-    out = theirs(torch.tensor(ids).long(), token_type_ids=torch.tensor(segments).long(),
-                 attention_mask=torch.tensor(mask))
-    m = torch.tensor(mask)[:, :, None].float()
-    vector = (out.last_hidden_state * m).sum(1) / m.sum(1) if pool == "mean" else out.pooler_output
-    their_loss = torch.nn.functional.cross_entropy(vector @ torch.tensor(kernel), torch.tensor(y).long())
-    their_loss.backward()
-    assert abs(float(loss) - their_loss.item()) < 1e-5
-    expected = canonical_tensors({k: p.grad.numpy() for k, p in theirs.named_parameters() if p.grad is not None})
-    assert len(expected) == 7 + 16 * theirs.config.num_hidden_groups + (2 if pool == "pooler" else 0)
-    for name, gradient in expected.items():
-        mine, columns = np.asarray(tf.convert_to_tensor(gradients[name])), ours._variables()[name][1]
-        if name == "embeddings/word":  # torch keeps the padding's row at zero
-            mine, gradient = mine[1:], gradient[1:]
-        np.testing.assert_allclose(mine if columns is None else mine[..., columns], gradient, atol=1e-5, rtol=1e-4,
-                                   err_msg=name)
+    tensors = 7 + 16 * theirs.config.num_hidden_groups
+    assert_same_step(build_backbone(read_checkpoint(folder)), theirs.albert, batch(), pool, tensors)
 
 
 # ---------------------------------------------------------------- Hugging Face files

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from one_step import assert_same_step
 
 from bertr import backbone as backbone_module
 from bertr import layers
@@ -15,10 +16,7 @@ from bertr.backbone import build_backbone
 from bertr.batches import scoring_batches
 from bertr.config import BertConfig
 from bertr.engine import Forward
-from bertr.heads import DenseHead
-from bertr.network import Network
 from bertr.packing import PaddedPacking, packing_for
-from bertr.tasks import find_task
 from bertr.tokenizer import Tokenizer
 from bertr.weights import canonical_tensors
 
@@ -137,48 +135,13 @@ def small(request):
 
 @pytest.mark.parametrize("pool", ["mean", "cls", "pooler"])
 def test_loss_and_every_gradient(small, pool):
-    import tensorflow as tf
-
     theirs, ours = small
     rng = np.random.default_rng(5)
     lengths, n = [12, 7, 3, 9], 12
     mask = (np.arange(n) < np.array(lengths)[:, None]).astype(np.int32)
     ids = (rng.integers(5, 50, mask.shape) * mask).astype(np.int32)
     segments = ((np.arange(n) >= 5) * mask).astype(np.int32)
-    y = np.array([0, 2, 1, 2], np.int32)
-    kernel = rng.normal(size=(32, 3)).astype(np.float32)
-
-    task = find_task("classification")({"levels": ["a", "b", "c"]})
-    options = {"pool": pool, "pair": "joint", "long": "truncate"}
-    network = Network(ours, DenseHead(3, (), 0.0, 0), task, options)
-    network.head.stack[0].kernel.assign(kernel)
-    variables = {k: v for k, (v, _) in ours._variables().items()}
-
-    @tf.function(autograph=False)  # as in training: gradients are written out in graphs only
-    def loss_and_gradients():
-        loss = tf.reduce_mean(task.loss(y, network(ids, segments, mask, training=True), network.head))
-        return loss, tf.gradients(loss, [v.value for v in variables.values()])
-
-    loss, gradients = loss_and_gradients()
-    gradients = dict(zip(variables, gradients, strict=True))
-
-    theirs.zero_grad()
-    out = theirs(torch.tensor(ids).long(), token_type_ids=torch.tensor(segments).long(),
-                 attention_mask=torch.tensor(mask).long())
-    m = torch.tensor(mask)[:, :, None].float()
-    vector = {"mean": (out.last_hidden_state * m).sum(1) / m.sum(1), "cls": out.last_hidden_state[:, 0],
-              "pooler": out.pooler_output}[pool]
-    their_loss = torch.nn.functional.cross_entropy(vector @ torch.tensor(kernel), torch.tensor(y).long())
-    their_loss.backward()
-    assert abs(float(loss) - their_loss.item()) < 1e-5
-    expected = canonical_tensors({k: p.grad.numpy() for k, p in theirs.named_parameters() if p.grad is not None})
-    assert len(expected) == 5 + 3 * 16 + (2 if pool == "pooler" else 0)
-    for name, gradient in expected.items():
-        g = gradients[name]
-        mine = np.asarray(tf.convert_to_tensor(g))
-        columns = ours._variables()[name][1]
-        mine = mine if columns is None else mine[..., columns]
-        np.testing.assert_allclose(mine, gradient, atol=1e-5, rtol=1e-4, err_msg=name)
+    assert_same_step(ours, theirs, (ids, segments, mask), pool, 5 + 3 * 16)
 
 
 def test_tensors_come_back_as_they_went_in(checkpoint):
