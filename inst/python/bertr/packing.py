@@ -69,6 +69,7 @@ class TensorflowPacking(PaddedPacking):
         taken = _filled_up(tf.reshape(tf.cast(mask, tf.int32), (-1,)))  # [batch * length]
         self.index = tf.cast(tf.where(taken)[:, 0], tf.int32)  # [tokens]: where each token lies
         self.inverse = tf.maximum(tf.cumsum(taken) - 1, 0)  # [batch * length]: which token lies there
+        # worked out once for all layers: of contexts, and of queries, keys and values side by side
         self.rows_of_one, self.rows_of_three = self._head_rows(1), self._head_rows(3)
         taken = tf.tile(tf.reshape(tf.cast(taken, self.mask.dtype), (self.batch, 1, self.length)), (1, heads, 1))
         self.taken = tf.reshape(taken, (-1, 1))  # [batch * heads * length, 1]
