@@ -178,15 +178,14 @@ def test_a_global_precision_policy_changes_nothing(checkpoint):
     assert out.dtype == np.float32 and np.array_equal(out, expected)
 
 
-@pytest.mark.parametrize("f", [layers.gelu, lambda x: layers.normalise(x, 1e-12)])
-def test_written_out_gradients_are_the_chain_rules(f):
+def test_gelus_written_out_gradient_is_the_chain_rules():
     """Eagerly TensorFlow finds them by the chain rule."""
     import tensorflow as tf
 
     x, weights = (tf.constant(np.random.default_rng(i).normal(size=(6, 8)).astype(np.float32)) for i in (2, 3))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        value = tf.reduce_sum(f(x) * weights)
-    graph = tf.function(lambda: tf.gradients(tf.reduce_sum(f(x) * weights), x)[0], autograph=False)
+        value = tf.reduce_sum(layers.gelu(x) * weights)
+    graph = tf.function(lambda: tf.gradients(tf.reduce_sum(layers.gelu(x) * weights), x)[0], autograph=False)
     assert "IdentityN" in [op.type for op in graph.get_concrete_function().graph.get_operations()]
     np.testing.assert_allclose(graph(), tape.gradient(value, x), atol=1e-5)

@@ -65,8 +65,8 @@ class Backbone(keras.layers.Layer):
 
     def states_for(self, kind, ids, segments, mask, layers, training=False):
         """What this kind of pooling ("none": none) looks at of these layers, which count from 0, the embeddings: a list
-        of states [batch, length, hidden], or of the first tokens' alone, [batch, hidden]. Then the highest layer is not
-        computed for the other tokens, but for their keys and values."""
+        of states [batch, length, hidden], zero at padding, or of the first tokens' alone, [batch, hidden]. Then the
+        highest layer is not computed for the other tokens, but for their keys and values."""
         packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
         of_first = kind in OF_FIRST
         states = self._states(packing, ids, segments, max(layers), training, of_first)
@@ -82,7 +82,7 @@ class Backbone(keras.layers.Layer):
             return self.pooler(states)
         real = ops.cast(mask, states.dtype)[:, :, None]  # [batch, length, 1]
         if kind == "mean":
-            return ops.sum(states * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
+            return ops.sum(states, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
         if kind == "max":
             return ops.max(states + (real - 1.0) * 1e9, axis=1)
         raise BertrError("pool", f"`pool` is '{kind}'.", "Use one of " + ", ".join(POOLS) + ".")

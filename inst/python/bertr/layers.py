@@ -12,6 +12,7 @@ from keras import ops
 from .attention import attend_dropped
 from .dropout import dropout
 from .gradients import written_out
+from .normalising import layer_norm
 
 MASKED = -1e9  # finite, so that a row with no real token stays finite
 
@@ -37,20 +38,6 @@ def gelu(x):
     return x * phi, (x, phi)
 
 
-def _normalise_gradient(upstream, normal, inverse):
-    mean, slope = (ops.mean(v, axis=-1, keepdims=True) for v in (upstream, upstream * normal))
-    return inverse * (upstream - mean - normal * slope)
-
-
-@written_out(_normalise_gradient)
-def normalise(x, eps):
-    """`x` with mean 0 and variance 1 along the last axis; the variance is the biased one, as in every BERT."""
-    centred = x - ops.mean(x, axis=-1, keepdims=True)
-    inverse = ops.rsqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True) + eps)
-    normal = centred * inverse
-    return normal, (normal, inverse)
-
-
 def dense(x, kernel, bias):
     """`x @ kernel + bias`, x [..., in], kernel [in, out], bias [out]."""
     return ops.add(ops.matmul(x, kernel), bias)
@@ -68,8 +55,8 @@ class LayerNorm(keras.layers.Layer):
         self.beta = self.add_weight(shape=(shape[-1],), initializer="zeros", name="beta")
         self.built = True
 
-    def call(self, x):  # [..., hidden] -> the same
-        return normalise(x, self.eps) * self.gamma + self.beta
+    def call(self, x, training=True):  # [..., hidden] -> the same
+        return layer_norm(x, self.gamma, self.beta, self.eps, training)
 
 
 class Embeddings(keras.layers.Layer):
@@ -107,7 +94,7 @@ class Embeddings(keras.layers.Layer):
         x = ops.take(words, ids, axis=0) + ops.take(self.position, positions, axis=0)
         if self.shift is not None:
             x = x + ops.take(self.shift, ids, axis=0)
-        x = self.norm(x + ops.matmul(kinds, self.segment))
+        x = self.norm(x + ops.matmul(kinds, self.segment), training=training)
         x = dropout(x, self.config.hidden_dropout, self.generator, training)
         return dense(x, self.projection_kernel, self.projection_bias) if self.projected else x
 
@@ -146,10 +133,10 @@ class Block(keras.layers.Layer):
         c = self.config
         attended = dense(self._attention(x, packing, training, of_first), self.output_kernel, self.output_bias)
         x = packing.first(x) if of_first else x
-        x = self.attention_norm(x + dropout(attended, c.hidden_dropout, self.generator, training))
+        x = self.attention_norm(x + dropout(attended, c.hidden_dropout, self.generator, training), training=training)
         inner = self.activation(dense(x, self.inner_kernel, self.inner_bias))
         outer = dense(inner, self.outer_kernel, self.outer_bias)
-        return self.output_norm(x + dropout(outer, c.hidden_dropout, self.generator, training))
+        return self.output_norm(x + dropout(outer, c.hidden_dropout, self.generator, training), training=training)
 
     def _attention(self, x, packing, training, of_first):  # [tokens, hidden] -> the same, or [batch, hidden]
         scores, value = self._scores(x, packing, of_first)

@@ -87,19 +87,22 @@ class TensorflowPacking(PaddedPacking):
 
     def merge(self, x):
         size = x.shape[-1]
-        pieces = _pack(tf.reshape(x, (-1, size)), *self.rows_of_one, self.taken)  # [tokens * heads, size]
+        pieces = _pack(tf.reshape(x, (-1, size)), *self.rows_of_one, self.taken)  # [tokens, 1, heads, size]
         return tf.reshape(pieces, (-1, self.heads * size))
 
     def _head_rows(self, parts):
         """For each place of [tokens, parts, heads] the row of [parts, batch, heads, length] that lies there, and the
         other way round."""
-        row, place = (tf.reshape(x, (-1, 1, 1)) for x in (self.index // self.length, self.index % self.length))
+        # `expand_dims()` keeps the count of tokens known as one and the same, unlike an index with None: only then
+        # TensorFlow takes the sum of a layer's input and what attention adds to it into the product before it
+        row, place = (tf.expand_dims(tf.expand_dims(x, 1), 2)
+                      for x in (self.index // self.length, self.index % self.length))
         part, head = tf.range(parts)[:, None], tf.range(self.heads)
         to_tokens = ((part * self.batch + row) * self.heads + head) * self.length + place  # [tokens, parts, heads]
         token = tf.reshape(self.inverse, (self.batch, 1, self.length))
         # [parts, batch, heads, length]
         to_heads = (token * parts + part[:, :, None, None]) * self.heads + head[:, None]
-        return tf.reshape(to_tokens, (-1,)), tf.reshape(to_heads, (-1,))
+        return to_tokens, tf.reshape(to_heads, (-1,))
 
     def first(self, x):
         return tf.gather(x, tf.reshape(self.inverse, (self.batch, self.length))[:, 0])
@@ -117,17 +120,21 @@ def _filled_up(real):
     return real + padding * tf.cast(tf.cumsum(padding) <= lacking, tf.int32)
 
 
+def _rows(x):  # [..., size] -> [rows, size]
+    return tf.reshape(x, (-1, x.shape[-1]))
+
+
 def _pack_gradient(upstream, inverse, taken):
-    return tf.gather(upstream, inverse) * taken
+    return tf.gather(_rows(upstream), inverse) * taken
 
 
 @written_out(_pack_gradient)
-def _pack(flat, index, inverse, taken):  # [places, size] -> [of tokens, size]
+def _pack(flat, index, inverse, taken):  # [places, size] -> [tokens, 1, heads, size]
     return tf.gather(flat, index), (inverse, taken)
 
 
 def _unpack_gradient(upstream, index):
-    return tf.gather(upstream, index)
+    return _rows(tf.gather(upstream, index))
 
 
 @written_out(_unpack_gradient)

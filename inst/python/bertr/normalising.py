@@ -1,0 +1,73 @@
+"""LayerNorm (Ba, Kiros and Hinton 2016): the last axis with mean 0 and variance 1, scaled and shifted.
+
+oneDNN has in one kernel what takes TensorFlow seven operations, each a pass over memory. It keeps nothing of what a
+gradient needs, so it is for scoring: in training, working that out once more takes all that the kernel saves.
+"""
+
+import os
+
+import keras
+from keras import ops
+
+from .gradients import written_out
+
+
+def _unscaled_gradient(upstream, normal, inverse):
+    mean, slope = (ops.mean(v, axis=-1, keepdims=True) for v in (upstream, upstream * normal))
+    return inverse * (upstream - mean - normal * slope)
+
+
+def _normal(x, eps):
+    """`x` with mean 0 and variance 1, and 1 by its deviation; the variance is the biased one, as in every BERT."""
+    centred = x - ops.mean(x, axis=-1, keepdims=True)
+    inverse = ops.rsqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True) + eps)
+    return centred * inverse, inverse
+
+
+@written_out(_unscaled_gradient)
+def _normalise(x, eps):
+    normal, inverse = _normal(x, eps)
+    return normal, (normal, inverse)
+
+
+def layer_norm(x, gamma, beta, eps, training):
+    """`x` [..., hidden] normalised, times `gamma` plus `beta`, both [hidden]. `training` tells which way is the faster
+    one: both give the same, and the same gradients."""
+    if not training and _in_one(x):
+        return _layer_norm(x, gamma, beta, eps)
+    return _normalise(x, eps) * gamma + beta
+
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+    from tensorflow.python.framework import kernels
+
+    KERNEL = "_MklLayerNorm"  # TensorFlow itself puts it in the place of operations written as it expects
+
+    def _in_one(x):
+        """Whether the kernel can be used: not where TensorFlow is built without oneDNN, where the user switches oneDNN
+        off, or on a GPU; and there is no way to it but in a graph."""
+        return (not tf.executing_eagerly() and x.dtype == tf.float32 and len(x.shape) in (2, 3)
+                and len(kernels.get_registered_kernels_for_op(KERNEL).kernel) > 0
+                and os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() not in ("0", "false")
+                and not tf.config.get_visible_devices("GPU"))
+
+    def _gradient(upstream, x, gamma, eps):
+        normal, inverse = _normal(x, eps)
+        down = tuple(range(len(x.shape) - 1))
+        return (_unscaled_gradient(upstream * gamma, normal, inverse), ops.sum(upstream * normal, axis=down),
+                ops.sum(upstream, axis=down))
+
+    @written_out(_gradient, inputs=3)
+    def _layer_norm(x, gamma, beta, eps):
+        inputs = [tf.convert_to_tensor(v) for v in (x, gamma, beta)]
+        attributes = {"T": tf.compat.v1.AttrValue(type=tf.float32.as_datatype_enum),
+                      "epsilon": tf.compat.v1.AttrValue(f=eps)}
+        graph = tf.compat.v1.get_default_graph()
+        out = graph.create_op(KERNEL, inputs, [tf.float32], name="layer_norm", attrs=attributes).outputs[0]
+        return out, (x, gamma, eps)
+
+else:
+
+    def _in_one(x):
+        return False
