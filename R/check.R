@@ -116,16 +116,26 @@ check_text <- function(x, arg, call = caller_env()) {
     abort("text", "{arg} must be text, not {.obj_type_friendly {x}}.",
       "Convert it with {.fn as.character} if its values are texts.", call = call)
   }
-  # in the C locale R would rewrite unmarked UTF-8 as "<c3><a9>", so say what it is
-  latin1 <- Encoding(x) == "latin1"
-  x[latin1] <- enc2utf8(x[latin1])
-  bad <- which(!is.na(x) & (!validUTF8(x) | Encoding(x) == "bytes"))
+  latin1 <- places(x, function(some) Encoding(some) == "latin1")
+  if (length(latin1) > 0) {
+    x[latin1] <- enc2utf8(x[latin1])
+  }
+  bad <- places(x, function(some) !is.na(some) & (!validUTF8(some) | Encoding(some) == "bytes"))
   if (length(bad) > 0) {
     abort("encoding", "{arg} is not valid UTF-8 in {cli::qty(length(bad))}row{?s} {some(bad)}.",
       "If the text is Latin-1, convert it with {.code iconv(x, \"latin1\", \"UTF-8\")}.", call = call)
   }
-  Encoding(x) <- "UTF-8"
-  as.vector(x)
+  # in the C locale R would rewrite unmarked UTF-8 as "<c3><a9>", so say what it is
+  unmarked <- places(x, function(some) Encoding(some) != Encoding(`Encoding<-`(some, "UTF-8")))
+  if (length(unmarked) > 0) {
+    Encoding(x) <- "UTF-8"
+  }
+  as.vector(x) # the very same where nothing had to be changed: a million texts are not there twice
+}
+
+# Where `test` is TRUE; in pieces, as what it makes of many texts at once would be as large as they are
+places <- function(x, test) {
+  unlist(lapply(chunks_of(length(x)), function(chunk) chunk[test(x[chunk])]))
 }
 
 # "3, 7, 9 and 12 more", for row numbers in messages

@@ -46,3 +46,10 @@ test_that("settings are checked where they are made", {
   expect_error(bert_head(pool = "sum"), "\"cls\"")
   expect_output(print(bert_head(c(8, 4), 0.5)), "units +8, 4")
 })
+
+test_that("check_text() makes no copy of what needs no change", {
+  x <- rep_len(c("plain", "caf\u00e9", NA), 50000)
+  expect_identical(rlang::obj_address(check_text(x, "x")), rlang::obj_address(x))
+  x[[50000]] <- "\xff"
+  expect_error(check_text(x, "`x`"), "row 50000", class = "bertr_error_encoding")
+})
