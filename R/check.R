@@ -116,17 +116,17 @@ check_text <- function(x, arg, call = caller_env()) {
     abort("text", "{arg} must be text, not {.obj_type_friendly {x}}.",
       "Convert it with {.fn as.character} if its values are texts.", call = call)
   }
-  latin1 <- places(x, function(some) Encoding(some) == "latin1")
+  latin1 <- places(x, function(part) Encoding(part) == "latin1")
   if (length(latin1) > 0) {
     x[latin1] <- enc2utf8(x[latin1])
   }
-  bad <- places(x, function(some) !is.na(some) & (!validUTF8(some) | Encoding(some) == "bytes"))
+  bad <- places(x, function(part) !is.na(part) & (!validUTF8(part) | Encoding(part) == "bytes"))
   if (length(bad) > 0) {
     abort("encoding", "{arg} is not valid UTF-8 in {cli::qty(length(bad))}row{?s} {some(bad)}.",
       "If the text is Latin-1, convert it with {.code iconv(x, \"latin1\", \"UTF-8\")}.", call = call)
   }
   # in the C locale R would rewrite unmarked UTF-8 as "<c3><a9>", so say what it is
-  unmarked <- places(x, function(some) Encoding(some) != Encoding(`Encoding<-`(some, "UTF-8")))
+  unmarked <- places(x, function(part) Encoding(part) != Encoding(`Encoding<-`(part, "UTF-8")))
   if (length(unmarked) > 0) {
     Encoding(x) <- "UTF-8"
   }

@@ -42,7 +42,8 @@ if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
     from tensorflow.python.framework import kernels
 
-    KERNEL = "_MklLayerNorm"  # TensorFlow itself puts it in the place of operations written as it expects
+    # TensorFlow's own optimiser puts it in the place of LayerNorms in forms that it knows, of which ours is none
+    KERNEL = "_MklLayerNorm"
 
     def _in_one(x):
         """Whether the kernel can be used: not where TensorFlow is built without oneDNN, where the user switches oneDNN
