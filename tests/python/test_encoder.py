@@ -10,8 +10,8 @@ import torch
 import transformers
 from one_step import assert_same_step
 
+from bertr import activations
 from bertr import backbone as backbone_module
-from bertr import layers
 from bertr.backbone import build_backbone
 from bertr.batches import scoring_batches
 from bertr.config import BertConfig
@@ -185,7 +185,7 @@ def test_gelus_written_out_gradient_is_the_chain_rules():
     x, weights = (tf.constant(np.random.default_rng(i).normal(size=(6, 8)).astype(np.float32)) for i in (2, 3))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        value = tf.reduce_sum(layers.gelu(x) * weights)
-    graph = tf.function(lambda: tf.gradients(tf.reduce_sum(layers.gelu(x) * weights), x)[0], autograph=False)
+        value = tf.reduce_sum(activations.gelu(x) * weights)
+    graph = tf.function(lambda: tf.gradients(tf.reduce_sum(activations.gelu(x) * weights), x)[0], autograph=False)
     assert "IdentityN" in [op.type for op in graph.get_concrete_function().graph.get_operations()]
     np.testing.assert_allclose(graph(), tape.gradient(value, x), atol=1e-5)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import torch
 
-from bertr import normalising
+from bertr import normalising, onednn
 
 EPS = 1e-12
 WAYS = pytest.mark.parametrize("training", [True, False])
@@ -64,12 +64,11 @@ def _operations(training):
 
 
 def test_scoring_has_one_operation_where_tensorflow_has_it(monkeypatch):
-    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    there = len(normalising.kernels.get_registered_kernels_for_op(normalising.KERNEL).kernel) > 0
-    assert (normalising.KERNEL in _operations(False)) == there
+    there = len(onednn.kernels.get_registered_kernels_for_op(normalising.KERNEL).kernel) > 0
+    assert (normalising.KERNEL in _operations(False)) == (there and onednn.port.IsMklEnabled())
     assert normalising.KERNEL not in _operations(True) and "IdentityN" in _operations(True)  # the gradient written out
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert normalising.KERNEL not in _operations(False)
-    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    with monkeypatch.context() as m:
+        m.setattr(onednn.port, "IsMklEnabled", lambda: False)
+        assert normalising.KERNEL not in _operations(False)
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
     assert normalising.KERNEL not in _operations(False)

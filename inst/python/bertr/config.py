@@ -53,6 +53,10 @@ class BertConfig:
         """How many blocks have weights of their own."""
         return self.num_layers
 
+    @property
+    def shares_blocks(self):
+        return self.num_blocks < self.num_layers
+
     def block_of(self, layer):
         """The block whose weights a layer (from 0) has."""
         return layer

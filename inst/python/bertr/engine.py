@@ -7,6 +7,7 @@ come in few sizes (`static_shapes`).
 import keras
 import numpy as np
 
+from .dense import final_weights
 from .errors import BertrError
 
 BACKEND = keras.backend.backend()
@@ -52,11 +53,15 @@ if BACKEND == "tensorflow":
         return tf.TensorSpec([None] * array.ndim, tf.as_dtype(array.dtype))
 
     class Forward:
-        """`call(ids, segments, mask)` as a graph."""
+        """`call(ids, segments, mask)` as a graph; `final` if none of the variables will be changed any more."""
 
-        def __init__(self, call, variables):
+        def __init__(self, call, variables, final=False):
+            def run(ids, segments, mask):
+                with final_weights(final):
+                    return call(ids, segments, mask)
+
             # no autograph: no branch or loop hangs on a tensor, and rewriting the Python takes time
-            self.function = tf.function(call, input_signature=[IDS, IDS, IDS], autograph=False)
+            self.function = tf.function(run, input_signature=[IDS, IDS, IDS], autograph=False)
 
         def __call__(self, ids, segments, mask):
             out = self.function(ids, segments, mask)
@@ -149,7 +154,7 @@ else:
     class Forward:
         """`call(ids, segments, mask)`, compiled."""
 
-        def __init__(self, call, variables):
+        def __init__(self, call, variables, final=False):
             self.variables = variables
             self.function = jax.jit(lambda values, *x: _with_values(lambda: call(*x), variables, values)[0])
 

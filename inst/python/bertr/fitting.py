@@ -11,7 +11,7 @@ from .head_steps import head_steps
 from .infer import Scorer
 from .inputs import encode
 from .memory import tidy
-from .model import Fit
+from .model import Fit, network_scorer
 from .network import Network
 from .plan import make_plan
 from .resume import RunFolder, digest
@@ -53,8 +53,9 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
                     "model": model.fingerprint, "task": [task.name, task.spec], "head": head_options, "seed": seed,
                     "max_len": max_len, "dropout": dropout, **dataclasses.asdict(plan)}
         folder = RunFolder(options["checkpoint"], identity)
-    training = Training(network, plan, samples, seen, seed, on_event, feature_scorer(model, network, plan.train), steps,
-                        folder)
+    scorer = network_scorer(model, network, plan.train)
+    training = Training(network, plan, samples, seen, seed, on_event, scorer,
+                        feature_scorer(model, network, plan.train), steps, folder)
     interrupted = training.run()
     settle(task, training, samples, seen, seed)
     facts = {
@@ -63,7 +64,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
         **what_was_done(training, interrupted), "seconds": time.perf_counter() - began, "remarks": remarks,
     }
-    fitted = Fit(model, network, head_options, facts, training.history.columns, training.scorer)
+    fitted = Fit(model, network, head_options, facts, training.history.columns, scorer)
     del training
     tidy()  # graph and optimiser hold each other
     return fitted

@@ -4,25 +4,42 @@ import numpy as np
 from keras import ops
 
 from .batches import scoring_batches
+from .dense import can_keep_weights
 from .engine import Forward, bucketed, static_shapes
 
 TOKEN_BUDGET = 2048  # padded tokens a batch; 1-2k measured fastest on CPUs
+LARGE_CALL = 2 * TOKEN_BUDGET
+MANY = 200_000  # tokens after which a second graph has made up for the time that it takes to make
 
 
 class Scorer:
-    """Runs `call(ids, segments, mask)` over any number of texts. The graph is kept: later calls trace nothing."""
+    """Runs `call(ids, segments, mask)` over any number of texts. The graph is kept: later calls trace nothing.
+
+    Once the weights of `layer` are final, many tokens get a second graph, which is faster and holds the weights of
+    dense layers once more (see dense.py). Few rows stay with the first one: it would be slower with them."""
 
     def __init__(self, call, layer, per_token=False):
-        self.forward = Forward(call, layer.variables)
-        self.per_token = per_token
+        self.call, self.layer, self.per_token = call, layer, per_token
+        self.forward, self.of_many = Forward(call, layer.variables), None
+        self.seen = 0  # tokens so far
+
+    def weights_are_final(self):
+        """Nothing changes the weights from now on."""
+        if can_keep_weights():
+            self.of_many = Forward(self.call, self.layer.variables, final=True)
+
+    def _graph(self, tokens):
+        self.seen += tokens
+        return self.of_many if self.of_many and tokens >= LARGE_CALL and self.seen >= MANY else self.forward
 
     def encodings(self, encodings, progress=None):
         """The outputs of encoded rows, [rows, ...], or [tokens, ...] aligned with `encodings.ids` if per token."""
+        forward = self._graph(int(encodings.row_splits[-1]))
         out, done, lengths = None, 0, encodings.lengths
         for rows in scoring_batches(bucketed(lengths), TOKEN_BUDGET):
             ids, segments, mask = encodings.pad(rows)
             fixed = max(1, TOKEN_BUDGET // bucketed(ids.shape[1]))
-            values = self.forward(*static_shapes((ids, segments, mask), fixed))[:len(rows)]
+            values = forward(*static_shapes((ids, segments, mask), fixed))[:len(rows)]
             if self.per_token:
                 values = values[:, :ids.shape[1]][mask.astype(bool)]  # [tokens of these rows, ...]
             if out is None:
@@ -36,17 +53,20 @@ class Scorer:
 
 
 class NetworkScorer:
-    """The head's outputs for encoded texts: [texts, ...], or [tokens, ...] for tasks that look at tokens."""
+    """The head's outputs for encoded texts: [texts, ...], or [tokens, ...] for tasks that look at tokens.
 
-    def __init__(self, network):
+    The head has its part in the graph, but where several rows are one text, and where there is a scorer of `pooled`
+    rows: then it takes what it reads of all of them."""
+
+    def __init__(self, network, pooled=None):
         self.network = network
-        # where several rows are one text, rows are scored by themselves and joined afterwards
-        call = network.pooled if network.join else network
-        self.rows = Scorer(lambda *x: call(*x), network, network.task.per_token)
+        self.apart = network.join is not None or pooled is not None
+        call = network.pooled if self.apart else network
+        self.rows = pooled or Scorer(lambda *x: call(*x), network, network.task.per_token)
 
     def encodings(self, encodings, progress=None):
         values, network = self.rows.encodings(encodings, progress), self.network
-        return ops.convert_to_numpy(network.head(network.joined(values, encodings.owner))) if network.join else values
+        return ops.convert_to_numpy(network.head(network.joined(values, encodings.owner))) if self.apart else values
 
 
 def token_places(encodings, rows):

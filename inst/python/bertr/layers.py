@@ -10,37 +10,11 @@ import keras
 from keras import ops
 
 from .attention import attend_dropped
+from .dense import dense
 from .dropout import dropout
-from .gradients import written_out
 from .normalising import layer_norm
 
 MASKED = -1e9  # finite, so that a row with no real token stays finite
-
-
-def activation(name):
-    """The activation function of a name in `config.ACTIVATIONS`."""
-    if name == "gelu_erf":
-        return gelu
-    if name == "gelu_tanh":
-        return lambda x: 0.5 * x * (1.0 + ops.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
-    return {"relu": ops.relu, "tanh": ops.tanh, "linear": lambda x: x}[name]
-
-
-def _gelu_gradient(upstream, x, phi):
-    density = ops.exp(-0.5 * ops.square(x)) * (1.0 / math.sqrt(2.0 * math.pi))
-    return upstream * (phi + x * density)
-
-
-@written_out(_gelu_gradient)
-def gelu(x):
-    """x Phi(x)."""
-    phi = 0.5 * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))  # written out: `keras.activations.gelu` has no ONNX export
-    return x * phi, (x, phi)
-
-
-def dense(x, kernel, bias):
-    """`x @ kernel + bias`, x [..., in], kernel [in, out], bias [out]."""
-    return ops.add(ops.matmul(x, kernel), bias)
 
 
 class LayerNorm(keras.layers.Layer):
@@ -105,7 +79,6 @@ class Block(keras.layers.Layer):
     def __init__(self, config, seed, **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        self.activation = activation(config.activation)
         self.attention_norm = LayerNorm(config.layer_norm_eps, name="attention_norm", dtype=self.dtype_policy)
         self.output_norm = LayerNorm(config.layer_norm_eps, name="output_norm", dtype=self.dtype_policy)
         self.generator = keras.random.SeedGenerator(seed)
@@ -131,12 +104,19 @@ class Block(keras.layers.Layer):
         """[tokens, hidden] -> the same, or with `of_first` [batch, hidden]: only the first token of each row, which
         looks at all."""
         c = self.config
-        attended = dense(self._attention(x, packing, training, of_first), self.output_kernel, self.output_bias)
+        attended = self._attention(x, packing, training, of_first)
         x = packing.first(x) if of_first else x
-        x = self.attention_norm(x + dropout(attended, c.hidden_dropout, self.generator, training), training=training)
-        inner = self.activation(dense(x, self.inner_kernel, self.inner_bias))
-        outer = dense(inner, self.outer_kernel, self.outer_bias)
-        return self.output_norm(x + dropout(outer, c.hidden_dropout, self.generator, training), training=training)
+        x = self.attention_norm(self._added(x, attended, self.output_kernel, self.output_bias, training),
+                                training=training)
+        inner = dense(x, self.inner_kernel, self.inner_bias, then=c.activation)
+        return self.output_norm(self._added(x, inner, self.outer_kernel, self.outer_bias, training), training=training)
+
+    def _added(self, x, inner, kernel, bias, training):
+        """`x` and what a dense layer, with dropout, makes of `inner`."""
+        rate = self.config.hidden_dropout
+        if not training or rate == 0:
+            return dense(inner, kernel, bias, plus=x)
+        return x + dropout(dense(inner, kernel, bias), rate, self.generator, training)
 
     def _attention(self, x, packing, training, of_first):  # [tokens, hidden] -> the same, or [batch, hidden]
         scores, value = self._scores(x, packing, of_first)

@@ -102,17 +102,29 @@ class Model:
                 return ops.concatenate(picked, axis=-1)
 
             self.scorers[key] = Scorer(call, bert, per_token=pool == "none")
+            # lower layers may be asked for one after the other: their graphs shall not all hold weights
+            if max(layers) == self.config.num_layers and not self.config.shares_blocks:
+                self.scorers[key].weights_are_final()
         return self.scorers[key]
+
+
+def network_scorer(base, network, train):
+    """Scores texts by a network that is, or was, trained on `base`; many heads of texts on its own encoder share a
+    graph."""
+    shared = train == "head" and not network.task.per_token
+    return NetworkScorer(network, base.scorer(network.pool, (base.config.num_layers,)) if shared else None)
 
 
 class Fit:
     """A trained network with the model it came from. `facts` and `history` are plain data about the training."""
 
-    def __init__(self, base, network, head_options, facts, history, scorer=None):
+    def __init__(self, base, network, head_options, facts, history, scorer):
         self.base, self.network = base, network
         self.head_options, self.facts, self.history = head_options, facts, history
         self.spec = ""  # R's own part, as JSON text
-        self.scorer = scorer or NetworkScorer(network)
+        self.scorer = scorer
+        if facts["train"] != "head" and not base.config.shares_blocks:
+            self.scorer.rows.weights_are_final()
 
     @property
     def task(self):

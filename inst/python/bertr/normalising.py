@@ -4,11 +4,10 @@ oneDNN has in one kernel what takes TensorFlow seven operations, each a pass ove
 gradient needs, so it is for scoring: in training, working that out once more takes all that the kernel saves.
 """
 
-import os
-
 import keras
 from keras import ops
 
+from . import onednn
 from .gradients import written_out
 
 
@@ -40,18 +39,12 @@ def layer_norm(x, gamma, beta, eps, training):
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
-    from tensorflow.python.framework import kernels
 
     # TensorFlow's own optimiser puts it in the place of LayerNorms in forms that it knows, of which ours is none
     KERNEL = "_MklLayerNorm"
 
     def _in_one(x):
-        """Whether the kernel can be used: not where TensorFlow is built without oneDNN, where the user switches oneDNN
-        off, or on a GPU; and there is no way to it but in a graph."""
-        return (not tf.executing_eagerly() and x.dtype == tf.float32 and len(x.shape) in (2, 3)
-                and len(kernels.get_registered_kernels_for_op(KERNEL).kernel) > 0
-                and os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() not in ("0", "false")
-                and not tf.config.get_visible_devices("GPU"))
+        return len(x.shape) in (2, 3) and onednn.takes(x) and onednn.has(KERNEL)
 
     def _gradient(upstream, x, gamma, eps):
         normal, inverse = _normal(x, eps)
@@ -61,11 +54,8 @@ if keras.backend.backend() == "tensorflow":
 
     @written_out(_gradient, inputs=3)
     def _layer_norm(x, gamma, beta, eps):
-        inputs = [tf.convert_to_tensor(v) for v in (x, gamma, beta)]
-        attributes = {"T": tf.compat.v1.AttrValue(type=tf.float32.as_datatype_enum),
-                      "epsilon": tf.compat.v1.AttrValue(f=eps)}
-        graph = tf.compat.v1.get_default_graph()
-        out = graph.create_op(KERNEL, inputs, [tf.float32], name="layer_norm", attrs=attributes).outputs[0]
+        attributes = {"epsilon": tf.compat.v1.AttrValue(f=eps)}
+        out = onednn.operation(KERNEL, [x, gamma, beta], attributes, "layer_norm")
         return out, (x, gamma, eps)
 
 else:

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from .dense import dense
 from .errors import BertrError
-from .layers import LayerNorm, activation, dense
+from .layers import LayerNorm
 
 WORDS_AT_ONCE = 256  # places whose probabilities over the whole vocabulary are in memory
 
@@ -21,7 +22,6 @@ class PretrainingHead(keras.layers.Layer):
     def __init__(self, config, pairs, seed=0, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.config, self.pairs = config, pairs
-        self.activation = activation(config.activation)
         self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
         self.initializers = [keras.initializers.TruncatedNormal(stddev=config.initializer_range, seed=seed + i)
                              for i in range(3)]
@@ -65,7 +65,7 @@ class PretrainingHead(keras.layers.Layer):
         return states
 
     def words(self, states):  # [n, hidden] -> logits [n, vocabulary]
-        x = self.norm(self.activation(dense(states, self.transform_kernel, self.transform_bias)))
+        x = self.norm(dense(states, self.transform_kernel, self.transform_bias, then=self.config.activation))
         # transposed before and after: the table is far larger than what goes in and comes out
         return ops.transpose(ops.matmul(self.table(), ops.transpose(x))) + self.output_bias
 

@@ -20,7 +20,7 @@ from .config import config_of, read_json
 from .errors import BertrError
 from .fitting import build_network, read_head_options
 from .hub import DEFAULT, resolve
-from .model import Fit, Model
+from .model import Fit, Model, network_scorer
 from .stored import take_back
 from .tasks import find_task
 from .weights import Checkpoint, read_checkpoint, write_huggingface
@@ -255,6 +255,7 @@ def _make_fit(model, meta, head, spec):
     network = build_network(model, task, head_options, "head")
     for i, v in enumerate(network.upper_weights):
         v.assign(head[f"{i}/{v.name}"])
-    fit = Fit(model, network, head_options, meta["facts"], meta["history"])
+    facts = meta["facts"]
+    fit = Fit(model, network, head_options, facts, meta["history"], network_scorer(model, network, facts["train"]))
     fit.spec = spec
     return fit

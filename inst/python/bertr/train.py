@@ -9,7 +9,6 @@ from .adversary import Adversary
 from .batches import training_batches
 from .engine import TrainStep, static_shapes
 from .errors import BertrError
-from .infer import NetworkScorer
 from .layer_rates import rate_scales
 from .optim import BertAdamW
 from .run_state import run_state, take_up
@@ -35,17 +34,18 @@ class History:
 class Training:
     """One run: network, samples and plan. After `run()` the network is trained and `history` filled."""
 
-    def __init__(self, network, plan, samples, validation, seed, on_event, features_scorer, head_steps, folder=None):
-        """`features_scorer` gives pooled vectors (states) of encoded rows, the encoder being as before training;
-        `head_steps` trains a head alone; `folder` is the RunFolder to keep the run in."""
+    def __init__(self, network, plan, samples, validation, seed, on_event, scorer, features_scorer, head_steps,
+                 folder=None):
+        """`scorer` gives the network's outputs of encoded rows, as it is then; `features_scorer` pooled vectors
+        (states), the encoder being as before training; `head_steps` trains a head alone; `folder` is the RunFolder to
+        keep the run in."""
         self.network, self.plan, self.task = network, plan, network.task
         self.samples = samples
         self.validation = validation  # Samples or None
         self.emit = on_event
-        self.features_scorer, self.head_steps = features_scorer, head_steps
+        self.scorer, self.features_scorer, self.head_steps = scorer, features_scorer, head_steps
         self.folder = folder
         self.best = Best(plan.early_stopping) if plan.early_stopping else None
-        self.scorer = NetworkScorer(network)
         self.history = History()
         self.steps_done = 0
         self.parameters = 0  # how many numbers were trained

@@ -1,0 +1,158 @@
+"""Dense layers in both their ways, against torch's."""
+
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from conftest import target
+
+from bertr import bridge, dense, infer, onednn
+
+ROWS = (1, 16, 17, 300, 2000)  # of which oneDNN wants its weights in several orders
+AFTER = {
+    "linear": lambda x: x, "gelu_erf": torch.nn.functional.gelu, "relu": torch.relu, "tanh": torch.tanh,
+    "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
+}
+WAYS = pytest.mark.parametrize("final", [True, False])
+
+
+def _drawn(*shape, seed):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def _layer(final, then="linear", plus=False, n_in=24, n_out=40):
+    """A dense layer as a graph of `x` and what is added, and its variables."""
+    kernel, bias = (keras.Variable(_drawn(*shape, seed=i)) for i, shape in enumerate([(n_in, n_out), (n_out,)]))
+
+    def call(x, added):
+        with dense.final_weights(final):
+            return dense.dense(x, kernel, bias, then, added if plus else None)
+
+    signature = [tf.TensorSpec([None, width], tf.float32) for width in (n_in, n_out)]
+    return tf.function(call, autograph=False, input_signature=signature), kernel, bias
+
+
+def _torch(x, kernel, bias):
+    return torch.nn.functional.linear(torch.tensor(x), torch.tensor(np.array(kernel)).T, torch.tensor(np.array(bias)))
+
+
+@WAYS
+@pytest.mark.parametrize("then", AFTER)
+def test_values_are_torchs_for_any_number_of_rows(final, then):
+    layer, kernel, bias = _layer(final, then)
+    for rows in (*ROWS, 1):
+        x = _drawn(rows, 24, seed=rows)
+        np.testing.assert_allclose(layer(x, _drawn(rows, 40, seed=3)), AFTER[then](_torch(x, kernel, bias)),
+                                   atol=2e-5, rtol=1e-5)
+
+
+@WAYS
+def test_a_sum_is_torchs_and_leaves_what_was_added(final):
+    layer, kernel, bias = _layer(final, plus=True)
+    for rows in ROWS:
+        x, added = _drawn(rows, 24, seed=rows), tf.constant(_drawn(rows, 40, seed=3))
+        expected = _torch(x, kernel, bias) + torch.tensor(added.numpy())
+        np.testing.assert_allclose(layer(x, added), expected, atol=2e-5, rtol=1e-5)
+        np.testing.assert_array_equal(added, _drawn(rows, 40, seed=3))
+
+
+@WAYS
+def test_eagerly_and_with_more_axes_it_is_the_same(final):
+    _, kernel, bias = _layer(final)
+    x = _drawn(3, 5, 24, seed=1)
+    with dense.final_weights(final):
+        np.testing.assert_allclose(dense.dense(x, kernel, bias), _torch(x, kernel, bias).numpy(), atol=2e-5)
+
+
+def _operations(function):
+    return [op.type for op in function.get_concrete_function().graph.get_operations()]
+
+
+def _there():
+    return onednn.port.IsMklEnabled() and len(onednn.kernels.get_registered_kernels_for_op(dense.KERNEL).kernel) > 0
+
+
+def test_final_weights_take_one_operation_where_tensorflow_has_it(monkeypatch):
+    for then in dense.ACTIVATIONS:
+        assert (dense.KERNEL in _operations(_layer(True, then)[0])) == _there()
+        assert dense.KERNEL not in _operations(_layer(False, then)[0])
+    older = types.SimpleNamespace(get=lambda name: types.SimpleNamespace(attr=[]))  # a TensorFlow without the attribute
+    for module, name, other in ((onednn.port, "IsMklEnabled", lambda: False), (onednn, "op_def_registry", older),
+                                (tf.config, "get_visible_devices", lambda kind: [kind])):
+        with monkeypatch.context() as m:
+            m.setattr(module, name, other)
+            assert dense.KERNEL not in _operations(_layer(True)[0])
+
+
+# ---------------------------------------------------------------- graphs of final weights
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Every call takes the graph of many tokens, where there is one."""
+    monkeypatch.setattr(infer, "LARGE_CALL", 0)
+    monkeypatch.setattr(infer, "MANY", 0)
+
+
+def _keep(forward):
+    """How many products of a graph may keep their weights."""
+    return _operations(forward.function).count(dense.KERNEL)
+
+
+def _fit(model, sentences, **options):
+    texts, codes = sentences
+    return bridge.fit(model, "classification", texts, None, target(codes),
+                      {"a": texts, "b": None, "target": target(codes)},
+                      {"head": {}, "seed": 1, "epochs": 2, "learning_rate": 1e-3, **options}, None)
+
+
+def test_many_tokens_in_large_calls_take_the_second_graph(tiny, monkeypatch):
+    scorer = bridge.load(tiny, {}).scorer("mean", (3,))
+    scorer.of_many = object()
+    monkeypatch.setattr(infer, "LARGE_CALL", 10)
+    monkeypatch.setattr(infer, "MANY", 25)
+    assert [scorer._graph(n) is scorer.of_many for n in (9, 15, 9, 10, 3)] == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("pool", ["mean", "cls", "none"])
+def test_both_graphs_give_the_same(minilm, sentences, pool, at_once, monkeypatch):
+    model = bridge.load(minilm, {})
+    kept = bridge.embed(model, sentences[0], None, {"pool": pool}, None)["values"]
+    (scorer,) = model.scorers.values()
+    assert _there() == bool(scorer.of_many) and (not _there() or _keep(scorer.of_many) == 24)  # 6 blocks of 4
+    monkeypatch.setattr(scorer, "of_many", None)
+    np.testing.assert_allclose(kept, bridge.embed(model, sentences[0], None, {"pool": pool}, None)["values"], atol=5e-6)
+    assert _keep(scorer.forward) == 0
+
+
+def test_lower_layers_and_those_that_share_weights_have_one_graph(tiny, albert):
+    model = bridge.load(tiny, {})
+    two = [bool(model.scorer("mean", layers).of_many) for layers in ((3,), (2, 3), (2,))]
+    assert two == [_there(), _there(), False]
+    assert bridge.load(albert, {}).scorer("mean", (4,)).of_many is None
+
+
+def test_weights_are_kept_only_once_they_are_trained(model, sentences, at_once):
+    """Or an epoch would be judged by the weights of the first one."""
+    fitted = _fit(model, sentences)
+    assert _there() == bool(fitted.scorer.rows.of_many)
+    prob = bridge.predict(fitted, sentences[0], None, {}, None)["prob"]
+    loss = -np.log(prob[np.arange(len(prob)), sentences[1]]).mean()
+    assert fitted.history["val_loss"][-1] == pytest.approx(loss, abs=1e-5)
+    assert fitted.history["val_loss"][0] != pytest.approx(loss, abs=1e-3)
+
+
+def test_heads_on_one_encoder_share_its_graph(model, sentences):
+    one, other = (_fit(model, sentences, train="head", epochs=n) for n in (1, 3))
+    assert one.scorer.rows is other.scorer.rows is model.scorer(model.pool(None), (3,))
+
+
+def test_a_fit_is_read_with_the_graphs_it_had(model, sentences, at_once):
+    for train in ("all", "head"):
+        fitted = _fit(model, sentences, train=train)
+        back = bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None)
+        assert bool(back.scorer.rows.of_many) == bool(fitted.scorer.rows.of_many)
+        one, other = (bridge.predict(f, sentences[0], None, {}, None)["prob"] for f in (fitted, back))
+        np.testing.assert_array_equal(one, other)
