@@ -22,7 +22,7 @@ ENGINES = """## The engines
 | bertr_python | bertr's Python engine without R, for what R has no function for |
 | hf_tutorial | transformers on torch as its tutorials do: batches of 32 in the order given |
 | hf_sorted | the same with texts of like length together, AdamW with `foreach` |
-| hf_budget | the same with bertr's batches of 2,048 tokens, fused AdamW |
+| hf_budget | the same with batches of 1,024 tokens, fused AdamW |
 | hf_onednn | hf_budget with its dense layers done by oneDNN, as they are in TensorFlow; no training |
 | sentence_transformers | `SentenceTransformer.encode()`, its own sorting, batches of 32 |
 | onnxruntime, openvino | exported from torch, float32, bertr's batches, the fastest of several exports or settings |

@@ -1,4 +1,4 @@
-"""transformers' TFBertModel in one graph of open shapes, 32 texts of like length a batch."""
+"""transformers' TFBertModel in one graph of open shapes, texts of like length in batches of so many tokens."""
 
 import os
 
@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, TFBertModel  # noqa: E402
 
 from engines.files import pad  # noqa: E402
 from engines.keras_training import mean_pool  # noqa: E402
-from engines.order import in_rows  # noqa: E402
+from engines.order import in_tokens  # noqa: E402
 
 IDS = tf.TensorSpec([None, None], tf.int64)
 
@@ -26,7 +26,7 @@ class Engine:
     def embed(self, texts, max_len):
         rows = self.tokenizer(texts, truncation=True, max_length=max_len, return_attention_mask=False,
                               return_token_type_ids=False)["input_ids"]
-        parts, batches = [], in_rows(np.array([len(r) for r in rows]), 32)
+        parts, batches = [], in_tokens(np.array([len(r) for r in rows]))
         for some in batches:
             parts.append(self.call(*pad([rows[i] for i in some])).numpy())
         out = np.empty((len(texts), parts[0].shape[1]), np.float32)

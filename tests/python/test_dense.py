@@ -92,7 +92,7 @@ def test_final_weights_take_one_operation_where_tensorflow_has_it(monkeypatch):
 @pytest.fixture
 def at_once(monkeypatch):
     """Every call takes the graph of many tokens, where there is one."""
-    monkeypatch.setattr(infer, "LARGE_CALL", 0)
+    monkeypatch.setattr(infer, "token_budget", lambda config: 100)
     monkeypatch.setattr(infer, "MANY", 0)
 
 
@@ -110,8 +110,7 @@ def _fit(model, sentences, **options):
 
 def test_many_tokens_in_large_calls_take_the_second_graph(tiny, monkeypatch):
     scorer = bridge.load(tiny, {}).scorer("mean", (3,))
-    scorer.of_many = object()
-    monkeypatch.setattr(infer, "LARGE_CALL", 10)
+    scorer.of_many, scorer.budget = object(), 10
     monkeypatch.setattr(infer, "MANY", 25)
     assert [scorer._graph(n) is scorer.of_many for n in (9, 15, 9, 10, 3)] == [False, False, False, True, False]
 

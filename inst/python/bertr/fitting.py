@@ -114,7 +114,7 @@ def feature_scorer(model, network, train):
     if train == "head":
         pool = "none" if network.task.per_token else network.pool
         return model.scorer(pool, (model.config.num_layers,))
-    return Scorer(lambda *x: network.pooled(*x), network.backbone, network.task.per_token)
+    return Scorer(lambda *x: network.pooled(*x), network.backbone, model.config, network.task.per_token)
 
 
 def build_network(model, task, head_options, train, seed=0, dropout=None):

@@ -101,7 +101,7 @@ class Model:
                     picked = [bert.pool(s, mask, pool) for s in picked]
                 return ops.concatenate(picked, axis=-1)
 
-            self.scorers[key] = Scorer(call, bert, per_token=pool == "none")
+            self.scorers[key] = Scorer(call, bert, self.config, per_token=pool == "none")
             # lower layers may be asked for one after the other: their graphs shall not all hold weights
             if max(layers) == self.config.num_layers and not self.config.shares_blocks:
                 self.scorers[key].weights_are_final()
