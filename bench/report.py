@@ -25,11 +25,11 @@ ENGINES = """## The engines
 | hf_budget | the same with batches of 1,024 tokens, fused AdamW |
 | hf_onednn | hf_budget with its dense layers done by oneDNN, as they are in TensorFlow; no training |
 | sentence_transformers | `SentenceTransformer.encode()`, its own sorting, batches of 32 |
-| onnxruntime, openvino | exported from torch, float32, bertr's batches, the fastest of several exports or settings |
+| onnxruntime, openvino | exported from torch, float32, batches of 1,024 tokens, the fastest of several exports or settings |
 | tokenizers_fast | the Rust tokenizers alone, on all cores |
 | keras_hub | `BertBackbone` with its preprocessing to one length, `predict()`, `fit()` |
 | keras_bert | its tokenizer and generators of batches of 32, its AdamWarmup |
-| tf_bert | transformers' `TFBertModel` in one graph, texts of like length together, batches of 32 |
+| tf_bert | transformers' `TFBertModel` in one graph, texts of like length together, batches of 1,024 tokens |
 """
 
 

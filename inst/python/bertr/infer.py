@@ -5,7 +5,7 @@ from keras import ops
 
 from .batches import scoring_batches
 from .dense import can_keep_weights
-from .engine import Forward, bucketed, static_shapes
+from .engine import BACKEND, Forward, bucketed, static_shapes
 
 MANY = 200_000  # tokens after which a second graph has made up for the time that it takes to make
 
@@ -13,6 +13,8 @@ MANY = 200_000  # tokens after which a second graph has made up for the time tha
 def token_budget(config):
     """Padded tokens a batch, measured: 8,192 with 384 columns and 2,048 with 768, where more gains nothing. So batches
     take about as long, and what it costs to start an operation is little beside it."""
+    if BACKEND != "tensorflow":
+        return 2048  # every batch is filled up to it there, a single text's too
     return min(8192, max(2048, 2048 * 768**2 // config.hidden_size**2))
 
 
