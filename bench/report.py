@@ -25,7 +25,7 @@ ENGINES = """## The engines
 | hf_budget | the same with batches of 1,024 tokens, fused AdamW |
 | hf_onednn | hf_budget with its dense layers done by oneDNN, as they are in TensorFlow; no training |
 | sentence_transformers | `SentenceTransformer.encode()`, its own sorting, batches of 32 |
-| onnxruntime, openvino | exported from torch, float32, batches of 1,024 tokens, the fastest of several exports or settings |
+| onnxruntime, openvino | exported from torch, float32, batches of 1,024 tokens, the fastest of several ways |
 | tokenizers_fast | the Rust tokenizers alone, on all cores |
 | keras_hub | `BertBackbone` with its preprocessing to one length, `predict()`, `fit()` |
 | keras_bert | its tokenizer and generators of batches of 32, its AdamWarmup |
