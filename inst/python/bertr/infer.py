@@ -25,14 +25,14 @@ class Scorer:
     dense layers once more (see dense.py). Few rows stay with the first one: it would be slower with them."""
 
     def __init__(self, call, layer, config, per_token=False):
-        self.call, self.layer, self.per_token = call, layer, per_token
+        self.call, self.layer, self.config, self.per_token = call, layer, config, per_token
         self.budget = token_budget(config)
         self.forward, self.of_many = Forward(call, layer.variables), None
         self.seen = 0  # tokens so far
 
     def weights_are_final(self):
-        """Nothing changes the weights from now on."""
-        if can_keep_weights():
+        """Nothing changes the weights from now on. Layers that share them would hold them once each."""
+        if can_keep_weights() and not self.config.shares_blocks:
             self.of_many = Forward(self.call, self.layer.variables, final=True)
 
     def _graph(self, tokens):

@@ -103,7 +103,7 @@ class Model:
 
             self.scorers[key] = Scorer(call, bert, self.config, per_token=pool == "none")
             # lower layers may be asked for one after the other: their graphs shall not all hold weights
-            if max(layers) == self.config.num_layers and not self.config.shares_blocks:
+            if max(layers) == self.config.num_layers:
                 self.scorers[key].weights_are_final()
         return self.scorers[key]
 
@@ -123,7 +123,7 @@ class Fit:
         self.head_options, self.facts, self.history = head_options, facts, history
         self.spec = ""  # R's own part, as JSON text
         self.scorer = scorer
-        if facts["train"] != "head" and not base.config.shares_blocks:
+        if facts["train"] != "head":
             self.scorer.rows.weights_are_final()
 
     @property
