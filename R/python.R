@@ -30,6 +30,7 @@ py_value <- function(name, ..., on_event = NULL, call = caller_env()) {
 # no condition leaves this function, and interrupts are suspended while Python runs: it looks for them itself
 # and returns TRUE for Ctrl-C or Esc, upon which Python stops at the next batch.
 watcher <- function(on_event) {
+  force(on_event) # a promise would hold the caller's frame, and with it the result, for good: a ring through Python
   function(kind, values) {
     try(on_event(kind, values), silent = TRUE)
     # Sys.sleep() also runs what waits in R's event loop (of the package later, say), which may fail

@@ -34,6 +34,18 @@ test_that("what goes wrong in a reporter does not reach Python", {
   expect_false(watcher(function(kind, values) stop("no"))("step", list(loss = 1)))
 })
 
+test_that("a reporter that is never called holds nothing of the call that it was made for", {
+  reporter <- function(kind, values) NULL
+  freed <- FALSE
+  kept <- local({
+    reg.finalizer(environment(), function(e) freed <<- TRUE)
+    watcher(reporter)
+  })
+  gc()
+  expect_true(freed)
+  expect_false(kept("step", list(loss = 1)))
+})
+
 fit_in <- function(verbose) {
   data <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))[1:40, ]
   data$label <- data$label > "e"
