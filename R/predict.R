@@ -35,16 +35,21 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
   texts <- new_texts(object$spec, new_data, call)
   n <- length(texts$complete)
   columns <- NULL
+  kinds <- NULL
   score(object, texts, verbose, call, function(result, rows, chunk) {
     part <- task$predict(object$spec, result, rows, length(chunk), type)
     if (is.null(columns)) {
       unknown <- rep(NA_integer_, n)
-      columns <<- lapply(part, function(x) x[unknown])
+      columns <<- lapply(part, function(x) unclass(x)[unknown])
+      kinds <<- lapply(part, attributes)
     }
-    for (k in seq_along(part)) { # in place: never is the result there twice
-      columns[[k]][chunk] <<- part[[k]]
+    for (k in seq_along(part)) { # in place: never is the result there twice, as every `[<-` of a factor would make it
+      columns[[k]][chunk] <<- unclass(part[[k]])
     }
   })
+  for (k in which(lengths(kinds) > 0)) {
+    attributes(columns[[k]]) <- kinds[[k]]
+  }
   tibble::new_tibble(columns, nrow = n)
 }
 

@@ -45,3 +45,25 @@ test_that("nothing of a chunk is left when the next one begins", {
   })
   expect_identical(seen, c(0, 1, 2))
 })
+
+test_that("predictions are filled in where they are, and classes are a factor in the end", {
+  addresses <- NULL
+  levels <- c("b", "a")
+  local_binding("task_of", function(spec) {
+    list(types = "all", predict = function(spec, result, rows, n, type) {
+      list(class = factor(rep(c("a", NA), length.out = n), levels), p = rep(n * 1, n), tags = rep(list(n), n))
+    })
+  }, environment())
+  local_binding("score", function(object, texts, verbose, call, use) {
+    for (chunk in list(1:3, 4:6, 7:8)) {
+      use(NULL, NULL, chunk)
+      addresses <<- rbind(addresses, vapply(environment(use)$columns, rlang::obj_address, ""))
+    }
+  }, environment())
+  out <- bert_predict(structure(list(spec = list(text = "text")), class = "bert_fit"), letters[1:8])
+  expect_identical(out, tibble::tibble(
+    class = factor(c("a", NA, "a", "a", NA, "a", "a", NA), levels),
+    p = c(3, 3, 3, 3, 3, 3, 2, 2), tags = as.list(c(3L, 3L, 3L, 3L, 3L, 3L, 2L, 2L))
+  ))
+  expect_identical(unique(addresses), addresses[1, , drop = FALSE])
+})
