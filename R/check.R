@@ -133,9 +133,13 @@ check_text <- function(x, arg, call = caller_env()) {
   as.vector(x) # the very same where nothing had to be changed: a million texts are not there twice
 }
 
-# Where `test` is TRUE; in pieces, as what it makes of many texts at once would be as large as they are
+# Where `test` is TRUE; in pieces, as what it makes of many texts at once would be as large as they are, and so would
+# be what R lets pile up of all pieces
 places <- function(x, test) {
-  unlist(lapply(chunks_of(length(x)), function(chunk) chunk[test(x[chunk])]))
+  unlist(lapply(chunks_of(length(x), 5 * chunk_size), function(chunk) {
+    if (length(chunk) > 0 && chunk[[1]] > 1) gc(full = FALSE)
+    chunk[test(x[chunk])]
+  }))
 }
 
 # "3, 7, 9 and 12 more", for row numbers in messages

@@ -1,5 +1,5 @@
 # Many texts cross the bridge a chunk at a time, so that beyond the texts and the result memory holds one chunk's.
-chunk_size <- 20000
+chunk_size <- 10000
 
 # Calls Python's `name` on the complete texts of every chunk; `use(result, rows, chunk)` takes each result (NULL where
 # no text is complete): `chunk` are places among all texts, `rows` those in the chunk that have a result.
@@ -39,7 +39,7 @@ py_chunks <- function(name, object, texts, options, verbose, call, use, size = c
 # What checks and chunks leave behind would else pile up to a share of all that R holds. What grew old is looked for
 # more rarely: it takes time in proportion to all that R holds.
 collect <- function(k) {
-  gc(full = k %% 10 == 1)
+  gc(full = k %% 20 == 1)
 }
 
 # 1 to n in pieces; for n = 0 one empty piece

@@ -48,8 +48,8 @@ test_that("settings are checked where they are made", {
 })
 
 test_that("check_text() makes no copy of what needs no change", {
-  x <- rep_len(c("plain", "caf\u00e9", NA), 50000)
+  x <- rep_len(c("plain", "caf\u00e9", NA), 120000) # several pieces
   expect_identical(rlang::obj_address(check_text(x, "x")), rlang::obj_address(x))
-  x[[50000]] <- "\xff"
-  expect_error(check_text(x, "`x`"), "row 50000", class = "bertr_error_encoding")
+  x[[110000]] <- "\xff"
+  expect_error(check_text(x, "`x`"), "row 110000", class = "bertr_error_encoding")
 })
