@@ -92,6 +92,8 @@ def test_what_a_pooling_of_the_first_token_looks_at(checkpoint, encodings, layer
     ((16, 16), 32),
     ((5, 5), 10),  # no padding to fill up with
     ((7, 6), 14),  # too little of it
+    ((500,) * 8 + (90,), 4096),  # 4,090
+    ((500,) * 8 + (97,), 4160),  # from there on tiles are four times as large
 ])
 def test_tokens_are_filled_up_with_padding(lengths, tokens):
     mask = (np.arange(max(lengths)) < np.array(lengths)[:, None]).astype(np.int32)

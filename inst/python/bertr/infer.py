@@ -44,11 +44,11 @@ class Scorer:
         forward = self._graph(int(encodings.row_splits[-1]))
         out, done, lengths = None, 0, encodings.lengths
         for rows in scoring_batches(bucketed(lengths), self.budget):
-            ids, segments, mask = encodings.pad(rows)
-            fixed = max(1, self.budget // bucketed(ids.shape[1]))
-            values = forward(*static_shapes((ids, segments, mask), fixed))[:len(rows)]
+            full = max(1, self.budget // int(bucketed(lengths[rows[0]])))
+            ids, segments, mask = encodings.pad(_evened(rows, full, len(encodings)))
+            values = forward(*static_shapes((ids, segments, mask), full))[:len(rows)]
             if self.per_token:
-                values = values[:, :ids.shape[1]][mask.astype(bool)]  # [tokens of these rows, ...]
+                values = values[:, :ids.shape[1]][mask[:len(rows)].astype(bool)]  # [tokens of these rows, ...]
             if out is None:
                 n = int(encodings.row_splits[-1]) if self.per_token else len(encodings)
                 out = np.empty((n, *values.shape[1:]), values.dtype)
@@ -57,6 +57,14 @@ class Scorer:
             if progress:
                 progress(done)
         return out
+
+
+def _evened(rows, full, total):
+    """The rows of a batch, the last one again until their number is one of few: `full`, or a multiple of a hundredth of
+    all (more or less, and a power of two). oneDNN keeps a megabyte of kernels for each shape that it meets, and what is
+    left over for the last batch would be another one in each of a million texts' many calls."""
+    step = 2 ** max(0, (total // 64).bit_length() - 1)
+    return np.pad(rows, (0, max(0, min(full, -(-len(rows) // step) * step) - len(rows))), mode="edge")
 
 
 class NetworkScorer:

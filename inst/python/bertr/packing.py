@@ -13,7 +13,9 @@ from .layers import MASKED
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-TILE = 16  # tokens: oneDNN makes a kernel for each number of them and keeps a thousand, so they come in fewer numbers
+# tokens, of few and of many (above 4,096): oneDNN makes kernels for each number of them, a quarter to two thirds of a
+# megabyte, and keeps a thousand, so they come in fewer numbers
+TILES, FEW = (16, 64), 4096
 
 
 def packing_for(mask, dtype, heads):
@@ -56,7 +58,7 @@ class PaddedPacking:
 
 
 class TensorflowPacking(PaddedPacking):
-    """Gathers real tokens, and a few of padding (see TILE), by TensorFlow's dynamic shapes (no other backend has any).
+    """Gathers real tokens, and a few of padding (see TILES), by TensorFlow's dynamic shapes (no other backend has any).
 
     For attention `split` and `merge` gather the heads' pieces of tokens: one pass instead of a gather and a transpose.
     Padding repeats a neighbouring token: as a key it is masked, and as a query `merge` drops it. Gathers there and back
@@ -112,11 +114,12 @@ class TensorflowPacking(PaddedPacking):
 
 
 def _filled_up(real):
-    """Marks, [batch * length], of tokens: the real ones, and so many places of padding that they are a multiple of TILE
-    together, as far as there are any. What is computed there is looked at by none: as a key it is masked, it is dropped
-    in the end, and so its gradients are zero."""
+    """Marks, [batch * length], of tokens: the real ones, and so many places of padding that they are a multiple of a
+    tile together, as far as there are any. What is computed there is looked at by none: as a key it is masked, it is
+    dropped in the end, and so its gradients are zero."""
     padding = 1 - real
-    lacking = -tf.reduce_sum(real) % TILE
+    count = tf.reduce_sum(real)
+    lacking = -count % tf.where(count > FEW, TILES[1], TILES[0])
     return real + padding * tf.cast(tf.cumsum(padding) <= lacking, tf.int32)
 
 
