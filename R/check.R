@@ -116,30 +116,40 @@ check_text <- function(x, arg, call = caller_env()) {
     abort("text", "{arg} must be text, not {.obj_type_friendly {x}}.",
       "Convert it with {.fn as.character} if its values are texts.", call = call)
   }
-  latin1 <- places(x, function(part) Encoding(part) == "latin1")
-  if (length(latin1) > 0) {
-    x[latin1] <- enc2utf8(x[latin1])
-  }
-  bad <- places(x, function(part) !is.na(part) & (!validUTF8(part) | Encoding(part) == "bytes"))
-  if (length(bad) > 0) {
+  odd <- odd_texts(x)
+  if (length(odd$bad) > 0) {
+    bad <- odd$bad
     abort("encoding", "{arg} is not valid UTF-8 in {cli::qty(length(bad))}row{?s} {some(bad)}.",
       "If the text is Latin-1, convert it with {.code iconv(x, \"latin1\", \"UTF-8\")}.", call = call)
   }
-  # in the C locale R would rewrite unmarked UTF-8 as "<c3><a9>", so say what it is
-  unmarked <- places(x, function(part) Encoding(part) != Encoding(`Encoding<-`(part, "UTF-8")))
-  if (length(unmarked) > 0) {
+  if (length(odd$latin1) > 0) {
+    x[odd$latin1] <- enc2utf8(x[odd$latin1])
+  }
+  if (length(odd$unmarked) > 0) {
+    # in the C locale R would rewrite unmarked UTF-8 as "<c3><a9>", so say what it is
     Encoding(x) <- "UTF-8"
   }
   as.vector(x) # the very same where nothing had to be changed: a million texts are not there twice
 }
 
-# Where `test` is TRUE; in pieces, as what it makes of many texts at once would be as large as they are, and so would
-# be what R lets pile up of all pieces
-places <- function(x, test) {
-  unlist(lapply(chunks_of(length(x), 5 * chunk_size), function(chunk) {
-    if (length(chunk) > 0 && chunk[[1]] > 1) gc(full = FALSE)
-    chunk[test(x[chunk])]
-  }))
+# Which texts are no UTF-8, which are marked as Latin-1, and which are UTF-8 without a mark. In pieces, as what this
+# makes of many texts at once would be as large as they are, and so would be what R lets pile up of all pieces.
+odd_texts <- function(x) {
+  n <- length(x)
+  size <- 5 * chunk_size
+  pieces <- lapply(chunk_starts(n, size), function(start) {
+    if (start > 1) gc(full = FALSE)
+    chunk <- chunk_from(start, n, size)
+    part <- x[chunk]
+    mark <- Encoding(part)
+    latin1 <- mark == "latin1"
+    list(
+      latin1 = chunk[latin1],
+      bad = chunk[mark == "bytes" | !(latin1 | validUTF8(part))],
+      unmarked = chunk[mark == "unknown" & Encoding(`Encoding<-`(part, "UTF-8")) == "UTF-8"]
+    )
+  })
+  do.call(Map, c(f = c, pieces))
 }
 
 # "3, 7, 9 and 12 more", for row numbers in messages

@@ -39,8 +39,7 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
   score(object, texts, verbose, call, function(result, rows, chunk) {
     part <- task$predict(object$spec, result, rows, length(chunk), type)
     if (is.null(columns)) {
-      unknown <- rep(NA_integer_, n)
-      columns <<- lapply(part, function(x) unclass(x)[unknown])
+      columns <<- lapply(part, function(x) rep(unclass(x)[NA_integer_], n))
       kinds <<- lapply(part, attributes)
     }
     for (k in seq_along(part)) { # in place: never is the result there twice, as every `[<-` of a factor would make it

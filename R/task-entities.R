@@ -147,7 +147,7 @@ as_int <- function(x) {
 
 # Entities are right where text, start, end and label are, as conlleval and seqeval count them
 entity_metrics <- function(spec, truth, results) {
-  first <- vapply(chunks_of(length(truth)), function(chunk) chunk[[1]], 0L)
+  first <- as.integer(chunk_starts(length(truth)))
   found <- lapply(seq_along(results), function(i) {
     r <- results[[i]]
     list(row = as_int(r$row) + first[[i]] - 1L, start = as_int(r$start), end = as_int(r$end),

@@ -6,6 +6,9 @@ test_that("check_text() passes valid text on as UTF-8", {
   unmarked <- rawToChar(as.raw(c(0x63, 0xc3, 0xa9)))
   expect_identical(Encoding(check_text(unmarked, "x")), "UTF-8")
   expect_identical(check_text(character(), "x"), character())
+  mixed <- check_text(rep(c(latin1, unmarked, NA, "plain"), 30000), "x") # several pieces
+  expect_identical(mixed, rep(c("caf\u00e9", "c\u00e9", NA, "plain"), 30000))
+  expect_identical(unique(Encoding(mixed)), c("UTF-8", "unknown"))
 })
 
 test_that("check_text() names the rows that are not UTF-8", {
