@@ -1,5 +1,5 @@
 # bert_predict() on many short texts: memory, texts a second, and how much of the time is R's (see scale.md). Linux only.
-#   RETICULATE_PYTHON=.venv/bin/python Rscript bench/scale.R ROWS [LAYERS]
+#   RETICULATE_PYTHON=.venv/bin/python Rscript bench/scale.R ROWS [LAYERS] [OTHERS]
 # Real questions (faq30), each followed by a number, so that no two texts are equal.
 library(bertr)
 source("bench/memory.R")
@@ -13,7 +13,7 @@ texts <- paste(rep_len(faq$text, n), seq_len(n))
 model <- bert_load(layers = if (length(args) > 1) as.integer(args[[2]]))
 fit <- bert_fit(model, label ~ text, faq, train = "head", epochs = 5, seed = 1, verbose = FALSE)
 # so that what is kept for good, within its bounds (words, kernels), is there before memory is measured
-others <- 300000
+others <- if (length(args) > 2) args[[3]] else 300000
 invisible(bert_predict(fit, paste(rep_len(faq$text, others), 5e6 + seq_len(others)), verbose = FALSE))
 
 # What Python's own function takes, from the list of str to the arrays
