@@ -46,7 +46,7 @@ def test_values_are_torchs_for_any_number_of_rows(final, then):
     for rows in (*ROWS, 1):
         x = _drawn(rows, 128, seed=rows)
         np.testing.assert_allclose(layer(x, _drawn(rows, 256, seed=3)), AFTER[then](_torch(x, kernel, bias)),
-                                   atol=5e-5, rtol=1e-5)
+                                   atol=2e-5, rtol=1e-5)
 
 
 @WAYS
@@ -55,7 +55,7 @@ def test_a_sum_is_torchs_and_leaves_what_was_added(final):
     for rows in ROWS:
         x, added = _drawn(rows, 128, seed=rows), tf.constant(_drawn(rows, 256, seed=3))
         expected = _torch(x, kernel, bias) + torch.tensor(added.numpy())
-        np.testing.assert_allclose(layer(x, added), expected, atol=5e-5, rtol=1e-5)
+        np.testing.assert_allclose(layer(x, added), expected, atol=2e-5, rtol=1e-5)
         np.testing.assert_array_equal(added, _drawn(rows, 256, seed=3))
 
 
@@ -64,7 +64,7 @@ def test_eagerly_and_with_more_axes_it_is_the_same(final):
     _, kernel, bias = _layer(final)
     x = _drawn(3, 5, 128, seed=1)
     with dense.final_weights(final):
-        np.testing.assert_allclose(dense.dense(x, kernel, bias), _torch(x, kernel, bias).numpy(), atol=5e-5)
+        np.testing.assert_allclose(dense.dense(x, kernel, bias), _torch(x, kernel, bias).numpy(), atol=2e-5)
 
 
 def _operations(function):
