@@ -30,7 +30,7 @@ py_chunks <- function(name, object, texts, options, verbose, call, use, size = c
   }
   starts <- chunk_starts(n, size)
   for (k in seq_along(starts)) {
-    if (length(starts) > 1 && k %% 2 == 1) {
+    if (length(starts) > 1) {
       collect(k)
     }
     one_chunk(starts[[k]]) # in a function of its own, so that nothing of the last chunk is held when it is collected
@@ -38,10 +38,10 @@ py_chunks <- function(name, object, texts, options, verbose, call, use, size = c
   n_truncated
 }
 
-# What checks and chunks leave behind would else pile up to a share of all that R holds. With a million texts R takes a
-# twentieth of a second for it, and a quarter if it looks for what grew old, too.
+# What checks and chunks leave behind would else pile up to a share of all that R holds. Not before every chunk, and
+# what grew old more rarely still: with a million texts R takes 0.06 s for it, and 0.2 if it looks at what is old, too.
 collect <- function(k) {
-  gc(full = k %% 20 == 1)
+  if (k %% 2 == 1) gc(full = k %% 20 == 1)
 }
 
 # 1 to n in pieces, for n = 0 one empty piece: where each of them begins, ...
@@ -49,7 +49,7 @@ chunk_starts <- function(n, size = chunk_size) {
   seq(1, max(n, 1), by = size)
 }
 
-# ... and one of them. All at once would be half as much as pointers to the texts.
+# ... and one of them, not all at once: they would take four bytes a text for as long as the call lasts.
 chunk_from <- function(start, n, size = chunk_size) {
   seq.int(start, length.out = min(size, n - start + 1))
 }

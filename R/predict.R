@@ -42,11 +42,11 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
       columns <<- lapply(part, function(x) rep(unclass(x)[NA_integer_], n))
       kinds <<- lapply(part, attributes)
     }
-    for (k in seq_along(part)) { # in place: never is the result there twice, as every `[<-` of a factor would make it
+    for (k in seq_along(part)) { # in place: never is the result there twice, as every `[<-` of a factor would have it
       columns[[k]][chunk] <<- unclass(part[[k]])
     }
   })
-  for (k in which(lengths(kinds) > 0)) {
+  for (k in which(lengths(kinds) > 0)) { # a factor again
     attributes(columns[[k]]) <- kinds[[k]]
   }
   tibble::new_tibble(columns, nrow = n)
