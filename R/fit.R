@@ -92,7 +92,12 @@ training_rows <- function(formula, data, task, validation, seed, say, call) {
   c(list(spec = settled$spec), split_rows(settled$spec, rows, validation, seed, say, call))
 }
 
+# Once Python has something to give, an interrupt no longer takes it away.
 run_fit <- function(model, rows, options, serialize, verbose, call) {
+  without_interrupts(train_fit(model, rows, options, serialize, verbose, call), keep = TRUE)
+}
+
+train_fit <- function(model, rows, options, serialize, verbose, call) {
   reporter <- progress(verbose)
   on.exit(reporter$close())
   train <- bridge_rows(rows$spec, rows$train)

@@ -1,43 +1,81 @@
 # The one file that touches reticulate: it starts Python, holds the handle of the module `bertr.bridge`,
 # calls its functions and turns their errors into R conditions.
 
-# bridge: the imported module; pid: the process that imported it (TensorFlow does not survive a fork)
+# bridge: the imported module; pid: the process that imported it (TensorFlow does not survive a fork);
+# held: are interrupts held back just now? asked: has one come meanwhile?
 the <- new.env(parent = emptyenv())
+the$held <- FALSE
+the$asked <- FALSE
 
 # Calls one function of the bridge; the result stays a Python object (see from_py()). A long call reports to the
 # R function `on_event(kind, values)`.
 py_call <- function(name, ..., on_event = NULL, call = caller_env()) {
   # an error in making the arguments is R's own
-  args <- list(...)
-  fun <- py_bridge(call)[[name]]
-  reticulate::py_clear_last_error()
-  result <- if (is.null(on_event)) {
-    tryCatch(do.call(fun, args), error = identity)
-  } else {
-    watcher <- reticulate::r_to_py(watcher(on_event), convert = TRUE)
-    suspendInterrupts(tryCatch(do.call(fun, c(args, watcher)), error = identity))
-  }
-  if (inherits(result, "error")) py_abort(result, call) else result
+  args <- list(name, ...)
+  without_interrupts({
+    run <- py_bridge(call)$run
+    if (!is.null(on_event)) {
+      args <- c(args, reticulate::r_to_py(watcher(on_event), convert = TRUE))
+    }
+    py_forget_interrupt()
+    outcome <- do.call(run, args)
+    if (!inherits(outcome$error, "python.builtin.NoneType")) {
+      py_abort(outcome$error, reticulate::py_to_r(outcome$text), reticulate::py_to_r(outcome$trace), call)
+    }
+    outcome$value
+  })
 }
 
 # The same, with the result converted to R.
 py_value <- function(name, ..., on_event = NULL, call = caller_env()) {
-  result <- py_call(name, ..., on_event = on_event, call = call)
-  from_py(result)
+  without_interrupts(from_py(py_call(name, ..., on_event = on_event, call = call)))
 }
 
-# An R function for Python to call. R crashes when a condition or an interrupt unwinds through Python's frames, so
-# no condition leaves this function, and interrupts are suspended while Python runs: it looks for them itself
-# and returns TRUE for Ctrl-C or Esc, upon which Python stops at the next batch.
+# R crashes when an interrupt unwinds through Python's frames, so whatever touches Python runs in here. An interrupt
+# that comes meanwhile ends a long call at its next batch (see watcher()), or else is R's again when the code is
+# through. With `keep` a result is worth more: then the interrupt is forgotten.
+without_interrupts <- function(code, keep = FALSE) {
+  if (the$held) {
+    return(code)
+  }
+  the$held <- TRUE
+  the$asked <- FALSE
+  on.exit(the$held <- FALSE)
+  stopped <- FALSE
+  suspendInterrupts(tryCatch(
+    result <- code,
+    bertr_interrupt = function(e) stopped <<- TRUE,
+    finally = py_forget_interrupt()
+  ))
+  if (stopped || (the$asked && !keep)) rlang::interrupt() else result
+}
+
+# TRUE if R has noted an interrupt, which it forgets
+forget_interrupt <- function() {
+  # Sys.sleep() also runs what waits in R's event loop (of the package later, say), which may fail
+  tryCatch({
+    allowInterrupts(Sys.sleep(0))
+    FALSE
+  }, interrupt = function(e) TRUE, error = function(e) FALSE)
+}
+
+# R and Python each note an interrupt. Python's note would end the next call, whatever that is, and be R's again there.
+py_forget_interrupt <- function() {
+  the$asked <- forget_interrupt() || the$asked
+  if (!is.null(the$bridge)) {
+    tryCatch(the$bridge$forget_interrupt(), error = identity)
+    forget_interrupt()
+    reticulate::py_clear_last_error()
+  }
+}
+
+# An R function for Python to call. No condition leaves it, as it would unwind through Python's frames.
+# TRUE for Ctrl-C or Esc, upon which Python stops at the next batch.
 watcher <- function(on_event) {
   force(on_event) # a promise would hold the caller's frame, and with it the result, for good: a ring through Python
   function(kind, values) {
     try(on_event(kind, values), silent = TRUE)
-    # Sys.sleep() also runs what waits in R's event loop (of the package later, say), which may fail
-    tryCatch({
-      allowInterrupts(Sys.sleep(0))
-      FALSE
-    }, interrupt = function(e) TRUE, error = function(e) FALSE)
+    forget_interrupt()
   }
 }
 
@@ -47,6 +85,10 @@ py_is_dead <- function(handle) {
 }
 
 py_bridge <- function(call) {
+  without_interrupts(py_module(call))
+}
+
+py_module <- function(call) {
   if (!is.null(the$pid) && the$pid != Sys.getpid()) {
     abort("fork", "Python runs in the parent of this forked process, and TensorFlow does not survive a fork.",
       "Use a new R session instead, as {.fn callr::r} or {.code future::plan(\"multisession\")} do.", call = call)
@@ -118,16 +160,28 @@ py_import <- function(call) {
   for (name in names(settings)) {
     environ$setdefault(name, settings[[name]])
   }
+  threads <- getOption("bertr.threads")
+  if (!is.null(threads)) {
+    check_whole(threads, "options(bertr.threads)", call = call)
+    environ$update(list(BERTR_THREADS = as.character(as.integer(threads))))
+  }
   sys <- reticulate::import("sys", convert = FALSE)
   old <- reticulate::py_to_r(sys$dont_write_bytecode)
   # an installed R package must not grow __pycache__ folders
   sys$dont_write_bytecode <- TRUE
   on.exit(sys$dont_write_bytecode <- old)
   folder <- system.file("python", package = "bertr")
-  tryCatch(
+  bridge <- tryCatch(
     py_quietly(reticulate::import_from_path("bertr.bridge", folder, convert = FALSE)),
-    error = function(e) py_abort(e, call)
+    error = function(e) {
+      last <- reticulate::py_last_error()
+      py_abort(attr(last, "exception"), conditionMessage(e), last$message, call)
+    }
   )
+  for (remark in as_chr(reticulate::py_to_r(bridge$remarks()))) {
+    cli::cli_warn("{remark}")
+  }
+  bridge
 }
 
 # TensorFlow writes its start-up lines straight to the process's standard error, before any log level counts.
@@ -157,18 +211,18 @@ py_settings <- function() {
 }
 
 # Python's exception as an R condition. Ours (BertrError) carries a code, a sentence and a hint.
-py_abort <- function(e, call) {
-  exception <- if (inherits(e, "python.builtin.object")) e else attr(reticulate::py_last_error(), "exception")
-  if (inherits(exception, "python.builtin.KeyboardInterrupt")) {
-    rlang::interrupt()
-  }
+py_abort <- function(exception, text, trace, call) {
   if (inherits(exception, "bertr.errors.BertrError")) {
-    text <- function(field) as.character(reticulate::py_to_r(reticulate::py_get_attr(exception, field)))
-    message <- text("message")
-    hint <- text("hint")
-    abort(text("code"), "{message}", if (nzchar(hint)) "{hint}", call = call)
+    field <- function(name) as.character(reticulate::py_to_r(reticulate::py_get_attr(exception, name)))
+    message <- field("message")
+    hint <- field("hint")
+    if (field("code") == "interrupt") {
+      # without_interrupts() makes it R's interrupt, which R does not take while interrupts are held back
+      stop(structure(class = c("bertr_interrupt", "condition"), list(message = message, call = NULL)))
+    }
+    abort(field("code"), "{message}", if (nzchar(hint)) "{hint}", call = call)
   }
-  what <- first_line(conditionMessage(e))
+  what <- first_line(text)
   if (inherits(exception, "python.builtin.ImportError")) {
     python <- reticulate::py_config()$python
     abort("import", "The Python at {.file {python}} could not import what bertr needs: {what}.",
@@ -176,7 +230,7 @@ py_abort <- function(e, call) {
   }
   hint <- "This is a bug; {.code rlang::last_error()$trace_python} shows where."
   cli::cli_abort(c("bertr's Python side stopped unexpectedly: {what}.", i = hint),
-    class = c("bertr_error_python", "bertr_error"), call = call, trace_python = reticulate::py_last_error()$message)
+    class = c("bertr_error_python", "bertr_error"), call = call, trace_python = trace)
 }
 
 first_line <- function(x) {
@@ -200,9 +254,9 @@ py_install <- function(envname, packages, options = character()) {
 
 # For marshal.R, which alone decides what is converted when
 py_convert <- function(x) {
-  reticulate::py_to_r(x)
+  without_interrupts(reticulate::py_to_r(x))
 }
 
 py_json <- function(name, x) {
-  reticulate::import("json")[[name]](x)
+  without_interrupts(reticulate::import("json")[[name]](x))
 }

@@ -6,6 +6,8 @@ import pathlib
 
 import pytest
 
+import bertr  # noqa: F401 (it sets what TensorFlow must find before it is imported)
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
@@ -36,6 +38,22 @@ def torch_model(minilm):
 def fixtures():
     """The folder of the committed test data."""
     return pathlib.Path(__file__).parents[1] / "fixtures"
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """The kinds of all graphs that are made from here on; none is there from before."""
+    from bertr import engine
+
+    made, trace = [], engine._trace
+
+    def counted(function, *args):
+        made.append(function.__qualname__)
+        return trace(function, *args)
+
+    monkeypatch.setattr(engine, "_trace", counted)
+    engine._kept.clear()
+    return made
 
 
 WORDS = ("the a cat dog bird fish tree sun moon rain runs sleeps eats sings shines falls red blue green old new "

@@ -68,7 +68,11 @@ def test_eagerly_and_with_more_axes_it_is_the_same(final):
 
 
 def _operations(function):
-    return [op.type for op in function.get_concrete_function().graph.get_operations()]
+    return _types(function.get_concrete_function())
+
+
+def _types(concrete):
+    return [op.type for op in concrete.graph.get_operations()]
 
 
 def _there():
@@ -98,7 +102,7 @@ def at_once(monkeypatch):
 
 def _keep(forward):
     """How many products of a graph may keep their weights."""
-    return _operations(forward.function).count(dense.KERNEL)
+    return _types(forward.graph).count(dense.KERNEL)
 
 
 def _fit(model, sentences, **options):

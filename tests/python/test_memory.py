@@ -19,7 +19,8 @@ def in_new_process(code, **environment):
     return out.stdout.split()
 
 
-def test_free_memory_goes_back_and_tensors_keep_their_numbers():
+@pytest.mark.parametrize("onednn", ["1", "0"])
+def test_free_memory_goes_back_and_tensors_keep_their_numbers(onednn):
     # 64 tensors of 8 MB, every fourth of which is kept: free memory lies between what is in use
     had, free, after, same = in_new_process("""
         import numpy as np
@@ -42,18 +43,7 @@ def test_free_memory_goes_back_and_tensors_keep_their_numbers():
         again = [tf.add(numbers(k), 0.0) for k in range(64)]
         print(all((t.numpy() == numbers(4 * k)).all() for k, t in enumerate(tensors))
               and all((t.numpy() == numbers(k)).all() for k, t in enumerate(again)))
-    """)
+    """, TF_ENABLE_ONEDNN_OPTS=onednn)
     assert int(had) > 500 and int(free) > 400  # the allocator does not return it by itself
     assert int(after) < 250  # 128 MB are in use
     assert same == "True"
-
-
-def test_without_onednn_there_is_nothing_to_do():
-    assert in_new_process("""
-        import tensorflow as tf
-        from bertr.memory import give_back
-
-        tf.ones(2 ** 20)
-        give_back()
-        print("done")
-    """, TF_ENABLE_ONEDNN_OPTS="0") == ["done"]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from memory import most_during
+from memory import is_counted, most_during
 
 from bertr.engine import TrainStep
 from bertr.optim import BertAdamW, warmup_linear
@@ -45,8 +45,14 @@ def test_adamw_is_torchs_with_berts_exclusions(clip):
 
 
 def test_weights_do_not_lie_twice_in_memory_during_a_step():
-    """Beyond what there was before, a step needs their gradients; decayed copies of all would be as much again."""
-    size, depth = 512, 12
+    """Beyond what there was before, a step needs their gradients; decayed copies of all would be as much again. By the
+    difference between two depths: what does not grow with them is not meant."""
+    size, few, many = 512, 12, 60
+    grown = _most_during_a_step(size, many) - _most_during_a_step(size, few)
+    assert grown / ((many - few) * 4 * size ** 2) < (1.7 if is_counted() else 2.15)  # with copies 2.0 and 2.4
+
+
+def _most_during_a_step(size, depth):
     rng = np.random.default_rng(0)
     start = rng.normal(size=(size, size), scale=size ** -0.5).astype(np.float32)
     kernels = [keras.Variable(start, name="kernel") for _ in range(depth)]
@@ -61,4 +67,4 @@ def test_weights_do_not_lie_twice_in_memory_during_a_step():
     inputs = np.zeros(size, np.int32), rng.normal(size=(size, size)).astype(np.float32)
     step = TrainStep(loss, kernels, [], optimizer, inputs[0], inputs[1:])
     step(*inputs)
-    assert most_during(lambda: step(*inputs)) / (depth * 4 * size ** 2) < 1.7
+    return most_during(lambda: step(*inputs))

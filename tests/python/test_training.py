@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import fit_sentences, target
 
-from bertr import bridge, events, fitting, head_steps, infer, train
+from bertr import bridge, engine, events, head_steps, infer, train
 from bertr.batches import scoring_batches, training_batches
 from bertr.errors import BertrError
 from bertr.plan import make_plan
@@ -85,23 +85,48 @@ def test_validation_is_measured_as_it_predicts(model, sentences):
     assert fitted.history["epoch"] == [1, 2, 3]
 
 
-def test_graphs_are_traced_once_whatever_the_lengths(model, sentences, monkeypatch):
-    steps, scorers = [], []
-    for module, name, made in ((train, "TrainStep", steps), (infer, "Scorer", scorers), (fitting, "Scorer", scorers)):
-        kind = getattr(module, name)
-
-        def make(*args, kind=kind, made=made):
-            made.append(kind(*args))
-            return made[-1]
-
-        monkeypatch.setattr(module, name, make)
+def test_graphs_are_traced_once_whatever_the_lengths(model, sentences, traced):
     texts, codes = sentences
+    model.scorers.clear()
     fitted = fit(model, sentences, {"a": texts, "b": None, "target": target(codes)}, epochs=3, batch_size=7)
-    assert [s.traces() for s in steps] == [1]
-    assert [s.forward.traces() for s in scorers] == [1, 1]  # features, outputs
+    assert len(traced) == 3  # features, steps, outputs
     for n in (1, 5, 60):
         bridge.predict(fitted, texts[:n], None, {}, None)
-    assert fitted.scorer.rows in scorers and fitted.scorer.rows.forward.traces() == 1
+    assert len(traced) == 3
+
+
+OTHERS = [{"weight_decay": 0.5}, {"train": "top:2"}, {"dropout": 0.3}, {"clip": None}, {"ema": 0.9}, {"accumulate": 2},
+          {"adversarial": 0.1}, {"layer_decay": 0.5}, {"schedule": "constant"}, {"label_smoothing": 0.1},
+          {"class_weights": "balanced"}, {"head": {"units": [4]}}, {"head": {"pool": "cls"}}]
+
+
+def test_a_second_fit_of_a_kind_makes_no_graph_and_gives_what_it_gives_alone(tiny, sentences, traced):
+    """Kept graphs must take nothing over: weights, moments, random numbers, schedule, words in use, levels."""
+    texts, codes = sentences
+    other = (texts[20:50], codes[20:50])
+    valid = {"a": texts[:20], "b": None, "target": target(codes[:20])}
+    first = fit(bridge.load(tiny, {}), sentences, valid, seed=1, epochs=2, learning_rate=1e-3)
+    before, count = probabilities_of(first, sentences), len(traced)
+    second = fit(bridge.load(tiny, {}), other, valid, seed=2, epochs=3, learning_rate=1e-2, batch_size=5)
+    predicted = probabilities_of(second, sentences)
+    assert len(traced) == count
+    np.testing.assert_array_equal(probabilities_of(first, sentences), before)
+    engine._kept.clear()
+    alone = fit(bridge.load(tiny, {}), other, valid, seed=2, epochs=3, learning_rate=1e-2, batch_size=5)
+    assert len(traced) > count
+    assert second.history["loss"] == alone.history["loss"] and second.history["val_loss"] == alone.history["val_loss"]
+    np.testing.assert_array_equal(predicted, probabilities_of(alone, sentences))
+
+
+@pytest.mark.parametrize("setting", OTHERS, ids=lambda s: "-".join(s))
+def test_a_fit_of_another_kind_does_not_take_the_graph(model, sentences, setting):
+    options = {"seed": 3, "epochs": 2, "learning_rate": 1e-3, **setting}
+    fit(model, sentences, seed=1, epochs=1)
+    after = fit(model, sentences, **options)
+    engine._kept.clear()
+    alone = fit(model, sentences, **options)
+    assert after.history["loss"] == alone.history["loss"]
+    np.testing.assert_array_equal(probabilities_of(after, sentences), probabilities_of(alone, sentences))
 
 
 SCRIPT = """
@@ -175,7 +200,8 @@ def test_an_interrupt_while_validating_keeps_the_epoch(model, sentences, monkeyp
 
 
 @pytest.mark.parametrize("train", ["all", "head"])
-def test_an_interrupt_before_anything_is_learnt_is_an_interrupt(model, sentences, train):
+def test_an_interrupt_before_anything_is_learnt_is_an_interrupt(model, sentences, train, monkeypatch):
+    monkeypatch.setattr(events, "EVENT_SECONDS", 0)
     for kind in ("start", "encode"):
         with pytest.raises(KeyboardInterrupt):
             fit(model, sentences, on_event=interrupt_at(kind), train=train)

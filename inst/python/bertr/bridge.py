@@ -5,15 +5,49 @@ import dataclasses
 import math
 import os
 import sys
+import traceback
 
 import keras
 import numpy as np
 
-from . import features, fitting, hub, resume, similarity, squad, store
+from . import features, fitting, hub, onednn, resume, similarity, squad, startup, store
+from .errors import BertrError
 from .events import counter, throttled
 from .fill import fill
 from .inputs import encode
+from .interrupts import held
 from .model import Fit, Model
+
+
+class Outcome:
+    """What a call gives R: a value, or the error and where it was raised."""
+
+    def __init__(self, value=None, error=None):
+        self.value, self.error, self.text, self.trace = value, error, "", ""
+        if error:
+            self.text = f"{type(error).__name__}: {error}"
+            self.trace = "".join(traceback.format_exception(error))
+            error.__traceback__ = None  # its frames would hold all that the call worked on
+
+
+def run(name, *args):
+    """Calls the function of this name below, as R does: an interrupt ends it at the next batch, not sooner. Nothing is
+    raised: once there was an interrupt, reticulate takes any error for it, and while R holds interrupts back it then
+    gives a NULL."""
+    try:
+        with held():
+            return Outcome(globals()[name](*args))
+    except KeyboardInterrupt:
+        return Outcome(error=BertrError("interrupt", "Interrupted."))
+    except Exception as e:
+        return Outcome(error=e)
+
+
+def forget_interrupt():
+    """Raises an error, upon which reticulate forgets an interrupt that it has noted; before that, Python raises here
+    what it has noted itself."""
+    raise BertrError("interrupt", "Forgotten.")
+
 
 # ---------------------------------------------------------------- what there is
 
@@ -22,8 +56,18 @@ def info():
     return {
         "python": sys.version.split()[0], "python_path": sys.executable, "keras": keras.__version__,
         "tensorflow": _version("tensorflow"), "backend": keras.backend.backend(), "numpy": np.__version__,
-        "threads": os.cpu_count() or 1, "gpus": _gpus(), "default_model": hub.installed_folder() or "",
+        "threads": startup.threads(), "onednn": onednn.is_on(), "gpus": _gpus(),
+        "default_model": hub.installed_folder() or "",
     }
+
+
+def remarks():
+    """Sentences for the user about how TensorFlow was started."""
+    out = startup.remarks()
+    if startup.STARTED_BEFORE and onednn.is_on() is False and os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1":
+        out.append("TensorFlow was imported before bertr and does not use oneDNN, so bertr is slower than it could be: "
+                   "load bertr first, or set TF_ENABLE_ONEDNN_OPTS=1 before.")
+    return out
 
 
 def _version(package):

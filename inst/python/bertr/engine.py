@@ -4,6 +4,9 @@ TensorFlow: graphs with open shapes, so a new length is no new trace. JAX: compi
 come in few sizes (`static_shapes`).
 """
 
+import collections
+import contextlib
+
 import keras
 import numpy as np
 
@@ -12,6 +15,7 @@ from .errors import BertrError
 
 BACKEND = keras.backend.backend()
 BUCKET = 32  # lengths are rounded up to a multiple where shapes are compiled
+WORD_ROWS = "word_rows"  # name of the variables with a row for each word in use
 
 if BACKEND not in ("tensorflow", "jax"):
     raise BertrError("backend", f"Keras runs on '{BACKEND}' here, and bertr on TensorFlow or JAX.",
@@ -52,45 +56,99 @@ if BACKEND == "tensorflow":
     def _open(array):
         return tf.TensorSpec([None] * array.ndim, tf.as_dtype(array.dtype))
 
+    KINDS = 12  # graphs that are kept for others of their kind: those of the last few fits
+    _kept = collections.OrderedDict()
+
+    def _graph(kind, function, variables, signature):
+        """`function(*inputs)` as a graph that takes the tf.Variables it works on as its first input. Whoever asks for
+        the same kind of graph gets the same one, so that the next fit need not wait for it to be made; None is of no
+        kind. `kind` must tell all that `function` depends on but inputs and variables."""
+        specs = [_variable_spec(v) for v in variables]
+        key = kind and (kind, repr(specs), repr(signature))
+        if key in _kept:
+            _kept.move_to_end(key)
+            return _kept[key]
+        graph = _trace(function, variables, specs, signature)
+        if key:
+            _kept[key] = graph
+            if len(_kept) > KINDS:
+                _kept.popitem(last=False)
+        return graph
+
+    def _trace(function, variables, specs, signature):
+        def run(values, *inputs):
+            with _standing_for(variables, values):
+                return function(*inputs)
+
+        # no autograph: no control flow depends on a tensor, and rewriting the Python takes time
+        graph = tf.function(run, autograph=False).get_concrete_function(specs, *signature)
+        if graph.captured_inputs:  # it would work on the first fit's numbers for ever
+            raise AssertionError(f"A graph holds {len(graph.captured_inputs)} tensors besides its inputs.")
+        return graph
+
+    def _variable_spec(variable):
+        """Tables of the words in use have another number of rows in each fit, so theirs is left open."""
+        value = variable.value
+        if variable.name == WORD_ROWS:
+            value = tf.Variable(tf.zeros((0, *value.shape[1:])), shape=(None, *value.shape[1:]))
+        return tf.type_spec_from_value(value)
+
+    @contextlib.contextmanager
+    def _standing_for(variables, values):
+        """In here each Keras variable is one of these tf.Variables. Keras has no public way to say so: its
+        StatelessScope gives tensors, which optimiser kernels cannot update in place."""
+        before = [v._value for v in variables]
+        try:
+            for variable, value in zip(variables, values, strict=True):
+                variable._value = value
+            yield
+        finally:
+            for variable, value in zip(variables, before, strict=True):
+                variable._value = value
+
     class Forward:
-        """`call(ids, segments, mask)` as a graph; `final` if none of the variables will be changed any more."""
+        """`call(ids, segments, mask)` as a graph; `final` if none of the variables will be changed any more. Such a
+        graph holds weights, so it has no kind."""
 
-        def __init__(self, call, variables, final=False):
-            def run(ids, segments, mask):
-                with final_weights(final):
-                    return call(ids, segments, mask)
-
-            # no autograph: no branch or loop hangs on a tensor, and rewriting the Python takes time
-            self.function = tf.function(run, input_signature=[IDS, IDS, IDS], autograph=False)
+        def __init__(self, call, variables, final=False, kind=None):
+            self.call, self.variables, self.final, self.kind = call, variables, final, kind
+            self.graph = None
 
         def __call__(self, ids, segments, mask):
-            out = self.function(ids, segments, mask)
+            if self.graph is None:
+                self.graph = _graph(None if self.final else self.kind, self._run, self.variables, [IDS, IDS, IDS])
+                self.values = [v.value for v in self.variables]
+            out = self.graph(self.values, *map(tf.constant, (ids, segments, mask)))
             return tf.nest.map_structure(lambda t: t.numpy(), out)
 
-        def traces(self):
-            return self.function.experimental_get_tracing_count()
+        def _run(self, ids, segments, mask):
+            with final_weights(self.final):
+                return self.call(ids, segments, mask)
 
     class TrainStep:
         """The gradients of a batch for the optimiser, which makes a step of them, or waits for `flush` if it
         accumulates. `loss(targets, *inputs)` gives the loss of each row; an `adversary` adds the gradients of a
-        second pass (see adversary.py)."""
+        second pass (see adversary.py). Steps of one `kind` (see `_graph`) share their graphs."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None):
+        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
             def step(targets, *inputs):
                 return _apply(loss, variables, optimizer, adversary, targets, *inputs)
 
-            signature = [_open(targets), *map(_open, inputs)]
-            self.function = tf.function(step, input_signature=signature, autograph=False)
-            self.flush = tf.function(optimizer.flush, input_signature=[], autograph=False)
+            self.optimizer, self.kind = optimizer, kind
+            every = [*variables, *other_variables, *optimizer.variables]
+            self.graph = _graph(kind, step, every, [_open(targets), *map(_open, inputs)])
+            self.values = [v.value for v in every]
 
         def __call__(self, targets, *inputs):
-            return float(self.function(targets, *inputs))
+            return float(self.graph(self.values, *map(tf.constant, (targets, *inputs))))
+
+        def flush(self):
+            state = [*self.optimizer.trained, *self.optimizer.variables]
+            graph = _graph(self.kind and (self.kind, "flush"), self.optimizer.flush, state, [])
+            graph([v.value for v in state])
 
         def finish(self):
             """The variables are always up to date here."""
-
-        def traces(self):
-            return self.function.experimental_get_tracing_count()
 
     class FeatureSteps:
         """Many optimiser steps on rows of features that lie in memory, in one graph: a step of a small head takes
@@ -154,7 +212,7 @@ else:
     class Forward:
         """`call(ids, segments, mask)`, compiled."""
 
-        def __init__(self, call, variables, final=False):
+        def __init__(self, call, variables, final=False, kind=None):
             self.variables = variables
             self.function = jax.jit(lambda values, *x: _with_values(lambda: call(*x), variables, values)[0])
 
@@ -165,7 +223,7 @@ else:
     class TrainStep:
         """As on TensorFlow; rows that only fill up the batch have no mask and count nothing."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None):
+        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
             self.layers = (variables, other_variables, optimizer.variables)
             self.begin()
 

@@ -2,6 +2,8 @@
 
 import time
 
+from .interrupts import stop_if_asked
+
 EVENT_SECONDS = 0.1  # R is told of it at most this often
 
 
@@ -12,12 +14,12 @@ def throttled(on_event):
     last = [0.0]
 
     def emit(kind, values):
+        stop_if_asked()
         now = time.monotonic()
         often = kind in ("step", "encode", "compare")
         if on_event and not (often and now - last[0] < EVENT_SECONDS):
             last[0] = now
-            if on_event(kind, values) is True:
-                raise KeyboardInterrupt
+            stop_if_asked(on_event(kind, values) is True)
 
     return emit
 

@@ -1,6 +1,7 @@
 """From texts and targets to a `Fit`: builds the network, trains it, notes what was done."""
 
 import dataclasses
+import json
 import time
 
 import numpy as np
@@ -114,14 +115,19 @@ def feature_scorer(model, network, train):
     if train == "head":
         pool = "none" if network.task.per_token else network.pool
         return model.scorer(pool, (model.config.num_layers,))
-    return Scorer(lambda *x: network.pooled(*x), network.backbone, model.config, network.task.per_token)
+    return Scorer(lambda *x: network.pooled(*x), network.backbone, model.config, network.task.per_token,
+                  ("features", network.kind))
 
 
 def build_network(model, task, head_options, train, seed=0, dropout=None):
     """The network of a fit, untrained: also what a saved fit's weights are put into."""
     backbone = model.backbone if train == "head" else build_backbone(model.checkpoint, seed, dropout)
-    head = task.head(model.config, head_options, head_dropout(model, head_options, dropout), seed)
-    network = Network(backbone, head, task, head_options)
+    rate = head_dropout(model, head_options, dropout)
+    head = task.head(model.config, head_options, rate, seed)
+    config = backbone.config
+    kind = json.dumps([config.model_type, dataclasses.asdict(config), backbone.pooler is not None, task.kind,
+                       head_options, rate])
+    network = Network(backbone, head, task, head_options, kind)
     task.attach(head, backbone, model.checkpoint.tensors)
     model.let_go()
     return network

@@ -8,6 +8,7 @@ import os
 import re
 
 from .errors import BertrError
+from .interrupts import at_once
 
 DEFAULT = "all-MiniLM-L6-v2"
 
@@ -180,10 +181,11 @@ def _download(entry, folder):
     utils.disable_progress_bars()
     utils.logging.set_verbosity_error()
     try:
-        info = HfApi().model_info(repo, revision=entry["revision"])
-        wanted = _wanted([file.rfilename for file in info.siblings], repo)
-        for name in wanted:
-            hf_hub_download(repo, name, revision=info.sha, local_dir=folder)
+        with at_once():
+            info = HfApi().model_info(repo, revision=entry["revision"])
+            wanted = _wanted([file.rfilename for file in info.siblings], repo)
+            for name in wanted:
+                hf_hub_download(repo, name, revision=info.sha, local_dir=folder)
     except errors.RepositoryNotFoundError:
         raise BertrError("hub", f"'{repo}' is neither a folder here nor a model on the hub that you may read.",
                          "Check the spelling; for a private model, set the environment variable HF_TOKEN.") from None

@@ -19,15 +19,16 @@ def token_budget(config):
 
 
 class Scorer:
-    """Runs `call(ids, segments, mask)` over any number of texts. The graph is kept: later calls trace nothing.
+    """Runs `call(ids, segments, mask)` over any number of texts. The graph is kept: later calls trace nothing. `kind`
+    tells all that `call` depends on but the variables of `layer`; scorers of one kind share their graph.
 
     Once the weights of `layer` are final, many tokens get a second graph, which is faster and holds the weights of
     dense layers once more (see dense.py). Few rows stay with the first one: it would be slower with them."""
 
-    def __init__(self, call, layer, config, per_token=False):
+    def __init__(self, call, layer, config, per_token=False, kind=None):
         self.call, self.layer, self.config, self.per_token = call, layer, config, per_token
         self.budget = token_budget(config)
-        self.forward, self.of_many = Forward(call, layer.variables), None
+        self.forward, self.of_many = Forward(call, layer.variables, kind=kind), None
         self.seen = 0  # tokens so far
 
     def weights_are_final(self):
@@ -77,7 +78,9 @@ class NetworkScorer:
         self.network = network
         self.apart = network.join is not None or pooled is not None
         call = network.pooled if self.apart else network
-        self.rows = pooled or Scorer(lambda *x: call(*x), network, network.backbone.config, network.task.per_token)
+        kind = network.kind and ("outputs", self.apart, network.kind)
+        self.rows = pooled or Scorer(lambda *x: call(*x), network, network.backbone.config, network.task.per_token,
+                                     kind)
 
     def encodings(self, encodings, progress=None):
         values, network = self.rows.encodings(encodings, progress), self.network

@@ -3,7 +3,8 @@
 Of what a fit needs, gigabytes are in rings of objects, which stay until Python looks for such rings. And TensorFlow's
 allocator on CPUs keeps what was once in use: after a fit of BERT-base 1.5 GB that nothing uses, in an R session that
 goes on for hours. It has no way to give anything back, but takes out of its free memory whatever it is asked for; and
-the pages of a tensor that we were given, and in which nothing is written, we may return.
+the pages of a tensor that we were given, and in which nothing is written, we may return. Without oneDNN tensors come
+from the C library, which has a call for it.
 """
 
 import ctypes
@@ -28,15 +29,18 @@ if keras.backend.backend() == "tensorflow" and sys.platform == "linux":
     import numpy as np
     import tensorflow as tf
 
-    _madvise = ctypes.CDLL(None).madvise
+    _libc = ctypes.CDLL(None)
+    _trim = getattr(_libc, "malloc_trim", lambda pad: 0)  # of glibc only
+    _madvise = _libc.madvise
     _madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
     def give_back():
         """Returns what is free now of the most that was in use at once, but for small gaps. To take more could make the
         allocator grow, and then it would spread over more memory."""
+        _trim(0)
         try:
             used = tf.config.experimental.get_memory_info(CPU)
-        except ValueError:  # oneDNN is off: then memory comes from the C library, and is not counted
+        except ValueError:  # oneDNN is off: TensorFlow has no memory of its own
             return
         with tf.device(CPU):
             pieces = [tf.raw_ops.Empty(shape=[PIECE], dtype=tf.uint8, init=False)

@@ -101,7 +101,8 @@ class Model:
                     picked = [bert.pool(s, mask, pool) for s in picked]
                 return ops.concatenate(picked, axis=-1)
 
-            self.scorers[key] = Scorer(call, bert, self.config, per_token=pool == "none")
+            kind = ("states", self.config, bert.pooler is not None, key)
+            self.scorers[key] = Scorer(call, bert, self.config, per_token=pool == "none", kind=kind)
             # lower layers may be asked for one after the other: their graphs shall not all hold weights
             if max(layers) == self.config.num_layers:
                 self.scorers[key].weights_are_final()

@@ -9,8 +9,10 @@ from .join import make_join
 class Network(keras.layers.Layer):
     """`call` goes from ids to the head's outputs; `features` and `head` are its two halves."""
 
-    def __init__(self, backbone, head, task, head_options, **kwargs):
+    def __init__(self, backbone, head, task, head_options, kind=None, **kwargs):
+        """`kind`, a text, tells all that outputs and losses depend on but variables."""
         super().__init__(dtype="float32", **kwargs)
+        self.kind = kind
         self.backbone, self.head, self.task, self.pool = backbone, head, task, head_options["pool"]
         self.join = None if task.per_token else make_join(head_options)
         hidden = backbone.config.hidden_size

@@ -69,6 +69,11 @@ class BertAdamW:
         self.begun = False
         self.variables = [self.step, self.schedule, self.rows, *self.first, *self.second, *self.sums, *self.averages]
 
+    @property
+    def kind(self):
+        """All that its steps depend on but variables."""
+        return [self.weight_decay, self.clip, self.rate.__name__, self.scales, bool(self.sums), self.ema]
+
     def begin(self, learning_rate, steps, warmup):
         """A new run of so many steps, `warmup` a share of them."""
         if self.begun:
@@ -143,7 +148,7 @@ class BertAdamW:
 
 
 def _zeros_like(variable):
-    return keras.Variable(ops.zeros(variable.shape, variable.dtype), trainable=False)
+    return keras.Variable(ops.zeros(variable.shape, variable.dtype), trainable=False, name=variable.name)
 
 
 if keras.backend.backend() == "tensorflow":

@@ -157,8 +157,10 @@ class Training:
         rows = [embeddings.word_rows.rows] if embeddings.word_rows else []
         self.shown = self._resume([*self._unfrozen(), *rows, *self.optimizer.variables])
         self._hide()
+        kind = (network.kind, plan.train, plan.adversarial, repr(self.optimizer.kind))
         step = TrainStep(lambda y, *x: task.training_loss(y, network(*x, training=True), network.head), variables,
-                         network.non_trainable_variables, self.optimizer, targets, inputs, self._adversary(variables))
+                         network.non_trainable_variables, self.optimizer, targets, inputs, self._adversary(variables),
+                         network.kind and kind)
         try:
             while not self._over():
                 self._one_epoch(self.history.rows, step)

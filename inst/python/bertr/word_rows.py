@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from .engine import WORD_ROWS
+
 
 class WordRows:
     """The rows of a word table [vocabulary, hidden] that these token ids use, as a smaller table."""
@@ -13,7 +15,7 @@ class WordRows:
     def __init__(self, table, ids):
         self.table = table
         self.ids = np.unique(ids)
-        self.rows = keras.Variable(ops.take(table, self.ids, axis=0), name="word_rows")  # [tokens in use, hidden]
+        self.rows = keras.Variable(ops.take(table, self.ids, axis=0), name=WORD_ROWS)  # [tokens in use, hidden]
         self.row_of = np.zeros(table.shape[0], np.int32)
         self.row_of[self.ids] = np.arange(len(self.ids))
         self.decayed = 1.0

@@ -17,6 +17,7 @@ class Task:
     settles = False  # has a `settle`
     settles_by_training = False  # by training rows where there are no validation rows; else it stays as it is then
     whole_vocabulary = False  # the head reads the whole word table, so all of it is trained
+    not_in_graph = ()  # entries of `spec` on which neither outputs nor loss depend
     remarks = ()  # sentences for the user about the targets that `targets` made last
 
     def __init__(self, spec):
@@ -26,6 +27,14 @@ class Task:
     def from_target(cls, target, head_options):
         """The task for these training targets, as they came over the bridge, and these options of `bert_head()`."""
         raise NotImplementedError
+
+    @property
+    def kind(self):
+        """All of the task that outputs and loss depend on but variables, as plain data."""
+        spec = {name: value for name, value in self.spec.items() if name not in self.not_in_graph}
+        if "levels" in spec:
+            spec["levels"] = len(spec["levels"])  # their names do not matter
+        return [self.name, spec]
 
     def plan(self, rows, hidden_size):
         """Its own defaults for so many training texts: some of epochs, learning_rate and batch_size."""

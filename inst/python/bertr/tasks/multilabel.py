@@ -19,6 +19,7 @@ class MultiLabel(Task):
     name = "multilabel"
     settles = True
     settles_by_training = True
+    not_in_graph = ("log_odds", "fixed", "thresholds")
 
     @classmethod
     def from_target(cls, target, head_options):

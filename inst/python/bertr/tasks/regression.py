@@ -14,6 +14,7 @@ class Regression(Task):
     """Target: `values`, [rows, outputs], and `outputs`, their names."""
 
     name = "regression"
+    not_in_graph = ("outputs", "mean", "sd")  # their number tells itself by the targets
 
     @classmethod
     def from_target(cls, target, head_options):

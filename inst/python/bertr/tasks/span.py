@@ -40,6 +40,7 @@ class Span(Task):
     where its score is more than that above the best span's."""
 
     name = "span"
+    not_in_graph = ("none", "longest", "threshold")
     per_token = True
     needs_offsets = True
 

@@ -1,0 +1,78 @@
+"""Ctrl-C while R waits for Python: noted when it comes, acted upon where nothing can be lost.
+
+reticulate's signal handler asks Python for a KeyboardInterrupt, which Python raises between any two of its
+instructions: also while a result is put away, and once more after the first one was caught. So inside `held()` an
+interrupt is only noted, and `stop_if_asked()` raises it, at the end of a batch. R has a note of its own, which R's side
+of the bridge looks after.
+"""
+
+import contextlib
+import signal
+import sys
+
+_asked = False
+
+
+def _note(*_):
+    global _asked
+    _asked = True
+
+
+@contextlib.contextmanager
+def held():
+    """In here an interrupt waits for `stop_if_asked()`; one that came too late for it is forgotten at the end."""
+    global _asked
+    _asked = False
+    before = _handle_with(_note)
+    try:
+        yield
+    finally:
+        _handle_with(before)
+        _asked = False
+
+
+def stop_if_asked(asked=False):
+    """Raises the interrupt that was noted, if there is one; `asked`: R has noted one."""
+    global _asked
+    if _asked or asked:
+        _asked = False
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def at_once():
+    """In here, a wait for the network say, an interrupt is raised at any moment, as Python does by itself."""
+    before = _handle_with(signal.default_int_handler)
+    try:
+        yield
+    finally:
+        _handle_with(before)
+
+
+def _handle_with(handler):
+    """Python's own handler from now on; gives the one before. The process's handler, which is reticulate's and tells R
+    too, stays in place: `signal.signal()` would put Python's there."""
+    process = _process_handler()
+    before = signal.signal(signal.SIGINT, handler)
+    if process is not None:
+        _set_process_handler(process)
+    return before
+
+
+if sys.platform == "win32":
+
+    def _process_handler():
+        """There are no signals there: R's front end calls reticulate."""
+
+else:
+    import ctypes
+
+    _sigaction = ctypes.CDLL(None).sigaction
+    _ROOM = 512  # bytes, more than any system's `struct sigaction` has
+
+    def _process_handler():
+        out = ctypes.create_string_buffer(_ROOM)
+        return out if _sigaction(signal.SIGINT, None, out) == 0 else None
+
+    def _set_process_handler(handler):
+        _sigaction(signal.SIGINT, handler, None)

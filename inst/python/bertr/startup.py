@@ -1,0 +1,96 @@
+"""What TensorFlow must be told before it is imported: to use oneDNN, and how many threads to take. Both are environment
+variables, and the user's own win.
+
+TensorFlow uses oneDNN by itself only on x86 processors with VNNI; without it bertr takes 1.3 to 1.6 times as long
+(`bench/limits.md`). Elsewhere, as on ARM, TensorFlow's own choice stays.
+"""
+
+import math
+import os
+import platform
+import sys
+
+from .errors import BertrError
+
+STARTED_BEFORE = "tensorflow" in sys.modules
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # within an operation, and operations side by side
+CGROUP = "/sys/fs/cgroup"
+
+
+def usable_processors(root=CGROUP):
+    """How many processors this process may use: those it is bound to, and not more than its cgroups' limit."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(bound, _cgroup_limit(root))))
+
+
+def _cgroup_limit(root):
+    """Processors by the control groups that a container or a job scheduler set up: version 2, then 1."""
+    limits = [math.inf]
+    for folder in _cgroup_folders(root):
+        quota, period = (_words(os.path.join(folder, "cpu.max")) + ["max", "1"])[:2]
+        limits.append(_ratio(quota, period))
+    for folder in (os.path.join(root, "cpu"), os.path.join(root, "cpu,cpuacct")):
+        quota, period = (_words(os.path.join(folder, name)) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
+        limits.append(_ratio(*quota[:1], *period[:1]) if quota and period else math.inf)
+    return min(limits)
+
+
+def _cgroup_folders(root):
+    """The process's own group and those above it: each has a limit of its own. In a container only `root` is there."""
+    own = next((line[3:] for line in _words("/proc/self/cgroup") if line.startswith("0::")), "/")
+    parts = [part for part in own.split("/") if part]
+    return [os.path.join(root, *parts[:n]) for n in range(len(parts) + 1)]
+
+
+def _words(path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            return f.read().split()
+    except OSError:
+        return []
+
+
+def _ratio(quota, period):
+    """"max", or -1 in version 1: no limit."""
+    return int(quota) / int(period) if quota.isdigit() and int(period) > 0 else math.inf
+
+
+def threads():
+    """How many threads TensorFlow takes for an operation."""
+    return int(os.environ[THREADS[0]])
+
+
+def remarks():
+    """Sentences about what could not be set any more, since TensorFlow had started before."""
+    return list(_remarks)
+
+
+def _prepare():
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    wanted = os.environ.get("BERTR_THREADS")
+    if wanted is None:
+        for name in THREADS:
+            os.environ.setdefault(name, str(usable_processors()))
+        return
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise BertrError("threads", f"BERTR_THREADS is '{wanted}', where a whole number of at least 1 is needed.",
+                         "It is the number of processor threads to take; unset it to take all.")
+    # numpy's own threads too, which `bert_similarity()` uses
+    os.environ.update({name: str(int(wanted)) for name in (*THREADS, "OPENBLAS_NUM_THREADS")})
+    if STARTED_BEFORE:
+        _set_late(int(wanted))
+
+
+def _set_late(count):
+    """TensorFlow was imported before: it still listens until it first computes."""
+    threading = sys.modules["tensorflow"].config.threading
+    try:
+        threading.set_intra_op_parallelism_threads(count)
+        threading.set_inter_op_parallelism_threads(count)
+    except RuntimeError:
+        _remarks.append("TensorFlow had started before bertr, so the number of threads was not changed.")
+
+
+_remarks = []
+_prepare()
