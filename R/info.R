@@ -6,7 +6,8 @@
 #'   needs and the default model's
 #'   weights are on this machine; `problem` says what is wrong, or is `NULL`. `bertr`, `r` and
 #'   `reticulate` are versions; with Python also
-#'   `python`, `python_path`, `keras`, `tensorflow`, `backend`, `numpy`, `threads` (a number), `gpus`
+#'   `python`, `python_path`, `keras`, `tensorflow`, `backend`, `numpy`, `threads` (how many TensorFlow
+#'   takes), `onednn` (does TensorFlow use it? NULL if it does not tell), `gpus`
 #'   (names) and `default_model` (folder of the default weights, or `""`).
 #'
 #'   `bert_devices()`: a tibble with one row a device: `device` (`"CPU"` or `"GPU"`) and `name`.

@@ -17,7 +17,6 @@ py_call <- function(name, ..., on_event = NULL, call = caller_env()) {
     if (!is.null(on_event)) {
       args <- c(args, reticulate::r_to_py(watcher(on_event), convert = TRUE))
     }
-    py_forget_interrupt()
     outcome <- do.call(run, args)
     if (!inherits(outcome$error, "python.builtin.NoneType")) {
       py_abort(outcome$error, reticulate::py_to_r(outcome$text), reticulate::py_to_r(outcome$trace), call)
@@ -44,7 +43,7 @@ without_interrupts <- function(code, keep = FALSE) {
   stopped <- FALSE
   suspendInterrupts(tryCatch(
     result <- code,
-    bertr_interrupt = function(e) stopped <<- TRUE,
+    bertr_interrupt = function(e) the$asked <- stopped <<- TRUE,
     finally = py_forget_interrupt()
   ))
   if (stopped || (the$asked && !keep)) rlang::interrupt() else result
@@ -59,10 +58,10 @@ forget_interrupt <- function() {
   }, interrupt = function(e) TRUE, error = function(e) FALSE)
 }
 
-# R and Python each note an interrupt. Python's note would end the next call, whatever that is, and be R's again there.
+# Also reticulate's own note of an interrupt, for which it would take the next error, and Python's.
 py_forget_interrupt <- function() {
   the$asked <- forget_interrupt() || the$asked
-  if (!is.null(the$bridge)) {
+  if (the$asked && !is.null(the$bridge)) {
     tryCatch(the$bridge$forget_interrupt(), error = identity)
     forget_interrupt()
     reticulate::py_clear_last_error()
@@ -178,7 +177,7 @@ py_import <- function(call) {
       py_abort(attr(last, "exception"), conditionMessage(e), last$message, call)
     }
   )
-  for (remark in as_chr(reticulate::py_to_r(bridge$remarks()))) {
+  for (remark in as_chr(reticulate::py_to_r(bridge$start()))) {
     cli::cli_warn("{remark}")
   }
   bridge

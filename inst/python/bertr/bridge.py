@@ -10,12 +10,11 @@ import traceback
 import keras
 import numpy as np
 
-from . import features, fitting, hub, onednn, resume, similarity, squad, startup, store
+from . import features, fitting, hub, interrupts, onednn, resume, similarity, squad, startup, store
 from .errors import BertrError
 from .events import counter, throttled
 from .fill import fill
 from .inputs import encode
-from .interrupts import held
 from .model import Fit, Model
 
 
@@ -35,8 +34,7 @@ def run(name, *args):
     raised: once there was an interrupt, reticulate takes any error for it, and while R holds interrupts back it then
     gives a NULL."""
     try:
-        with held():
-            return Outcome(globals()[name](*args))
+        return Outcome(interrupts.run(globals()[name], *args))
     except KeyboardInterrupt:
         return Outcome(error=BertrError("interrupt", "Interrupted."))
     except Exception as e:
@@ -44,9 +42,11 @@ def run(name, *args):
 
 
 def forget_interrupt():
-    """Raises an error, upon which reticulate forgets an interrupt that it has noted; before that, Python raises here
-    what it has noted itself."""
+    """Raises an error, upon which reticulate forgets an interrupt that it has noted."""
     raise BertrError("interrupt", "Forgotten.")
+
+
+interrupts.ENTRIES.update({run.__code__, forget_interrupt.__code__})
 
 
 # ---------------------------------------------------------------- what there is
@@ -61,8 +61,9 @@ def info():
     }
 
 
-def remarks():
-    """Sentences for the user about how TensorFlow was started."""
+def start():
+    """What R calls first. Sentences for the user about how TensorFlow was started."""
+    interrupts.listen()
     out = startup.remarks()
     if startup.STARTED_BEFORE and onednn.is_on() is False and os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1":
         out.append("TensorFlow was imported before bertr and does not use oneDNN, so bertr is slower than it could be: "

@@ -1,9 +1,9 @@
 """Ctrl-C while R waits for Python: noted when it comes, acted upon where nothing can be lost.
 
 reticulate's signal handler asks Python for a KeyboardInterrupt, which Python raises between any two of its
-instructions: also while a result is put away, and once more after the first one was caught. So inside `held()` an
-interrupt is only noted, and `stop_if_asked()` raises it, at the end of a batch. R has a note of its own, which R's side
-of the bridge looks after.
+instructions: also while a result is put away, and once more after the first one was caught. While R waits for `run()`
+an interrupt is therefore only noted, and `stop_if_asked()` raises it at the end of a batch. R has a note of its own,
+which R's side of the bridge looks after.
 """
 
 import contextlib
@@ -11,24 +11,18 @@ import signal
 import sys
 
 _asked = False
+_held = False
 
 
-def _note(*_):
-    global _asked
-    _asked = True
-
-
-@contextlib.contextmanager
-def held():
-    """In here an interrupt waits for `stop_if_asked()`; one that came too late for it is forgotten at the end."""
-    global _asked
-    _asked = False
-    before = _handle_with(_note)
+def run(function, *args):
+    """Calls a function for R. Python may have an interrupt left that R has handled long ago: it comes here, where
+    `_handle` knows it by this function's frame, and is forgotten."""
+    global _asked, _held
+    _held, _asked = True, False
     try:
-        yield
+        return function(*args)
     finally:
-        _handle_with(before)
-        _asked = False
+        _held = False
 
 
 def stop_if_asked(asked=False):
@@ -42,14 +36,27 @@ def stop_if_asked(asked=False):
 @contextlib.contextmanager
 def at_once():
     """In here, a wait for the network say, an interrupt is raised at any moment, as Python does by itself."""
-    before = _handle_with(signal.default_int_handler)
+    global _held
+    before, _held = _held, False
     try:
+        stop_if_asked()
         yield
     finally:
-        _handle_with(before)
+        _held = before
 
 
-def _handle_with(handler):
+def _handle(number, frame):
+    global _asked
+    if _held or (frame and frame.f_code in ENTRIES):
+        _asked = True
+    else:
+        _before(number, frame)
+
+
+ENTRIES = {run.__code__}  # code that R calls, in which nothing has begun yet
+
+
+def _install(handler):
     """Python's own handler from now on; gives the one before. The process's handler, which is reticulate's and tells R
     too, stays in place: `signal.signal()` would put Python's there."""
     process = _process_handler()
@@ -76,3 +83,9 @@ else:
 
     def _set_process_handler(handler):
         _sigaction(signal.SIGINT, handler, None)
+
+
+def listen():
+    """From now on. Elsewhere than in `run()` interrupts are as before."""
+    global _before
+    _before = _install(_handle)
