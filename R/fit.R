@@ -30,8 +30,8 @@
 #' @param control Further settings from [bert_control()].
 #' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
 #'   random one, which `set.seed()` controls.
-#' @param verbose Show progress and remarks? `TRUE` by default: a bar in the console, one line an
-#'   epoch in documents and scripts, nothing in tests.
+#' @param verbose Show progress and remarks? `TRUE` by default: a line for every epoch (of more than 20 epochs for 20,
+#'   evenly chosen), in the console also a bar, in scripts a line a minute where an epoch takes longer; nothing in tests.
 #' @return A list of class `bert_fit`. `tidy()` gives its history as a tibble, one row an epoch;
 #'   `glance()` one row with the settings and last values; `plot()` draws the history.
 #' @seealso [bert_tasks], [bert_predict()], [bert_evaluate()], [bert_save()]
