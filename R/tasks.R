@@ -88,5 +88,5 @@ say_unknown <- function(spec, rows, say) {
 
 # The levels learnt, then those that other data has besides
 all_levels <- function(levels, labels) {
-  c(levels, sort(setdiff(unique(labels), levels), method = "radix"))
+  c(levels, sort(setdiff(as.character(labels), levels), method = "radix"))
 }
