@@ -2,14 +2,14 @@
 #'
 #' @inheritParams bert_predict
 #' @param new_data A data frame with the text columns and the outcome column of the fit. Rows with missing
-#'   values are left out, and said so. So are labels that were not seen in training counted: as wrong, for there is no
-#'   way to predict them.
+#'   values are left out, and said so. Labels that were not seen in training count as wrong, and that is said, too
+#'   ([bert_fit()] refuses them in `validation`, which has to be like the training rows).
 #' @param event Of a classification of two classes, the level that `precision`, `recall` and F1 are of; `NULL`
 #'   (default): the second one.
 #' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
 #'   `.estimate`; of which measures, [bert_tasks] says for every task. For classification: `accuracy`, `kap`, `f_meas`
-#'   (`.estimator` `"macro"`: the mean over the classes) and `mn_log_loss`; of two classes also `precision`, `recall` and
-#'   `f_meas` (`.estimator` `"binary"`) of the event.
+#'   (`.estimator` `"macro"`: the mean over the classes) and `mn_log_loss`; of two classes also `precision`, `recall`
+#'   and `f_meas` (`.estimator` `"binary"`) of the event.
 #' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))

@@ -92,8 +92,8 @@ bar_reporter <- function(file = stderr(), clock = now) {
   list(event = event, close = close)
 }
 
-# Takes the epochs as they end and writes a line for each, or for some evenly chosen of very many; `late` for any. In the
-# end also the last one's: training may have ended before the last epoch.
+# Takes the epochs as they end and writes a line for each, or for some evenly chosen of very many, and for any that is
+# `late`. In the end also the last one's: training may have ended before the last epoch.
 epoch_lines <- function(write) {
   unsaid <- NULL
   event <- function(values, late = FALSE) {
@@ -126,8 +126,8 @@ share_done <- function(kind, values) {
   )
 }
 
-# Seconds that the work of an event still takes, by what was done since its first event: training goes on where an earlier
-# run ended, and texts are encoded again after every epoch. NA where nothing tells yet.
+# Seconds that the work of an event still takes, by what was done since its first event: training goes on where an
+# earlier run ended, and texts are encoded again after every epoch. NA where nothing tells yet.
 pacer <- function(clock) {
   begun <- list()
   function(kind, values) {

@@ -90,7 +90,8 @@ def chinese_albert(tmp_path_factory):
 
     import sentencepiece
 
-    texts = ["the red cat in paris met the blue dog (u.s.) today, didn't she?", "unbelievably rains 北京大学 tokyo cafe"]
+    texts = ["the red cat in paris met the blue dog (u.s.) today, didn't she?",
+             "unbelievably rains 北京大学 tokyo cafe"]
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(texts * 20), model_writer=out, vocab_size=120, hard_vocab_limit=False, pad_id=0,
@@ -142,12 +143,14 @@ def test_the_words_of_an_albert_are_those_of_a_bert(albert, minilm):
 
 
 @pytest.mark.parametrize("words", ["punctuation", "space"])
-def test_entities_of_whole_words_are_learnt_by_an_albert(albert, words, tmp_path):
-    texts = ["unbelievably, the Washington Post (London) said.", "The unbelievably long Washington.", "No one (here) said so."]
+def test_entities_of_whole_words_are_learnt_by_an_albert(albert, words):
+    texts = ["unbelievably, the Washington Post (London) said.", "The unbelievably long Washington.",
+             "No one (here) said so."]
     names = ["unbelievably", "Washington"]
     spans = [[(t.index(n), t.index(n) + len(n), n[0]) for n in names if n in t] for t in texts]
     if words == "space":  # what stands between spaces
-        spans = [[(s, e + (t[e:e + 1] in [",", "."]), k) for s, e, k in some] for t, some in zip(texts, spans, strict=True)]
+        spans = [[(s, e + (t[e:e + 1] in [",", "."]), k) for s, e, k in some]
+                 for t, some in zip(texts, spans, strict=True)]
     model, levels = bridge.load(albert, {}), ["W", "u"]
     task = Entities({"levels": levels, "words": words})
     encodings = task.encode(model, texts, None, 64)

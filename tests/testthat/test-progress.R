@@ -126,8 +126,8 @@ test_that("a document keeps the lines of epochs, not those for who waits", {
 
 test_that("labels for messages are made when a message is", {
   local_binding("column_label", function(name, arg) stop("made"), environment())
-  data <- data.frame(text = c("Ada met Bob", "b"), label = c("x", "y"), n = c(1.5, 2), a = c(TRUE, FALSE), b = 1, answer = "b",
-    start = NA)
+  data <- data.frame(text = c("Ada met Bob", "b"), label = c("x", "y"), n = c(1.5, 2), a = c(TRUE, FALSE), b = 1,
+    answer = "b", start = NA)
   data$tags <- list("x", character())
   data$entities <- list(data.frame(start = 1, end = 3, label = "PER"), data.frame())
   data$relations <- list(data.frame(head_start = 1, head_end = 3, relation = "met", tail_start = 9, tail_end = 11),
