@@ -54,8 +54,8 @@ class RunFolder:
         on that number. Those of the constant schedule do not; its warmup stays as it was."""
         epochs = self.identity["epochs"]
         if self.identity["schedule"] != "constant":
-            raise BertrError("checkpoint", f"The run in '{self.folder}' cannot go on to {epochs} epochs: its learning "
-                             f"rate falls over {planned}, which would have been others.",
+            raise BertrError("checkpoint", f"The run in '{self.folder}' was planned for {planned} epochs, on which its "
+                             f"learning rate depends; it cannot have {epochs}.",
                              f"Give epochs = {planned} as before, or start anew in another folder; only with schedule "
                              "= \"constant\" can a run have more epochs later.")
         if epochs < done:
