@@ -160,7 +160,8 @@ def test_the_warmup_stays_that_of_the_first_epochs(tiny, sentences, tmp_path):
 @pytest.mark.parametrize("schedule", ["linear", "keras_bert"])
 def test_more_epochs_are_refused_where_it_does(tiny, sentences, tmp_path, schedule):
     fit(tiny, sentences, epochs=2, checkpoint=str(tmp_path), schedule=schedule, train="head")
-    with pytest.raises(BertrError, match="planned for 2 epochs, on which its learning rate depends; it cannot have 3") as e:
+    why = "planned for 2 epochs, on which its learning rate depends; it cannot have 3"
+    with pytest.raises(BertrError, match=why) as e:
         fit(tiny, sentences, epochs=3, checkpoint=str(tmp_path), schedule=schedule, train="head")
     assert e.value.code == "checkpoint" and "epochs = 2 as before" in e.value.hint and "constant" in e.value.hint
 
