@@ -38,7 +38,7 @@ class RunFolder:
             return None
         mine, theirs = self.identity, kept["identity"]
         other = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
-        if other == ["epochs"]:
+        if other == ["epochs"] and isinstance(theirs.get("epochs"), int):
             self._check_epochs(theirs["epochs"], kept["facts"]["epoch"])
         elif other:
             raise BertrError("checkpoint", f"'{self.folder}' holds another run: it differs in {', '.join(other)}.",
