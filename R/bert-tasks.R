@@ -13,8 +13,11 @@
 #'
 #' Predicted: `.pred_class`, a factor with the training levels, and a double column `.pred_<level>` a level, the
 #' probabilities, which add up to 1; `type = "class"` gives only the first, `"prob"` only the others. Measured:
-#' `accuracy`; `kap`, Cohen's kappa; `f_meas`, the mean over the classes of F1 (0 for a class never predicted
-#' right); `mn_log_loss`, the mean negative log-probability of the true class.
+#' `accuracy`; `kap`, Cohen's kappa; `f_meas` (`macro`), the mean over the classes of F1 (0 for a class never predicted
+#' right); `mn_log_loss`, the mean negative log-probability of the true class; of two classes also `precision`, `recall`
+#' and `f_meas` (`binary`) of the second one, or of the one that `bert_evaluate(event = )` names. Rows of a class that
+#' was not seen in training count as wrong, their class as one more; `mn_log_loss` leaves them out, as it has no
+#' probability.
 #'
 #' @section Several labels, `cbind(toxic, insult) ~ text`:
 #' Logical or 0-1 columns, or a list-column of character vectors (`character()` for no label). The outputs start at
@@ -24,7 +27,8 @@
 #' Predicted: a logical column `.pred_<label>` a label, or, for a fit on a list-column, one list-column
 #' `.pred_labels`; with `type = "prob"` the probabilities. Measured: `f_meas` as the mean over the labels that
 #' occur or are predicted (`macro`) and of all labels together (`micro`); `precision` and `recall` of all together;
-#' `accuracy`, the share of rows with every label right; `mn_log_loss`.
+#' `accuracy`, the share of rows with every label right; `mn_log_loss`. Labels of a list-column that were not seen in
+#' training count as not found; `mn_log_loss` is that of the others.
 #'
 #' @section Numbers, `score ~ text` or `cbind(valence, arousal) ~ text`:
 #' The loss is the squared error in units of the outcomes' standard deviations. With `bert_head(pair = "cosine")`
@@ -38,14 +42,17 @@
 #' @section Entities and parts of speech, `entities ~ text`:
 #' A list-column of data frames with the columns `start`, `end` and `label`, none of which overlap; one without
 #' rows says that a text has none. [read_conll()] and [bert_entities()] make such columns. An entity that begins or
-#' ends inside a word is learnt as the whole word; long texts are read in windows that overlap. `bert_head(crf =
+#' ends inside a word is learnt as the whole word, also by a model whose pieces may hold a word and a punctuation mark
+#' (ALBERT), where both then are one word; long texts are read in windows that overlap. `bert_head(crf =
 #' TRUE)` scores whole sequences of labels, `bert_head(words = "space")` takes words as they stand between spaces. The
 #' learning rate is twice that of other tasks; with `train = "head"` it is 5e-3.
 #'
 #' Predicted: `.pred_entities`, a list of tibbles `start`, `end`, `label`, `text` and `score`, the probability that
 #' just these words are labelled so; NULL where the text is NA. Measured: `precision`, `recall` and `f_meas` of
 #' entities found exactly, start, end and label, as conlleval and seqeval count them: of all together, then of each
-#' label, which the column `.level` names (NA for a label that is neither in the data nor predicted).
+#' label, which the column `.level` names (NA for a label that is neither in the data nor predicted). Labels that were
+#' not seen in training count as not found. Where every word of the data is an entity of its own, as parts of speech
+#' are, also `accuracy`: the share of the words at whose first character there is their label.
 #'
 #' @section Answers in a text, `span(answer, start) ~ question + context`:
 #' `answer` is the column of their texts, `""` where there is none, and `start` that of their first characters in
@@ -72,7 +79,8 @@
 #'
 #' Predicted: `.pred_relations`, a list of tibbles of the same columns and `score`, the probability of the least
 #' certain part; NULL where the text is NA. Measured: `precision`, `recall` and `f_meas` of triples that are right
-#' in relation and in all four positions, over all and for each relation, which the column `.level` names.
+#' in relation and in all four positions, over all and for each relation, which the column `.level` names; relations
+#' that were not seen in training count as not found.
 #'
 #' @section Texts without labels, `~ text`:
 #' Goes on with BERT's pre-training on your texts: of every text 15 % of the tokens are chosen, anew for each

@@ -38,7 +38,11 @@
 #'   The same [bert_fit()] called again goes on after the last whole epoch and gives, bit for bit on one machine, the
 #'   fit that an unbroken run would have given; called after the end, it gives that fit without training. Without
 #'   `seed` the one of the kept run is taken. A run of other data or settings is refused; delete the folder to start
-#'   anew. `NULL` (default) keeps nothing.
+#'   anew. Only `epochs` may be another, with `schedule = "constant"`, whose rate does not depend on their number: the
+#'   run goes on to them, the warmup being that of the first call. `NULL` (default) keeps nothing.
+#' @param keep What of the epochs stays in the folder of `checkpoint`: `"last"` (default) only what the run needs to go
+#'   on, `"all"` also a folder `epoch-001`, `epoch-002` and so on with the fit of every epoch, for [bert_load()]. Each
+#'   is as large as what [bert_save()] writes; with `train = "head"` they share the file of the encoder.
 #' @param long What becomes of texts longer than `max_len`: `"truncate"` (default) cuts their end off, `"head_tail"`
 #'   keeps a quarter of the room from the beginning and the rest from the end, `"window"` reads
 #'   all of it in overlapping windows that are joined to one vector (see `windows` of [bert_head()]). Of
@@ -65,8 +69,8 @@
 bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras_bert"), weight_decay = 0.01,
                          layer_decay = 1, clip = 1, dropout = NULL, accumulate = 1, ema = NULL, adversarial = NULL,
                          class_weights = NULL, label_smoothing = 0, early_stopping = NULL, checkpoint = NULL,
-                         long = c("truncate", "head_tail", "window"), threshold = NULL, whole_words = FALSE,
-                         serialize = TRUE) {
+                         keep = c("last", "all"), long = c("truncate", "head_tail", "window"), threshold = NULL,
+                         whole_words = FALSE, serialize = TRUE) {
   schedule <- first_choice(schedule, c("linear", "constant", "keras_bert"), "schedule")
   long <- first_choice(long, c("truncate", "head_tail", "window"), "long")
   check_number(warmup, "warmup", 0, 1)
@@ -92,13 +96,18 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
   if (!is.null(checkpoint)) {
     check_string(checkpoint, "checkpoint")
   }
+  keep <- first_choice(keep, c("last", "all"), "keep")
+  if (keep == "all" && is.null(checkpoint)) {
+    abort("argument", "{.code keep = \"all\"} needs a folder to keep the epochs in.",
+      "Name it, as in {.code bert_control(checkpoint = \"run\", keep = \"all\")}.", call = rlang::current_env())
+  }
   check_flag(whole_words, "whole_words")
   check_flag(serialize, "serialize")
   structure(
     list(warmup = warmup, schedule = schedule, weight_decay = weight_decay, layer_decay = layer_decay, clip = clip,
       dropout = dropout, accumulate = accumulate, ema = ema, adversarial = adversarial, class_weights = class_weights,
-      label_smoothing = label_smoothing, early_stopping = early_stopping, checkpoint = checkpoint, long = long,
-      threshold = threshold, whole_words = whole_words, serialize = serialize),
+      label_smoothing = label_smoothing, early_stopping = early_stopping, checkpoint = checkpoint, keep = keep,
+      long = long, threshold = threshold, whole_words = whole_words, serialize = serialize),
     class = "bert_control"
   )
 }

@@ -2,10 +2,14 @@
 #'
 #' @inheritParams bert_predict
 #' @param new_data A data frame with the text columns and the outcome column of the fit. Rows with missing
-#'   values are left out, and said so.
+#'   values are left out, and said so. Labels that were not seen in training count as wrong, and that is said, too
+#'   ([bert_fit()] refuses them in `validation`, which has to be like the training rows).
+#' @param event Of a classification of two classes, the level that `precision`, `recall` and F1 are of; `NULL`
+#'   (default): the second one.
 #' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
 #'   `.estimate`; of which measures, [bert_tasks] says for every task. For classification: `accuracy`, `kap`, `f_meas`
-#'   and `mn_log_loss`.
+#'   (`.estimator` `"macro"`: the mean over the classes) and `mn_log_loss`; of two classes also `precision`, `recall`
+#'   and `f_meas` (`.estimator` `"binary"`) of the event.
 #' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
@@ -13,16 +17,35 @@
 #' fit <- bert_fit(bert_load(), label ~ text, faq, train = "head", epochs = 5)
 #' bert_evaluate(fit, faq)
 #' @export
-bert_evaluate <- function(object, new_data, verbose = TRUE) {
+bert_evaluate <- function(object, new_data, event = NULL, verbose = TRUE) {
   call <- rlang::current_env()
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
-  rows <- complete_rows(object$spec, new_data, "new_data", speaker(verbose), call)
-  task <- task_of(object$spec)
-  truth <- task$match(object$spec, rows$outcome, rows$row, "new_data", call)
+  spec <- object$spec
+  spec$event <- check_event(event, spec, call)
+  say <- speaker(verbose)
+  rows <- complete_rows(spec, new_data, "new_data", say, call)
+  say_unknown(spec, rows, say)
+  task <- task_of(spec)
   parts <- list()
   texts <- list(a = rows$a, b = rows$b, complete = rep(TRUE, length(rows$a)))
-  keep <- function(result, ...) parts[[length(parts) + 1]] <<- result
+  keep <- function(result, rows, chunk) parts[[length(parts) + 1]] <<- c(result, list(rows = chunk[rows]))
   score(object, texts, verbose, call, keep, if (is.null(task$judge)) "predict" else task$judge)
-  task$evaluate(object$spec, truth, parts)
+  task$evaluate(spec, task$match(spec, rows$outcome), parts, texts)
+}
+
+# The class that precision and recall are of; NULL where there are not two
+check_event <- function(event, spec, call) {
+  two <- spec$task == "classification" && length(spec$levels) == 2
+  if (is.null(event)) {
+    return(if (two) spec$levels[[2]])
+  }
+  if (!two) {
+    abort("argument", "{.arg event} names one of two classes, but this fit is one of {task_label(spec)}.", call = call)
+  }
+  if (rlang::is_bool(event)) {
+    event <- as.character(event)
+  }
+  check_choice(event, spec$levels, "event", call)
+  event
 }

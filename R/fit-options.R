@@ -9,7 +9,7 @@ fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len,
     clip = to_float(control$clip), dropout = to_float(control$dropout), accumulate = to_int(control$accumulate),
     ema = to_float(control$ema), adversarial = to_float(control$adversarial),
     label_smoothing = to_float(control$label_smoothing), early_stopping = to_int(control$early_stopping),
-    checkpoint = if (!is.null(control$checkpoint)) path.expand(control$checkpoint)
+    checkpoint = if (!is.null(control$checkpoint)) path.expand(control$checkpoint), keep = control$keep
   )
 }
 

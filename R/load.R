@@ -3,7 +3,8 @@
 #' Finds out by itself what a folder holds: Google's TensorFlow checkpoint
 #' (`bert_config.json`, `bert_model.ckpt.*`, `vocab.txt`), a Hugging Face model
 #' (`config.json`, `model.safetensors`, `vocab.txt` or `tokenizer.json`), or what
-#' [bert_save()] wrote, which gives back the model or the fit.
+#' [bert_save()] wrote, which gives back the model or the fit. The folder of `bert_control(checkpoint = )` holds a run,
+#' not a fit: [bert_fit()] goes on with it, and `keep = "all"` keeps a fit for every epoch in it.
 #'
 #' ALBERT is read from the same two kinds of folder, with `spiece.model` (Google: `30k-clean.model`) in the place of
 #' the vocabulary; its tokens need the Python package sentencepiece, which [bert_install()] does not install:

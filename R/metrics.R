@@ -1,15 +1,21 @@
-# Measures of a classification, named as in yardstick.
-label_metrics <- function(spec, truth, results) {
-  levels <- spec$levels
+# Measures of a classification, named as in yardstick. `truth` may have levels that were not learnt, after those that
+# were; `spec$event` is the class that precision and recall are of, if there is one.
+label_metrics <- function(spec, truth, results, texts) {
   prob <- do.call(rbind, lapply(results, `[[`, "prob"))
-  estimate <- factor(levels[max.col(prob, "first")], levels)
+  estimate <- factor(spec$levels[max.col(prob, "first")], levels(truth))
   counts <- table(truth, estimate)
-  kind <- if (length(levels) == 2) "binary" else "multiclass"
-  tibble(
+  kind <- if (length(spec$levels) == 2) "binary" else "multiclass"
+  out <- tibble(
     .metric = c("accuracy", "kap", "f_meas", "mn_log_loss"),
     .estimator = c(kind, kind, "macro", kind),
     .estimate = c(sum(diag(counts)) / sum(counts), kappa_of(counts), macro_f(counts), log_loss(truth, prob))
   )
+  if (is.null(spec$event)) out else rbind(out, event_metrics(truth, estimate, spec$event))
+}
+
+event_metrics <- function(truth, estimate, event) {
+  out <- found_metrics(estimate[estimate == truth], estimate, truth, event)
+  out[!is.na(out$.level), c(".metric", ".estimator", ".estimate")]
 }
 
 # Cohen's kappa: agreement beyond chance
@@ -25,15 +31,21 @@ macro_f <- function(counts) {
   mean((2 * diag(counts) / both)[both > 0])
 }
 
+# Over the rows whose class has a probability, which one that was not learnt has not
 log_loss <- function(truth, prob) {
-  p <- prob[cbind(seq_along(truth), as.integer(truth))]
-  -mean(log(pmax(p, .Machine$double.eps)))
+  class <- as.integer(truth)
+  rows <- which(class <= ncol(prob))
+  p <- prob[cbind(rows, class[rows])]
+  if (length(p) > 0) -mean(log(pmax(p, .Machine$double.eps))) else NA_real_
 }
 
 # Measures of labels given or not: F1 of all labels together and as the mean over labels; rows with every label right.
-multilabel_metrics <- function(spec, truth, results) {
+# Labels that were not learnt are the last ones of `truth`, and never given.
+multilabel_metrics <- function(spec, truth, results, texts) {
   truth <- as.matrix(truth)
+  learnt <- truth[, seq_along(spec$levels), drop = FALSE]
   chosen <- do.call(rbind, lapply(results, `[[`, "chosen"))
+  chosen <- cbind(chosen, matrix(FALSE, nrow(truth), ncol(truth) - ncol(learnt)))
   prob <- pmin(pmax(do.call(rbind, lapply(results, `[[`, "prob")), .Machine$double.eps), 1 - .Machine$double.eps)
   hits <- colSums(truth & chosen)
   given <- colSums(chosen)
@@ -45,13 +57,13 @@ multilabel_metrics <- function(spec, truth, results) {
     .estimate = c(
       mean((2 * hits / (given + true))[occurs]), 2 * sum(hits) / sum(given + true), sum(hits) / sum(given),
       sum(hits) / sum(true), mean(rowSums(truth != chosen) == 0),
-      -mean(ifelse(truth, log(prob), log(1 - prob)))
+      -mean(ifelse(learnt, log(prob), log(1 - prob)))
     )
   )
 }
 
 # Measures of a regression, of each outcome where there are several
-numeric_metrics <- function(spec, truth, results) {
+numeric_metrics <- function(spec, truth, results, texts) {
   values <- do.call(rbind, lapply(results, `[[`, "values"))
   parts <- lapply(seq_along(spec$outcome), function(k) one_numeric(truth[[k]], values[, k]))
   if (length(parts) == 1) {

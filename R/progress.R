@@ -1,10 +1,15 @@
-# How a long run shows itself: a bar in the console, a line an epoch in documents and scripts, nothing in tests.
+# How a long run shows itself: in the console by a bar, above which every epoch leaves its line; in documents and
+# scripts by these lines, in scripts also by one a minute of what takes longer; nothing in tests.
 # A reporter is list(event = function(kind, values), close = function()). It writes with cat() only, as
 # watcher() demands.
+
+most_lines <- 20 # of epochs in one fit
+quiet_seconds <- 60 # longest silence in a script
+
 progress <- function(verbose) {
   switch(progress_mode(verbose),
     none = list(event = function(kind, values) NULL, close = function() NULL),
-    lines = list(event = epoch_line, close = function() NULL),
+    lines = line_reporter(),
     bar = bar_reporter()
   )
 }
@@ -23,12 +28,120 @@ knitting <- function() {
   isTRUE(getOption("knitr.in.progress"))
 }
 
-# A document keeps what goes to standard output; elsewhere that is for results.
-epoch_line <- function(kind, values) {
-  if (kind == "epoch") {
-    cat(epoch_text(values), "\n", sep = "", file = if (knitting()) stdout() else stderr())
-  } else if (kind == "resume") {
-    cat(resume_text(values), "\n", sep = "", file = if (knitting()) stdout() else stderr())
+# A document keeps what goes to standard output; elsewhere that is for results. What a script says once a minute is for
+# who waits, and no document keeps it.
+line_reporter <- function(file = if (knitting()) stdout() else stderr(), waiting = stderr(), clock = now) {
+  said <- clock()
+  left <- pacer(clock)
+  say <- function(text, file) {
+    cat(text, "\n", sep = "", file = file)
+    said <<- clock()
+  }
+  lines <- epoch_lines(function(text) say(text, file))
+  event <- function(kind, values) {
+    late <- clock() - said >= quiet_seconds
+    seconds <- left(kind, values)
+    if (kind == "epoch") {
+      lines$event(values, late)
+    } else if (kind == "resume") {
+      say(resume_text(values), file)
+    } else if (late && kind %in% names(work)) {
+      say(paste(c(work_text(kind, values), left_text(seconds)), collapse = "  "), waiting)
+    }
+  }
+  list(event = event, close = lines$close)
+}
+
+# One line, written over and over: the share done, the time left, and where the training is.
+bar_reporter <- function(file = stderr(), clock = now) {
+  line <- ""
+  left <- pacer(clock)
+  write <- function(text) {
+    text <- strtrim(text, cli::console_width() - 1)
+    cat("\r", formatC(text, width = -nchar(line, "width"), flag = "-"), sep = "", file = file)
+    line <<- text
+  }
+  wipe <- function() {
+    if (nzchar(line)) {
+      write("")
+      cat("\r", file = file)
+      line <<- ""
+    }
+  }
+  keep <- function(text) {
+    wipe()
+    cat(text, "\n", sep = "", file = file)
+  }
+  lines <- epoch_lines(keep)
+  event <- function(kind, values) {
+    seconds <- left(kind, values)
+    if (kind == "epoch") {
+      lines$event(values)
+    } else if (kind == "resume") {
+      keep(resume_text(values))
+    }
+    if (kind %in% names(work)) {
+      where <- if (work[[kind]] == "Training") training_text(values)
+      write(paste(c(bar_text(work[[kind]], share_done(kind, values)), left_text(seconds), where), collapse = "  "))
+    }
+  }
+  close <- function() {
+    wipe()
+    lines$close()
+  }
+  list(event = event, close = close)
+}
+
+# Takes the epochs as they end and writes a line for each, or for some evenly chosen of very many, and for any that is
+# `late`. In the end also the last one's: training may have ended before the last epoch.
+epoch_lines <- function(write) {
+  unsaid <- NULL
+  event <- function(values, late = FALSE) {
+    unsaid <<- values
+    if (late || has_line(values$epoch, values$epochs)) {
+      close()
+    }
+  }
+  close <- function() {
+    if (!is.null(unsaid)) {
+      write(epoch_text(unsaid))
+      unsaid <<- NULL
+    }
+  }
+  list(event = event, close = close)
+}
+
+has_line <- function(epoch, epochs) {
+  epochs <= most_lines || (epoch * most_lines) %/% epochs > ((epoch - 1) * most_lines) %/% epochs
+}
+
+# What a reporter is told of: an event's kind, and the work that it tells of
+work <- c(encode = "Encoding", compare = "Comparing", step = "Training", epoch = "Training")
+
+share_done <- function(kind, values) {
+  switch(kind,
+    step = ((values$epoch - 1) + values$step / values$steps) / values$epochs,
+    epoch = values$epoch / values$epochs,
+    values$done / values$total
+  )
+}
+
+# Seconds that the work of an event still takes, by what was done since its first event: training goes on where an
+# earlier run ended, and texts are encoded again after every epoch. NA where nothing tells yet.
+pacer <- function(clock) {
+  begun <- list()
+  function(kind, values) {
+    if (!kind %in% names(work)) {
+      return(NA)
+    }
+    name <- work[[kind]]
+    done <- share_done(kind, values)
+    if (is.null(begun[[name]]) || done < begun[[name]]$last) {
+      begun[[name]] <<- list(time = clock(), share = done)
+    }
+    begun[[name]]$last <<- done
+    new <- done - begun[[name]]$share
+    if (new > 0) (clock() - begun[[name]]$time) / new * (1 - done) else NA
   }
 }
 
@@ -37,56 +150,44 @@ epoch_text <- function(values) {
   measures <- values[!names(values) %in% c("epoch", "epochs", "seconds", "learning_rate")]
   measures <- measures[lengths(measures) > 0]
   shown <- paste(names(measures), vapply(measures, function(x) format(signif(x, 3)), ""))
-  place <- sprintf("epoch %d/%d", as.integer(values$epoch), as.integer(values$epochs))
-  paste(c(place, shown, sprintf("%.1f s", values$seconds)), collapse = "  ")
+  paste(c(place_text("epoch", values$epoch, values$epochs), shown, sprintf("%.1f s", values$seconds)), collapse = "  ")
 }
 
 resume_text <- function(values) {
-  sprintf("goes on after epoch %d/%d", as.integer(values$epoch), as.integer(values$epochs))
+  paste("goes on after", place_text("epoch", values$epoch, values$epochs))
 }
 
-# One line, written over and over: the share done, the time left, and the figures of the latest epoch.
-bar_reporter <- function(file = stderr()) {
-  line <- ""
-  status <- ""
-  begun <- list(kind = "", time = 0)
-  write <- function(text) {
-    text <- strtrim(text, cli::console_width() - 1)
-    cat("\r", formatC(text, width = -nchar(line, "width"), flag = "-"), sep = "", file = file)
-    line <<- text
-  }
-  show <- function(kind, done, total) {
-    if (kind != begun$kind) {
-      begun <<- list(kind = kind, time = now())
-    }
-    write(paste(bar_text(kind, done / total, now() - begun$time), status))
-  }
-  event <- function(kind, values) {
-    switch(kind,
-      encode = show("Encoding", values$done, values$total),
-      compare = show("Comparing", values$done, values$total),
-      step = show("Training", (values$epoch - 1) * values$steps + values$step, values$epochs * values$steps),
-      epoch = status <<- epoch_text(values),
-      resume = status <<- resume_text(values)
-    )
-  }
-  close <- function() {
-    if (nzchar(line)) {
-      write("")
-      cat("\r", file = file)
-      line <<- ""
-    }
-  }
-  list(event = event, close = close)
+# As "epoch 3/20  loss 0.52"
+training_text <- function(values) {
+  paste0(place_text("epoch", values$epoch, values$epochs), "  loss ", format(signif(values$loss, 3)))
 }
 
-# As "Training [=====>    ]  45 %  12 s left"
-bar_text <- function(kind, share, seconds) {
+# As "epoch 3/20  step 7/90  loss 0.52", or "encoding 300/9000"
+work_text <- function(kind, values) {
+  if (kind != "step") {
+    return(place_text(tolower(work[[kind]]), values$done, values$total))
+  }
+  sub("  ", paste0("  ", place_text("step", values$step, values$steps), "  "), training_text(values), fixed = TRUE)
+}
+
+place_text <- function(what, at, of) {
+  sprintf("%s %.0f/%.0f", what, at, of)
+}
+
+# As "Training [=====>    ]  45 %"
+bar_text <- function(what, share) {
   width <- 20
   full <- floor(share * width)
   bar <- paste0(strrep("=", full), if (full < width) ">", strrep(" ", max(width - full - 1, 0)))
-  left <- if (share > 0) sprintf("%.0f s left", seconds / share * (1 - share)) else ""
-  sprintf("%s [%s] %3.0f %%  %s ", kind, bar, 100 * share, left)
+  sprintf("%s [%s] %3.0f %%", what, bar, 100 * share)
+}
+
+# As "40 s left"; NULL where that is not known
+left_text <- function(seconds) {
+  if (!is.na(seconds)) {
+    unit <- if (seconds < 100) c(1, "s") else if (seconds < 6000) c(60, "min") else c(3600, "h")
+    sprintf("%.0f %s left", seconds / as.numeric(unit[[1]]), unit[[2]])
+  }
 }
 
 now <- function() {

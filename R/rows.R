@@ -44,7 +44,8 @@ split_rows <- function(spec, rows, validation, seed, say, call) {
   }
   if (is.data.frame(validation)) {
     valid <- complete_rows(spec, validation, "validation", say, call)
-    valid$outcome <- task_of(spec)$match(spec, valid$outcome, valid$row, "validation", call)
+    refuse_unknown(spec, valid, "validation", call)
+    valid$outcome <- task_of(spec)$match(spec, valid$outcome)
     return(list(train = rows, valid = valid))
   }
   check_share(validation, call)

@@ -6,6 +6,7 @@ task_classification <- function() {
     spec = label_spec,
     outcome = label_outcome,
     settle = settle_labels,
+    labels = function(spec, outcome) list(label = as.character(outcome), row = seq_along(outcome)),
     match = match_labels,
     says = function(spec) paste(length(spec$levels), "classes"),
     strata = as.integer,
@@ -32,13 +33,13 @@ label_outcome <- function(spec, data, arg, call) {
   if (is.logical(x)) {
     return(factor(x, c(FALSE, TRUE)))
   }
-  what <- column_label(spec$outcome, arg)
+  what <- function() column_label(spec$outcome, arg)
   levels <- if (is.factor(x)) levels(x)
-  x <- check_text(x, what, call)
+  x <- check_text(x, what(), call)
   if (is.null(levels)) {
     levels <- sort(unique(x), method = "radix")
   }
-  factor(x, check_text(levels[!is.na(levels)], what, call), ordered = spec$type == "ordered")
+  factor(x, check_text(levels[!is.na(levels)], what(), call), ordered = spec$type == "ordered")
 }
 
 settle_labels <- function(spec, outcome, say, call) {
@@ -62,10 +63,9 @@ settle_labels <- function(spec, outcome, say, call) {
   list(spec = spec, outcome = outcome)
 }
 
-# Labels to compare with those learnt: no others can be judged.
-match_labels <- function(spec, outcome, rows, arg, call) {
-  check_known(as.character(outcome), rows, spec$levels, arg, call)
-  factor(as.character(outcome), spec$levels)
+match_labels <- function(spec, outcome) {
+  labels <- as.character(outcome)
+  factor(labels, all_levels(spec$levels, labels))
 }
 
 label_predictions <- function(spec, result, rows, n, type) {

@@ -6,7 +6,8 @@ task_entities <- function() {
     spec = function(lhs, data) list(outcome = as.character(lhs)),
     outcome = entity_outcome,
     settle = settle_entities,
-    match = match_entities,
+    labels = function(spec, outcome) flat_entities(outcome)[c("label", "row")],
+    match = function(spec, outcome) outcome,
     says = function(spec) cli::pluralize("{length(spec$levels)} label{?s}"),
     strata = function(outcome) 1L + (row_counts(outcome) > 0), # with and without entities
     target = entity_target,
@@ -30,19 +31,19 @@ entity_outcome <- function(spec, data, arg, call) {
     abort("pair", "Entities are found in one text, but the formula names {length(spec$text)}.", call = call)
   }
   x <- data[[spec$outcome]]
-  what <- column_label(spec$outcome, arg)
+  what <- function() column_label(spec$outcome, arg)
   if (!is.list(x) || is.data.frame(x)) {
-    abort("entities", "{what} must be a list of data frames, not {.obj_type_friendly {x}}.", call = call)
+    abort("entities", "{what()} must be a list of data frames, not {.obj_type_friendly {x}}.", call = call)
   }
   missing <- is_missing(x)
   x[missing] <- list(NULL)
   frame <- vapply(x, is.data.frame, NA)
   bad <- which(!missing & !frame)
-  abort_rows(bad, "holds something other than a data frame", what, "shape", call)
+  abort_rows(bad, "holds something other than a data frame", what(), "shape", call)
   filled <- which(row_counts(x) > 0)
   abort_rows(filled[!vapply(x[filled], has_entity_columns, NA)],
-    "lacks one of start and end (numbers) and label (text)", what, "shape", call)
-  check_entities(flat_entities(x), data[[spec$text]], what, call)
+    "lacks one of start and end (numbers) and label (text)", what(), "shape", call)
+  check_entities(flat_entities(x), data[[spec$text]], what(), call)
   x
 }
 
@@ -109,12 +110,6 @@ settle_entities <- function(spec, outcome, say, call) {
   list(spec = spec, outcome = outcome)
 }
 
-match_entities <- function(spec, outcome, rows, arg, call) {
-  flat <- flat_entities(outcome)
-  check_known(flat$label, rows[flat$row], spec$levels, arg, call)
-  outcome
-}
-
 entity_target <- function(spec, outcome) {
   flat <- flat_entities(outcome)
   list(row = to_ints(flat$row - 1L), start = to_ints(flat$start - 1), end = to_ints(flat$end),
@@ -143,23 +138,4 @@ split_frame <- function(columns, row, n) {
 
 as_int <- function(x) {
   as.integer(unlist(x))
-}
-
-# Entities are right where text, start, end and label are, as conlleval and seqeval count them
-entity_metrics <- function(spec, truth, results) {
-  first <- as.integer(chunk_starts(length(truth)))
-  found <- lapply(seq_along(results), function(i) {
-    r <- results[[i]]
-    list(row = as_int(r$row) + first[[i]] - 1L, start = as_int(r$start), end = as_int(r$end),
-      label = spec$levels[as_int(r$code) + 1L])
-  })
-  column <- function(name) unlist(lapply(found, `[[`, name))
-  found <- list(row = column("row"), start = column("start"), end = column("end"), label = column("label"))
-  truth <- flat_entities(truth)
-  right <- found$label[entity_keys(found) %in% entity_keys(truth)]
-  found_metrics(right, found$label, truth$label, spec$levels)
-}
-
-entity_keys <- function(flat) {
-  paste(flat$row, as.integer(flat$start), as.integer(flat$end), flat$label)
 }

@@ -7,7 +7,7 @@ task_mlm <- function() {
     spec = function(lhs, data) list(),
     outcome = function(spec, data, arg, call) rep(TRUE, nrow(data)),
     settle = function(spec, outcome, say, call) list(spec = spec, outcome = outcome),
-    match = function(spec, outcome, rows, arg, call) outcome,
+    match = function(spec, outcome) outcome,
     says = function(spec) if (length(spec$text) == 2) "hidden words and next texts" else "hidden words",
     strata = as.integer,
     target = function(spec, outcome) list(pairs = length(spec$text) == 2),
@@ -19,7 +19,7 @@ task_mlm <- function() {
 }
 
 # From sums over all chunks: their words and pairs are judged together
-hidden_metrics <- function(spec, truth, results) {
+hidden_metrics <- function(spec, truth, results, texts) {
   sums <- Reduce(`+`, lapply(results, function(x) unlist(x$sums)))
   nll <- sums[["nll"]] / sums[["words"]]
   out <- tibble(

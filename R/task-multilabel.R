@@ -6,6 +6,7 @@ task_multilabel <- function() {
     spec = multilabel_spec,
     outcome = multilabel_outcome,
     settle = settle_multilabel,
+    labels = multilabel_labels,
     match = match_multilabel,
     says = function(spec) paste(length(spec$levels), "labels"),
     strata = function(outcome) rep(1L, nrow(outcome)),
@@ -97,10 +98,13 @@ settle_multilabel <- function(spec, outcome, say, call) {
   list(spec = spec, outcome = outcome)
 }
 
-match_multilabel <- function(spec, outcome, rows, arg, call) {
-  if (spec$type == "list") {
-    check_known(unlist(outcome), rep(rows, lengths(outcome)), spec$levels, arg, call)
-  }
+# Columns are those learnt; a list may hold any label
+multilabel_labels <- function(spec, outcome) {
+  if (spec$type == "list") list(label = unlist(outcome), row = rep(seq_along(outcome), lengths(outcome)))
+}
+
+match_multilabel <- function(spec, outcome) {
+  spec$levels <- all_levels(spec$levels, multilabel_labels(spec, outcome)$label)
   label_matrix(spec, outcome)
 }
 

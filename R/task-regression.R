@@ -6,7 +6,7 @@ task_regression <- function() {
     spec = function(lhs, data) list(outcome = outcome_names(lhs)),
     outcome = numeric_outcome,
     settle = settle_numeric,
-    match = function(spec, outcome, rows, arg, call) outcome,
+    match = function(spec, outcome) outcome,
     says = function(spec) paste(length(spec$outcome), if (length(spec$outcome) == 1) "number" else "numbers"),
     strata = function(outcome) rep(1L, nrow(outcome)),
     target = function(spec, outcome) list(values = as.matrix(outcome), outputs = as.list(spec$outcome)),

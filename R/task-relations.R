@@ -6,7 +6,8 @@ task_relations <- function() {
     spec = function(lhs, data) list(outcome = as.character(lhs)),
     outcome = triple_outcome,
     settle = settle_triples,
-    match = match_triples,
+    labels = function(spec, outcome) stats::setNames(bind_triples(outcome)[c("relation", "text")], c("label", "row")),
+    match = function(spec, outcome) outcome,
     says = function(spec) paste(length(spec$levels), if (length(spec$levels) == 1) "kind" else "kinds"),
     strata = triple_strata,
     target = triple_target,
@@ -30,12 +31,12 @@ triple_outcome <- function(spec, data, arg, call) {
   check_columns(spec$outcome, data, arg, call)
   texts <- text_columns(spec$text, data, arg, call)$a
   x <- data[[spec$outcome]]
-  what <- column_label(spec$outcome, arg)
+  what <- function() column_label(spec$outcome, arg)
   if (!is.list(x) || is.data.frame(x)) {
-    abort("outcome", "{what} must be a list of data frames, not {.obj_type_friendly {x}}.", call = call)
+    abort("outcome", "{what()} must be a list of data frames, not {.obj_type_friendly {x}}.", call = call)
   }
   missing <- is_missing(x)
-  flat <- check_triples(x, which(!missing & !is.na(texts)), texts, what, call)
+  flat <- check_triples(x, which(!missing & !is.na(texts)), texts, what(), call)
   out <- split_tibbles(flat[triple_columns], flat$row, length(x))
   out[missing] <- list(NULL)
   out
@@ -47,13 +48,6 @@ settle_triples <- function(spec, outcome, say, call) {
     abort("no_relations", "No row holds a relation, so there is nothing to learn.", call = call)
   }
   list(spec = spec, outcome = outcome)
-}
-
-# Triples to compare with predictions: no relations but those learnt can be judged.
-match_triples <- function(spec, outcome, rows, arg, call) {
-  flat <- bind_triples(outcome)
-  check_known(flat$relation, rows[flat$text], spec$levels, arg, call, "relation")
-  outcome
 }
 
 # Rows go by their first relation.
@@ -90,12 +84,13 @@ predicted_triples <- function(spec, result) {
 }
 
 # Triples are right where relation and positions are
-triple_metrics <- function(spec, truth, results) {
+triple_metrics <- function(spec, truth, results, texts) {
   truth <- bind_triples(truth)
-  counts <- unlist(lapply(results, `[[`, "count"))
+  places <- unlist(lapply(results, function(result) rep(result$rows, result$count)))
   found <- lapply(results, function(result) as.data.frame(predicted_triples(spec, result)))
-  found <- c(list(text = rep(seq_along(counts), counts)), do.call(rbind, found))
+  found <- c(list(text = places), do.call(rbind, found))
   key <- function(x) do.call(paste, unname(as.list(x[c("text", triple_columns)])))
   right <- found$relation[key(found) %in% key(truth)]
-  found_metrics(right, found$relation, truth$relation[!duplicated(key(truth))], spec$levels)
+  true <- truth$relation[!duplicated(key(truth))]
+  found_metrics(right, found$relation, true, all_levels(spec$levels, true))
 }

@@ -7,7 +7,7 @@ task_span <- function() {
     spec = span_spec,
     outcome = span_outcome,
     settle = settle_spans,
-    match = function(spec, outcome, rows, arg, call) outcome,
+    match = function(spec, outcome) outcome,
     says = function(spec) "answers",
     strata = function(outcome) 1L + (outcome$start == 0L),
     target = span_target,
@@ -73,7 +73,7 @@ span_tibbles <- function(result, n) {
 }
 
 # As SQuAD counts: over all rows and, where there are rows without an answer, over either kind
-span_metrics <- function(spec, truth, results) {
+span_metrics <- function(spec, truth, results, texts) {
   predicted <- unlist(lapply(results, function(result) as_chr(result$text)))
   scores <- py_value("answer_scores", to_texts(predicted), to_texts(unlist(truth$answers)),
     to_ints(lengths(truth$answers)))

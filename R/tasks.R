@@ -5,8 +5,10 @@
 #   outcome   function(spec, data, arg, call): the outcome of every row: a vector, a list-column (NULL or NA where
 #             missing) or a data frame of columns
 #   settle    function(spec, outcome, say, call): checks training outcomes and completes the spec with them
-#   match     function(spec, outcome, rows, arg, call): the outcomes of `rows` of other data in the form of the
-#             training ones
+#   labels    function(spec, outcome): list(label, row), every label that other data has and its place in the outcome;
+#             left out where labels are not learnt
+#   match     function(spec, outcome): the outcomes of other data in the form of the training ones; labels that were
+#             not learnt come after those that were
 #   says      function(spec): the outcome in words, such as "3 classes"
 #   strata    function(outcome): groups that a validation split keeps in proportion
 #   target    function(spec, outcome): what the bridge gets
@@ -16,8 +18,8 @@
 #             where there is nothing to predict
 #   instead   without `predict`: the function to use for what the task has learnt
 #   judge     the bridge's function whose results `evaluate` takes, if it is not "predict"
-#   evaluate  function(spec, truth, results): tibble .metric, .estimator, .estimate from the bridge's results, a
-#             list of one a chunk
+#   evaluate  function(spec, truth, results, texts): tibble .metric, .estimator, .estimate from the bridge's results, a
+#             list of one a chunk, each with `rows`, the places of its texts among all `texts`
 tasks <- function() {
   list(
     classification = task_classification(), multilabel = task_multilabel(), regression = task_regression(),
@@ -47,14 +49,44 @@ task_of <- function(spec) {
   tasks()[[spec$task]]
 }
 
-# Other data's labels, each of a row, must be among those learnt.
-check_known <- function(labels, rows, levels, arg, call, what = "label") {
-  new <- !labels %in% c(levels, NA)
-  if (any(new)) {
-    labels <- unique(labels[new])
-    rows <- unique(rows[new])
-    abort("unknown_label", "{.arg {arg}} has {length(labels)} {what}{cli::qty(length(labels))}{?s} not seen in training,
-      {.val {shorten(labels)}}, in {cli::qty(length(rows))}row{?s} {some(rows)}.",
-      "Remove {cli::qty(length(labels))}{?it/them}; the training {what}s are {.val {shorten(levels)}}.", call = call)
+# The labels of other data's rows that were not learnt: list(what, labels, rows), or NULL
+unknown_labels <- function(spec, rows) {
+  task <- task_of(spec)
+  if (is.null(task$labels)) {
+    return(NULL)
   }
+  found <- task$labels(spec, rows$outcome)
+  new <- !found$label %in% spec$levels
+  if (any(new)) {
+    list(what = if (spec$task == "relations") "relation" else "label", labels = unique(found$label[new]),
+      rows = unique(rows$row[found$row[new]]))
+  }
+}
+
+# A fit cannot be validated on labels that it does not learn.
+refuse_unknown <- function(spec, rows, arg, call) {
+  new <- unknown_labels(spec, rows)
+  if (!is.null(new)) {
+    abort("unknown_label", "{.arg {arg}} has {length(new$labels)} {new$what}{cli::qty(length(new$labels))}{?s} not seen
+      in training, {.val {shorten(new$labels)}}, in {cli::qty(length(new$rows))}row{?s} {some(new$rows)}.",
+      "Remove {cli::qty(length(new$labels))}{?it/them}; the training {new$what}s are {.val {shorten(spec$levels)}}.",
+      call = call)
+  }
+}
+
+# When a fit is judged they are rows like others, which it gets wrong.
+say_unknown <- function(spec, rows, say) {
+  new <- unknown_labels(spec, rows)
+  if (!is.null(new)) {
+    n <- length(new$labels)
+    unscored <- spec$task %in% c("classification", "multilabel")
+    say(c("{.arg new_data} has {n} {new$what}{cli::qty(n)}{?s} not seen in training,
+      {.val {shorten(new$labels)}}, in {length(new$rows)} row{?s}: counted as wrong.",
+      i = if (unscored) "{.field mn_log_loss} leaves {cli::qty(n)}{?it/them} out: {?it has/they have} no probability."))
+  }
+}
+
+# The levels learnt, then those that other data has besides
+all_levels <- function(levels, labels) {
+  c(levels, sort(setdiff(as.character(labels), levels), method = "radix"))
 }

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import make_albert
 
 from bertr import bridge
 from bertr.iob import f1
@@ -80,6 +81,86 @@ def test_words_are_whole(minilm):
     encodings = Entities({"levels": ["a"], "crf": False}).encode(model, [text], None, 512)
     words = [text[s:e] for s, e in words_of(encodings, 0)]
     assert words == ["cafe\u0301", "unbelievably", "(", "U", ".", "S", ".", ")", "北", "京", "❤\ufe0f", "x"]
+
+
+@pytest.fixture(scope="module")
+def chinese_albert(tmp_path_factory):
+    """The folder of a small random ALBERT whose pieces are made of few texts, with Chinese ones of two characters."""
+    import io
+
+    import sentencepiece
+
+    texts = ["the red cat in paris met the blue dog (u.s.) today, didn't she?",
+             "unbelievably rains 北京大学 tokyo cafe"]
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts * 20), model_writer=out, vocab_size=120, hard_vocab_limit=False, pad_id=0,
+        unk_id=1, bos_id=-1, eos_id=-1, control_symbols=["[CLS]", "[SEP]", "[MASK]"], num_threads=1, minloglevel=2,
+        user_defined_symbols=list("().北京大学"))
+    folder = tmp_path_factory.mktemp("chinese")
+    size = sentencepiece.SentencePieceProcessor(model_proto=out.getvalue()).get_piece_size()
+    make_albert(folder, out.getvalue(), vocab_size=size)
+    return str(folder)
+
+
+@pytest.mark.parametrize("text, words", [
+    ("The cat rains", ["The", "cat", "rains"]),
+    ("  unbelievably  red ", ["unbelievably", "red"]),
+    ("Tokyo, Paris.", ["Tokyo", ",", "Paris", "."]),
+    ("(Paris) met cat(s)", ["(", "Paris", ")", "met", "cat", "(", "s", ")"]),
+    ("the U.S. cat", ["the", "U", ".", "S", ".", "cat"]),
+    ("in 北京大学 today", ["in", "北", "京", "大", "学", "today"]),
+    ("cat北dog", ["cat", "北", "dog"]),
+    ("cafe\u0301 cafe\u0301s e\u0301", ["cafe\u0301", "cafe\u0301s", "e\u0301"]),
+    ("caf\u00e9, \u00e9t\u00e9", ["caf\u00e9", ",", "\u00e9t\u00e9"]),
+    ("cat\u00a0dog\u2003red\x0bblue\ntoday", ["cat", "dog", "red", "blue", "today"]),
+    ("he said: [MASK]!", ["he", "said", ":", "[MASK]", "!"]),
+    ("", []), (" ", [])])
+def test_the_words_of_an_albert(chinese_albert, text, words):
+    """Cut by hand, where its pieces only tell where spaces are."""
+    encodings = Entities({"levels": ["a"]}).encode(bridge.load(chinese_albert, {}), [text], None, 64)
+    assert [text[s:e] for s, e in words_of(encodings, 0)] == words
+
+
+def test_the_words_of_an_albert_are_those_of_a_bert(albert, minilm):
+    """Or several of them, where one piece has parts of both."""
+    texts = texts_of(random.Random(5), 200)
+    ours, berts = (Entities({"levels": ["a"]}).encode(bridge.load(folder, {}), texts, None, 512)
+                   for folder in (albert, minilm))
+    whole = bridge.load(albert, {}).encode_whole(texts, None, offsets=True)
+    same = 0
+    for row, text in enumerate(texts):
+        mine, theirs = words_of(ours, row), words_of(berts, row)
+        piece = slice(*(whole.row_splits[row:row + 2] + (1, -1)))
+        crossed = [(s, e) for s, e in zip(whole.start[piece].tolist(), whole.end[piece].tolist(), strict=True)
+                   if sum(s < stop and begin < e for begin, stop in theirs) > 1]
+        for begin, stop in mine:
+            inside = [(s, e) for s, e in theirs if s < stop and begin < e]
+            assert (inside[0][0], inside[-1][1]) == (begin, stop), (text, text[begin:stop])
+            same += len(inside) == 1
+            assert len(inside) == 1 or any(begin <= s and e <= stop for s, e in crossed), (text, text[begin:stop])
+    assert same > 300
+
+
+@pytest.mark.parametrize("words", ["punctuation", "space"])
+def test_entities_of_whole_words_are_learnt_by_an_albert(albert, words):
+    texts = ["unbelievably, the Washington Post (London) said.", "The unbelievably long Washington.",
+             "No one (here) said so."]
+    names = ["unbelievably", "Washington"]
+    spans = [[(t.index(n), t.index(n) + len(n), n[0]) for n in names if n in t] for t in texts]
+    if words == "space":  # what stands between spaces
+        spans = [[(s, e + (t[e:e + 1] in [",", "."]), k) for s, e, k in some]
+                 for t, some in zip(texts, spans, strict=True)]
+    model, levels = bridge.load(albert, {}), ["W", "u"]
+    task = Entities({"levels": levels, "words": words})
+    encodings = task.encode(model, texts, None, 64)
+    codes = task.targets(target_of(spans, levels), encodings)
+    assert not task.remarks and sorted(codes[codes > 0]) == [1, 1, 3, 3]  # one code a word, though of several pieces
+    assert np.sum(model.encode_whole(texts, None).lengths) > np.sum(codes != UNSCORED) + 2 * len(texts) + 4
+    options = {"head": {"words": words}, "seed": 1, "epochs": 60, "learning_rate": 5e-3, "dropout": 0.0}
+    fitted = bridge.fit(model, "entities", texts * 8, None, target_of(spans * 8, levels), None, options, None)
+    out = bridge.predict(fitted, texts, None, {}, None)
+    assert spans_of(out, levels, len(texts)) == spans
 
 
 @pytest.mark.parametrize("options, max_len", [({}, 512), ({}, 10), ({"tokens": "characters"}, 512)])

@@ -136,6 +136,104 @@ def test_another_run_is_refused(tiny, sentences, tmp_path):
         fit(tiny, sentences, label_smoothing=0.1, **options)
 
 
+@pytest.mark.parametrize("options", [{"train": "head"}, {"train": "top:1", "ema": 0.9, "weight_decay": 0.5}])
+def test_more_epochs_where_the_rate_does_not_depend_on_them(tiny, sentences, tmp_path, options):
+    options = {"schedule": "constant", "warmup": 0.0, **options}
+    fit(tiny, sentences, epochs=2, checkpoint=str(tmp_path), **options)
+    told = []
+    more = fit(tiny, sentences, lambda k, v: told.append((k, v)), epochs=5, checkpoint=str(tmp_path), **options)
+    assert next(v for k, v in told if k == "resume") == {"epoch": 2, "epochs": 5}
+    assert bits(more) == bits(fit(tiny, sentences, epochs=5, **options))
+    assert bits(fit(tiny, sentences, epochs=5, checkpoint=str(tmp_path), **options)) == bits(more)
+    with pytest.raises(BertrError, match="has had 5 epochs already; it cannot have 3") as e:
+        fit(tiny, sentences, epochs=3, checkpoint=str(tmp_path), **options)
+    assert e.value.code == "checkpoint" and "at least epochs = 5" in e.value.hint
+
+
+def test_the_warmup_stays_that_of_the_first_epochs(tiny, sentences, tmp_path):
+    options = {"schedule": "constant", "train": "head"}
+    fit(tiny, sentences, epochs=2, warmup=0.5, checkpoint=str(tmp_path), **options)
+    more = fit(tiny, sentences, epochs=4, warmup=0.5, checkpoint=str(tmp_path), **options)
+    assert bits(more) == bits(fit(tiny, sentences, epochs=4, warmup=0.25, **options))  # as many steps
+
+
+@pytest.mark.parametrize("schedule", ["linear", "keras_bert"])
+def test_more_epochs_are_refused_where_it_does(tiny, sentences, tmp_path, schedule):
+    fit(tiny, sentences, epochs=2, checkpoint=str(tmp_path), schedule=schedule, train="head")
+    why = "planned for 2 epochs, on which its learning rate depends; it cannot have 3"
+    with pytest.raises(BertrError, match=why) as e:
+        fit(tiny, sentences, epochs=3, checkpoint=str(tmp_path), schedule=schedule, train="head")
+    assert e.value.code == "checkpoint" and "epochs = 2 as before" in e.value.hint and "constant" in e.value.hint
+
+
+def predicted(fitted, sentences):
+    return bridge.predict(fitted, sentences[0], None, {}, None)["prob"].tolist()
+
+
+@pytest.mark.parametrize("options", [{"ema": 0.9, "early_stopping": 3}, {"train": "top:1"}, {"train": "head"},
+                                     {"train": "head", "validated": False}], ids=lambda o: "-".join(map(str, o)))
+def test_every_epoch_is_kept_as_a_fit(tiny, sentences, tmp_path, options):
+    run, spec = str(tmp_path / "run"), '{"task": "classification"}'
+    # so that the first epoch is that of a run of one epoch
+    options = {"learning_rate": 5e-3, "epochs": 3, "schedule": "constant", "warmup": 0.0, **options}
+    last = fit(tiny, sentences, checkpoint=run, keep="all", spec=spec, **options)
+    assert sorted(os.listdir(run))[:3] == ["epoch-001", "epoch-002", "epoch-003"]
+    kept = [bridge.load(os.path.join(run, f"epoch-00{e}"), {}) for e in (1, 2, 3)]
+    assert [bridge.spec(k) for k in kept] == [spec] * 3
+    assert [k.facts["epochs_done"] for k in kept] == [1, 2, 3]
+    assert [len(k.history["loss"]) for k in kept] == [1, 2, 3]
+    best = last.facts["best_epoch"] or 3
+    assert predicted(kept[best - 1], sentences) == predicted(last, sentences)
+    assert predicted(kept[0], sentences) == predicted(fit(tiny, sentences, **{**options, "epochs": 1}), sentences)
+    assert predicted(kept[0], sentences) != predicted(kept[2], sentences)
+    assert bits(last) == bits(fit(tiny, sentences, **options))  # keeping changes nothing
+    if options.get("train") == "head" and os.name == "posix":
+        assert os.stat(os.path.join(run, "epoch-001", "model.safetensors")).st_nlink == 3
+
+
+def test_what_a_task_settles_is_kept_with_each_epoch(tiny, sentences, tmp_path):
+    texts = sentences[0]
+    values = np.array([[w in t.split() for w in ("sun", "moon")] for t in texts], np.int32)
+    options = {"head": {}, "seed": 1, "epochs": 3, "learning_rate": 3e-3, "checkpoint": str(tmp_path), "keep": "all",
+               "spec": "{}"}
+
+    def thresholds(fitted):
+        return bridge.predict(fitted, texts, None, {}, None)["chosen"].tolist(), fitted.task.spec["thresholds"]
+
+    last = bridge.fit(bridge.load(tiny, {}), "multilabel", texts, None, {"values": values, "levels": ["a", "b"]}, None,
+                      options, None)
+    first, third = (bridge.load(str(tmp_path / f"epoch-00{e}"), {}) for e in (1, 3))
+    assert thresholds(third) == thresholds(last) and thresholds(first)[1] != thresholds(last)[1]
+
+
+def test_epochs_that_cannot_be_kept_do_not_end_the_fit(tiny, sentences, tmp_path, monkeypatch):
+    save = bridge.store.save_folder
+
+    def full(thing, folder, spec):
+        if folder.endswith("2"):
+            raise BertrError("save", "the disk is full.", "")
+        save(thing, folder, spec)
+
+    monkeypatch.setattr(bridge.store, "save_folder", full)
+    fitted = fit(tiny, sentences, epochs=3, train="head", checkpoint=str(tmp_path), keep="all", spec="{}")
+    assert fitted.facts["epochs_done"] == 3
+    assert fitted.facts["remarks"] == ["From epoch 2 on, epochs were not kept: the disk is full."]
+    assert "epoch-001" in os.listdir(tmp_path) and "epoch-003" not in os.listdir(tmp_path)
+
+
+def test_a_checkpoint_folder_is_no_model_and_says_so(tiny, sentences, tmp_path):
+    folder = str(tmp_path)
+    fit(tiny, sentences, epochs=1, train="head", checkpoint=folder)
+    with pytest.raises(BertrError, match="is the checkpoint folder of a training run") as e:
+        bridge.load(folder, {})
+    assert "bert_control(checkpoint = " in e.value.hint and "epoch-" not in e.value.hint
+    fit(tiny, sentences, epochs=1, train="head", checkpoint=folder + "/all", keep="all", spec="{}")
+    with pytest.raises(BertrError) as e:
+        bridge.load(folder + "/all", {})
+    assert e.value.hint.endswith("epoch-001'.")
+    assert bridge.is_fit(bridge.load(folder + "/all/epoch-001", {}))
+
+
 def test_folders_that_are_none(tiny, sentences, tmp_path):
     file = tmp_path / "file"
     file.write_text("a")

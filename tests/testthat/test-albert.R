@@ -80,3 +80,15 @@ test_that("what an ALBERT cannot do is one sentence", {
   reticulate::py_set_item(modules, "sentencepiece", NULL)
   expect_error(bert_load(folder), "needs the Python package sentencepiece", class = "bertr_error_sentencepiece")
 })
+
+test_that("entities of an ALBERT are whole words", {
+  model <- bert_load(albert_folder())
+  data <- bert_entities(
+    list(c("Transferring", "(", "Washington", ")", "it", "is", "."), c("It", "is", "Washington", ",", "declined")),
+    list(c("O", "O", "B-LOC", "O", "O", "O", "O"), c("O", "O", "B-LOC", "O", "O"))
+  )[rep(1:2, 8), ]
+  fit <- bert_fit(model, entities ~ text, data, epochs = 30, learning_rate = 5e-3, seed = 1, verbose = FALSE)
+  found <- bert_predict(fit, c("Transferring (Washington) it is.", "It is Washington, declined"))$.pred_entities
+  expect_identical(lapply(found, function(x) x$text), list("Washington", "Washington"))
+  expect_identical(bert_evaluate(fit, data)$.estimate[1:3], c(1, 1, 1))
+})

@@ -62,12 +62,6 @@ test_that("what is wrong with entities is told with its rows", {
     "in one text", class = "bertr_error_pair")
 })
 
-test_that("labels never learnt are told with the rows of the data", {
-  outcome <- entity_rows(people())$outcome
-  expect_error(match_entities(list(levels = "PER"), outcome[-1], 2:4, "new_data", NULL),
-    "1 label not seen in training, \"LOC\", in row 3", class = "bertr_error_unknown_label")
-})
-
 test_that("predictions are a tibble a row, and can be learnt from", {
   spec <- list(levels = c("LOC", "PER"))
   result <- list(row = c(1L, 1L, 3L), start = c(1L, 9L, 2L), end = c(3L, 12L, 2L), code = c(1L, 1L, 0L),
@@ -84,13 +78,13 @@ test_that("predictions are a tibble a row, and can be learnt from", {
 })
 
 test_that("measures are those of seqeval", {
-  local_chunk_size(2)
   truth <- list(frame(c(1, 9), c(3, 12), c("a", "b")), frame(), frame(1, 5, "a"))
   results <- list(
-    list(row = c(1L, 1L, 2L), start = c(1L, 9L, 1L), end = c(3L, 12L, 3L), code = c(0L, 0L, 1L)),
-    list(row = 1L, start = 1L, end = 5L, code = 0L)
+    list(row = c(1L, 1L, 2L), start = c(1L, 9L, 1L), end = c(3L, 12L, 3L), code = c(0L, 0L, 1L), rows = 1:2),
+    list(row = 1L, start = 1L, end = 5L, code = 0L, rows = 3L)
   )
-  out <- entity_metrics(list(levels = c("a", "b", "c")), truth, results)
+  texts <- list(a = c("Ada met Mary", "one", "Berta has"))
+  out <- entity_metrics(list(levels = c("a", "b", "c")), truth, results, texts)
   expect_identical(out$.metric, rep(c("precision", "recall", "f_meas"), 4))
   expect_identical(out$.level, rep(c(NA, "a", "b", "c"), each = 3))
   expect_equal(out$.estimate, c(2 / 4, 2 / 3, 4 / 7, 2 / 3, 1, 4 / 5, 0, 0, 0, NA, NA, NA))
@@ -186,7 +180,7 @@ test_that("a fit of entities predicts, is judged, is kept, and learns from its o
   expect_identical(again$spec$levels, "PER")
   unknown <- data
   unknown$entities[[2]] <- frame(1, 2, "LOC")
-  expect_error(bert_evaluate(fit, unknown), "\"LOC\", in row 2", class = "bertr_error_unknown_label")
+  expect_message(bert_evaluate(fit, unknown), "\"LOC\", in 1 row: counted as wrong")
 })
 
 test_that("words can be those between spaces", {

@@ -57,7 +57,7 @@ test_that("what labels cannot be is said", {
     class = "bertr_warning_single")
   fit <- quick_fit(tags ~ text, data, epochs = 1)
   data$tags[[1]] <- "new"
-  expect_error(bert_evaluate(fit, data), "not seen in training, \"new\", in row 1", class = "bertr_error_unknown_label")
+  expect_message(bert_evaluate(fit, data), "not seen in training, \"new\", in 1 row: counted as wrong")
   wide <- quick_fit(cbind(card, long) ~ text, data, epochs = 1)
   data$long[1] <- 7
   expect_error(bert_evaluate(wide, data), "\"long\" of `new_data` is neither 0 nor 1.* in row 1",

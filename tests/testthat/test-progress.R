@@ -13,21 +13,131 @@ test_that("an epoch's line holds its figures", {
   expect_identical(epoch_text(values), "epoch 2/10  loss 0.512  val_accuracy 0.5  1.3 s")
 })
 
-test_that("a bar is written over itself and wiped at the end", {
+# What a reporter writes when told of `events`, each list(seconds since the last one, kind, values)
+written <- function(make, events) {
   file <- withr::local_tempfile()
   con <- file(file, "w")
-  bar <- bar_reporter(con)
-  bar$event("encode", list(done = 5, total = 10))
-  bar$event("step", list(epoch = 1, epochs = 2, step = 2, steps = 4))
-  bar$event("epoch", list(epoch = 1, epochs = 2, loss = 0.5, seconds = 1))
-  bar$event("step", list(epoch = 2, epochs = 2, step = 2, steps = 4))
-  bar$close()
+  time <- 0
+  reporter <- make(con, function() time)
+  for (event in events) {
+    time <- time + event[[1]]
+    reporter$event(event[[2]], event[[3]])
+  }
+  reporter$close()
+  reporter$close() # again, as on.exit() does
   close(con)
-  lines <- strsplit(readChar(file, 1e5), "\r")[[1]]
-  expect_match(lines[[2]], "^Encoding \\[==========>         \\]  50 %")
-  expect_match(lines[[3]], "^Training \\[=====>              \\]  25 %")
-  expect_match(lines[[4]], "75 %.*epoch 1/2  loss 0.5")
-  expect_match(lines[[5]], "^ *$")
+  paste(readChar(file, 1e5), collapse = "")
+}
+
+bar <- function(events) written(function(con, clock) bar_reporter(con, clock), events)
+
+lines_of <- function(events) {
+  text <- written(function(con, clock) line_reporter(con, con, clock), events)
+  strsplit(text, "\n")[[1]]
+}
+
+# What a terminal shows in the end of text with carriage returns
+screen <- function(text) {
+  lines <- vapply(strsplit(text, "\n")[[1]], function(line) {
+    out <- character()
+    for (part in strsplit(line, "\r")[[1]]) {
+      chars <- strsplit(part, "")[[1]]
+      out[seq_along(chars)] <- chars
+    }
+    trimws(paste(out, collapse = ""))
+  }, "", USE.NAMES = FALSE)
+  lines[nzchar(lines)]
+}
+
+epoch_event <- function(epoch, epochs, seconds = 1) {
+  list(seconds, "epoch", list(epoch = epoch, epochs = epochs, loss = 1 / epoch, seconds = seconds))
+}
+
+step_event <- function(epoch, step, seconds = 1, epochs = 2, steps = 4) {
+  list(seconds, "step", list(epoch = epoch, epochs = epochs, step = step, steps = steps, loss = 0.5))
+}
+
+test_that("a bar is written over itself, every epoch leaves its line above it, and it is wiped at the end", {
+  text <- bar(list(
+    list(1, "encode", list(done = 5, total = 10)), step_event(1, 2), step_event(1, 4), epoch_event(1, 2),
+    step_event(2, 2), epoch_event(2, 2)
+  ))
+  drawn <- strsplit(text, "[\r\n]")[[1]]
+  expect_match(drawn[[2]], "^Encoding \\[==========>         \\]  50 %$")
+  expect_match(drawn[[3]], "^Training \\[=====>              \\]  25 %  epoch 1/2  loss 0.5 *$")
+  expect_match(drawn[[4]], "^Training \\[==========>         \\]  50 %  2 s left  epoch 1/2  loss 0.5 *$")
+  expect_identical(screen(text), c("epoch 1/2  loss 1  1.0 s", "epoch 2/2  loss 0.5  1.0 s"))
+  expect_match(text, "1.0 s\n\rTraining [=========", fixed = TRUE) # goes on below
+})
+
+test_that("a bar's time left counts what was done since it began", {
+  resumed <- bar(list(list(0, "resume", list(epoch = 5, epochs = 10)), step_event(6, 1, 0, 10, 10),
+    step_event(6, 6, 5, 10, 10)))
+  expect_match(resumed, "56 %  44 s left", fixed = TRUE) # a step a second, and 44 to go
+  expect_match(screen(resumed)[[1]], "goes on after epoch 5/10")
+  again <- function(at) list(1, "encode", list(done = at, total = 4))
+  expect_match(bar(list(again(1), again(4), again(1), again(2))), "50 %  2 s left", fixed = TRUE)
+})
+
+test_that("very many epochs have few lines, evenly chosen, the last one always", {
+  for (epochs in c(1, 7, 20, 21, 33, 200, 1999)) {
+    shown <- Filter(function(epoch) has_line(epoch, epochs), seq_len(epochs))
+    expect_length(shown, min(epochs, 20))
+    expect_identical(shown[[length(shown)]], as.integer(epochs))
+    expect_lte(diff(range(diff(c(0, shown)))), 1)
+  }
+  head <- lapply(1:200, epoch_event, 200, 0.01)
+  expect_match(lines_of(head)[c(1, 2, 20)], "^epoch (10|20|200)/200")
+  expect_identical(screen(bar(head)), lines_of(head))
+  stopped <- lines_of(head[1:55])
+  expect_match(stopped[5:6], "^epoch (50|55)/200")
+  expect_length(stopped, 6)
+  expect_length(lines_of(head[1:60]), 6)
+})
+
+test_that("a script says once a minute what takes long", {
+  steps <- lapply(1:90, function(i) step_event(1, i, 10, 2, 90)) # 15 minutes an epoch
+  out <- lines_of(c(steps, list(epoch_event(1, 2, 900))))
+  expect_length(out, 16)
+  expect_identical(out[[1]], "epoch 1/2  step 6/90  loss 0.5  29 min left")
+  expect_match(out[[16]], "^epoch 1/2  loss 1  900")
+  encoding <- lapply(1:90, function(i) list(10, "encode", list(done = i * 100, total = 9000)))
+  expect_identical(lines_of(encoding)[c(1, 14)], c("encoding 600/9000  14 min left", "encoding 8400/9000  60 s left"))
+  expect_identical(lines_of(lapply(1:50, function(i) list(1, "compare", list(done = i, total = 50)))), character())
+  long <- lapply(1:40, epoch_event, 40, 61) # none is left out that took a minute
+  expect_length(lines_of(long), 40)
+})
+
+test_that("a document keeps the lines of epochs, not those for who waits", {
+  withr::local_options(knitr.in.progress = TRUE)
+  kept <- capture.output({
+    time <- 0
+    con <- file(nullfile(), "w")
+    reporter <- line_reporter(waiting = con, clock = function() time)
+    for (event in list(step_event(1, 1, 70), epoch_event(1, 1))) {
+      time <- time + event[[1]]
+      reporter$event(event[[2]], event[[3]])
+    }
+    reporter$close()
+    close(con)
+  })
+  expect_identical(kept, "epoch 1/1  loss 1  1.0 s")
+})
+
+test_that("labels for messages are made when a message is", {
+  local_binding("column_label", function(name, arg) stop("made"), environment())
+  data <- data.frame(text = c("Ada met Bob", "b"), label = c("x", "y"), n = c(1.5, 2), a = c(TRUE, FALSE), b = 1,
+    answer = "b", start = NA)
+  data$tags <- list("x", character())
+  data$entities <- list(data.frame(start = 1, end = 3, label = "PER"), data.frame())
+  data$relations <- list(data.frame(head_start = 1, head_end = 3, relation = "met", tail_start = 9, tail_end = 11),
+    data.frame())
+  data$context <- c("a b c", "b")
+  for (formula in list(label ~ text, n ~ text, cbind(a, b) ~ text, tags ~ text, entities ~ text, relations ~ text,
+    span(answer, start) ~ text + context, ~text)) {
+    rows <- complete_rows(read_formula(formula, data), data, "data", speaker(FALSE), NULL)
+    expect_length(rows$a, 2)
+  }
 })
 
 test_that("what goes wrong in a reporter does not reach Python", {

@@ -176,7 +176,8 @@ def detokenize(thing, ids, lengths):
 
 def fit(model, task, a, b, target, validation, options, on_event):
     """Trains a model, or the encoder of a fit; an interrupt gives what there is so far."""
-    return fitting.fit(_encoder(model), task, a, b, target, validation, options, throttled(on_event))
+    return fitting.fit(_encoder(model), task, a, b, target, validation, options, throttled(on_event),
+                       store.save_folder)
 
 
 def kept_seed(folder):

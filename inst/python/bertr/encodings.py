@@ -66,6 +66,11 @@ class TextEncoder:
         """Does this token of the vocabulary go on with a word?"""
         raise NotImplementedError
 
+    def inside_words(self, encodings, texts):
+        """Which tokens go on with the word of the token before, bool [tokens]; `encodings` of whole texts, with
+        places."""
+        raise NotImplementedError
+
     def _rows(self, texts):
         """The ids of every text as int32 bytes: joining and cutting bytes never makes a Python integer."""
         raise NotImplementedError

@@ -1,5 +1,6 @@
 """From texts and targets to a `Fit`: builds the network, trains it, notes what was done."""
 
+import copy
 import dataclasses
 import json
 import time
@@ -15,7 +16,7 @@ from .memory import tidy
 from .model import Fit, network_scorer
 from .network import Network
 from .plan import make_plan
-from .resume import RunFolder, digest
+from .resume import RunFolder, digest, epoch_folder, share_encoder
 from .samples import Samples
 from .tasks import find_task
 from .train import Training
@@ -23,8 +24,9 @@ from .train import Training
 SETTLE_ROWS = 2000  # training rows that tell thresholds and the like where there are no validation rows
 
 
-def fit(model, task_name, a, b, target, validation, options, on_event):
-    """Trains a copy of the model's encoder (the encoder itself where only the head is trained) with a task's head."""
+def fit(model, task_name, a, b, target, validation, options, on_event, save):
+    """Trains a copy of the model's encoder (the encoder itself where only the head is trained) with a task's head.
+    `save(fit, folder, spec)` writes the fits of single epochs, which `options` may ask for."""
     began = time.perf_counter()
     head_options = read_head_options(model, options["head"])
     task = find_task(task_name).from_target(target, head_options)
@@ -57,16 +59,37 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     scorer = network_scorer(model, network, plan.train)
     training = Training(network, plan, samples, seen, seed, on_event, scorer,
                         feature_scorer(model, network, plan.train), steps, folder)
-    interrupted = training.run()
-    settle(task, training, samples, seen, seed)
-    facts = {
+    given = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len,
         "pool": "none" if task.per_token else head_options["pool"],
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
-        **what_was_done(training, interrupted), "seconds": time.perf_counter() - began, "remarks": remarks,
+        "remarks": remarks,
     }
-    fitted = Fit(model, network, head_options, facts, training.history.columns, scorer)
-    del training
+
+    def finished(done, scorer):
+        """The fit as it is now."""
+        settle(task, training, samples, seen, seed)
+        facts = {**given, **done, "seconds": time.perf_counter() - began}
+        return Fit(model, network, head_options, facts, training.history.columns, scorer)
+
+    def keep_epoch():
+        epoch, before = training.history.rows, copy.deepcopy(task.spec)
+        kept = finished({"epochs_done": epoch, "interrupted": False, "best_epoch": None, "stopped_early": False,
+                         "parameters_trained": training.parameters}, None)
+        try:
+            save(kept, epoch_folder(options["checkpoint"], epoch), options["spec"])
+            if plan.train == "head":
+                share_encoder(options["checkpoint"], epoch)
+        except BertrError as e:  # a full disk: the fit itself is not lost
+            training.keep_epoch = None
+            remarks.append(f"From epoch {epoch} on, epochs were not kept: {e.message}")
+        task.spec = before  # what was settled is not for the next epoch
+
+    if options.get("keep") == "all":
+        training.keep_epoch = keep_epoch
+    interrupted = training.run()
+    fitted = finished(what_was_done(training, interrupted), scorer)
+    training.keep_epoch = training = None
     tidy()  # graph and optimiser hold each other
     return fitted
 

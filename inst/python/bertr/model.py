@@ -123,8 +123,8 @@ class Fit:
         self.base, self.network = base, network
         self.head_options, self.facts, self.history = head_options, facts, history
         self.spec = ""  # R's own part, as JSON text
-        self.scorer = scorer
-        if facts["train"] != "head":
+        self.scorer = scorer  # None: only to be saved, while training goes on
+        if scorer and facts["train"] != "head":
             self.scorer.rows.weights_are_final()
 
     @property

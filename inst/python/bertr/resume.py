@@ -4,6 +4,7 @@ Numbers are safetensors, all else JSON. Both are written beside and then renamed
 of its numbers: whenever the process dies, the folder holds a whole epoch.
 """
 
+import contextlib
 import glob
 import hashlib
 import json
@@ -37,13 +38,29 @@ class RunFolder:
             return None
         mine, theirs = self.identity, kept["identity"]
         other = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
-        if other:
+        if other == ["epochs"] and isinstance(theirs.get("epochs"), int):
+            self._check_epochs(theirs["epochs"], kept["facts"]["epoch"])
+        elif other:
             raise BertrError("checkpoint", f"'{self.folder}' holds another run: it differs in {', '.join(other)}.",
-                             "Name another folder, or delete this one to start anew.")
+                             "Name another folder, or delete this one to start anew. With schedule = \"constant\" "
+                             "`epochs` may be another; all else must be the same.")
         try:
             return kept["facts"], load_file(os.path.join(self.folder, kept["numbers"]))
         except Exception as e:
             raise _damaged(self.folder, e) from None
+
+    def _check_epochs(self, planned, done):
+        """May the run go on to another number of epochs than it was to have? Not if the rates of the steps done depend
+        on that number. Those of the constant schedule do not; its warmup stays as it was."""
+        epochs = self.identity["epochs"]
+        if self.identity["schedule"] != "constant":
+            raise BertrError("checkpoint", f"The run in '{self.folder}' was planned for {planned} epochs, on which its "
+                             f"learning rate depends; it cannot have {epochs}.",
+                             f"Give epochs = {planned} as before, or start anew in another folder; only with schedule "
+                             "= \"constant\" can a run have more epochs later.")
+        if epochs < done:
+            raise BertrError("checkpoint", f"The run in '{self.folder}' has had {done} epochs already; it cannot have "
+                             f"{epochs}.", f"Give at least epochs = {done}.")
 
     def write(self, facts, arrays):
         """In place of what the folder held."""
@@ -64,6 +81,31 @@ class RunFolder:
         with open(path + ".new", "rb+") as f:
             os.fsync(f.fileno())
         os.replace(path + ".new", path)
+
+
+def epoch_folder(folder, epoch):
+    """Where `keep = "all"` has the fit of an epoch."""
+    return os.path.join(_full(folder), f"epoch-{epoch:03d}")
+
+
+def share_encoder(folder, epoch):
+    """Lets the epochs of a head have one file of the encoder, which is the same, where the file system can do that."""
+    mine, before = (os.path.join(epoch_folder(folder, e), "model.safetensors") for e in (epoch, epoch - 1))
+    with contextlib.suppress(OSError):
+        os.link(before, mine + ".link")
+        os.replace(mine + ".link", mine)
+
+
+def refuse_run(folder):
+    """An error that says what it is, if a folder holds a run, not a model or a fit."""
+    folder = _full(folder)
+    if not os.path.isfile(os.path.join(folder, META)):
+        return
+    epochs = sorted(glob.glob(os.path.join(glob.escape(folder), "epoch-*", "bertr.json")))
+    of_epoch = f", or load an epoch that was kept, such as '{os.path.dirname(epochs[-1])}'" if epochs else ""
+    raise BertrError("checkpoint", f"'{folder}' is the checkpoint folder of a training run, not a model or a fit.",
+                     f"Call bert_fit() again as before, with bert_control(checkpoint = \"{folder}\"): it goes on, or "
+                     f"gives the fit if the run is over{of_epoch}.")
 
 
 def kept_seed(folder):

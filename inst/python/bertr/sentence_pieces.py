@@ -11,6 +11,7 @@ import numpy as np
 
 from .encodings import TextEncoder, any_of, int32
 from .errors import BertrError
+from .text import parts_words
 
 REQUIRED = ("<pad>", "<unk>", "[CLS]", "[SEP]")
 SPACE = "\u2581"  # what SentencePiece writes for the space before a word
@@ -59,6 +60,17 @@ class SentencePieceTokenizer(TextEncoder):
     def inside_word(self, token):
         """As ALBERT's `create_pretraining_data.py` has it, where numbers, marks and other scripts are words."""
         return re.fullmatch("[A-Za-z]+", token) is not None
+
+    def inside_words(self, encodings, texts):
+        """By the text, as pieces only tell of spaces: no space, no punctuation and no Chinese character, each of which
+        BERT takes for a word, stands before a token or at its start. Nor does a character that makes two pieces."""
+        out = np.zeros(len(encodings.ids), bool)
+        for row, text in enumerate(texts):
+            first, stop = encodings.row_splits[row] + 1, encodings.row_splits[row + 1] - 1  # without [CLS] and [SEP]
+            starts, ends = encodings.start[first:stop].tolist(), encodings.end[first:stop].tolist()
+            out[first + 1:stop] = [start < end or not parts_words(text[end - 1:start + 1])
+                                   for end, start in zip(ends, starts[1:], strict=False)]
+        return out
 
     def _words(self, ids):
         words = [SPACE + self.vocab[i] if i == self.mask_id else self.vocab[i] for i in ids]

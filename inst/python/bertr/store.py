@@ -21,6 +21,7 @@ from .errors import BertrError
 from .fitting import build_network, read_head_options
 from .hub import DEFAULT, resolve
 from .model import Fit, Model, network_scorer
+from .resume import refuse_run
 from .stored import take_back
 from .tasks import find_task
 from .weights import Checkpoint, read_checkpoint, write_huggingface
@@ -114,6 +115,8 @@ def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None,
     """The Model, or the Fit, that `source` names."""
     folder = resolve(source)
     path = os.path.join(folder, META)
+    if not os.path.exists(path):
+        refuse_run(folder)
     meta = read_json(path) if os.path.exists(path) else {}
     _check_format(meta, f"'{folder}'")
     checkpoint = read_checkpoint(folder, layers)

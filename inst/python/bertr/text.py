@@ -85,6 +85,7 @@ _KIND = re.compile("|".join(f"(?P<{name}>[{_regex_class(ranges)}])" for name, ra
     ("control", _CONTROL), ("space", _SPACE), ("cjk", _CJK), ("mark", _MARK), ("moving", _MOVING)]))
 _CHUNK = re.compile(f"[^{_regex_class(_SPACE)}]+")
 _WORD = re.compile(f"[{_regex_class(_PUNCTUATION)}]|[^ {_regex_class(_PUNCTUATION)}]+")
+_PARTS_WORDS = re.compile(f"[\\s{_regex_class(_PUNCTUATION + _CJK)}]")
 # What str.split() takes for whitespace and BERT for control characters.
 _ONLY_PYTHON_SPACE = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 
@@ -103,6 +104,11 @@ _KINDS = _Kinds()
 
 _PLAIN = re.compile("[!-Z^-~\\\\]+").fullmatch  # ASCII without space, control characters and brackets
 _PLAIN_WORD = re.compile("[0-9A-Za-z]+|[!-~]")  # in ASCII everything else is punctuation
+
+
+def parts_words(chars):
+    """Is one of these characters white space or a word of its own?"""
+    return _PARTS_WORDS.search(chars) is not None
 
 
 def chunks(text):

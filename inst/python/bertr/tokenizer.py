@@ -53,6 +53,9 @@ class Tokenizer(TextEncoder):
     def inside_word(self, token):
         return token.startswith("##")
 
+    def inside_words(self, encodings, texts):
+        return np.array([self.inside_word(token) for token in self.vocab])[encodings.ids]
+
     def _words(self, ids):
         return " ".join(self.vocab[i] for i in ids).replace(" ##", "")
 

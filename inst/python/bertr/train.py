@@ -45,6 +45,7 @@ class Training:
         self.emit = on_event
         self.scorer, self.features_scorer, self.head_steps = scorer, features_scorer, head_steps
         self.folder = folder
+        self.keep_epoch = None  # called after every epoch, where each one's fit is kept
         self.best = Best(plan.early_stopping) if plan.early_stopping else None
         self.history = History()
         self.steps_done = 0
@@ -131,7 +132,7 @@ class Training:
             for row in rows:
                 self.history.add(row)
             self._close(rows)
-            at_once = 1 if seen is not None else max(1, int(CALL_SECONDS / max(seconds, 1e-6)))
+            at_once = 1 if seen is not None or self.keep_epoch else max(1, int(CALL_SECONDS / max(seconds, 1e-6)))
         self._check_weights(head.trainable_variables)
 
     def _shuffled(self):
@@ -248,6 +249,8 @@ class Training:
         """After one or more epochs and their `rows` of the history."""
         if self.best:
             self.best.see(rows[-1], self._learnt)
+        if self.keep_epoch:
+            self.keep_epoch()
         if self.folder:
             self.folder.write(*run_state(self))
         for row in rows:  # only now: telling may end in an interrupt

@@ -6,13 +6,11 @@ import unicodedata
 
 import numpy as np
 
-PIECE_INSIDE = "##"
 
-
-def at_words(encodings, vocab, texts):
+def at_words(encodings, inside, texts):
     """`start` and `end` for rows that are whole texts: at the first piece of each word those of the whole word, else
-    (0, 0). A combining mark belongs to the word that it follows, although BERT may drop it."""
-    inside = np.array([token.startswith(PIECE_INSIDE) for token in vocab])[encodings.ids]
+    (0, 0); `inside` are the pieces that go on with a word, bool [tokens]. A combining mark belongs to the word that it
+    follows, although BERT may drop it."""
     first = np.flatnonzero((encodings.end > 0) & ~inside)
     others = np.flatnonzero(~inside)  # every row ends in one, [SEP]
     last = others[np.searchsorted(others, first, side="right")] - 1

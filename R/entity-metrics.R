@@ -1,0 +1,41 @@
+# Entities are right where text, start, end and label are, as conlleval and seqeval count them; words of which each is
+# labelled are also counted one by one.
+entity_metrics <- function(spec, truth, results, texts) {
+  found <- lapply(results, function(r) {
+    list(row = r$rows[as_int(r$row)], start = as_int(r$start), end = as_int(r$end),
+      label = spec$levels[as_int(r$code) + 1L])
+  })
+  column <- function(name) unlist(lapply(found, `[[`, name))
+  found <- list(row = column("row"), start = column("start"), end = column("end"), label = column("label"))
+  truth <- flat_entities(truth)
+  right <- found$label[entity_keys(found) %in% entity_keys(truth)]
+  out <- found_metrics(right, found$label, truth$label, all_levels(spec$levels, truth$label))
+  if (!are_words(truth, texts$a)) {
+    return(out)
+  }
+  rbind(out, tibble(.metric = "accuracy", .estimator = "multiclass", .estimate = word_accuracy(truth, found),
+    .level = NA_character_))
+}
+
+entity_keys <- function(flat) {
+  paste(flat$row, as.integer(flat$start), as.integer(flat$end), flat$label)
+}
+
+# Is every word an entity of its own, as parts of speech are? Then no entity holds a space, and nothing else is left.
+are_words <- function(truth, text) {
+  if (length(truth$row) == 0 || any(grepl("[[:space:]]", substr(text[truth$row], truth$start, truth$end)))) {
+    return(FALSE)
+  }
+  labelled <- split(truth$end - truth$start + 1, factor(truth$row, seq_along(text)))
+  all(vapply(labelled, sum, 0) == nchar(gsub("[[:space:]]", "", text)))
+}
+
+# The share of true words at whose first character there is an entity of the same label
+word_accuracy <- function(truth, found) {
+  place <- function(flat) flat$row * 2^32 + flat$start # a text is shorter than that
+  found <- lapply(found, `[`, order(place(found)))
+  at <- findInterval(place(truth), place(found))
+  at[at == 0] <- NA
+  same <- found$row[at] == truth$row & found$end[at] >= truth$start & found$label[at] == truth$label
+  sum(same, na.rm = TRUE) / length(truth$row)
+}
