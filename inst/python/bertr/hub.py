@@ -8,6 +8,7 @@ import os
 import re
 
 from .errors import BertrError
+from .replace import present
 
 DEFAULT = "all-MiniLM-L6-v2"
 
@@ -72,8 +73,9 @@ def resolve(source=None):
     """
     source = DEFAULT if source is None else source
     folder = os.path.expanduser(source)
-    if os.path.isdir(folder):
-        return os.path.abspath(folder)
+    there = folder and present(folder)
+    if there and os.path.isdir(there):
+        return os.path.abspath(there)
     if os.path.exists(folder):
         raise BertrError("source", f"'{source}' is a file, where the folder of a checkpoint is needed.",
                          "Give the folder the file is in.")

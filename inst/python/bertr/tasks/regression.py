@@ -5,6 +5,7 @@ from keras import ops
 
 from ..errors import BertrError
 from ..heads import CosineHead, RegressionHead
+from ..shapes import TEXT, both, equally_long, fields, list_of, number
 from .base import Task
 
 START_ROWS = 500
@@ -14,6 +15,8 @@ class Regression(Task):
     """Target: `values`, [rows, outputs], and `outputs`, their names."""
 
     name = "regression"
+    shape = staticmethod(both(fields({"outputs": list_of(TEXT, least=1, distinct=True), "mean": list_of(number()),
+                                      "sd": list_of(number(0))}), equally_long("outputs", "mean", "sd")))
 
     @classmethod
     def from_target(cls, target, head_options):

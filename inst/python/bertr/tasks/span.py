@@ -11,6 +11,7 @@ from keras import ops
 
 from ..errors import BertrError
 from ..heads import DenseHead
+from ..shapes import FLAG, fields, number, whole
 from ..spans import contexts, locate, search
 from ..squad import grouped, scores
 from ..windows import windows
@@ -40,6 +41,7 @@ class Span(Task):
     where its score is more than that above the best span's."""
 
     name = "span"
+    shape = staticmethod(fields({"none": FLAG, "longest": whole(1), "threshold": number()}))
     per_token = True
     needs_offsets = True
 
