@@ -76,8 +76,10 @@ def check_replaceable(folder):
     """Only what bertr wrote is ever replaced."""
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise BertrError("folder", f"'{folder}' is a file, not a folder.", "Name a new folder.")
-    found = {os.path.relpath(os.path.join(where, name), folder) for where, folders, files in os.walk(folder)
-             for name in [*files, *(f for f in folders if not os.listdir(os.path.join(where, f)))]}
+    found = set(os.listdir(folder)) if os.path.exists(folder) else set()
+    for inner in found & set(map(os.path.dirname, OURS)):
+        if os.path.isdir(os.path.join(folder, inner)):
+            found = found - {inner} | {os.path.join(inner, name) for name in os.listdir(os.path.join(folder, inner))}
     found = {path for path in found if os.path.basename(path) not in NOBODYS}
     others = sorted(found - OURS) if META in found else sorted(found)
     if others:
