@@ -134,8 +134,8 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
 bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("joint", "cosine"),
                       windows = c("mean", "max", "attention"), crf = FALSE,
                       words = c("punctuation", "space"), relations = c("gplinker", "subject_first")) {
-  if (!is.numeric(units) || anyNA(units) || any(units < 1 | units != round(units))) {
-    abort("argument", "{.arg units} must be whole numbers of at least 1, such as {.code c(256, 256)}.",
+  if (!is.numeric(units) || anyNA(units) || any(units < 1 | units > 1e5 | units != round(units))) {
+    abort("argument", "{.arg units} must be whole numbers from 1 to 100,000, such as {.code c(256, 256)}.",
       call = rlang::current_env())
   }
   check_dropout(dropout)
@@ -175,11 +175,13 @@ check_dropout <- function(dropout, call = caller_env()) {
 
 #' @export
 print.bert_control <- function(x, ...) {
+  check_class(x, "bert_control", "x")
   print_settings(x, "bert_control")
 }
 
 #' @export
 print.bert_head <- function(x, ...) {
+  check_class(x, "bert_head", "x")
   print_settings(x, "bert_head")
 }
 

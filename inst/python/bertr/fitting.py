@@ -63,6 +63,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         "pool": "none" if task.per_token else head_options["pool"],
         "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
         **what_was_done(training, interrupted), "seconds": time.perf_counter() - began, "remarks": remarks,
+        "checkpoint_lost": folder and folder.lost,
     }
     fitted = Fit(model, network, head_options, facts, training.history.columns, scorer)
     del training

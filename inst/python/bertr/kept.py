@@ -34,7 +34,7 @@ FACTS = fields({  # what `fitting.fit` notes
     "pool": one_of("none", *POOLS), "rows": whole(1), "valid_rows": whole(), "n_truncated": whole(),
     "epochs_done": whole(), "interrupted": FLAG, "best_epoch": or_null(whole(1)), "stopped_early": FLAG,
     "parameters_trained": whole(most=2**53), "seconds": number(0), "remarks": list_of(TEXT),
-})
+}, {"checkpoint_lost": or_null(TEXT)})
 
 
 def _columns(value, name):
