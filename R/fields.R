@@ -25,7 +25,7 @@ object_fields <- list(
     base = model_fields, weights = "weights?", saved = "saved?", handle = "handle"
   ),
   bert_tokens = list(
-    token_ids = "matrix", segment_ids = "matrix", mask = "matrix", n_tokens = "numbers",
+    token_ids = "matrix", segment_ids = "matrix", mask = "matrix", n_tokens = "numbers", model = "list",
     texts = list(a = "texts", b = "texts?", complete = "flags"), max_len = "number?"
   )
 )
@@ -43,26 +43,30 @@ spec_fields <- list(
 
 # A kind: what it is in words, and whether a value is one
 field_kinds <- list(
-  number = list("one number", function(x) is_number(x)),
-  numbers = list("numbers", function(x) is.numeric(x)),
-  string = list("one string", function(x) rlang::is_string(x) && !is.na(x)),
-  flag = list("TRUE or FALSE", function(x) rlang::is_bool(x) && !is.na(x)),
-  flags = list("TRUE or FALSE for every text", function(x) is.logical(x) && !anyNA(x)),
-  list = list("a list", function(x) is.list(x)),
-  texts = list("texts", function(x) is.character(x) || (is.list(x) && length(x) == 0)),
-  columns = list("the names of one or two columns", function(x) is.character(x) && length(x) %in% 1:2 && !anyNA(x)),
-  levels = list("different texts", function(x) is.character(x) && length(x) > 0 && !anyNA(x) && !anyDuplicated(x)),
-  task = list("the name of a task", function(x) rlang::is_string(x) && x %in% names(spec_fields)),
+  number = list("one number", is_number),
+  numbers = list("numbers", is.numeric),
+  string = list("one string", rlang::is_string),
+  flag = list("TRUE or FALSE", rlang::is_bool),
+  flags = list("TRUE or FALSE for every text", is.logical),
+  list = list("a list", is.list),
+  texts = list("texts", function(x) is.character(x) || identical(x, list())),
+  columns = list("the names of one or two columns", function(x) length(x) %in% 1:2 && are_names(x)),
+  levels = list("different texts", function(x) are_names(x) && !anyDuplicated(x)),
+  task = list("the name of a task", function(x) rlang::is_string(x, names(spec_fields))),
   matrix = list("a matrix of numbers", function(x) is.matrix(x) && is.numeric(x)),
   history = list("a data frame of numbers", function(x) is.data.frame(x) && all(vapply(x, is.numeric, NA))),
-  weights = list("raw vectors", function(x) is.raw(x) || (is.list(x) && all(vapply(x, is.raw, NA)))),
-  saved = list("a folder and a fingerprint", function(x) {
-    is.list(x) && rlang::is_string(x$folder) && rlang::is_string(x$fingerprint)
-  }),
-  handle = list("an environment with a Python object", function(x) {
-    is.environment(x) && rlang::is_string(x$version) && (is.null(x$py) || inherits(x$py, "python.builtin.object"))
-  })
+  weights = list("raw vectors", function(x) all(vapply(if (is.list(x)) x else list(x), is.raw, NA))),
+  saved = list("a folder and a fingerprint", function(x) is.list(x) && all(vapply(x, rlang::is_string, NA))),
+  handle = list("an environment with a Python object", function(x) is.environment(x) && is_handle(x$py, x$version))
 )
+
+are_names <- function(x) {
+  is.character(x) && length(x) > 0 && !anyNA(x)
+}
+
+is_handle <- function(py, version) {
+  rlang::is_string(version) && (is.null(py) || inherits(py, "python.builtin.object"))
+}
 
 # The first field that is not as it should be: list(name, found, needed), or NULL
 wrong_field <- function(x, fields, path = NULL) {
@@ -118,6 +122,7 @@ check_settings <- function(x, class, arg, call) {
   }
   tryCatch(do.call(maker, unclass(x)), error = function(e) {
     what <- first_line(cli::ansi_strip(conditionMessage(e)))
-    abort("argument", "{.arg {arg}} is no whole {.cls {class}}: {what}.", "Make it with {.code {class}()}.", call = call)
+    abort("argument", "{.arg {arg}} is no whole {.cls {class}}: {what}.", "Make it with {.code {class}()}.",
+      call = call)
   })
 }

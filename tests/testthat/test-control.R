@@ -96,3 +96,17 @@ test_that("a killed session's fit goes on where it was", {
 test_that("progress tells where a run goes on", {
   expect_identical(resume_text(list(epoch = 2, epochs = 10)), "goes on after epoch 2/10")
 })
+
+test_that("absurd sizes of layers are told", {
+  for (units in list(1e18, 1e6, 0, -1, NA, 1.5, Inf, "a", list(1))) {
+    expect_error(bert_head(units = units), "whole numbers from 1 to 100,000", class = "bertr_error_argument")
+  }
+})
+
+test_that("settings that were taken out keep their default where that is none", {
+  control <- bert_control()
+  control$ema <- NULL
+  expect_silent(check_class(control, "bert_control", "control"))
+  control$warmup <- "a"
+  expect_error(check_class(control, "bert_control", "control"), "warmup", class = "bertr_error_argument")
+})

@@ -292,6 +292,7 @@ def _make_fit(model, meta, head, spec, what):
         check_finite(v.name, value, what)
         v.assign(value)
     facts = meta["facts"]
+    model.length(facts["max_len"])  # an error where it is more than there are positions
     fit = Fit(model, network, head_options, facts, meta["history"], network_scorer(model, network, facts["train"]))
     fit.spec = spec
     return fit

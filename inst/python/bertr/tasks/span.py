@@ -41,7 +41,7 @@ class Span(Task):
     where its score is more than that above the best span's."""
 
     name = "span"
-    shape = staticmethod(fields({"none": FLAG, "longest": whole(1), "threshold": number()}))
+    shape = staticmethod(fields({"none": FLAG, "longest": whole(1, 2**15), "threshold": number()}))
     per_token = True
     needs_offsets = True
 
