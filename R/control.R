@@ -38,7 +38,8 @@
 #'   The same [bert_fit()] called again goes on after the last whole epoch and gives, bit for bit on one machine, the
 #'   fit that an unbroken run would have given; called after the end, it gives that fit without training. Without
 #'   `seed` the one of the kept run is taken. A run of other data or settings is refused; delete the folder to start
-#'   anew. `NULL` (default) keeps nothing.
+#'   anew. A folder that goes away in mid-run, or a full disk, does not end the run: a warning tells of it at the end.
+#'   `NULL` (default) keeps nothing.
 #' @param long What becomes of texts longer than `max_len`: `"truncate"` (default) cuts their end off, `"head_tail"`
 #'   keeps a quarter of the room from the beginning and the rest from the end, `"window"` reads
 #'   all of it in overlapping windows that are joined to one vector (see `windows` of [bert_head()]). Of

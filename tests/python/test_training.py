@@ -2,8 +2,10 @@
 
 import functools
 import gc
+import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import numpy as np

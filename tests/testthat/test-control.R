@@ -110,3 +110,16 @@ test_that("settings that were taken out keep their default where that is none", 
   control$warmup <- "a"
   expect_error(check_class(control, "bert_control", "control"), "warmup", class = "bertr_error_argument")
 })
+
+test_that("a checkpoint folder that goes away is a warning at the end", {
+  folder <- file.path(withr::local_tempdir(), "run")
+  local_reporter(function(kind, values) if (kind == "epoch") unlink(folder, recursive = TRUE))
+  fit <- NULL
+  expect_warning(fit <- quick_fit(label ~ text, faq(), epochs = 30, control = bert_control(checkpoint = folder)),
+    "could not be kept", class = "bertr_warning_checkpoint")
+  expect_identical(fit$info$epochs_done, 30L)
+  expect_true(all(is.finite(fit$history$loss)))
+  file.create(folder)
+  expect_error(quick_fit(label ~ text, faq(), control = bert_control(checkpoint = folder)), "is a file",
+    class = "bertr_error_checkpoint")
+})

@@ -120,6 +120,7 @@ def _unsaved(folder, error):
 
 def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None, activation=None):
     """The Model, or the Fit, that `source` names."""
+    tidy()  # earlier models that only hold themselves
     folder = resolve(source)
     (meta, head, read), stamp = at_one_moment(folder, lambda: _open_folder(folder, layers))
     checkpoint = dataclasses.replace(read(), stamp=stamp)
@@ -132,7 +133,6 @@ def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None,
                 **{name: value for name, value in given.items() if value is not None}}
     checkpoint = dataclasses.replace(checkpoint, tokenizer=settings, pooling=meta.get("pooling", checkpoint.pooling))
     model = Model(checkpoint, meta.get("source") or source or DEFAULT, max_len or meta.get("max_len"))
-    tidy()  # earlier models, which nobody holds any more but themselves
     if "fit" not in meta:
         return model
     if layers is not None:
@@ -227,6 +227,7 @@ def _pieces(buffers):
 
 def from_bytes(pieces, base=None):
     """The fit of `to_bytes`. `base` is where to look for the base model if it has moved."""
+    tidy()
     with _told_as_damaged("The fit"):
         data = b"".join([pieces] if isinstance(pieces, bytearray) else pieces)  # kept before there were pieces: one
         size = int.from_bytes(data[:8], "little")
