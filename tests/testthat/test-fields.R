@@ -31,27 +31,26 @@ test_that("hollow objects are told by every verb", {
   expect_error(bert_predict(structure(list(), class = "bert_fit"), "a"), "spec.*must be a list, not NULL")
 })
 
-# Every field of an object with every other value of these that is no such thing
+# Every field of an object, at any depth, with every one of these values that is of another kind
 mutants <- function(x, use, path = NULL) {
   at <- if (is.null(path)) x else x[[path]]
-  for (name in names(at)) {
+  for (name in Filter(function(name) !is.environment(at[[name]]), names(at))) {
     here <- c(path, name)
     value <- x[[here]]
-    if (is.environment(value)) next
-    for (wrong in list(NULL, NA, "x", -1, list(), list(1), quote(a), function(x) x)) {
-      if (identical(class(wrong), class(value)) || (is.numeric(value) && is.numeric(wrong))) next
+    for (wrong in Filter(function(wrong) is_other(wrong, value), list(NA, "x", -1, list(), list(1), quote(a), mean))) {
       changed <- x
       changed[[here]] <- wrong
-      if (is.null(wrong)) changed[here[[1]]] <- list(drop_field(x[[here[[1]]]], here[-1]))
       use(changed, here)
     }
+    changed <- x
+    changed[[here]] <- NULL
+    use(changed, here)
     if (is.list(value) && !is.data.frame(value)) mutants(x, use, here)
   }
 }
 
-drop_field <- function(x, path) {
-  if (length(path) > 0) x[[path]] <- NULL
-  if (length(path) > 0) x
+is_other <- function(wrong, value) {
+  !identical(class(wrong), class(value)) && !(is.numeric(value) && is.numeric(wrong))
 }
 
 test_that("an object in which one field is wrong is told, or does what it did", {

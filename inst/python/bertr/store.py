@@ -144,9 +144,9 @@ def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None,
 
 def _open_folder(folder, layers):
     """What `bertr.json` says, the tensors of a fit's head, and what reads the rest."""
-    path = os.path.join(folder, META)
-    meta = read_json(path) if os.path.exists(path) else {}
-    if meta:
+    path, meta = os.path.join(folder, META), {}
+    if os.path.exists(path):
+        meta = read_json(path)
         _check_format(meta, f"'{folder}'")
         check(meta, META_FILE, f"'{path}'", SAVE_AGAIN)
     read = open_checkpoint(folder, layers)
