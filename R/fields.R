@@ -15,7 +15,7 @@ fit_fields <- list(
   train = "string", epochs = "number", learning_rate = "number", batch_size = "number", seed = "number",
   max_len = "number", pool = "string", rows = "number", valid_rows = "number", n_truncated = "number",
   epochs_done = "number", interrupted = "flag", best_epoch = "number?", stopped_early = "flag",
-  parameters_trained = "number", seconds = "number"
+  parameters_trained = "number", seconds = "number", levels = "texts"
 )
 
 object_fields <- list(
@@ -56,7 +56,9 @@ field_kinds <- list(
   matrix = list("a matrix of numbers", function(x) is.matrix(x) && is.numeric(x)),
   history = list("a data frame of numbers", function(x) is.data.frame(x) && all(vapply(x, is.numeric, NA))),
   weights = list("raw vectors", function(x) all(vapply(if (is.list(x)) x else list(x), is.raw, NA))),
-  saved = list("a folder and a fingerprint", function(x) is.list(x) && all(vapply(x, rlang::is_string, NA))),
+  saved = list("a folder and a fingerprint", function(x) {
+    identical(names(x), c("folder", "fingerprint")) && all(vapply(x, rlang::is_string, NA))
+  }),
   handle = list("an environment with a Python object", function(x) is.environment(x) && is_handle(x$py, x$version))
 )
 
