@@ -2,6 +2,7 @@
 
 from .backbone import POOLS
 from .huggingface import TOKENIZER
+from .optim import SCHEDULES
 from .shapes import (
     FIGURE,
     FLAG,
@@ -34,7 +35,11 @@ FACTS = fields({  # what `fitting.fit` notes
     "pool": one_of("none", *POOLS), "rows": whole(1), "valid_rows": whole(), "n_truncated": whole(),
     "epochs_done": whole(), "interrupted": FLAG, "best_epoch": or_null(whole(1)), "stopped_early": FLAG,
     "parameters_trained": whole(most=2**53), "seconds": number(0), "remarks": list_of(TEXT),
-}, {"checkpoint_lost": or_null(TEXT)})
+}, {
+    "warmup": SHARE, "weight_decay": number(0), "clip": or_null(number(0)), "schedule": one_of(*SCHEDULES),
+    "layer_decay": SHARE, "accumulate": whole(1), "ema": or_null(SHARE), "adversarial": or_null(number(0)),
+    "early_stopping": or_null(whole(1)), "checkpoint_lost": or_null(TEXT),
+})
 
 
 def _columns(value, name):
