@@ -6,6 +6,7 @@ import time
 
 from . import hub
 from .errors import BertrError
+from .replace import present
 
 TRIES, PAUSE = 50, 0.02  # seconds
 FILES = (*hub.FILES, "*.safetensors", "bertr.json",
@@ -28,13 +29,14 @@ def _stamp(path):
 
 def at_one_moment(folder, read):
     """(read(), the folder's stamp): again where the folder changed meanwhile."""
-    for _ in range(TRIES):
+    for i in range(TRIES):
+        present(folder)
         before, error = stamp(folder), None
         try:
             out = read()
         except (BertrError, OSError) as e:
             error = e
-        if stamp(folder) == before:
+        if stamp(folder) == before and (before or i):  # nothing there may be the moment between two renamings
             if error:
                 raise error
             return out, before

@@ -28,14 +28,7 @@ from .shapes import check
 from .stored import take_back
 from .tasks import find_task
 from .vocabulary import check_size
-from .weights import (
-    Checkpoint,
-    check_finite,
-    check_tensors,
-    open_checkpoint,
-    read_checkpoint,
-    write_huggingface,
-)
+from .weights import Checkpoint, check_finite, check_tensors, open_checkpoint, read_checkpoint, write_huggingface
 
 FORMAT = 1
 META = "bertr.json"
@@ -63,7 +56,7 @@ def save_folder(thing, folder, spec):
         raise _unsaved(folder, e) from None
     try:
         _write(thing, nest.new, spec)
-        if os.path.isdir(folder):
+        with contextlib.suppress(FileNotFoundError):
             os.chmod(nest.new, os.stat(folder).st_mode & 0o777)
         nest.swap()
     except OSError as e:
@@ -76,7 +69,9 @@ def check_replaceable(folder):
     """Only what bertr wrote is ever replaced."""
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise BertrError("folder", f"'{folder}' is a file, not a folder.", "Name a new folder.")
-    found = set(os.listdir(folder)) if os.path.exists(folder) else set()
+    found = set()
+    with contextlib.suppress(FileNotFoundError):
+        found.update(os.listdir(folder))
     for inner in found & set(map(os.path.dirname, OURS)):
         if os.path.isdir(os.path.join(folder, inner)):
             found = found - {inner} | {os.path.join(inner, name) for name in os.listdir(os.path.join(folder, inner))}
