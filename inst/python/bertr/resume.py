@@ -13,18 +13,22 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from .errors import BertrError
-from .shapes import FIGURE, TABLE, both, check, fields, list_of, matching, number, plain, table_of, whole
+from .shapes import FIGURE, TEXT, both, check, fields, list_of, matching, number, plain, table_of, whole
 
 FORMAT = 1
 META = "run.json"
 BEST = plain("an epoch and its score", lambda x: isinstance(x, list) and len(x) == 2
              and whole()(x[0], "") is None and list_of(FIGURE, least=1)(x[1], "") is None)
-EPOCHS = plain("lists of a number an epoch", lambda facts: all(len(column) == facts["epoch"]
-                                                               for column in facts["history"].values()))
+EPOCHS = plain("a history of its epochs", lambda facts: facts.get("best", [0])[0] <= facts["epoch"] and
+               all(len(column) == facts["epoch"] for column in facts["history"].values()))
+HISTORY = both(table_of(list_of(FIGURE)), fields({"epoch": list_of(whole(1))}))
+BITS = whole(most=2**128 - 1)
+RNG = fields({"bit_generator": TEXT, "state": fields({"state": BITS, "inc": BITS}), "has_uint32": whole(0, 1),
+              "uinteger": whole(0, 2**32 - 1)})  # numpy's own words
 SHAPE = fields({
     "identity": fields({"seed": whole()}), "numbers": matching(r"epoch-\d+\.safetensors", "the name of its numbers"),
     "facts": both(fields(
-        {"epoch": whole(1), "steps": whole(1), "history": table_of(list_of(FIGURE)), "rng": TABLE},
+        {"epoch": whole(1), "steps": whole(1), "history": HISTORY, "rng": RNG},
         {"decayed": number(), "best": BEST}), EPOCHS),
 })
 ANEW = "Delete the folder to start anew."

@@ -29,6 +29,8 @@ def take_up(training, facts, arrays):
         shapes |= {f"best/{i}": v.shape for i, v in enumerate(training._learnt)}
     wrong = [name for name, shape in shapes.items() if name not in arrays or arrays[name].shape != tuple(shape)]
     wrong += [name for name, used in (("best", best), ("decayed", word_rows)) if used and name not in facts]
+    if facts["steps"] > training._schedule()[1]:
+        wrong.append("steps")
     if wrong:
         raise BertrError("damaged", f"The run that was kept lacks '{wrong[0]}', or has another one.", ANEW)
     try:
