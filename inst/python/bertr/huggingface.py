@@ -26,7 +26,8 @@ TO_SAFETENSORS = ("Convert it once in Python: from transformers import AutoModel
 # What our own tokenizers are made with, and what the files of a folder must be like
 TOKENIZER = {
     "wordpiece": fields({"lower_case": FLAG, "strip_accents": or_null(FLAG), "chinese_chars": FLAG,
-                         "max_word_chars": whole(1, 10_000), "keep_special": FLAG, "mode": one_of("wordpiece", "characters")}),
+                         "max_word_chars": whole(1, 10_000), "keep_special": FLAG,
+                         "mode": one_of("wordpiece", "characters")}),
     "sentencepiece": fields({"lower_case": FLAG, "keep_accents": FLAG, "quotes": FLAG, "keep_special": FLAG,
                              "mode": one_of("sentencepiece")}),
 }
