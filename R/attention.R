@@ -50,8 +50,16 @@ bert_attention <- function(model, text, pair = NULL, layer = NULL, head = NULL, 
   structure(result$values, dimnames = names, class = "bert_attention")
 }
 
+# A whole array, not a part of it
+check_attention <- function(x, call = caller_env()) {
+  if (!is.numeric(x) || length(dim(x)) != 4 || !identical(names(dimnames(x)), c("layer", "head", "from", "to"))) {
+    abort("argument", "{.arg x} must come from {.code bert_attention()}, not be {.obj_type_friendly {x}}.", call = call)
+  }
+}
+
 #' @export
 print.bert_attention <- function(x, ...) {
+  check_attention(x)
   names <- dimnames(x)
   cat("<bert_attention> array [layer, head, from, to]; as_tibble() for one row a value, plot() for a picture\n",
     "  layers ", some(names$layer, 24), "; heads ", some(names$head, 24), "\n",
@@ -63,6 +71,7 @@ print.bert_attention <- function(x, ...) {
 #' @rdname bert_attention
 #' @export
 as_tibble.bert_attention <- function(x, ...) {
+  check_attention(x)
   names <- dimnames(x)
   n <- length(names$from)
   heads <- length(names$head)
@@ -82,6 +91,7 @@ as_tibble.bert_attention <- function(x, ...) {
 #'   one each; `NULL` draws the last layer of `x`, and the mean over its heads.
 #' @export
 plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
+  check_attention(x)
   names <- dimnames(x)
   layer <- one_of(if (is.null(layer)) names$layer[[length(names$layer)]] else layer, names$layer, "layer")
   heads <- if (is.null(head)) names$head else one_of(head, names$head, "head")

@@ -85,12 +85,23 @@ check_columns <- function(names, data, arg = "data", call = caller_env()) {
   }
 }
 
+# An object of one of these classes, and all of it (see fields.R)
 check_class <- function(x, classes, arg, call = caller_env()) {
-  if (!inherits(x, classes)) {
-    makers <- c(bert_model = "bert_load()", bert_fit = "bert_fit()", bert_control = "bert_control()",
-      bert_head = "bert_head()", bert_tokens = "bert_tokenize()")
+  makers <- c(bert_model = "bert_load()", bert_fit = "bert_fit()", bert_control = "bert_control()",
+    bert_head = "bert_head()", bert_tokens = "bert_tokenize()")
+  class <- classes[vapply(classes, function(class) inherits(x, class), NA)]
+  if (length(class) == 0) {
     abort("argument", "{.arg {arg}} must come from {.or {.code {makers[classes]}}}, not be {.obj_type_friendly {x}}.",
       call = call)
+  }
+  class <- class[[1]]
+  if (class %in% c("bert_control", "bert_head")) {
+    return(invisible(check_settings(x, class, arg, call)))
+  }
+  wrong <- wrong_in(x, class)
+  if (!is.null(wrong)) {
+    abort("argument", "{.arg {arg}} is no whole {.cls {class}}: its {.field {wrong[[1]]}} must be {wrong[[3]]}, not
+      {.obj_type_friendly {wrong[[2]]}}.", "Make it with {.code {makers[[class]]}}.", call = call)
   }
 }
 

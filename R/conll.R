@@ -96,7 +96,13 @@ read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) 
   if (!is.null(tag)) {
     check_whole(tag, "tag")
   }
-  if (!file.exists(file)) {
+  if (!is.null(sep)) {
+    check_string(sep, "sep")
+  }
+  if (!is.null(comment)) {
+    check_string(comment, "comment")
+  }
+  if (!file.exists(file) || dir.exists(file)) {
     abort("file", "There is no file {.file {file}}.", call = call)
   }
   table <- conll_table(file, sep, comment, max(token, tag, 2), call)
@@ -113,6 +119,10 @@ read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) 
 
 # The cells of all lines that hold a word, one after the other, how many each line has, and its sentence
 conll_table <- function(file, sep, comment, least, call) {
+  if (any(readBin(file, "raw", file.size(file)) == 0)) { # as every second byte of UTF-16
+    abort("file", "{.file {file}} is no text in UTF-8: it holds bytes that are zero.",
+      "Convert it, as with {.code iconv -f UTF-16 -t UTF-8} on the command line.", call = call)
+  }
   lines <- readLines(file, encoding = "UTF-8", warn = FALSE)
   lines <- sub("^\ufeff", "", check_text(lines, cli::format_inline("{.file {file}}"), call))
   skipped <- Reduce(`|`, lapply(c("-DOCSTART-", comment), function(start) startsWith(lines, start)))

@@ -39,7 +39,8 @@
 #'   fit that an unbroken run would have given; called after the end, it gives that fit without training. Without
 #'   `seed` the one of the kept run is taken. A run of other data or settings is refused; delete the folder to start
 #'   anew. Only `epochs` may be another, with `schedule = "constant"`, whose rate does not depend on their number: the
-#'   run goes on to them, the warmup being that of the first call. `NULL` (default) keeps nothing.
+#'   run goes on to them, the warmup being that of the first call. A folder that goes away in mid-run, or a full disk,
+#'   does not end the run: a warning tells of it at the end. `NULL` (default) keeps nothing.
 #' @param keep What of the epochs stays in the folder of `checkpoint`: `"last"` (default) only what the run needs to go
 #'   on, `"all"` also a folder `epoch-001`, `epoch-002` and so on with the fit of every epoch, for [bert_load()]. Each
 #'   is as large as what [bert_save()] writes; with `train = "head"` they share the file of the encoder.
@@ -143,8 +144,8 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
 bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("joint", "cosine"),
                       windows = c("mean", "max", "attention"), crf = FALSE,
                       words = c("punctuation", "space"), relations = c("gplinker", "subject_first")) {
-  if (!is.numeric(units) || anyNA(units) || any(units < 1 | units != round(units))) {
-    abort("argument", "{.arg units} must be whole numbers of at least 1, such as {.code c(256, 256)}.",
+  if (!is.numeric(units) || anyNA(units) || any(units < 1 | units > 1e5 | units != round(units))) {
+    abort("argument", "{.arg units} must be whole numbers from 1 to 100,000, such as {.code c(256, 256)}.",
       call = rlang::current_env())
   }
   check_dropout(dropout)
@@ -184,11 +185,13 @@ check_dropout <- function(dropout, call = caller_env()) {
 
 #' @export
 print.bert_control <- function(x, ...) {
+  check_class(x, "bert_control", "x")
   print_settings(x, "bert_control")
 }
 
 #' @export
 print.bert_head <- function(x, ...) {
+  check_class(x, "bert_head", "x")
   print_settings(x, "bert_head")
 }
 

@@ -121,6 +121,10 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
   for (remark in as_chr(fit$info$remarks)) {
     say("{remark}")
   }
+  if (!is.null(fit$info$checkpoint_lost)) {
+    cli::cli_warn(c("The last epochs could not be kept in {.file {options$checkpoint}}: {fit$info$checkpoint_lost}.",
+      i = "The fit is whole, but this run cannot be taken up there."), class = "bertr_warning_checkpoint")
+  }
   if (fit$info$interrupted) {
     cli::cli_warn("Interrupted: this is the fit after {fit$info$epochs_done} of {fit$info$epochs} epochs.",
       class = "bertr_warning_interrupted")

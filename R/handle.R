@@ -54,7 +54,7 @@ revive.bert_fit <- function(object, call) {
 
 # The fit in a folder, if it still is the one that was loaded from there
 reload <- function(saved, call) {
-  py <- if (dir.exists(saved$folder)) py_call("load", saved$folder, call = call)
+  py <- tryCatch(py_call("load", saved$folder, call = call), bertr_error_source = function(e) NULL)
   if (is.null(py) || !py_value("is_fit", py) || !identical(py_value("fingerprint", py), saved$fingerprint)) {
     abort("changed", "The fit in {.file {saved$folder}} is no longer the one this object was loaded from.",
       "A fit from {.fn bert_load} refers to its folder: restore it, or load another with {.fn bert_load}.", call = call)

@@ -54,6 +54,7 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
     layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len),
     activation = activation
   )
+  gc() # models that nobody holds any more: R does not know how large they are
   py <- py_call("load", source, options, call = call)
   if (!py_value("is_fit", py)) {
     return(new_model(py, options))
@@ -62,7 +63,8 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
     abort("argument", "{.file {x}} holds a fit, whose settings are fixed.",
       "Call {.fn bert_load} with the folder alone.", call = call)
   }
-  fit <- new_fit(py, read_spec(py_value("spec", py)), serialize = FALSE)
+  fit <- new_fit(py, read_spec(py_value("spec", py), x, call), serialize = FALSE)
+  check_read(fit, x, call)
   fit$saved <- list(folder = fit$base$folder, fingerprint = py_value("fingerprint", py))
   fit
 }
@@ -85,6 +87,15 @@ check_load <- function(x, layers, tokens, lower_case, max_len, activation, call 
   }
   if (!is.null(activation)) {
     check_choice(activation, c("gelu_erf", "gelu_tanh"), "activation", call)
+  }
+}
+
+# A fit from a folder, whose `bertr.json` also holds R's own part
+check_read <- function(fit, folder, call) {
+  wrong <- wrong_in(fit, "bert_fit")
+  if (!is.null(wrong)) {
+    abort("damaged", "The fit in {.file {folder}} is damaged: its {.field {wrong[[1]]}} must be {wrong[[3]]}, not
+      {.obj_type_friendly {wrong[[2]]}}.", "Save or fit it again.", call = call)
   }
 }
 

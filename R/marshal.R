@@ -54,6 +54,11 @@ spec_json <- function(spec) {
   py_json("dumps", lapply(spec, as.list))
 }
 
-read_spec <- function(text) {
-  lapply(py_json("loads", text), as_chr)
+read_spec <- function(text, folder, call) {
+  spec <- tryCatch(py_json("loads", text), error = function(e) NULL)
+  if (!is.list(spec)) {
+    abort("damaged", "The fit in {.file {folder}} is damaged: bertr.json does not say what R predicts with it.",
+      "Save or fit it again.", call = call)
+  }
+  lapply(spec, as_chr)
 }

@@ -1,5 +1,6 @@
 #' @export
 print.bert_model <- function(x, ...) {
+  check_class(x, "bert_model", "x")
   info <- x$info
   config <- info$config
   cat("<bert_model> ", info$name, "\n",
@@ -17,6 +18,7 @@ print.bert_model <- function(x, ...) {
 
 #' @export
 summary.bert_model <- function(object, ...) {
+  check_class(object, "bert_model", "object")
   structure(list(model = object), class = "summary.bert_model")
 }
 
@@ -40,6 +42,7 @@ print_variables <- function(what, names, why) {
 
 #' @export
 print.bert_fit <- function(x, ...) {
+  check_class(x, "bert_fit", "x")
   info <- x$info
   cat("<bert_fit> ", task_label(x$spec), "\n",
     "  ", info$rows, " rows", if (info$valid_rows > 0) paste0(", ", info$valid_rows, " for validation"), "; ",
@@ -61,6 +64,7 @@ print.bert_fit <- function(x, ...) {
 
 #' @export
 summary.bert_fit <- function(object, ...) {
+  check_class(object, "bert_fit", "object")
   structure(list(fit = object), class = "summary.bert_fit")
 }
 
@@ -79,11 +83,13 @@ print.summary.bert_fit <- function(x, ...) {
 
 #' @export
 tidy.bert_fit <- function(x, ...) {
+  check_class(x, "bert_fit", "x")
   x$history
 }
 
 #' @export
 glance.bert_fit <- function(x, ...) {
+  check_class(x, "bert_fit", "x")
   fields <- c("rows", "valid_rows", "epochs_done", "batch_size", "learning_rate", "max_len", "seed", "train", "pool",
     "parameters_trained", "n_truncated", "seconds")
   as_tibble(c(list(task = x$spec$task), x$info[fields], last_epoch(x)))

@@ -12,6 +12,7 @@
 #' plot(fit)
 #' @export
 plot.bert_fit <- function(x, ...) {
+  check_class(x, "bert_fit", "x")
   history <- x$history
   measures <- unique(sub("^val_", "", setdiff(names(history), c("epoch", "learning_rate", "seconds"))))
   old <- graphics::par(mfrow = c(1, length(measures)), mar = c(4.5, 4.5, 2.5, 1))

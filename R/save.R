@@ -5,12 +5,14 @@
 #' what bertr needs to read the fit back (`bertr.json`). [bert_load()] reads the folder.
 #'
 #' The folder is written beside the old one and then put in its place, so a full disk or a crash leaves
-#' the old one whole.
+#' the old one whole, and whoever reads it meanwhile finds the old or the new one. `saveRDS()` writes into the file that
+#' is there: on a full disk, or when R is killed, the old fit is lost and the new one is not whole. To be safe with it,
+#' write to another name and rename that file.
 #' No pickle is written or read.
 #'
 #' @param object A fit from [bert_fit()] or a model from [bert_load()].
 #' @param folder Where to: a path. It may hold what an earlier `bert_save()` wrote, which is replaced,
-#'   or nothing.
+#'   or nothing; with any other file in it, nothing is written.
 #' @return `folder`, invisibly.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
@@ -25,20 +27,7 @@ bert_save <- function(object, folder) {
   call <- rlang::current_env()
   check_class(object, c("bert_fit", "bert_model"), "object")
   check_string(folder, "folder")
-  check_folder(folder, call)
   spec <- if (inherits(object, "bert_fit")) spec_json(object$spec) else "{}"
   py_call("save", live(object, call), path.expand(folder), spec, call = call)
   invisible(folder)
-}
-
-# Only what bert_save() wrote is ever replaced.
-check_folder <- function(folder, call) {
-  if (file.exists(folder) && !dir.exists(folder)) {
-    abort("folder", "{.file {folder}} is a file, not a folder.", call = call)
-  }
-  files <- list.files(folder, all.files = TRUE, no.. = TRUE)
-  if (length(files) > 0 && !"bertr.json" %in% files) {
-    abort("folder", "{.file {folder}} holds other files, which would be lost.",
-      "Choose an empty or new folder, such as {.file {file.path(folder, \"model\")}}.", call = call)
-  }
 }

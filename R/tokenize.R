@@ -89,17 +89,21 @@ bert_detokenize <- function(model, x) {
 # Token ids as a list of integer vectors without NA and padding
 token_lists <- function(x, call) {
   if (inherits(x, "bert_tokens")) {
+    check_class(x, "bert_tokens", "x", call)
     x$token_ids[x$mask == 0L] <- NA
     x <- x$token_ids
   }
-  if (is.matrix(x)) {
-    x <- lapply(seq_len(nrow(x)), function(i) x[i, ])
+  rows <- if (is.matrix(x)) lapply(seq_len(nrow(x)), function(i) x[i, ]) else if (is.list(x)) x else list(x)
+  if (is.null(x) || is.data.frame(x) || !all(vapply(rows, are_ids, NA))) {
+    abort("argument", "{.arg x} must hold token ids, which are whole numbers, not be {.obj_type_friendly {x}}.",
+      call = call)
   }
-  x <- if (is.list(x)) x else list(x)
-  if (!all(vapply(x, function(ids) is.numeric(ids) || all(is.na(ids)), NA))) {
-    abort("argument", "{.arg x} must hold token ids, which are whole numbers.", call = call)
-  }
-  lapply(x, function(ids) ids[!is.na(ids)])
+  lapply(rows, function(ids) ids[!is.na(ids)])
+}
+
+# Numbers, or nothing but NA
+are_ids <- function(x) {
+  is.numeric(x) || is.null(x) || (is.logical(x) && all(is.na(x)))
 }
 
 check_ids <- function(ids, vocab_size, call) {
@@ -130,6 +134,7 @@ bert_count_tokens <- function(model, x, pair = NULL) {
 #' @export
 as_tibble.bert_tokens <- function(x, ...) {
   call <- rlang::current_env()
+  check_class(x, "bert_tokens", "x")
   rows <- which(x$texts$complete)
   if (length(rows) == 0) {
     return(no_tokens())
@@ -151,6 +156,7 @@ no_tokens <- function() {
 
 #' @export
 print.bert_tokens <- function(x, ...) {
+  check_class(x, "bert_tokens", "x")
   n <- nrow(x$token_ids)
   cat("<bert_tokens> ", n, if (n == 1) " text" else " texts", if (!is.null(x$texts$b)) " in pairs",
     ", ", ncol(x$token_ids), " tokens wide, ", sum(x$mask, na.rm = TRUE), " tokens without padding\n", sep = "")

@@ -205,7 +205,7 @@ def test_the_activation_can_be_chosen(tiny, tmp_path):
 def test_a_head_refuses_another_base(tiny, sentences, tmp_path):
     """What counts is the weights in memory when it was trained, not the file that has their name later."""
     base = tmp_path / "base"
-    shutil.copytree(tiny, base)
+    bridge.save(bridge.load(tiny, {}), str(base), "")
     model = bridge.load(str(base), {})
     bridge.save(small_fit(model, sentences, learning_rate=1e-2), str(base), "{}")  # other weights, same place
     fitted = small_fit(model, sentences, train="head")
@@ -258,7 +258,7 @@ def test_what_is_damaged_is_told(model, sentences, tmp_path):
         bridge.load(str(tmp_path / "m"), {})
     head.write_bytes(whole)
     meta.write_text(json.dumps({k: v for k, v in json.loads(meta.read_text()).items() if k != "spec"}))
-    with pytest.raises(BertrError, match="could not be read"):
+    with pytest.raises(BertrError, match="There is no 'spec' in .*bertr.json"):
         bridge.load(str(tmp_path / "m"), {})
 
 
@@ -271,23 +271,6 @@ def test_saving_through_a_link_and_into_the_working_directory(model, tmp_path, m
     monkeypatch.chdir(tmp_path / "real")
     with pytest.raises(BertrError, match="working directory"):
         bridge.save(model, ".", "three")
-
-
-def test_a_failed_swap_keeps_the_old_folder(model, tmp_path, monkeypatch):
-    bridge.save(model, str(tmp_path / "m"), "one")
-    real, calls = os.rename, []
-
-    def rename(a, b):
-        calls.append(a)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        real(a, b)
-
-    monkeypatch.setattr(os, "rename", rename)
-    with pytest.raises(KeyboardInterrupt):
-        bridge.save(model, str(tmp_path / "m"), "two")
-    assert json.loads((tmp_path / "m" / "bertr.json").read_text())["spec"] == "one"
-    assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
 FULL_DISK = """

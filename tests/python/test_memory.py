@@ -12,8 +12,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are retur
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..", "inst", "python")
 
 
-def in_new_process(code, **environment):
-    out = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True,
+def in_new_process(code, *args, **environment):
+    out = subprocess.run([sys.executable, "-c", textwrap.dedent(code), *args], capture_output=True, text=True,
                          env={**os.environ, "PYTHONPATH": ROOT, **environment})
     assert out.returncode == 0, out.stderr
     return out.stdout.split()
@@ -47,3 +47,22 @@ def test_free_memory_goes_back_and_tensors_keep_their_numbers(onednn):
     assert int(had) > 500 and int(free) > 400  # the allocator does not return it by itself
     assert int(after) < 250  # 128 MB are in use
     assert same == "True"
+
+
+def test_models_that_were_loaded_and_left_take_no_memory(minilm):
+    """A model and what it was scored with hold each other."""
+    grown, = in_new_process("""
+        import sys
+        from bertr import bridge
+
+        def megabytes():
+            return int(open("/proc/self/statm").read().split()[1]) * 4096 // 2 ** 20
+
+        for k in range(8):
+            model = bridge.load(sys.argv[1], {})
+            bridge.embed(model, ["A text.", "Another one"], None, {}, None)
+            if k == 3:
+                before = megabytes()
+        print(megabytes() - before)
+    """, minilm)
+    assert int(grown) < 60  # four models of 87 MB

@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from bertr import bridge, events
+from bertr import bridge, events, resume
 from bertr.errors import BertrError
 
 
@@ -84,7 +85,7 @@ def test_a_process_that_dies(tiny, sentences, tmp_path):
     script = """
 import json, os, sys
 import numpy as np
-from bertr import bridge, events
+from bertr import bridge, events, resume
 events.EVENT_SECONDS = -1  # every event comes through
 tiny, folder, texts, codes, options = json.loads(sys.argv[1])
 target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
@@ -264,3 +265,43 @@ def test_without_a_folder_nothing_is_kept(tiny, sentences, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     fit(tiny, sentences, epochs=1)
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("options", [{}, {"train": "head"}])
+def test_a_folder_that_goes_away_does_not_end_the_run(tiny, sentences, tmp_path, monkeypatch, options):
+    one_by_one(monkeypatch)
+    folder = tmp_path / "run"
+
+    def remove(kind, values):
+        if kind == "epoch" and values["epoch"] == 2:
+            shutil.rmtree(folder)
+
+    whole = fit(tiny, sentences, **options)
+    fitted = fit(tiny, sentences, remove, checkpoint=str(folder), **options)
+    assert bits(fitted) == bits(whole) and not folder.exists()
+    assert "No such file" in fitted.facts["checkpoint_lost"] and whole.facts["checkpoint_lost"] is None
+
+
+def test_a_disk_that_is_full_for_a_while(tiny, sentences, tmp_path, monkeypatch):
+    """What matters is whether the last epoch is there."""
+    real, calls = resume.save_file, []
+
+    def full(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        real(*args)
+
+    monkeypatch.setattr(resume, "save_file", full)
+    fitted = fit(tiny, sentences, checkpoint=str(tmp_path))
+    assert len(calls) == 4 and fitted.facts["checkpoint_lost"] is None
+    assert bits(fit(tiny, sentences, checkpoint=str(tmp_path))) == bits(fitted)
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_at_once(tiny, sentences, tmp_path, monkeypatch):
+    def refused(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(resume, "open", refused, raising=False)
+    with pytest.raises(BertrError, match="could not be written"):
+        fit(tiny, sentences, lambda *_: pytest.fail("it began"), checkpoint=str(tmp_path))

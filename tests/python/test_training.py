@@ -2,8 +2,10 @@
 
 import functools
 import gc
+import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import numpy as np
@@ -309,3 +311,9 @@ def test_a_fit_leaves_nothing_in_memory(model, sentences):
         fit(model, sentences, epochs=1)
         counts.append(handles())
     assert counts[0] == counts[1] == counts[2]
+
+
+def test_training_a_head_leaves_no_files(model, sentences, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    fit_sentences(model, sentences, train="head", epochs=2, seed=1, head={"units": [7]})
+    assert os.listdir(tmp_path) == []

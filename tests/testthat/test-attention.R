@@ -69,3 +69,12 @@ test_that("wrong arguments are told in one sentence", {
   error("a", text)
   expect_error(bert_attention(the_model(), text, max_len = 600), "512", class = "bertr_error_max_len")
 })
+
+test_that("what is no array of attention is told", {
+  for (x in list(list(), 1, NULL, array(1, c(1, 1, 1, 1)))) {
+    x <- structure(if (is.null(x)) list() else x, class = "bert_attention")
+    for (verb in list(print, as_tibble, plot)) {
+      expect_error(verb(x), "must come from", class = "bertr_error_argument")
+    }
+  }
+})

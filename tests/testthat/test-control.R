@@ -96,3 +96,30 @@ test_that("a killed session's fit goes on where it was", {
 test_that("progress tells where a run goes on", {
   expect_identical(resume_text(list(epoch = 2, epochs = 10)), "goes on after epoch 2/10")
 })
+
+test_that("absurd sizes of layers are told", {
+  for (units in list(1e18, 1e6, 0, -1, NA, 1.5, Inf, "a", list(1))) {
+    expect_error(bert_head(units = units), "whole numbers from 1 to 100,000", class = "bertr_error_argument")
+  }
+})
+
+test_that("settings that were taken out keep their default where that is none", {
+  control <- bert_control()
+  control$ema <- NULL
+  expect_silent(check_class(control, "bert_control", "control"))
+  control$warmup <- "a"
+  expect_error(check_class(control, "bert_control", "control"), "warmup", class = "bertr_error_argument")
+})
+
+test_that("a checkpoint folder that goes away is a warning at the end", {
+  folder <- file.path(withr::local_tempdir(), "run")
+  local_reporter(function(kind, values) if (kind == "epoch") unlink(folder, recursive = TRUE))
+  fit <- NULL
+  expect_warning(fit <- quick_fit(label ~ text, faq(), epochs = 30, control = bert_control(checkpoint = folder)),
+    "could not be kept", class = "bertr_warning_checkpoint")
+  expect_identical(fit$info$epochs_done, 30L)
+  expect_true(all(is.finite(fit$history$loss)))
+  file.create(folder)
+  expect_error(quick_fit(label ~ text, faq(), control = bert_control(checkpoint = folder)), "is a file",
+    class = "bertr_error_checkpoint")
+})

@@ -194,3 +194,23 @@ test_that("words can be those between spaces", {
   expect_identical(found$label[1:3], c("PRON", "AUX", "PART"))
   expect_error(bert_head(words = "blank"), "words", class = "bertr_error_argument")
 })
+
+test_that("hostile words and files are told", {
+  for (x in list(NULL, 1, "a", faq(), function(x) x, list(1), list(list("a")), new.env(), quote(a))) {
+    expect_error(bert_entities(x, list("O")), class = "bertr_error_tags")
+    expect_error(bert_entities(list("a"), x), class = "bertr_error_tags")
+  }
+  file <- withr::local_tempfile(lines = c("Rome B-LOC", "", "is O"))
+  expect_identical(nrow(read_conll(file)), 2L)
+  for (x in list(1, NA_character_, "", c("a", "b"), list(), TRUE)) {
+    expect_error(read_conll(file, sep = x), "sep", class = "bertr_error_argument")
+    expect_error(read_conll(file, comment = x), "comment", class = "bertr_error_argument")
+    expect_error(read_conll(x), class = "bertr_error")
+  }
+  expect_error(read_conll(dirname(file)), "no file", class = "bertr_error_file")
+  expect_error(read_conll(file, token = 1e9), "too few columns", class = "bertr_error_file")
+  expect_identical(nrow(read_conll(withr::local_tempfile(lines = character()))), 0L)
+  utf16 <- withr::local_tempfile()
+  writeBin(iconv("Rome B-LOC\n", "UTF-8", "UTF-16LE", toRaw = TRUE)[[1]], utf16)
+  expect_error(read_conll(utf16), "no text in UTF-8", class = "bertr_error_file")
+})

@@ -23,3 +23,9 @@ test_that("other files are told", {
   file <- withr::local_tempfile(lines = "{}")
   expect_error(read_squad(file), "is not a SQuAD file", class = "bertr_error_file")
 })
+
+test_that("a field of the wrong type is told", {
+  file <- withr::local_tempfile(lines = '{"data": [{"paragraphs": [{"context": "a b", "qas": [
+    {"id": "1", "question": "?", "answers": [{"text": "b", "answer_start": "2"}]}]}]}]}')
+  expect_error(read_squad(file), "answer_start.*whole number", class = "bertr_error_file")
+})

@@ -58,3 +58,11 @@ test_that("a fit from a folder is found there again, if it is still the same", {
   unlink(folder, recursive = TRUE)
   expect_error(bert_predict(other, "a"), "no longer the one", class = "bertr_error_changed")
 })
+
+test_that("other files in a folder of bertr's are named, not deleted", {
+  folder <- file.path(withr::local_tempdir(), "fit")
+  bert_save(the_fit(), folder)
+  writeLines("precious", file.path(folder, "notes.txt"))
+  expect_error(bert_save(the_fit(), folder), "notes.txt", class = "bertr_error_folder")
+  expect_true(file.exists(file.path(folder, "notes.txt")))
+})

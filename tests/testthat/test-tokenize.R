@@ -68,3 +68,11 @@ test_that("strange texts do no harm", {
   expect_error(bert_tokenize(the_model(), "caf\xe9"), "not valid UTF-8 in row 1", class = "bertr_error_encoding")
   expect_identical(dim(bert_tokenize(the_model(), character())$token_ids), c(0L, 0L))
 })
+
+test_that("what is no ids is told", {
+  for (x in list(NULL, faq(), function(x) x, "a", TRUE, quote(a), list("a"), list(faq()), new.env(), matrix("a"))) {
+    expect_error(bert_detokenize(the_model(), x), "must hold token ids", class = "bertr_error_argument")
+  }
+  expect_identical(bert_detokenize(the_model(), list(NULL, NA, c(match("car", bert_vocab(the_model())) - 1L, NA))),
+    c(NA, NA, "car"))
+})

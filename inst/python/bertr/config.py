@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 from .errors import BertrError
+from .shapes import TABLE, check, fields, number, one_of, whole
 
 ACTIVATIONS = {
     # name in a config file -> our name. "gelu" was the exact form when Google released BERT, and Hugging Face reads
@@ -18,6 +19,24 @@ ACTIVATIONS = {
     "tanh": "tanh",
     "linear": "linear",
 }
+
+SIZE, SHARE = whole(1), number(0, 1)
+# so many layers that nobody has them: with ALBERT's shared blocks no tensor tells that a number is absurd
+LAYERS = whole(1, 1000)
+
+# name in a config file -> (our name, what it must be); those of `OPTIONAL` may be left out
+NEEDED = {
+    "vocab_size": ("vocab_size", SIZE), "hidden_size": ("hidden_size", SIZE),
+    "num_hidden_layers": ("num_layers", LAYERS), "num_attention_heads": ("num_heads", SIZE),
+    "intermediate_size": ("intermediate_size", SIZE),
+}
+OPTIONAL = {
+    "max_position_embeddings": ("max_positions", SIZE), "type_vocab_size": ("num_segments", SIZE),
+    "hidden_dropout_prob": ("hidden_dropout", SHARE), "attention_probs_dropout_prob": ("attention_dropout", SHARE),
+    "layer_norm_eps": ("layer_norm_eps", SHARE), "initializer_range": ("initializer_range", SHARE),
+}
+ALBERT = {"embedding_size": ("embedding_size", SIZE), "num_hidden_groups": ("num_groups", LAYERS)}
+DAMAGED = "The config file is damaged, or it is not that of a BERT checkpoint."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,37 +84,31 @@ class BertConfig:
         """The same encoder with its lower layers only."""
         return dataclasses.replace(self, num_layers=layers)
 
-    @classmethod
-    def from_dict(cls, d):
-        """From the JSON of Google's `bert_config.json` or Hugging Face's `config.json`."""
-        return cls(**cls._read(d))
+    def __post_init__(self):
+        if self.hidden_size % self.num_heads:
+            raise BertrError("config", f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads "
+                             f"{self.num_heads}.", DAMAGED)
 
     @classmethod
-    def _read(cls, d):
+    def from_dict(cls, d, where="the config file"):
+        """From the JSON of Google's `bert_config.json` or Hugging Face's `config.json`."""
+        return cls(**cls._read(d, where))
+
+    @classmethod
+    def _read(cls, d, where, more=None):
+        """Our fields; `more` optional ones of the kind of model."""
+        optional = {**OPTIONAL, **(more or {})}
+        check(d, fields(*({name: shape for name, (_, shape) in part.items()} for part in (NEEDED, optional))), where,
+              DAMAGED, "config")
         act = d.get("hidden_act", "gelu")
         activation = ACTIVATIONS.get(act) if isinstance(act, str) else None
         if activation is None:
             raise BertrError(
                 "config", f"The checkpoint's activation is '{act}', which is not one of BERT's.",
                 "Known: " + ", ".join(ACTIVATIONS) + ".")
-        out = dict(
-            vocab_size=_size(d, "vocab_size"),
-            hidden_size=_size(d, "hidden_size"),
-            num_layers=_size(d, "num_hidden_layers"),
-            num_heads=_size(d, "num_attention_heads"),
-            intermediate_size=_size(d, "intermediate_size"),
-            max_positions=_size(d, "max_position_embeddings", 512),
-            num_segments=_size(d, "type_vocab_size", 2),
-            activation=activation,
-            hidden_dropout=_share(d, "hidden_dropout_prob", 0.1),
-            attention_dropout=_share(d, "attention_probs_dropout_prob", 0.1),
-            layer_norm_eps=_share(d, "layer_norm_eps", 1e-12),
-            initializer_range=_share(d, "initializer_range", 0.02),
-        )
-        if out["hidden_size"] % out["num_heads"]:
-            raise BertrError("config", f"hidden_size {out['hidden_size']} is not a multiple of "
-                             f"num_attention_heads {out['num_heads']}.", "The config file is damaged.")
-        return out
+        given = {ours: d[name] for name, (ours, _) in {**NEEDED, **optional}.items() if name in d}
+        shares = {ours: float(given[ours]) for ours, shape in optional.values() if shape is SHARE and ours in given}
+        return {"activation": activation, **given, **shares}
 
     def to_huggingface(self):
         """The same as Hugging Face's `config.json` says it, so that transformers opens our folders."""
@@ -144,18 +157,19 @@ class AlbertConfig(BertConfig):
                              f"Give a multiple of {run}.")
         return dataclasses.replace(self, num_layers=layers, num_groups=-(-layers // run))
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.num_layers % self.num_groups:
+            raise BertrError("config", f"num_hidden_layers {self.num_layers} is not a multiple of num_hidden_groups "
+                             f"{self.num_groups}.", "Use another checkpoint.")
+
     @classmethod
-    def _read(cls, d):
+    def _read(cls, d, where):
         if d.get("inner_group_num", 1) != 1:
             raise BertrError("config", f"The config file's 'inner_group_num' is {d['inner_group_num']!r}: bertr reads "
                              "ALBERTs whose layers are one block each.", "Use another checkpoint.")
         d = {"hidden_act": "gelu_new", "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, **d}
-        out = {**super()._read(d), "embedding_size": _size(d, "embedding_size", 128),
-               "num_groups": _size(d, "num_hidden_groups", 1)}
-        if out["num_layers"] % out["num_groups"]:
-            raise BertrError("config", f"num_hidden_layers {out['num_layers']} is not a multiple of num_hidden_groups "
-                             f"{out['num_groups']}.", "Use another checkpoint.")
-        return out
+        return super()._read(d, where, ALBERT)
 
     def to_huggingface(self):
         out = super().to_huggingface()
@@ -164,39 +178,23 @@ class AlbertConfig(BertConfig):
                 "embedding_size": self.embedding_size, "num_hidden_groups": self.num_groups, "inner_group_num": 1}
 
 
-def config_of(fields):
+def config_of(kept, where="the config"):
     """The config with these fields (`dataclasses.asdict`)."""
-    return AlbertConfig(**fields) if "num_groups" in fields else BertConfig(**fields)
+    kind = AlbertConfig if isinstance(kept, dict) and "num_groups" in kept else BertConfig
+    table = {**NEEDED, **OPTIONAL, **(ALBERT if kind is AlbertConfig else {})}
+    shape = fields({ours: shape for ours, shape in table.values()} | {"activation": one_of(*ACTIVATIONS.values())})
+    check(kept, shape, where)
+    return kind(**{field.name: kept[field.name] for field in dataclasses.fields(kind)})
 
 
-def _size(d, key, default=None):
-    """A whole number of at least 1."""
-    value = d.get(key, default)
-    if value is None:
-        raise BertrError("config", f"The config file has no '{key}'.", "Is this the folder of a BERT checkpoint?")
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise BertrError("config", f"The config file's '{key}' is {value!r}, where a whole number of at least 1 is "
-                         "needed.", "The config file is damaged.")
-    return value
-
-
-def _share(d, key, default):
-    """A number from 0 to 1."""
-    value = d.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise BertrError("config", f"The config file's '{key}' is {value!r}, where a number from 0 to 1 is needed.",
-                         "The config file is damaged.")
-    return float(value)
-
-
-def read_json(path):
-    """The JSON object in a file, or one sentence saying that it is damaged."""
+def read_json(path, shape=TABLE):
+    """The JSON object in a file, which has this shape (see shapes.py), or one sentence saying that it is damaged."""
+    hint = "Copy the checkpoint folder again."
     try:
         with open(path, encoding="utf-8") as f:
             out = json.load(f)
     except (OSError, ValueError, RecursionError) as e:
-        raise BertrError("config", f"'{path}' could not be read as JSON: {e}.",
-                         "Copy the checkpoint folder again.") from None
+        raise BertrError("config", f"'{path}' could not be read as JSON: {e}.", hint) from None
     if not isinstance(out, dict):
-        raise BertrError("config", f"'{path}' holds no JSON object.", "Copy the checkpoint folder again.")
-    return out
+        raise BertrError("config", f"'{path}' holds no JSON object.", hint)
+    return check(out, shape, f"'{path}'", hint, "config")

@@ -157,16 +157,20 @@ if BACKEND == "tensorflow":
         def __init__(self, loss, variables, other_variables, optimizer, targets, features):
             order = tf.TensorSpec([None], tf.int32)
 
-            @tf.function(input_signature=[order, order, _open(targets), _open(features)])
             def run(order, splits, targets, features):  # rows of all batches in turn; where each batch starts and ends
-                losses = tf.TensorArray(tf.float32, size=tf.size(splits) - 1)
-                for i in tf.range(tf.size(splits) - 1):
+                batches = tf.size(splits) - 1
+
+                def step(i, losses):
                     rows = order[splits[i]:splits[i + 1]]
                     batch = tf.gather(targets, rows), tf.gather(features, rows)
-                    losses = losses.write(i, _apply(loss, variables, optimizer, None, *batch))
-                return losses.stack()
+                    return i + 1, losses.write(i, _apply(loss, variables, optimizer, None, *batch))
 
-            self.function = run
+                losses = tf.TensorArray(tf.float32, size=batches)
+                return tf.while_loop(lambda i, _: i < batches, step, (0, losses))[1].stack()
+
+            # no autograph: it leaves the code that it writes in the temporary folder
+            signature = [order, order, _open(targets), _open(features)]
+            self.function = tf.function(run, input_signature=signature, autograph=False)
             self.begin(targets, features)
 
         def begin(self, targets, features):

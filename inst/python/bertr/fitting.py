@@ -88,7 +88,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event, save):
     if options.get("keep") == "all":
         training.keep_epoch = keep_epoch
     interrupted = training.run()
-    fitted = finished(what_was_done(training, interrupted), scorer)
+    fitted = finished({**what_was_done(training, interrupted), "checkpoint_lost": folder and folder.lost}, scorer)
     training.keep_epoch = training = None
     tidy()  # graph and optimiser hold each other
     return fitted

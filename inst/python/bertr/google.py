@@ -25,11 +25,12 @@ def missing_files(folder):
 
 
 def read_config(folder):
-    d = read_json(_config_path(folder))
+    path = _config_path(folder)
+    d, where = read_json(path), f"'{path}'"
     if "embedding_size" not in d:
-        return BertConfig.from_dict(d)
+        return BertConfig.from_dict(d, where)
     # Google's own "gelu" is the tanh form, and Hugging Face's ALBERTs say so
-    return AlbertConfig.from_dict({**d, "hidden_act": "gelu_new"} if d.get("hidden_act") == "gelu" else d)
+    return AlbertConfig.from_dict({**d, "hidden_act": "gelu_new"} if d.get("hidden_act") == "gelu" else d, where)
 
 
 def read_vocab(folder):

@@ -9,6 +9,7 @@ import re
 
 from .errors import BertrError
 from .interrupts import at_once
+from .replace import present
 
 DEFAULT = "all-MiniLM-L6-v2"
 
@@ -73,8 +74,9 @@ def resolve(source=None):
     """
     source = DEFAULT if source is None else source
     folder = os.path.expanduser(source)
-    if os.path.isdir(folder):
-        return os.path.abspath(folder)
+    there = folder and present(folder)
+    if there and os.path.isdir(there):
+        return os.path.abspath(there)
     if os.path.exists(folder):
         raise BertrError("source", f"'{source}' is a file, where the folder of a checkpoint is needed.",
                          "Give the folder the file is in.")

@@ -5,21 +5,44 @@ import glob
 import json
 import os
 
-import ml_dtypes  # noqa: F401 (tells numpy of bfloat16, without which safetensors cannot read it)
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from . import names
 from .config import AlbertConfig, BertConfig, read_json
 from .errors import BertrError
+from .shapes import FLAG, TABLE, TEXT, check, fields, list_of, matching, one_of, or_null, table_of, whole
+from .tensor_file import TensorFile
 from .vocabulary import guess_lower_case, read_bytes, read_huggingface_vocab
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
 SPIECE = "spiece.model"
+FILES = ("config.json", "vocab.txt", SPIECE, "tokenizer_config.json", WEIGHTS, "sentence_bert_config.json",
+         "modules.json", os.path.join("1_Pooling", "config.json"))  # all that `write_huggingface` writes
 TO_SAFETENSORS = ("Convert it once in Python: from transformers import AutoModel; "
                   "AutoModel.from_pretrained(\"{0}\").save_pretrained(\"{0}\")")
+
+# What our own tokenizers are made with, and what the files of a folder must be like
+TOKENIZER = {
+    "wordpiece": fields({"lower_case": FLAG, "strip_accents": or_null(FLAG), "chinese_chars": FLAG,
+                         "max_word_chars": whole(1, 10_000), "keep_special": FLAG,
+                         "mode": one_of("wordpiece", "characters")}),
+    "sentencepiece": fields({"lower_case": FLAG, "keep_accents": FLAG, "quotes": FLAG, "keep_special": FLAG,
+                             "mode": one_of("sentencepiece")}),
+}
+CONFIG = fields(optional={"model_type": or_null(TEXT), "architectures": or_null(list_of(TEXT)),
+                          "position_embedding_type": or_null(TEXT), "is_decoder": or_null(FLAG)})
+TOKENIZER_CONFIG = fields(optional={
+    "do_lower_case": or_null(FLAG), "strip_accents": or_null(FLAG), "tokenize_chinese_chars": or_null(FLAG),
+    "keep_accents": or_null(FLAG), "tokenizer_class": or_null(TEXT), "bertr": TABLE})
+STEP = {"type": TEXT, "lowercase": or_null(FLAG), "strip_accents": or_null(FLAG), "handle_chinese_chars": or_null(FLAG)}
+NORMALIZER = fields(optional={"normalizer": or_null(fields(optional={
+    **STEP, "normalizers": or_null(list_of(fields(optional=STEP)))}))})  # in tokenizer.json
+POOLING = fields(optional={"pooling_mode_mean_tokens": or_null(FLAG), "pooling_mode_cls_token": or_null(FLAG),
+                           "pooling_mode": or_null(TEXT)})
+SENTENCE = fields(optional={"max_seq_length": or_null(whole(3))})
+INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name of a file in the same folder"))})
 
 
 def missing_files(folder):
@@ -39,7 +62,7 @@ def refuse_pickle(folder):
 
 def model_kind(folder):
     """The type of model that the config file names, "bert" or "albert"; any other is an error."""
-    d = _optional_json(folder, "config.json")
+    d = _optional_json(folder, "config.json", CONFIG)
     kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
     if kind.lower() not in ("bert", "albert"):
         raise BertrError("not_bert", f"'{folder}' holds a model of type '{kind}', which is not BERT.",
@@ -49,14 +72,15 @@ def model_kind(folder):
 
 def read_config(folder):
     kind = model_kind(folder)
-    d = read_json(os.path.join(folder, "config.json"))
-    if d.get("position_embedding_type", "absolute") != "absolute":
+    path = os.path.join(folder, "config.json")
+    d = read_json(path, CONFIG)
+    if (d.get("position_embedding_type") or "absolute") != "absolute":
         raise BertrError("not_bert", f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions; "
                          "bertr knows the absolute positions of the original.", "Use another checkpoint.")
     if d.get("is_decoder"):
         raise BertrError("not_bert", f"'{folder}' holds a BERT decoder, which reads from left to right.",
                          "bertr reads encoders: use another checkpoint.")
-    return AlbertConfig.from_dict(d) if kind == "albert" else BertConfig.from_dict(d)
+    return (AlbertConfig if kind == "albert" else BertConfig).from_dict(d, f"'{path}'")
 
 
 def read_vocab(folder):
@@ -76,69 +100,71 @@ def read_spiece(folder):
 
 def tokenizer_settings(folder, vocab):
     """From `tokenizer_config.json`, else `tokenizer.json`, else a guess. Our own folders say all under "bertr"."""
-    config = _optional_json(folder, "tokenizer_config.json")
-    if isinstance(config.get("bertr"), dict):
-        return config["bertr"]
+    config, ours = _tokenizer_config(folder, TOKENIZER["wordpiece"])
+    if ours:
+        return ours
     if config.get("tokenizer_class") == "BertJapaneseTokenizer":
         raise BertrError("not_bert", f"The tokenizer in '{folder}' cuts words with a Japanese dictionary, which is not "
                          "BERT's own WordPiece.", "Only models with BERT's own tokenizer can be read.")
-    normalizer = _optional_json(folder, "tokenizer.json").get("normalizer") or {}
+    normalizer = _optional_json(folder, "tokenizer.json", NORMALIZER).get("normalizer") or {}
     for step in normalizer.get("normalizers") or []:
         if step.get("type") == "BertNormalizer":
             normalizer = step
     lower_case = config.get("do_lower_case", normalizer.get("lowercase"))
+    chinese_chars = config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars"))
     return {"lower_case": guess_lower_case(folder, vocab) if lower_case is None else lower_case,
             "strip_accents": config.get("strip_accents", normalizer.get("strip_accents")),
-            "chinese_chars": config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True)),
+            "chinese_chars": chinese_chars is not False,
             "max_word_chars": 100, "keep_special": True, "mode": "wordpiece"}
 
 
 def sentencepiece_settings(folder):
     """As transformers' `AlbertTokenizer`. Our own folders say all under "bertr"."""
-    config = _optional_json(folder, "tokenizer_config.json")
-    if isinstance(config.get("bertr"), dict):
-        return config["bertr"]
-    return {"lower_case": bool(config.get("do_lower_case", True)),
-            "keep_accents": bool(config.get("keep_accents", False)), "quotes": True, "keep_special": True,
-            "mode": "sentencepiece"}
+    config, ours = _tokenizer_config(folder, TOKENIZER["sentencepiece"])
+    return ours or {"lower_case": bool(config.get("do_lower_case", True)),
+                    "keep_accents": bool(config.get("keep_accents", False)), "quotes": True, "keep_special": True,
+                    "mode": "sentencepiece"}
+
+
+def _tokenizer_config(folder, settings):
+    """What `tokenizer_config.json` says, and what of it is ours, which is all of these settings or None."""
+    config = _optional_json(folder, "tokenizer_config.json", TOKENIZER_CONFIG)
+    if "bertr" in config:
+        check(config, fields({"bertr": settings}), f"'{os.path.join(folder, 'tokenizer_config.json')}'",
+              "Copy the checkpoint folder again.", "config")
+    return config, config.get("bertr")
 
 
 def recommended(folder):
     """(pooling, max_len) of a sentence model: "mean", "cls" or None, tokens or None."""
-    d = _optional_json(folder, os.path.join("1_Pooling", "config.json"))
+    d = _optional_json(folder, os.path.join("1_Pooling", "config.json"), POOLING)
     pooling = None
     if d.get("pooling_mode_mean_tokens") or d.get("pooling_mode") == "mean":
         pooling = "mean"
     elif d.get("pooling_mode_cls_token") or d.get("pooling_mode") == "cls":
         pooling = "cls"
-    return pooling, _optional_json(folder, "sentence_bert_config.json").get("max_seq_length")
+    return pooling, _optional_json(folder, "sentence_bert_config.json", SENTENCE).get("max_seq_length")
 
 
 def open_variables(folder):
-    """("huggingface", {variable: shape}, read) of the one `model.safetensors` or of its shards."""
-    shapes, files = {}, {}
+    """("huggingface", {variable: shape}, read) of the one `model.safetensors` or of its shards. The files are open from
+    now on: `read` gives what is in them now."""
+    files = {}
     for path in _weight_files(folder):
-        file = _open(path)
-        for name in file.keys():  # noqa: SIM118 (no dict)
-            shapes[name], files[name] = tuple(file.get_slice(name).get_shape()), path
-
-    def read(variable):
-        path = files[variable]
-        try:
-            return _open(path).get_tensor(variable)  # opened each time: what is read of a file stays until it is closed
-        except (SafetensorError, AttributeError, TypeError) as e:
-            raise BertrError("checkpoint", f"'{variable}' in '{path}' is of a number type that is not known here: {e}.",
-                             "Save the model as float32.") from None
-
-    return "huggingface", shapes, read
+        file = TensorFile(path)
+        for name in file.shapes:
+            if name in files:
+                raise BertrError("checkpoint", f"'{name}' is both in '{files[name].path}' and in '{path}'.",
+                                 "Copy the checkpoint folder again.")
+            files[name] = file
+    return "huggingface", {name: file.shapes[name] for name, file in files.items()}, lambda name: files[name].read(name)
 
 
 def _weight_files(folder):
     path = os.path.join(folder, WEIGHTS)
     if os.path.exists(path):
         return [path]
-    weight_map = read_json(os.path.join(folder, SHARDS)).get("weight_map")
-    shards = sorted(set(weight_map.values())) if isinstance(weight_map, dict) else []
+    shards = sorted(set(read_json(os.path.join(folder, SHARDS), INDEX)["weight_map"].values()))
     absent = [s for s in shards if not os.path.exists(os.path.join(folder, s))]
     if absent or not shards:
         raise BertrError("checkpoint", f"'{folder}' lacks {len(absent)} of the {len(shards)} files that {SHARDS} "
@@ -146,17 +172,9 @@ def _weight_files(folder):
     return [os.path.join(folder, s) for s in shards]
 
 
-def _open(path):
-    try:
-        return safe_open(path, framework="numpy")
-    except (SafetensorError, OSError) as e:
-        raise BertrError("checkpoint", f"'{path}' is damaged or cut short: {e}.",
-                         "Copy the file again.") from None
-
-
-def _optional_json(folder, name):
+def _optional_json(folder, name, shape):
     path = os.path.join(folder, name)
-    return read_json(path) if os.path.exists(path) else {}
+    return read_json(path, shape) if os.path.exists(path) else {}
 
 
 def huggingface_tensors(tensors):

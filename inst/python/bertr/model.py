@@ -11,8 +11,9 @@ from . import names
 from .backbone import build_backbone
 from .errors import BertrError
 from .infer import NetworkScorer, Scorer
+from .moment import stamp
 from .sentence_pieces import SentencePieceTokenizer
-from .stored import models, read_again, stamp
+from .stored import models, read_again
 from .tensors import Tensors
 from .tokenizer import Tokenizer
 from .weights import fingerprint
@@ -26,7 +27,6 @@ class Model:
         self.source = source  # what it was asked for by: a name, a folder
         self.stored = stored  # are these weights those of the checkpoint's folder?
         if stored:
-            self.stamp = stamp(checkpoint.folder)
             models.add(self)
         self.config = checkpoint.config
         self.tokenizer = (SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer) if checkpoint.spiece else
@@ -47,7 +47,7 @@ class Model:
         tensors = self.checkpoint.tensors
         if "backbone" in vars(self):
             tensors.let_go(self.backbone.shapes().keys(), self.backbone.tensors)
-        elif self.stored and self.stamp and stamp(self.checkpoint.folder) == self.stamp:
+        elif self.stored and stamp(self.checkpoint.folder) == self.checkpoint.stamp:
             rest = dataclasses.replace(self.checkpoint, tensors={})
             tensors.let_go(tensors.shapes.keys(), functools.partial(read_again, rest, self.fingerprint))
 

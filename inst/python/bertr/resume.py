@@ -14,9 +14,25 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from .errors import BertrError
+from .shapes import FIGURE, TEXT, both, check, fields, list_of, matching, number, plain, table_of, whole
 
 FORMAT = 1
 META = "run.json"
+BEST = plain("an epoch and its score", lambda x: isinstance(x, list) and len(x) == 2
+             and whole()(x[0], "") is None and list_of(FIGURE, least=1)(x[1], "") is None)
+EPOCHS = plain("a history of its epochs", lambda facts: facts.get("best", [0])[0] <= facts["epoch"] and
+               all(len(column) == facts["epoch"] for column in facts["history"].values()))
+HISTORY = both(table_of(list_of(FIGURE)), fields({"epoch": list_of(whole(1))}))
+BITS = whole(most=2**128 - 1)
+RNG = fields({"bit_generator": TEXT, "state": fields({"state": BITS, "inc": BITS}), "has_uint32": whole(0, 1),
+              "uinteger": whole(0, 2**32 - 1)})  # numpy's own words
+SHAPE = fields({
+    "identity": fields({"seed": whole()}), "numbers": matching(r"epoch-\d+\.safetensors", "the name of its numbers"),
+    "facts": both(fields(
+        {"epoch": whole(1), "steps": whole(1), "history": HISTORY, "rng": RNG},
+        {"decayed": number(), "best": BEST}), EPOCHS),
+})
+ANEW = "Delete the folder to start anew."
 
 
 class RunFolder:
@@ -25,11 +41,17 @@ class RunFolder:
     def __init__(self, folder, identity):
         self.folder = _full(folder)
         self.identity = json.loads(json.dumps(identity))
+        self.lost = None  # why the last epoch could not be kept
         _check_folder(self.folder)
-        try:
-            os.makedirs(self.folder, exist_ok=True)  # rather told now than after the first epoch
+        probe = os.path.join(self.folder, META + ".new")
+        try:  # rather told now than after the first epoch
+            os.makedirs(self.folder, exist_ok=True)
+            with open(probe, "w"):
+                pass
+            os.remove(probe)
         except OSError as e:
-            raise _unwritten(self.folder, e) from None
+            raise BertrError("checkpoint", f"The checkpoint in '{self.folder}' could not be written: {e}.",
+                             "Choose another folder or free space.") from None
 
     def read(self):
         """(facts, {name: array}) of the last whole epoch, or None."""
@@ -63,7 +85,7 @@ class RunFolder:
                              f"{epochs}.", f"Give at least epochs = {done}.")
 
     def write(self, facts, arrays):
-        """In place of what the folder held."""
+        """In place of what the folder held. Where that is not possible the run goes on, and `lost` says why."""
         numbers = f"epoch-{facts['epoch']}.safetensors"
         meta = {"format": FORMAT, "identity": self.identity, "numbers": numbers, "facts": facts}
         try:
@@ -72,8 +94,9 @@ class RunFolder:
             for old in glob.glob(os.path.join(glob.escape(self.folder), "epoch-*.safetensors*")):
                 if os.path.basename(old) != numbers:
                     os.remove(old)
+            self.lost = None
         except Exception as e:  # OSError, or what safetensors makes of it
-            raise _unwritten(self.folder, e) from None
+            self.lost = str(e)
 
     def _put(self, name, write):
         path = os.path.join(self.folder, name)
@@ -148,7 +171,9 @@ def _read_meta(folder):
         with open(path, encoding="utf-8") as f:
             kept = json.load(f)
         if kept["format"] == FORMAT:
-            return kept
+            return check(kept, SHAPE, f"'{path}'", ANEW)
+    except BertrError:
+        raise
     except Exception as e:
         raise _damaged(folder, e) from None
     raise BertrError("checkpoint", f"The run in '{folder}' was kept by another version of bertr.",
@@ -161,16 +186,10 @@ def _check_folder(folder):
                          "Name a folder, which may be new.")
 
 
-def _unwritten(folder, error):
-    return BertrError("checkpoint", f"The checkpoint in '{folder}' could not be written: {error}.",
-                      "Choose another folder or free space.")
-
-
 def _write_json(path, value):
     with open(path, "w", encoding="utf-8") as f:
         json.dump(value, f)
 
 
 def _damaged(folder, error):
-    return BertrError("damaged", f"The run in '{folder}' could not be read: {error}.",
-                      "Delete the folder to start anew.")
+    return BertrError("damaged", f"The run in '{folder}' could not be read: {error}.", ANEW)

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from .errors import BertrError
+from .resume import ANEW
+
 
 def run_state(training):
     """(facts, {name: array}): plain data and the numbers of all variables that training changes."""
@@ -20,14 +23,26 @@ def run_state(training):
 
 def take_up(training, facts, arrays):
     """The other way."""
+    best, word_rows = training.best, training.network.backbone.embeddings.word_rows
+    shapes = {f"now/{i}": v.shape for i, v in enumerate(training.changing)}
+    if best:
+        shapes |= {f"best/{i}": v.shape for i, v in enumerate(training._learnt)}
+    wrong = [name for name, shape in shapes.items() if name not in arrays or arrays[name].shape != tuple(shape)]
+    wrong += [name for name, used in (("best", best), ("decayed", word_rows)) if used and name not in facts]
+    if facts["steps"] > training._schedule()[1]:
+        wrong.append("steps")
+    if wrong:
+        raise BertrError("damaged", f"The run that was kept lacks '{wrong[0]}', or has another one.", ANEW)
+    try:
+        training.rng.bit_generator.state = facts["rng"]
+    except (TypeError, ValueError, KeyError, OverflowError):
+        raise BertrError("damaged", "The run that was kept holds no state of random numbers.", ANEW) from None
     for i, variable in enumerate(training.changing):
         variable.assign(arrays[f"now/{i}"])
     training.history.rows, training.history.columns = facts["epoch"], facts["history"]
-    training.steps_done, training.rng.bit_generator.state = facts["steps"], facts["rng"]
-    word_rows = training.network.backbone.embeddings.word_rows
+    training.steps_done = facts["steps"]
     if word_rows:
         word_rows.decayed = facts["decayed"]
-    best = training.best
     if best:
         best.epoch, best.score = facts["best"]
-        best.weights = [arrays[f"best/{i}"] for i in range(sum(name.startswith("best/") for name in arrays))]
+        best.weights = [arrays[f"best/{i}"] for i in range(len(training._learnt))]

@@ -12,6 +12,13 @@ import string
 import numpy as np
 
 from .errors import BertrError
+from .shapes import FLAG, TEXT, check, fields, list_of, or_null, plain, whole
+
+ID = plain("a text or a whole number", lambda x: TEXT(x, "") is None or whole(-2**53, 2**53)(x, "") is None)
+ANSWER = fields({"text": TEXT, "answer_start": whole(most=2**31 - 2)})
+QA = fields({"id": ID, "question": TEXT}, {"answers": or_null(list_of(ANSWER)), "is_impossible": or_null(FLAG)})
+FILE = fields({"data": list_of(fields(
+    {"paragraphs": list_of(fields({"context": TEXT, "qas": list_of(QA)}))}, {"title": or_null(TEXT)}))})
 
 ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
@@ -22,25 +29,32 @@ def read(path):
     answers lie one after the other in `answers`. `answered` is False where the file does not tell."""
     columns = {name: [] for name in ("id", "title", "question", "context", "answer")}
     start, answered, answers, n_answers = [], [], [], []
-    try:
-        with open(path, encoding="utf-8-sig") as f:
-            articles = json.load(f)["data"]
-        for article, paragraph, qa in _questions(articles):
-            given = qa.get("answers") or []
-            texts = [answer["text"] for answer in given]
-            first = texts[0] if texts else ""
-            row = (str(qa["id"]), article.get("title", ""), qa["question"], paragraph["context"], first)
-            for values, value in zip(columns.values(), row, strict=True):
-                values.append(value)
-            start.append(given[0]["answer_start"] + 1 if given else 0)
-            answered.append("answers" in qa)
-            answers += texts
-            n_answers.append(len(texts))
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
-        raise BertrError("file", f"'{path}' is not a SQuAD file: {type(e).__name__} {e}.",
-                         "It must be JSON with data, paragraphs and qas, as in SQuAD 1.1 and 2.0.") from None
+    for article, paragraph, qa in _questions(_content(path)["data"]):
+        given = qa.get("answers") or []
+        texts = [answer["text"] for answer in given]
+        first = texts[0] if texts else ""
+        row = (str(qa["id"]), article.get("title") or "", qa["question"], paragraph["context"], first)
+        for values, value in zip(columns.values(), row, strict=True):
+            values.append(value)
+        start.append(given[0]["answer_start"] + 1 if given else 0)
+        answered.append(qa.get("answers") is not None)
+        answers += texts
+        n_answers.append(len(texts))
     return {**columns, "start": np.array(start, np.int32), "answered": np.array(answered, bool), "answers": answers,
             "n_answers": np.array(n_answers, np.int32)}
+
+
+def _content(path):
+    hint = "It must be JSON with data, paragraphs and qas, as in SQuAD 1.1 and 2.0."
+    try:
+        with open(path, encoding="utf-8-sig") as f:
+            content = json.load(f)
+    except (OSError, ValueError, RecursionError) as e:
+        raise BertrError("file", f"'{path}' is not a SQuAD file: {e}.", hint) from None
+    try:
+        return check(content, FILE, "it")
+    except BertrError as e:
+        raise BertrError("file", f"'{path}' is not a SQuAD file: {e.message}", hint) from None
 
 
 def _questions(articles):

@@ -9,26 +9,34 @@ import json
 import math
 import os
 import re
-import shutil
-import tempfile
 
 import numpy as np
 from keras import ops
 from safetensors.numpy import load, load_file, save_file
 
+from . import huggingface
 from .config import config_of, read_json
 from .errors import BertrError
 from .fitting import build_network, read_head_options
 from .hub import DEFAULT, resolve
+from .kept import META_FILE, PIECES, tokenizer_shape
+from .memory import tidy
 from .model import Fit, Model, network_scorer
+from .moment import at_one_moment
+from .replace import Nest, present
 from .resume import refuse_run
+from .shapes import check
 from .stored import take_back
 from .tasks import find_task
-from .weights import Checkpoint, read_checkpoint, write_huggingface
+from .vocabulary import check_size
+from .weights import Checkpoint, check_finite, check_tensors, open_checkpoint, read_checkpoint, write_huggingface
 
 FORMAT = 1
 META = "bertr.json"
 HEAD = "head.safetensors"
+OURS = {META, HEAD, *huggingface.FILES}  # all that a folder of ours holds
+NOBODYS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # what systems put into any folder
+SAVE_AGAIN = "It is damaged: save or fit it again."
 PIECE = 2**24  # bytes that cross to R at once, which makes copies of them for a moment
 
 
@@ -41,20 +49,39 @@ def save_folder(thing, folder, spec):
     if os.path.isdir(folder) and os.path.samefile(folder, os.getcwd()):
         raise BertrError("save", f"'{folder}' is the working directory, which cannot be replaced.",
                          "Name a folder inside it.")
+    check_replaceable(folder)
     take_back(folder)
     try:
-        os.makedirs(os.path.dirname(folder), exist_ok=True)
-        beside = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}-", dir=os.path.dirname(folder))
+        nest = Nest(folder)
     except OSError as e:
         raise _unsaved(folder, e) from None
     try:
-        _write(thing, beside, spec)
-        os.chmod(beside, os.stat(folder).st_mode & 0o777 if os.path.isdir(folder) else 0o777 & ~_umask())
-        _swap(beside, folder)
+        _write(thing, nest.new, spec)
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(nest.new, os.stat(folder).st_mode & 0o777)
+        nest.swap()
     except OSError as e:
         raise _unsaved(folder, e) from None
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        nest.close()
+
+
+def check_replaceable(folder):
+    """Only what bertr wrote is ever replaced."""
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise BertrError("folder", f"'{folder}' is a file, not a folder.", "Name a new folder.")
+    found = set()
+    with contextlib.suppress(FileNotFoundError):
+        found.update(os.listdir(folder))
+    for inner in found & set(map(os.path.dirname, OURS)):
+        if os.path.isdir(os.path.join(folder, inner)):
+            found = found - {inner} | {os.path.join(inner, name) for name in os.listdir(os.path.join(folder, inner))}
+    found = {path for path in found if os.path.basename(path) not in NOBODYS}
+    others = sorted(found - OURS) if META in found else sorted(found)
+    if others:
+        names = ", ".join(f"'{name}'" for name in others[:5]) + (f" and {len(others) - 5} more" if others[5:] else "")
+        raise BertrError("folder", f"'{folder}' holds other files, which would be lost: {names}.",
+                         f"Move them, or choose an empty or new folder, such as '{os.path.join(folder, 'model')}'.")
 
 
 def _write(thing, folder, spec):
@@ -81,47 +108,22 @@ def _with_disk_errors(write, *args):
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
 
 
-def _swap(beside, folder):
-    """`beside` in the place of `folder`. What was there is deleted only when the new one is in place."""
-    if not os.path.lexists(folder):
-        os.rename(beside, folder)
-        return
-    old = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}-old-", dir=os.path.dirname(folder))
-    kept = os.path.join(old, os.path.basename(folder))
-    try:
-        os.rename(folder, kept)
-        os.rename(beside, folder)
-    except BaseException:  # an interrupt too
-        if os.path.lexists(kept):
-            os.rename(kept, folder)
-        os.rmdir(old)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _unsaved(folder, error):
     what = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
     kept = " What was there before is unchanged." if os.path.exists(folder) else ""
     return BertrError("save", f"'{folder}' could not be written: {what}.{kept}", "Choose another folder or free space.")
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None, activation=None):
     """The Model, or the Fit, that `source` names."""
+    tidy()  # earlier models that only hold themselves
     folder = resolve(source)
-    path = os.path.join(folder, META)
-    if not os.path.exists(path):
-        refuse_run(folder)
-    meta = read_json(path) if os.path.exists(path) else {}
-    _check_format(meta, f"'{folder}'")
-    checkpoint = read_checkpoint(folder, layers)
+    (meta, head, read), stamp = at_one_moment(folder, lambda: _open_folder(folder, layers))
+    checkpoint = dataclasses.replace(read(), stamp=stamp)
     if activation is not None:
         checkpoint.config = dataclasses.replace(checkpoint.config, activation=activation)
+    if "tokenizer" in meta:
+        check(meta["tokenizer"], tokenizer_shape(checkpoint.spiece), f"the tokenizer of '{folder}'", SAVE_AGAIN)
     given = {"mode": tokens, "lower_case": lower_case}
     settings = {**checkpoint.tokenizer, **meta.get("tokenizer", {}),
                 **{name: value for name, value in given.items() if value is not None}}
@@ -131,12 +133,30 @@ def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None,
         return model
     if layers is not None:
         raise BertrError("layers", "A fitted model cannot be cut to lower layers.", "Cut the model before the fit.")
-    with _told_as_damaged(f"The fit in '{folder}'"):
-        return _make_fit(model, meta["fit"], load_file(os.path.join(folder, HEAD)), meta["spec"])
+    what = f"The fit in '{folder}'"
+    with _told_as_damaged(what):
+        return _make_fit(model, meta["fit"], head, meta["spec"], what)
+
+
+def _open_folder(folder, layers):
+    """What `bertr.json` says, the tensors of a fit's head, and what reads the rest."""
+    path, meta = os.path.join(folder, META), {}
+    if os.path.exists(path):
+        meta = read_json(path)
+        _check_format(meta, f"'{folder}'")
+        check(meta, META_FILE, f"'{path}'", SAVE_AGAIN)
+    else:
+        refuse_run(folder)
+    read = open_checkpoint(folder, layers)
+    head = {}
+    if "fit" in meta:
+        with _told_as_damaged(f"The fit in '{folder}'"):
+            head = load_file(os.path.join(folder, HEAD))
+    return meta, head, read
 
 
 def _check_format(meta, what):
-    if meta.get("format", FORMAT) > FORMAT:
+    if isinstance(meta.get("format"), int) and meta["format"] > FORMAT:
         raise BertrError("format", f"{what} was written by a newer bertr (format {meta['format']}).", "Update bertr.")
 
 
@@ -147,7 +167,8 @@ def _told_as_damaged(what):
     except BertrError:
         raise
     except Exception as e:
-        raise BertrError("damaged", f"{what} could not be read: {e}.", "It is damaged: save or fit it again.") from None
+        first_line = str(e).partition("\n")[0]
+        raise BertrError("damaged", f"{what} could not be read: {first_line}.", SAVE_AGAIN) from None
 
 
 # ---------------------------------------------------------------- bytes, for saveRDS()
@@ -204,33 +225,41 @@ def _pieces(buffers):
 
 def from_bytes(pieces, base=None):
     """The fit of `to_bytes`. `base` is where to look for the base model if it has moved."""
+    tidy()
     with _told_as_damaged("The fit"):
         data = b"".join([pieces] if isinstance(pieces, bytearray) else pieces)  # kept before there were pieces: one
         size = int.from_bytes(data[:8], "little")
         meta = json.loads(json.loads(data[8:8 + size])["__metadata__"]["bertr"])
         _check_format(meta, "The fit")
+        check(meta, PIECES, "the fit", SAVE_AGAIN)
         tensors = load(data)
         part = {k: {n.removeprefix(k): v for n, v in tensors.items() if n.startswith(k)} for k in ("head/", "bert/")}
         model = _base_model(meta, base) if "base" in meta else _own_model(meta, part["bert/"])
-        return _make_fit(model, meta["fit"], part["head/"], meta["spec"])
+        return _make_fit(model, meta["fit"], part["head/"], meta["spec"], "the fit")
 
 
 def _own_model(meta, tensors):
-    c = meta["checkpoint"]
-    checkpoint = Checkpoint(config_of(c["config"]), tensors, c["vocab"], c["tokenizer"], c["pooling"],
-                            meta["max_len"], "bertr", c["folder"], {}, {},
-                            c.get("spiece") and base64.b64decode(c["spiece"]))
+    c, what = meta["checkpoint"], "the fit"
+    config = config_of(c["config"])
+    check_tensors(tensors, config, what)
+    check_size(c["vocab"], config, "a fit")
+    spiece = c.get("spiece") and base64.b64decode(c["spiece"])
+    check(c["tokenizer"], tokenizer_shape(spiece), "the tokenizer of the fit", SAVE_AGAIN)
+    checkpoint = Checkpoint(config, tensors, c["vocab"], c["tokenizer"], c["pooling"], meta["max_len"], "bertr",
+                            c["folder"], {}, {}, spiece)
     return Model(checkpoint, meta["source"], meta["max_len"], stored=False)
 
 
 def _base_model(meta, moved):
     """The base model of a head, which must be the very one it was trained on."""
     wanted = meta["base"]
-    places = [p for p in (moved, wanted["folder"]) if p and os.path.isdir(os.path.expanduser(p))]
-    folder = places[0] if places else resolve(meta["source"])
+    places = [p for p in (moved, wanted["folder"]) if p and present(os.path.expanduser(p))]
+    folder = resolve(places[0] if places else meta["source"])
     config = config_of(wanted["config"])
-    checkpoint = dataclasses.replace(read_checkpoint(folder, config.num_layers), config=config,
-                                     tokenizer=wanted["tokenizer"], pooling=wanted["pooling"])
+    checkpoint = read_checkpoint(folder, config.num_layers)
+    check(wanted["tokenizer"], tokenizer_shape(checkpoint.spiece), "the tokenizer of the fit", SAVE_AGAIN)
+    checkpoint = dataclasses.replace(checkpoint, config=config, tokenizer=wanted["tokenizer"],
+                                     pooling=wanted["pooling"])
     model = Model(checkpoint, meta["source"], meta["max_len"])
     if model.fingerprint != wanted["fingerprint"]:
         raise BertrError("base", f"The model in '{folder}' is not the one this fit was trained on "
@@ -252,13 +281,26 @@ def _head_tensors(fit):
             for i, v in enumerate(fit.network.upper_weights)}
 
 
-def _make_fit(model, meta, head, spec):
+def _make_fit(model, meta, head, spec, what):
     task = find_task(meta["task"])(meta["task_spec"])
     head_options = read_head_options(model, meta["head"])
+    _check_units(head_options["units"], head, what)
     network = build_network(model, task, head_options, "head")
     for i, v in enumerate(network.upper_weights):
-        v.assign(head[f"{i}/{v.name}"])
+        value = head[f"{i}/{v.name}"]
+        check_finite(v.name, value, what)
+        v.assign(value)
     facts = meta["facts"]
+    model.length(facts["max_len"])  # an error where it is more than there are positions
     fit = Fit(model, network, head_options, facts, meta["history"], network_scorer(model, network, facts["train"]))
     fit.spec = spec
     return fit
+
+
+def _check_units(units, head, what):
+    """Before layers of an absurd size are made: every hidden layer has its tensors."""
+    sizes = {size for tensor in head.values() for size in tensor.shape}
+    absent = [n for n in units if n not in sizes]
+    if absent:
+        raise BertrError("damaged", f"{what[0].upper() + what[1:]} has no weights for a layer of {absent[0]} units.",
+                         SAVE_AGAIN)

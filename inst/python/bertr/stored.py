@@ -11,20 +11,10 @@ from .weights import fingerprint, read_checkpoint
 models = weakref.WeakSet()  # all those whose weights their folders hold
 
 
-def stamp(folder):
-    """The same while nobody writes to the folder."""
-    try:
-        return sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(folder))
-    except OSError:
-        return None
-
-
 def take_back(folder):
-    """Takes the weights that were left to this folder, or one in it, back into memory: it will hold others."""
-    folder = os.path.realpath(folder)
+    """Takes the weights that were left to this folder back into memory: it will hold others."""
     for model in list(models):
-        its = os.path.realpath(model.checkpoint.folder)
-        if (its == folder or its.startswith(folder + os.sep)) and "backbone" not in vars(model):
+        if os.path.realpath(model.checkpoint.folder) == folder and "backbone" not in vars(model):
             with contextlib.suppress(BertrError):  # it holds others already
                 model.checkpoint.tensors.take_back()
 

@@ -5,6 +5,14 @@ import re
 
 from .config import read_json
 from .errors import BertrError
+from .shapes import TEXT, check, fields, list_of, or_null, table_of, whole
+
+TOKENIZER = fields(optional={  # tokenizer.json
+    "model": or_null(fields(optional={"type": or_null(TEXT)})),
+    "added_tokens": or_null(list_of(fields({"content": TEXT, "id": whole()}))),
+})
+VOCAB = fields({"model": fields({"vocab": table_of(whole())})})  # that of a WordPiece model
+ADDED = table_of(whole())  # added_tokens.json
 
 
 def read_vocab_txt(path, strip=False):
@@ -49,21 +57,23 @@ def read_huggingface_vocab(folder):
 
 
 def _tokenizer_json_vocab(path):
-    model = read_json(path).get("model") or {}
-    if model.get("type", "WordPiece") != "WordPiece" or not isinstance(model.get("vocab"), dict):
-        raise BertrError("vocabulary", f"'{path}' holds a {model.get('type', 'nameless')} tokenizer, "
-                         "where BERT has a WordPiece vocabulary.", "Only models with BERT's own tokenizer can be read.")
-    return {i: token for token, i in model["vocab"].items()}
+    content = read_json(path, TOKENIZER)
+    kind = (content.get("model") or {}).get("type") or "WordPiece"
+    if kind != "WordPiece":
+        raise BertrError("vocabulary", f"'{path}' holds a {kind} tokenizer, where BERT has a WordPiece vocabulary.",
+                         "Only models with BERT's own tokenizer can be read.")
+    check(content, VOCAB, f"'{path}'", "Copy the checkpoint folder again.", "vocabulary")
+    return {i: token for token, i in content["model"]["vocab"].items()}
 
 
 def _added_tokens(folder):
     """(token, id) pairs from `added_tokens.json` and `tokenizer.json`."""
     path = os.path.join(folder, "added_tokens.json")
     if os.path.exists(path):
-        yield from read_json(path).items()
+        yield from read_json(path, ADDED).items()
     path = os.path.join(folder, "tokenizer.json")
     if os.path.exists(path):
-        yield from ((t["content"], t["id"]) for t in read_json(path).get("added_tokens") or [])
+        yield from ((t["content"], t["id"]) for t in read_json(path, TOKENIZER).get("added_tokens") or [])
 
 
 def guess_lower_case(folder, vocab):

@@ -13,11 +13,12 @@ from . import google, huggingface, names
 from .config import BertConfig
 from .errors import BertrError
 from .huggingface import canonical_tensors, huggingface_tensors, write_huggingface
+from .moment import at_one_moment
 from .sentence_pieces import open_model, pieces_of
 from .vocabulary import check_size
 
-__all__ = ["Checkpoint", "canonical_tensors", "fingerprint", "huggingface_tensors", "read_checkpoint",
-           "write_huggingface"]
+__all__ = ["Checkpoint", "canonical_tensors", "check_tensors", "fingerprint", "huggingface_tensors", "open_checkpoint",
+           "read_checkpoint", "write_huggingface"]
 
 
 @dataclasses.dataclass
@@ -33,6 +34,7 @@ class Checkpoint:
     unread: dict  # variable of the file -> why it was not read
     missing: dict  # "pooler", "mlm" or "nsp" -> what that means
     spiece: bytes | None = None  # the file of the SentencePiece model, where that is what cuts words
+    stamp: list = dataclasses.field(default_factory=list)  # of the folder when it was read
 
 
 def fingerprint(checkpoint):
@@ -49,6 +51,13 @@ def fingerprint(checkpoint):
 def read_checkpoint(folder, layers=None):
     """Read the checkpoint in `folder`, whatever its format; `layers` keeps only that many lower blocks."""
     folder = os.path.expanduser(str(folder))
+    read, stamp = at_one_moment(folder, lambda: open_checkpoint(folder, layers))
+    return dataclasses.replace(read(), stamp=stamp)
+
+
+def open_checkpoint(folder, layers=None):
+    """A function that gives the Checkpoint: all is read but for the tensors, whose files are open, so that they are
+    what is there now."""
     reader = _reader(folder)
     config = reader.read_config(folder)
     cut = config.cut(_check_layers(layers, config))
@@ -62,23 +71,14 @@ def read_checkpoint(folder, layers=None):
     spiece = reader.read_spiece(folder) if config.model_type == "albert" else None
     vocab = reader.read_vocab(folder) if spiece is None else pieces_of(open_model(spiece))
     check_size(vocab, config, folder)
-
-    dropped = {f"block_{i}" for i in range(cut.num_blocks, config.num_blocks)}
-    wanted = {name: shape for name, shape in names.tensor_shapes(config).items()
-              if name in found and names.part(name) not in dropped}
-    tensors = _empty(wanted)
-    for name, tensor in tensors.items():
-        x = read(found[name])
-        tensor[...] = (x.T if names.is_transposed(name, fmt) else x).reshape(tensor.shape)  # joins TF2's heads
-    unread.update(_explain_aliases(shapes, fmt, found, tensors, read))
     pooling, max_len = reader.recommended(folder)
-    return Checkpoint(
+    checkpoint = Checkpoint(
         config=cut,
-        tensors=tensors,
+        tensors={},
         vocab=vocab,
         tokenizer=(reader.tokenizer_settings(folder, vocab) if spiece is None else
                    reader.sentencepiece_settings(folder)),
-        pooling=pooling or ("pooler" if "pooler/kernel" in tensors else "cls"),
+        pooling=pooling or ("pooler" if "pooler/kernel" in found else "cls"),
         max_len=min(max_len or config.max_positions, config.max_positions),
         format="bertr" if os.path.exists(os.path.join(folder, "bertr.json")) else fmt,
         folder=folder,
@@ -86,6 +86,49 @@ def read_checkpoint(folder, layers=None):
         missing=missing,
         spiece=spiece,
     )
+
+    def whole():
+        tensors = _read_tensors(config, cut, found, fmt, read, folder)
+        aliases = _explain_aliases(shapes, fmt, found, tensors, read)
+        return dataclasses.replace(checkpoint, tensors=tensors, unread=unread | aliases)
+
+    if reader is google:  # TensorFlow opens files when it reads them, by their path
+        at_once = whole()
+        return lambda: at_once
+    return whole
+
+
+def _read_tensors(config, cut, found, fmt, read, folder):
+    """Canonical name -> array, of those that are in the file and in the layers to keep."""
+    dropped = {f"block_{i}" for i in range(cut.num_blocks, config.num_blocks)}
+    tensors = _empty({name: shape for name, shape in names.tensor_shapes(config).items()
+                      if name in found and names.part(name) not in dropped})
+    for name, tensor in tensors.items():
+        x = read(found[name])
+        tensor[...] = (x.T if names.is_transposed(name, fmt) else x).reshape(tensor.shape)  # joins TF2's heads
+        check_finite(found[name], tensor, f"'{folder}'")
+    return tensors
+
+
+def check_finite(name, array, where):
+    """Are these weights all numbers?"""
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(array.sum()) or np.isfinite(array).all()  # the sum takes no memory
+    if not finite:
+        raise BertrError("damaged", f"'{name}' in {where} holds infinite numbers or some that are none (NaN).",
+                         "The training that made these weights failed, or the file is damaged: use another.")
+
+
+def check_tensors(tensors, config, where):
+    """Are these the tensors, by their canonical names, of an encoder of this config?"""
+    for name, shape in names.tensor_shapes(config).items():
+        found = tensors[name].shape if name in tensors else None
+        if found != shape and (found or names.part(name) not in names.PARTS):
+            what = f"has the shape {_by(found)}" if found else "is missing"
+            raise BertrError("damaged", f"'{name}' in {where} {what}, where its config asks for {_by(shape)}.",
+                             "It is damaged: save or fit it again.")
+    for name, tensor in tensors.items():
+        check_finite(name, tensor, where)
 
 
 def _empty(shapes):

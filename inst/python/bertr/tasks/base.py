@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..errors import BertrError
+from ..shapes import TABLE
 
 
 class Task:
@@ -12,6 +13,7 @@ class Task:
     """
 
     name = None
+    shape = staticmethod(TABLE)  # of a `spec` that was kept (see shapes.py)
     per_token = False  # the head reads every token's state, not one vector a row
     needs_offsets = False  # `targets` or `decode` read `encodings.start` and `encodings.end`
     settles = False  # has a `settle`

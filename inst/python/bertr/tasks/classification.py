@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from ..heads import DenseHead, PrototypeHead
+from ..shapes import TEXT, both, equally_long, fields, list_of, number
 from .base import Task
 
 START_ROWS, START_OF_CLASS = 500, 16  # in all, and of each class at least where there are so many
@@ -13,6 +14,10 @@ class Classification(Task):
     """Target: `codes`, int [rows], from 0; `levels`, the names of the classes in R's order."""
 
     name = "classification"
+    shape = staticmethod(both(
+        fields({"levels": list_of(TEXT, least=2, distinct=True)},
+               {"class_weights": list_of(number(0)), "label_smoothing": number(0, 1)}),
+        equally_long("levels", "class_weights")))
 
     @classmethod
     def from_target(cls, target, head_options):

@@ -11,6 +11,7 @@ from ..engine import bucketed
 from ..infer import token_places
 from ..inputs import OVERLAP
 from ..iob import allowed_pairs, codes_of, f1, spans
+from ..shapes import FLAG, TEXT, fields, list_of, one_of
 from ..token_heads import CrfHead, TokenHead
 from ..windows import windows
 from ..words import at_spaces, at_words, word_places
@@ -24,6 +25,8 @@ class Entities(Task):
     in order of rows and starts; `levels`, the names of the labels."""
 
     name = "entities"
+    shape = staticmethod(fields({"levels": list_of(TEXT, least=1, distinct=True), "crf": FLAG},
+                                {"words": one_of("punctuation", "space")}))
     per_token = True
     needs_offsets = True
 

@@ -14,6 +14,7 @@ from ..errors import BertrError
 from ..masking import Words, draw_seconds, hide, pair_up
 from ..pretraining import PretrainingHead
 from ..samples import Samples
+from ..shapes import FLAG, fields
 from ..windows import windows
 from .base import Task
 
@@ -25,6 +26,7 @@ class MaskedLanguage(Task):
     second text follows the first and 1 if it was drawn at random. Before `draw` every token's own id."""
 
     name = "mlm"
+    shape = staticmethod(fields({"pairs": FLAG, "whole_words": FLAG}))
     per_token = True
     whole_vocabulary = True  # the softmax over it gives every word a gradient
 

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from ..heads import DenseHead
+from ..shapes import TEXT, both, equally_long, fields, list_of, number, or_null
 from .base import Task
 
 FEW = 5  # a threshold of its own needs so many rows with the label
@@ -17,6 +18,9 @@ class MultiLabel(Task):
     """Target: `values`, 0 / 1 [rows, labels]; `levels`, the names of the labels."""
 
     name = "multilabel"
+    shape = staticmethod(both(fields(
+        {"levels": list_of(TEXT, least=1, distinct=True), "log_odds": list_of(number()), "fixed": or_null(number(0, 1)),
+         "thresholds": list_of(number(0, 1))}), equally_long("levels", "log_odds", "thresholds")))
     settles = True
     settles_by_training = True
     not_in_graph = ("log_odds", "fixed", "thresholds")

@@ -5,6 +5,7 @@ from keras import ops
 
 from ..errors import BertrError
 from ..heads import CosineHead, RegressionHead
+from ..shapes import TEXT, both, equally_long, fields, list_of, number
 from .base import Task
 
 START_ROWS = 500
@@ -15,6 +16,8 @@ class Regression(Task):
 
     name = "regression"
     not_in_graph = ("outputs", "mean", "sd")  # their number tells itself by the targets
+    shape = staticmethod(both(fields({"outputs": list_of(TEXT, least=1, distinct=True), "mean": list_of(number()),
+                                      "sd": list_of(number(0))}), equally_long("outputs", "mean", "sd")))
 
     @classmethod
     def from_target(cls, target, head_options):

@@ -5,6 +5,7 @@ from keras import ops
 
 from ..batches import scoring_batches
 from ..gplinker import GPLinker
+from ..shapes import TEXT, fields, list_of, one_of
 from ..subject_first import SubjectFirst
 from ..triples import COLUMNS, agreement, to_characters, to_triples
 from ..windows import windows
@@ -25,6 +26,7 @@ class Relations(Task):
     code points, ends exclusive; `relation`, codes from 0; `levels`, the names of the relations in R's order."""
 
     name = "relations"
+    shape = staticmethod(fields({"levels": list_of(TEXT, least=1, distinct=True), "form": one_of(*FORMS)}))
     per_token = True
     needs_offsets = True
 

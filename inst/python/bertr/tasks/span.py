@@ -11,6 +11,7 @@ from keras import ops
 
 from ..errors import BertrError
 from ..heads import DenseHead
+from ..shapes import FLAG, fields, number, whole
 from ..spans import contexts, locate, search
 from ..squad import grouped, scores
 from ..windows import windows
@@ -41,6 +42,7 @@ class Span(Task):
 
     name = "span"
     not_in_graph = ("none", "longest", "threshold")
+    shape = staticmethod(fields({"none": FLAG, "longest": whole(1, 2**15), "threshold": number()}))
     per_token = True
     needs_offsets = True
 

@@ -1,0 +1,130 @@
+# What every verb needs of an object: a field and its kind, "?" where it may be NULL. One that was put together by hand,
+# or read from a damaged file, is told of before anything is made of it.
+config_fields <- list(
+  vocab_size = "number", hidden_size = "number", num_layers = "number", num_heads = "number",
+  intermediate_size = "number", max_positions = "number", num_segments = "number", activation = "string"
+)
+
+model_fields <- list(
+  name = "string", source = "string", folder = "string", format = "string", config = config_fields,
+  pooling = "string", max_len = "number", fingerprint = "string", lower_case = "flag", tokens = "string",
+  parameters = "number", unread = "texts", unread_why = "texts", missing = "texts", missing_why = "texts"
+)
+
+fit_fields <- list(
+  train = "string", epochs = "number", learning_rate = "number", batch_size = "number", seed = "number",
+  max_len = "number", pool = "string", rows = "number", valid_rows = "number", n_truncated = "number",
+  epochs_done = "number", interrupted = "flag", best_epoch = "number?", stopped_early = "flag",
+  parameters_trained = "number", seconds = "number", levels = "texts"
+)
+
+object_fields <- list(
+  bert_model = list(info = model_fields, options = "list", handle = "handle"),
+  bert_fit = list(
+    spec = list(task = "task", text = "columns", lhs = "string"), info = fit_fields, history = "history",
+    base = model_fields, weights = "weights?", saved = "saved?", handle = "handle"
+  ),
+  bert_tokens = list(
+    token_ids = "matrix", segment_ids = "matrix", mask = "matrix", n_tokens = "numbers", model = "list",
+    texts = list(a = "texts", b = "texts?", complete = "flags"), max_len = "number?"
+  )
+)
+
+# Of the outcome, by the task
+spec_fields <- list(
+  classification = list(outcome = "string", type = "string", levels = "levels"),
+  multilabel = list(outcome = "texts", type = "string", levels = "levels"),
+  regression = list(outcome = "texts"),
+  entities = list(outcome = "string", levels = "levels"),
+  span = list(answer = "string", start = "texts"),
+  relations = list(outcome = "string", levels = "levels"),
+  mlm = list()
+)
+
+# A kind: what it is in words, and whether a value is one
+field_kinds <- list(
+  number = list("one number", is_number),
+  numbers = list("numbers", is.numeric),
+  string = list("one string", rlang::is_string),
+  flag = list("TRUE or FALSE", rlang::is_bool),
+  flags = list("TRUE or FALSE for every text", is.logical),
+  list = list("a list", is.list),
+  texts = list("texts", function(x) is.character(x) || identical(x, list())),
+  columns = list("the names of one or two columns", function(x) length(x) %in% 1:2 && are_names(x)),
+  levels = list("different texts", function(x) are_names(x) && !anyDuplicated(x)),
+  task = list("the name of a task", function(x) rlang::is_string(x, names(spec_fields))),
+  matrix = list("a matrix of numbers", function(x) is.matrix(x) && is.numeric(x)),
+  history = list("a data frame of numbers", function(x) is.data.frame(x) && all(vapply(x, is.numeric, NA))),
+  weights = list("raw vectors", function(x) all(vapply(if (is.list(x)) x else list(x), is.raw, NA))),
+  saved = list("a folder and a fingerprint", function(x) {
+    identical(names(x), c("folder", "fingerprint")) && all(vapply(x, rlang::is_string, NA))
+  }),
+  handle = list("an environment with a Python object", function(x) is.environment(x) && is_handle(x$py, x$version))
+)
+
+are_names <- function(x) {
+  is.character(x) && length(x) > 0 && !anyNA(x)
+}
+
+is_handle <- function(py, version) {
+  rlang::is_string(version) && (is.null(py) || inherits(py, "python.builtin.object"))
+}
+
+# The first field that is not as it should be: list(name, found, needed), or NULL
+wrong_field <- function(x, fields, path = NULL) {
+  for (name in names(fields)) {
+    here <- paste(c(path, name), collapse = "$")
+    value <- if (is.list(x)) x[[name]]
+    kind <- fields[[name]]
+    if (is.list(kind)) {
+      wrong <- if (is.list(value)) wrong_field(value, kind, here) else list(here, value, "a list")
+    } else {
+      wrong <- wrong_value(value, kind, here)
+    }
+    if (!is.null(wrong)) {
+      return(wrong)
+    }
+  }
+  NULL
+}
+
+wrong_value <- function(value, kind, here) {
+  optional <- endsWith(kind, "?")
+  kind <- field_kinds[[sub("?", "", kind, fixed = TRUE)]]
+  ok <- if (is.null(value)) optional else kind[[2]](value)
+  if (!ok) list(here, value, kind[[1]])
+}
+
+wrong_in <- function(x, class) {
+  wrong <- wrong_field(unclass(x), object_fields[[class]])
+  if (is.null(wrong) && class == "bert_fit") {
+    wrong <- wrong_spec(x)
+  }
+  wrong
+}
+
+# What is known of the outcome, which must be what the Python side knows of it
+wrong_spec <- function(fit) {
+  wrong <- wrong_field(fit$spec, spec_fields[[fit$spec$task]], "spec")
+  known <- as_chr(fit$info$levels)
+  if (is.null(wrong) && length(known) > 0 && !identical(as.character(fit$spec$levels), known)) {
+    wrong <- list("spec$levels", fit$spec$levels, "those of the fit's head")
+  }
+  wrong
+}
+
+# Settings are made anew from their fields: that checks each of them.
+check_settings <- function(x, class, arg, call) {
+  maker <- list(bert_control = bert_control, bert_head = bert_head)[[class]]
+  needed <- names(Filter(Negate(is.null), as.list(formals(maker))))
+  absent <- setdiff(needed, names(x))
+  if (!is.list(x) || length(absent) > 0) {
+    abort("argument", "{.arg {arg}} is no whole {.cls {class}}: it lacks {.field {absent}}.",
+      "Make it with {.code {class}()}.", call = call)
+  }
+  tryCatch(do.call(maker, unclass(x)), error = function(e) {
+    what <- first_line(cli::ansi_strip(conditionMessage(e)))
+    abort("argument", "{.arg {arg}} is no whole {.cls {class}}: {what}.", "Make it with {.code {class}()}.",
+      call = call)
+  })
+}

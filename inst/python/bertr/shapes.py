@@ -1,0 +1,143 @@
+"""What JSON must look like: a reader states the type of every field, and one check says which of them is wrong.
+
+A shape is a function of a value and its name: None where the value will do, else (name, value, what is needed).
+Fields that no shape names may be anything.
+"""
+
+import json
+import math
+import re
+
+from .errors import BertrError
+
+_MISSING = object()
+_BROKEN = re.compile("[\0\ud800-\udfff]")  # what R cannot hold
+
+
+def check(value, shape, where, hint="It is damaged.", code="damaged"):
+    """The value, if it has this shape; `where` says in words what it is read from."""
+    fault = shape(value, "")
+    if fault is None:
+        return value
+    name, found, needed = fault
+    if found is _MISSING:
+        raise BertrError(code, f"There is no '{name}' in {where}.", hint)
+    what = f"'{name}' in {where}" if name else where[0].upper() + where[1:]
+    raise BertrError(code, f"{what} is {_shown(found)}, where {needed} is needed.", hint)
+
+
+def _shown(value):
+    text = json.dumps(value, ensure_ascii=True, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def plain(needed, accepts):
+    """A value by itself."""
+    return lambda value, name: None if accepts(value) else (name, value, needed)
+
+
+TEXT = plain("a text", lambda x: isinstance(x, str) and not _BROKEN.search(x))
+FLAG = plain("true or false", lambda x: isinstance(x, bool))
+TABLE = plain("an object", lambda x: isinstance(x, dict))
+
+
+def whole(least=0, most=2**31 - 1):
+    """A whole number."""
+    span = f"a whole number of at least {least}" if most >= 2**31 - 1 else f"a whole number from {least} to {most}"
+    return plain(span, lambda x: isinstance(x, int) and not isinstance(x, bool) and least <= x <= most)
+
+
+def number(least=-math.inf, most=math.inf):
+    """A finite number."""
+    span = "a number" if math.isinf(least) and math.isinf(most) else \
+        f"a number of at least {least:g}" if math.isinf(most) else f"a number from {least:g} to {most:g}"
+    return plain(span, lambda x: _is_number(x) and math.isfinite(x) and least <= x <= most)
+
+
+# NaN is what an epoch has that was not finished
+FIGURE = plain("a number", lambda x: _is_number(x))
+
+
+def _is_number(x):
+    return isinstance(x, (int, float)) and not isinstance(x, bool) and (isinstance(x, float) or abs(x) < 2**63)
+
+
+def one_of(*choices):
+    """One of these texts."""
+    return plain("one of " + ", ".join(choices), lambda x: isinstance(x, str) and x in choices)
+
+
+def matching(pattern, needed):
+    """A text that a pattern fits."""
+    return plain(needed, lambda x: isinstance(x, str) and re.fullmatch(pattern, x) is not None)
+
+
+def or_null(shape):
+    """The same, or null."""
+    return lambda value, name: None if value is None else shape(value, name)
+
+
+def list_of(shape, least=0, distinct=False):
+    """A list of values of one shape; `distinct`: none of them twice."""
+
+    def check_list(value, name):
+        if not isinstance(value, list) or len(value) < least:
+            return name, value, f"a list of at least {least}" if least else "a list"
+        faults = (shape(each, f"{name}[{i}]") for i, each in enumerate(value))
+        fault = next(filter(None, faults), None)
+        if fault is None and distinct and len(set(value)) < len(value):
+            twice = next(each for i, each in enumerate(value) if each in value[:i])
+            return name, twice, "that only once"
+        return fault
+
+    return check_list
+
+
+def table_of(shape):
+    """An object with any names, whose values have one shape."""
+
+    def check_table(value, name):
+        if not isinstance(value, dict):
+            return TABLE(value, name)
+        return next(filter(None, (shape(each, _below(name, key)) for key, each in value.items())), None)
+
+    return check_table
+
+
+def fields(needed=None, optional=None):
+    """An object with these fields, {name: shape}."""
+    needed, optional = needed or {}, optional or {}
+
+    def check_fields(value, name):
+        if not isinstance(value, dict):
+            return TABLE(value, name)
+        for key, shape in {**needed, **optional}.items():
+            if key not in value and key in needed:
+                return _below(name, key), _MISSING, ""
+            fault = shape(value[key], _below(name, key)) if key in value else None
+            if fault:
+                return fault
+        return None
+
+    return check_fields
+
+
+def equally_long(*names):
+    """Of an object that was checked already: these lists are as long as the first one."""
+
+    def check_lengths(value, name):
+        lists = {key: value[key] for key in names if key in value}
+        n = len(value[names[0]])
+        odd = next((key for key in lists if len(lists[key]) != n), None)
+        return odd and (_below(name, odd), value[odd], f"a list of {n}")
+
+    return check_lengths
+
+
+def both(*shapes):
+    """All of these shapes, the later ones only of what has the earlier ones."""
+    return lambda value, name: next(filter(None, (shape(value, name) for shape in shapes)), None)
+
+
+def _below(name, key):
+    return f"{name}.{key}" if name else str(key)
