@@ -3,7 +3,8 @@
 # make setup  what both need; with RETICULATE_PYTHON=.venv/bin/python any R script then runs
 # make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
 # make docs   writes man/ and NAMESPACE anew (needs the R package roxygen2)
-.PHONY: setup demo test lint pytest check bench docs setup-test
+# make oldest runs the Python tests with the oldest TensorFlow and Keras that DESCRIPTION promises
+.PHONY: setup demo test lint pytest check bench docs oldest setup-test
 
 export RETICULATE_PYTHON := $(CURDIR)/.venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -23,8 +24,16 @@ lint: setup-test
 	.venv/bin/ruff check --no-cache .
 	Rscript tools/lint.R
 
+# what must be exact with oneDNN and without it
+EXACT := $(addprefix tests/python/test_,attention.py dense.py encoder.py memory.py normalising.py optim.py training.py)
+PYTEST := PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider
+
 pytest: setup-test
-	PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider tests/python
+	$(PYTEST) tests/python
+	TF_ENABLE_ONEDNN_OPTS=0 $(PYTEST) $(EXACT)
+
+oldest: setup-test
+	tools/oldest.sh
 
 check: setup-test
 	tools/check.sh

@@ -31,7 +31,13 @@ bert_install <- function(envname = "r-bertr", gpu = NULL) {
 # What pip needs to install
 python_packages <- function(gpu = NULL) {
   numpy <- if (utils::packageVersion("reticulate") < "1.38") "numpy<2" else "numpy"
-  c(tensorflow_package(gpu), "keras>=3", numpy, "safetensors", "huggingface_hub")
+  c(tensorflow_package(gpu), paste0("keras>=", oldest("Keras")), numpy, "safetensors", "huggingface_hub")
+}
+
+# The oldest version of Python, TensorFlow or Keras that bertr runs with, as DESCRIPTION says, and it alone
+oldest <- function(name) {
+  requirements <- utils::packageDescription("bertr", fields = "SystemRequirements")
+  sub(paste0(".*", name, "\\s+\\(>= ([0-9.]+)\\).*"), "\\1", gsub("\\s+", " ", requirements))
 }
 
 # The smaller CPU build exists for Intel-compatible Linux only
@@ -46,7 +52,7 @@ tensorflow_package <- function(gpu = NULL) {
   } else {
     "tensorflow"
   }
-  paste0(name, ">=2.16")
+  paste0(name, ">=", oldest("TensorFlow"))
 }
 
 has_nvidia <- function() {

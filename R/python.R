@@ -240,7 +240,7 @@ first_line <- function(x) {
 py_declare <- function() {
   if ("py_require" %in% getNamespaceExports("reticulate")) {
     py_require <- getExportedValue("reticulate", "py_require")
-    py_require(python_packages(), python_version = ">=3.10")
+    py_require(python_packages(), python_version = paste0(">=", oldest("Python")))
   }
 }
 

@@ -1,9 +1,10 @@
 """How much oneDNN and the processor's vector units are worth: embed and fit with oneDNN on, off, and held to AVX2.
 
-    PYTHONPATH=inst/python .venv/bin/python bench/onednn.py WORK ROUNDS
+    PYTHONPATH=inst/python .venv/bin/python bench/onednn.py WORK ROUNDS [embed:minilm:800 ...]
 
-WORK holds `models/` and `texts/` as `bench/models.py` and `bench/texts.py` make them. One process a setting, which take
-turns; a first round is not counted. Prints seconds, and each setting's time over that of "on" in the same round.
+WORK holds `models/` and `texts/` as `bench/models.py` and `bench/texts.py` make them; a job is what to do, with which
+model and with how many rows. One process a setting, which take turns; a first round is not counted. Prints seconds, and
+each setting's time over that of "on" in the same round.
 """
 
 import os
@@ -17,7 +18,7 @@ SETTINGS = {
     "off": {"TF_ENABLE_ONEDNN_OPTS": "0"},
     "on, AVX2": {"TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2"},
 }
-JOBS = [("embed", "minilm", 800), ("embed", "base", 96), ("fit", "minilm", 320), ("fit", "base", 48)]
+JOBS = ["embed:minilm:800", "embed:base:96", "fit:minilm:320", "fit:base:24"]
 PAUSE = 0.3  # seconds between settings: threads of the last one still spin for a while
 
 
@@ -28,7 +29,7 @@ def serve(work):
 
     models = {}
     for line in sys.stdin:
-        job, name, rows = line.split()
+        job, name, rows = line.rstrip().split(":")
         model = models.setdefault(name, bridge.load(os.path.join(work, "models", name), {}))
         if job == "embed":
             texts = read_texts(os.path.join(work, "texts", "embed.txt"))[:int(rows)]
@@ -52,7 +53,7 @@ def start(setting, work):
 
 
 def ask(process, job):
-    print(*job, file=process.stdin, flush=True)
+    print(job, file=process.stdin, flush=True)
     while True:
         line = process.stderr.readline()
         if not line:
@@ -63,9 +64,9 @@ def ask(process, job):
             continue  # what TensorFlow says
 
 
-def measure(work, rounds):
+def measure(work, rounds, jobs):
     processes = {setting: start(setting, work) for setting in SETTINGS}
-    for job in JOBS:
+    for job in jobs:
         seconds = {setting: [] for setting in SETTINGS}
         for i in range(rounds + 1):
             order = list(SETTINGS) if i % 2 else list(SETTINGS)[::-1]
@@ -74,7 +75,7 @@ def measure(work, rounds):
                 spent = ask(processes[setting], job)
                 if i:
                     seconds[setting].append(spent)
-        print(*job, flush=True)
+        print(job, flush=True)
         for setting, spent in seconds.items():
             ratios = sorted(s / on for s, on in zip(spent, seconds["on"], strict=True))
             print(f"  {setting:10} {statistics.median(spent):.2f} s  {statistics.median(ratios):.2f} "
@@ -84,7 +85,7 @@ def measure(work, rounds):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        measure(sys.argv[1], int(sys.argv[2]))
+    if len(sys.argv) > 2:
+        measure(sys.argv[1], int(sys.argv[2]), sys.argv[3:] or JOBS)
     else:
         serve(sys.argv[1])

@@ -1,0 +1,20 @@
+#!/bin/bash
+# Runs the Python tests, or those given, with the oldest TensorFlow and Keras that DESCRIPTION promises, in .venv-oldest;
+# everything else comes from .venv. On Python 3.10 to 3.12: that TensorFlow has no others.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+oldest() { tr '\n' ' ' <DESCRIPTION | sed -E "s/.*$1 +\\(>= ([0-9.]+)\\).*/\\1/"; }
+
+versions=("tensorflow-cpu==$(oldest TensorFlow).*" "keras==$(oldest Keras).*")
+if [ "$(cat .venv-oldest/.done 2>/dev/null)" != "${versions[*]}" ]; then
+  rm -rf .venv-oldest
+  .venv/bin/python -m venv .venv-oldest
+  # a JAX of those days: a newer one needs packages that this TensorFlow cannot have
+  .venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check "${versions[@]}" "numpy<2" "jax==0.4.30" \
+    "jaxlib==0.4.30"
+  .venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$(
+    .venv-oldest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-others.pth"
+  echo "${versions[*]}" >.venv-oldest/.done
+fi
+PYTHONPATH=inst/python .venv-oldest/bin/python -m pytest -q -p no:cacheprovider "${@:-tests/python}"
