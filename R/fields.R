@@ -41,34 +41,42 @@ spec_fields <- list(
   mlm = list()
 )
 
-# A kind: what it is in words, and whether a value is one
-field_kinds <- list(
-  number = list("one number", is_number),
-  numbers = list("numbers", is.numeric),
-  string = list("one string", rlang::is_string),
-  flag = list("TRUE or FALSE", rlang::is_bool),
-  flags = list("TRUE or FALSE for every text", is.logical),
-  list = list("a list", is.list),
-  texts = list("texts", function(x) is.character(x) || identical(x, list())),
-  columns = list("the names of one or two columns", function(x) length(x) %in% 1:2 && are_names(x)),
-  levels = list("different texts", function(x) are_names(x) && !anyDuplicated(x)),
-  task = list("the name of a task", function(x) rlang::is_string(x, names(spec_fields))),
-  matrix = list("a matrix of numbers", function(x) is.matrix(x) && is.numeric(x)),
-  history = list("a data frame of numbers", function(x) is.data.frame(x) && all(vapply(x, is.numeric, NA))),
-  weights = list("raw vectors", function(x) all(vapply(if (is.list(x)) x else list(x), is.raw, NA))),
-  saved = list("a folder and a fingerprint", function(x) {
-    identical(names(x), c("folder", "fingerprint")) && all(vapply(x, rlang::is_string, NA))
-  }),
-  handle = list("an environment with a Python object", function(x) is.environment(x) && is_handle(x$py, x$version))
-)
+is_one_string <- function(x) {
+  rlang::is_string(x) && !is.na(x)
+}
+
+is_yes_or_no <- function(x) {
+  rlang::is_bool(x) && !is.na(x)
+}
 
 are_names <- function(x) {
   is.character(x) && length(x) > 0 && !anyNA(x)
 }
 
 is_handle <- function(py, version) {
-  rlang::is_string(version) && (is.null(py) || inherits(py, "python.builtin.object"))
+  is_one_string(version) && (is.null(py) || inherits(py, "python.builtin.object"))
 }
+
+# A kind: what it is in words, and whether a value is one
+field_kinds <- list(
+  number = list("one number", is_number),
+  numbers = list("numbers", is.numeric),
+  string = list("one string", is_one_string),
+  flag = list("TRUE or FALSE", is_yes_or_no),
+  flags = list("TRUE or FALSE for every text", is.logical),
+  list = list("a list", is.list),
+  texts = list("texts", function(x) is.character(x) || identical(x, list())),
+  columns = list("the names of one or two columns", function(x) length(x) %in% 1:2 && are_names(x)),
+  levels = list("different texts", function(x) are_names(x) && !anyDuplicated(x)),
+  task = list("the name of a task", function(x) is_one_string(x) && x %in% names(spec_fields)),
+  matrix = list("a matrix of numbers", function(x) is.matrix(x) && is.numeric(x)),
+  history = list("a data frame of numbers", function(x) is.data.frame(x) && all(vapply(x, is.numeric, NA))),
+  weights = list("raw vectors", function(x) all(vapply(if (is.list(x)) x else list(x), is.raw, NA))),
+  saved = list("a folder and a fingerprint", function(x) {
+    identical(names(x), c("folder", "fingerprint")) && all(vapply(x, is_one_string, NA))
+  }),
+  handle = list("an environment with a Python object", function(x) is.environment(x) && is_handle(x$py, x$version))
+)
 
 # The first field that is not as it should be: list(name, found, needed), or NULL
 wrong_field <- function(x, fields, path = NULL) {

@@ -48,6 +48,7 @@ test_that("nothing of two chunks is left when the next one begins", {
 })
 
 test_that("predictions are filled in where they are, and classes are a factor in the end", {
+  fit <- the_fit()
   addresses <- NULL
   levels <- c("b", "a")
   local_binding("task_of", function(spec) {
@@ -61,7 +62,7 @@ test_that("predictions are filled in where they are, and classes are a factor in
       addresses <<- rbind(addresses, vapply(environment(use)$columns, rlang::obj_address, ""))
     }
   }, environment())
-  out <- bert_predict(structure(list(spec = list(text = "text")), class = "bert_fit"), letters[1:8])
+  out <- bert_predict(fit, letters[1:8])
   expect_identical(out, tibble::tibble(
     class = factor(c("a", NA, "a", "a", NA, "a", "a", NA), levels),
     p = c(3, 3, 3, 3, 3, 3, 2, 2), tags = as.list(c(3L, 3L, 3L, 3L, 3L, 3L, 2L, 2L))

@@ -50,7 +50,10 @@ mutants <- function(x, use, path = NULL) {
 }
 
 is_other <- function(wrong, value) {
-  !identical(class(wrong), class(value)) && !(is.numeric(wrong) && (is.numeric(value) || is.null(value)))
+  if (is.numeric(wrong)) {
+    return(!is.numeric(value) && !is.null(value))
+  }
+  identical(wrong, NA) || !identical(class(wrong), class(value))
 }
 
 test_that("an object in which one field is wrong is told, or does what it did", {

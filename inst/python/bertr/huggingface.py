@@ -39,7 +39,7 @@ TOKENIZER_CONFIG = fields(optional={
 STEP = {"type": TEXT, "lowercase": or_null(FLAG), "strip_accents": or_null(FLAG), "handle_chinese_chars": or_null(FLAG)}
 NORMALIZER = fields(optional={"normalizer": or_null(fields(optional={
     **STEP, "normalizers": or_null(list_of(fields(optional=STEP)))}))})  # in tokenizer.json
-POOLING = fields(optional={"pooling_mode_mean_tokens": or_null(FLAG), "pooling_mode_cls_token": or_null(FLAG),
+POOLING = fields(optional={"pooling_mode_mean_tokens": FLAG, "pooling_mode_cls_token": FLAG,
                            "pooling_mode": or_null(TEXT)})
 SENTENCE = fields(optional={"max_seq_length": or_null(whole(3))})
 INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name of a file in the same folder"))})
