@@ -17,6 +17,7 @@ bert_evaluate <- function(object, new_data, verbose = TRUE) {
   call <- rlang::current_env()
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
+  new_data <- outcome_columns(object, new_data, "new_data", call)
   rows <- complete_rows(object$spec, new_data, "new_data", speaker(verbose), call)
   task <- task_of(object$spec)
   truth <- task$match(object$spec, rows$outcome, rows$row, "new_data", call)

@@ -12,7 +12,7 @@ complete_rows <- function(spec, data, arg, say, call) {
   }
   dropped <- nrow(data) - length(keep)
   if (dropped > 0) {
-    say("Dropped {dropped} of {nrow(data)} rows of {.arg {arg}} with missing values.")
+    say("Dropped {dropped} of {nrow(data)} row{?s} of {.arg {arg}} with missing values.")
   }
   c(take(texts, keep), list(outcome = take_outcome(outcome, keep), row = keep))
 }
@@ -97,7 +97,7 @@ speaker <- function(verbose) {
 
 say_truncated <- function(say, n_truncated, n, max_len) {
   if (n_truncated > 0) {
-    say("{n_truncated} of {n} texts {cli::qty(n_truncated)}{?is/are} longer than {max_len} tokens
+    say("{n_truncated} of {n} text{?s} {cli::qty(n_truncated)}{?is/are} longer than {max_len} tokens
       {cli::qty(n_truncated)}and {?was/were} cut there.")
   }
 }

@@ -7,7 +7,7 @@ task_classification <- function() {
     outcome = label_outcome,
     settle = settle_labels,
     match = match_labels,
-    says = function(spec) paste(length(spec$levels), "classes"),
+    says = function(spec) counted(length(spec$levels), "class", "classes"),
     strata = as.integer,
     target = function(spec, outcome) list(codes = to_ints(as.integer(outcome) - 1L), levels = as.list(levels(outcome))),
     types = c("all", "class", "prob"),

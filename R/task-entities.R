@@ -7,7 +7,7 @@ task_entities <- function() {
     outcome = entity_outcome,
     settle = settle_entities,
     match = match_entities,
-    says = function(spec) cli::pluralize("{length(spec$levels)} label{?s}"),
+    says = function(spec) counted(length(spec$levels), "label"),
     strata = function(outcome) 1L + (row_counts(outcome) > 0), # with and without entities
     target = entity_target,
     types = "all",

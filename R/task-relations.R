@@ -7,7 +7,7 @@ task_relations <- function() {
     outcome = triple_outcome,
     settle = settle_triples,
     match = match_triples,
-    says = function(spec) paste(length(spec$levels), if (length(spec$levels) == 1) "kind" else "kinds"),
+    says = function(spec) counted(length(spec$levels), "kind"),
     strata = triple_strata,
     target = triple_target,
     types = "all",
