@@ -43,7 +43,8 @@ names_used <- function(expr) {
 check_uses <- function(expressions, data, env, call) {
   if (length(expressions) > 0) {
     shown <- names(expressions)[[1]]
-    check_columns(Filter(function(name) !exists(name, env), names_used(expressions[[1]])), data, call = call)
+    nowhere <- function(name) is.null(get0(name, env)) || is.function(get0(name, env))
+    check_columns(Filter(nowhere, names_used(expressions[[1]])), data, call = call)
     abort("formula", "The left-hand side {.code {shown}} uses no column of {.arg data}.",
       "Name columns alone, as in {.code label ~ text}, not {.code data$label ~ text}.", call = call)
   }

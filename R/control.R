@@ -198,10 +198,16 @@ print_settings <- function(x, title) {
 # What is done where a setting is empty, if it is not just off
 unset <- c(units = "none", dropout = "from the model", pool = "from the model", threshold = "chosen for each label")
 
+# Where a setting has no effect
+neutral <- c(layer_decay = 1, accumulate = 1, label_smoothing = 0)
+
 # As "8, 4", or "no = 1, yes = 5" of named values
 setting_text <- function(x, name) {
   if (length(x) == 0) {
     return(if (name %in% names(unset)) unset[[name]] else "off")
+  }
+  if (name %in% names(neutral) && x == neutral[[name]]) {
+    return(paste(x, "(off)"))
   }
   text <- format(x)
   paste(if (is.null(names(x))) text else paste(names(x), "=", text), collapse = ", ")

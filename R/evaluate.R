@@ -2,7 +2,8 @@
 #'
 #' @inheritParams bert_predict
 #' @param new_data A data frame with the text columns and the outcome column of the fit. Rows with missing
-#'   values are left out, and said so.
+#'   values are left out, and said so. An outcome that the formula works out, such as `log(price)`, is worked out here,
+#'   too; not so by a fit from [bert_load()], as no folder brings code along: then make it a column of that name.
 #' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
 #'   `.estimate`; of which measures, [bert_tasks] says for every task. For classification: `accuracy`, `kap`, `f_meas`
 #'   and `mn_log_loss`.

@@ -14,7 +14,8 @@
 plot.bert_fit <- function(x, ...) {
   history <- x$history
   if (nrow(history) == 0) {
-    abort("no_epochs", "The fit has no whole epoch, so there is no history to draw.")
+    abort("no_epochs", "The fit has no whole epoch, so there is no history to draw.",
+      call = rlang::current_env())
   }
   measures <- unique(sub("^val_", "", setdiff(names(history), c("epoch", "learning_rate", "seconds"))))
   old <- graphics::par(mfrow = c(1, length(measures)), mar = c(4.5, 4.5, 2.5, 1))

@@ -64,12 +64,12 @@ augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newd
   check_dots(...)
   new_data <- either(new_data, newdata)
   check_data(new_data, "new_data")
-  task <- task_of(x$spec)
+  task <- task_of(x$spec) # the names are known before anything is scored
   added <- names(task$predict(x$spec, NULL, integer(), 0, prediction_type(task, x$spec, type)))
   taken <- intersect(added, names(new_data))
   if (length(taken) > 0) {
     abort("column", "{.arg new_data} has {cli::qty(taken)}{?a column/columns} {.val {shorten(taken)}} already, which
-      {.fn augment} would overwrite.", "Rename or remove {cli::qty(taken)}{?it/them} first.")
+      {.fn augment} would overwrite.", "Rename or remove {cli::qty(taken)}{?it/them} first.", call = rlang::current_env())
   }
   predictions <- bert_predict(x, new_data, type, verbose)
   tibble::new_tibble(c(as.list(new_data), as.list(predictions)), nrow = nrow(new_data))

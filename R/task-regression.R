@@ -52,8 +52,8 @@ numeric_outcome <- function(spec, data, arg, call) {
     }
     outside <- if (identical(spec$link, "logit")) which(x < 0 | x > 1)
     if (length(outside) > 0) {
-      abort("outcome", "With {.code link = \"logit\"} {within_sentence(column_label(name, arg))} must be from 0 to 1, which
-        {cli::qty(length(outside))}row{?s} {some(outside)} {?is/are} not.",
+      abort("outcome", "{column_label(name, arg)} must be from 0 to 1 with {.code link = \"logit\"}, but is not in
+        {cli::qty(length(outside))}row{?s} {some(outside)}.",
         "Divide it by its largest possible value, or leave the link out.", call = call)
     }
     as.double(x)
@@ -76,15 +76,17 @@ settle_numeric <- function(spec, outcome, say, call) {
 # Numbers that may be meant otherwise are said to be taken as numbers.
 say_kind <- function(name, outcome, say) {
   if (all(vapply(outcome, function(x) all(x >= 0 & x <= 1) && any(x != round(x)), NA))) {
-    say("{.field {name}} {cli::qty(length(name))}{?holds/hold} shares from 0 to 1, taken as any numbers; {.code head =
-      bert_head(link = \"logit\")} learns and predicts them as probabilities.")
+    say("{.field {name}} {cli::qty(length(name))}{?holds/hold} fractions from 0 to 1, taken as any numbers;
+      {.code bert_head(link = \"logit\")} learns and predicts them as probabilities.")
   }
-  values <- if (length(outcome) == 1) unique(outcome[[1]])
-  if (all(values == round(values)) && length(values) %in% 2:min(30, max(2, nrow(outcome) %/% 2))) {
+  values <- unique(outcome[[1]])
+  few <- length(values) <= min(30, max(2, nrow(outcome) %/% 2)) # codes come again, other numbers need not
+  if (length(outcome) == 1 && few && all(values == round(values))) {
     found <- if (all(values %in% 0:1)) "0 and 1 only" else
       cli::format_inline("{length(values)} different whole numbers from {min(values)} to {max(values)}")
     code <- paste0("factor(", formula_label(as.symbol(name)), ")")
-    say("{.field {name}} holds {found}, taken as numbers; for classes make it a factor, as {.code {code}} in the formula.")
+    say("{.field {name}} holds {found}, taken as numbers; for classes make it a factor, as {.code {code}} in the
+      formula.")
   }
 }
 

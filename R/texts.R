@@ -1,7 +1,7 @@
 #' How texts are given
 #'
-#' Every verb takes texts in one way: first the model, then `x`, a character vector or a data frame. What may follow in the
-#' third place is, of a character vector, `pair`, the second texts; of a data frame, `text`, its columns.
+#' Every verb takes texts in one way: first the model, then `x`, a character vector or a data frame. What may follow in
+#' the third place is, of a character vector, `pair`, the second texts; of a data frame, `text`, its columns.
 #'
 #' @section Which verbs:
 #' [bert_tokenize()], [bert_count_tokens()], [bert_embed()] and [bert_attention()] read single texts and pairs,
@@ -68,11 +68,11 @@ select_columns <- function(quo, data, most, arg, call) {
   if (is.null(expr)) {
     texts <- names[vapply(names, function(name) is.character(data[[name]]) || is.factor(data[[name]]), NA)]
     example <- rlang::expr_deparse(as.symbol(c(texts, "column")[[1]]))
+    several <- if (length(texts) > 1) " Its text columns are {.val {shorten(texts, 10)}}."
     abort("column", "{.arg {arg}} is a data frame, so {.arg text} must say which column holds the texts.",
-      paste("As in {.code text = {example}}.", if (length(texts) > 1) "Its text columns are {.val {shorten(texts, 10)}}."),
-      call = call)
+      paste0("As in {.code text = {example}}.", several), call = call)
   }
-  chosen <- if (rlang::is_call(expr, "~")) rlang::new_formula(NULL, expr[[2]]) else chosen_columns(quo, names, arg, call)
+  chosen <- chosen_columns(quo, names, arg, call)
   if (rlang::is_formula(chosen)) {
     chosen <- formula_text(chosen, data, arg, call)
   }
@@ -81,8 +81,8 @@ select_columns <- function(quo, data, most, arg, call) {
   }
   if (!is.character(chosen) || !length(chosen) %in% seq_len(most) || anyNA(chosen)) {
     shown <- rlang::as_label(expr)
-    abort("column", "{.arg text} must name {if (most == 1) 'one column' else 'one or two columns'} of {.arg {arg}}, not be
-      {.code {shown}}.", "Its columns are {.val {shorten(names, 10)}}.", call = call)
+    wanted <- if (most == 1) "one column" else "one or two columns"
+    abort("column", "{.arg text} must name {wanted} of {.arg {arg}}, not be {.code {shown}}.", "Its columns are {.val {shorten(names, 10)}}.", call = call)
   }
   check_columns(chosen, data, arg, call)
   unname(chosen)
@@ -90,9 +90,12 @@ select_columns <- function(quo, data, most, arg, call) {
 
 # The value of an expression in which every column's name stands for itself
 chosen_columns <- function(quo, names, arg, call) {
+  expr <- rlang::quo_get_expr(quo)
+  if (rlang::is_call(expr, "~", n = 1)) {
+    return(rlang::new_formula(NULL, expr[[2]]))
+  }
   mask <- rlang::as_data_mask(c(list(all_of = identity), stats::setNames(as.list(names), names)))
   value <- tryCatch(rlang::eval_tidy(quo, mask), error = identity)
-  expr <- rlang::quo_get_expr(quo)
   unknown <- setdiff(all.vars(expr), names)
   if (length(unknown) > 0 && (inherits(value, "error") || (is.symbol(expr) && is.function(value)))) {
     check_columns(unknown, stats::setNames(as.list(names), names), arg, call)
