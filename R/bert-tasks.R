@@ -62,8 +62,8 @@
 #' learnt from), and no answer where there can be none. `type = "nbest"` gives `.pred_nbest`, a list of tibbles
 #' with the five best spans. Measured: `exact_match` and `f_meas`, the mean F1 of the words of an answer, as SQuAD
 #' counts them (without case, punctuation and the articles a, an, the; the best over a list-column `answers` of
-#' character vectors, as [read_squad()] gives it, where there is one). Where some questions have no answer, also over either kind of them, with `n`, their
-#' number.
+#' character vectors, as [read_squad()] gives it, where there is one). Where some questions have no answer, also over
+#' either kind of them, with `n`, their number.
 #'
 #' @section Relations, `relations ~ text`:
 #' A list-column of data frames with the columns `head_start`, `head_end`, `relation`, `tail_start` and `tail_end`,

@@ -102,7 +102,8 @@ check_columns <- function(names, data, arg = "data", call = caller_env()) {
   }
   twice <- intersect(names, names(data)[duplicated(names(data))])
   if (length(twice) > 0) {
-    abort("column", "{.arg {arg}} has several columns {.val {twice[[1]]}}.", "Give each a name of its own.", call = call)
+    abort("column", "{.arg {arg}} has several columns {.val {twice[[1]]}}.", "Give each a name of its own.",
+      call = call)
   }
 }
 

@@ -1,6 +1,6 @@
 # Outcomes that a formula works out, as factor(label) ~ text or cbind(bad = score < 2, long) ~ text do: each becomes a
-# column of the data, named by its expression, so that all else knows columns only. The expressions stay with the fit that
-# R made and are not written into its folder: loading a folder never brings code along.
+# column of the data, named by its expression, so that all else knows columns only. The expressions stay with the fit
+# that R made and are not written into its folder: loading a folder never brings code along.
 
 # list(formula, expressions, columns, env): `formula` with names in the place of `expressions`, a list by these names;
 # `columns` are those of `data` that they use, `env` holds what else they need.

@@ -12,8 +12,9 @@
 #'
 #' @param model A model from [bert_load()], or a fit, of any task: its encoder is trained further.
 #' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome says the task: a label,
-#'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks]. It may be worked out, as
-#'   in `factor(stars) ~ text`, `log(price) ~ text` or `cbind(toxic = score >= 0.5, insult) ~ text`; the texts are columns.
+#'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks]. It may be worked out,
+#'   as in `factor(stars) ~ text`, `log(price) ~ text` or `cbind(toxic = score >= 0.5, insult) ~ text`; the texts are
+#'   columns.
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
 #'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.

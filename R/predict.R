@@ -69,7 +69,8 @@ augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newd
   taken <- intersect(added, names(new_data))
   if (length(taken) > 0) {
     abort("column", "{.arg new_data} has {cli::qty(taken)}{?a column/columns} {.val {shorten(taken)}} already, which
-      {.fn augment} would overwrite.", "Rename or remove {cli::qty(taken)}{?it/them} first.", call = rlang::current_env())
+      {.fn augment} would overwrite.", "Rename or remove {cli::qty(taken)}{?it/them} first.",
+      call = rlang::current_env())
   }
   predictions <- bert_predict(x, new_data, type, verbose)
   tibble::new_tibble(c(as.list(new_data), as.list(predictions)), nrow = nrow(new_data))

@@ -105,8 +105,8 @@ check_widths <- function(sides, model, options, call = caller_env()) {
     if (is.null(side$texts)) ncol(side$values) else vector_width(encoder_info(model), options)
   }, 1L)
   if (length(unique(widths)) > 1) {
-    abort("width", "The vectors of {.arg x} have {widths[['x']]} number{?s}, but those of {.arg y} have {widths[['y']]}.",
-      "Make both with the same model and layers.", call = call)
+    abort("width", "The vectors of {.arg x} have {widths[['x']]} number{?s}, but those of {.arg y} have
+      {widths[['y']]}.", "Make both with the same model and layers.", call = call)
   }
 }
 

@@ -54,7 +54,7 @@ text_arguments <- function(x, pair, text, call) {
   if (is.null(pair) || rlang::quo_is_null(pair)) {
     pair <- NULL
   }
-  if (!is.null(pair) && (!rlang::quo_is_null(text) || "pair" %in% names(rlang::frame_call(call)))) {
+  if (!is.null(pair) && (!rlang::quo_is_null(text) || "pair" %in% written_names(call))) {
     abort("argument", "{.arg pair} is for second texts beside a character vector, but {.arg x} is a data frame.",
       "Name both columns in {.arg text}, as in {.code text = c(question, answer)}.", call = call)
   }
@@ -82,7 +82,8 @@ select_columns <- function(quo, data, most, arg, call) {
   if (!is.character(chosen) || !length(chosen) %in% seq_len(most) || anyNA(chosen)) {
     shown <- rlang::as_label(expr)
     wanted <- if (most == 1) "one column" else "one or two columns"
-    abort("column", "{.arg text} must name {wanted} of {.arg {arg}}, not be {.code {shown}}.", "Its columns are {.val {shorten(names, 10)}}.", call = call)
+    abort("column", "{.arg text} must name {wanted} of {.arg {arg}}, not be {.code {shown}}.",
+      "Its columns are {.val {shorten(names, 10)}}.", call = call)
   }
   check_columns(chosen, data, arg, call)
   unname(chosen)
