@@ -32,9 +32,10 @@
 #' and Gurevych 2019). With `bert_head(link = "logit")` numbers from 0 to 1, such as the share of raters who found a
 #' text toxic, are learnt by cross-entropy, as probabilities.
 #'
-#' Predicted, in the unit of the outcome: `.pred`, or `.pred_<outcome>` for each of several; with the logit link they are
-#' between 0 and 1. Measured: `rmse`, `mae`, `rsq` (squared correlation), `pearson` and `spearman` correlations, with
-#' the logit link also `mn_log_loss`, the mean cross-entropy; with several outcomes a column `.outcome` tells which.
+#' Predicted, in the unit of the outcome: `.pred`, or `.pred_<outcome>` for each of several; with the logit link they
+#' are between 0 and 1. Measured: `rmse`, `mae`, `rsq` (squared correlation), `pearson` and `spearman` correlations,
+#' with the logit link also `mn_log_loss`, the mean cross-entropy; with several outcomes a column `.outcome` tells
+#' which.
 #'
 #' Whole numbers that are codes of classes are numbers here: write `factor(code) ~ text` for classes.
 #'

@@ -5,7 +5,8 @@ print.bert_model <- function(x, ...) {
   config <- info$config
   cat("<bert_model> ", info$name, "\n",
     "  ", counted(config$num_layers, "layer"), " of ", config$hidden_size, ", ",
-    counted(config$num_heads, "head"), ", ", count(info$parameters), " parameters, vocabulary of ", config$vocab_size, "\n",
+    counted(config$num_heads, "head"), ", ",
+    count(info$parameters), " parameters, vocabulary of ", config$vocab_size, "\n",
     "  ", if (info$lower_case) "lower-cased" else "cased", " ", info$tokens, ", texts up to ", info$max_len,
     " tokens (", config$max_positions, " positions), pooling: ", info$pooling, "\n",
     "  ", info$format, " format in ", info$folder, "\n", sep = "")

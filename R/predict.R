@@ -28,8 +28,8 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
   task <- task_of(object$spec)
-  type <- prediction_type(task, object$spec, type)
   texts <- new_texts(object$spec, new_data, call)
+  type <- prediction_type(task, object$spec, type)
   n <- length(texts$complete)
   columns <- NULL
   kinds <- NULL
