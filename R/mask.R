@@ -5,7 +5,6 @@
 #' This needs the head for hidden words that BERT was pre-trained with. Sentence models such as the default have
 #' lost it; `bert_fit(model, ~ text, data)` trains a new one on your texts.
 #'
-#' @inheritParams bert_texts
 #' @param model A model from [bert_load()] that has this head, or a fit by `~ text` from [bert_fit()].
 #' @param x A character vector, or a data frame whose column `text` names. Texts that are NA or without `[MASK]` have no
 #'   rows in the result.

@@ -7,7 +7,6 @@ most_similarities <- 5e7
 #' similar ones only, which are found a block at a time, so that 100,000 texts can be compared with
 #' 100,000 others.
 #'
-#' @inheritParams bert_texts
 #' @param model A model from [bert_load()], or a fit from [bert_fit()] for its fine-tuned encoder. Not used,
 #'   and may be `NULL`, where `x` and `y` are matrices.
 #' @param x A character vector, a data frame whose column `text` names, or a numeric matrix with one vector a row, as
