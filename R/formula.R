@@ -7,6 +7,10 @@ read_formula <- function(formula, data, task = NULL, call = caller_env()) {
   lhs <- rlang::f_lhs(formula)
   text <- formula_text(formula, data, call = call)
   check_columns(all.vars(lhs), data, call = call)
+  twice <- anyDuplicated(cbind_names(lhs))
+  if (twice > 0) {
+    abort("formula", "The left-hand side names {.val {cbind_names(lhs)[[twice]]}} more than once.", call = call)
+  }
   task <- find_task(lhs, data, task, call)
   c(list(task = task, text = text, lhs = formula_label(lhs)), tasks()[[task]]$spec(lhs, data))
 }
