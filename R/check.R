@@ -21,14 +21,17 @@ check_choice <- function(x, choices, arg, call = caller_env()) {
   if (!rlang::is_string(x) || !x %in% choices) {
     got <- got_value(x)
     abort("argument", "{.arg {arg}} must be {.or {.val {choices}}}, not {got}.",
-      did_you_mean(if (rlang::is_string(x)) x, choices, "{.val {close}}"), call = call)
+      did_you_mean(x, choices, "{.val {close}}"), call = call)
   }
 }
 
 # "Did you mean ...?" with the choice that is hardly different, shown as `style` says; NULL if there is none
 did_you_mean <- function(x, choices, style) {
-  steps <- if (is.null(x)) NULL else utils::adist(x, choices, ignore.case = TRUE)[1, ]
-  begins <- if (!is.null(x)) startsWith(choices, x) & nzchar(x)
+  if (!rlang::is_string(x) || is.na(x)) {
+    return(NULL)
+  }
+  steps <- utils::adist(x, choices, ignore.case = TRUE)[1, ]
+  begins <- startsWith(choices, x) & nzchar(x)
   close <- choices[begins | steps <= min(2, nchar(x) %/% 2)]
   if (length(close) == 1) {
     cli::format_inline(paste0("Did you mean ", style, "?"))

@@ -26,7 +26,7 @@ formula_text <- function(formula, data, arg = "data", call = caller_env()) {
   text <- plus_names(rhs)
   if (is.null(text)) {
     shown <- rlang::as_label(rhs)
-    hint <- if (is.call(rhs)) {
+    hint <- if (is.call(rhs) && !rlang::is_call(rhs, c("+", "-", "*", ":", "/", "^", "|", "("))) {
       "Make it a column first, as in {.code data$text <- {shown}}: new data to predict then needs that column only."
     } else {
       "Name columns, as in {.code label ~ text} or {.code label ~ question + answer}."
@@ -39,6 +39,9 @@ formula_text <- function(formula, data, arg = "data", call = caller_env()) {
       "Make them one column first, as in {.code data$text <- paste(data$title, data$body)}.", call = call)
   }
   check_columns(text, data, arg, call)
+  if (anyDuplicated(text)) {
+    abort("formula", "The right-hand side names {.val {text[[1]]}} twice.", "A pair is of two columns.", call = call)
+  }
   text
 }
 

@@ -45,6 +45,7 @@ numeric_outcome <- function(spec, data, arg, call) {
     if (!is.numeric(x)) {
       abort("outcome", "{column_label(name, arg)} must be numbers, not {.obj_type_friendly {x}}.", call = call)
     }
+    x <- if (is.object(x) && !inherits(x, "integer64")) as.double(unclass(x)) else as.double(x)
     bad <- which(is.infinite(x))
     if (length(bad) > 0) {
       abort("outcome", "{column_label(name, arg)} is infinite in {cli::qty(length(bad))}row{?s} {some(bad)}.",
@@ -56,7 +57,7 @@ numeric_outcome <- function(spec, data, arg, call) {
         {cli::qty(length(outside))}row{?s} {some(outside)}.",
         "Divide it by its largest possible value, or leave the link out.", call = call)
     }
-    as.double(x)
+    x
   })
   as_tibble(columns)
 }

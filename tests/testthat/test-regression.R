@@ -46,6 +46,11 @@ test_that("numbers that cannot be learnt are refused", {
   expect_message(bert_fit(the_model(), yes ~ text, data, train = "head", epochs = 1), "make it a factor")
 })
 
+test_that("numbers with a class of their own are numbers", {
+  data <- tibble(text = "a", stars = structure(1:4, labels = c(bad = 1L), class = c("labelled", "vctrs_vctr", "integer")))
+  expect_identical(numeric_outcome(list(outcome = "stars"), data, "data", NULL)$stars, as.double(1:4))
+})
+
 test_that("numbers that may be meant otherwise are said to be numbers", {
   said <- function(...) {
     outcome <- tibble(...)
