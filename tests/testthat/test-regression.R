@@ -47,7 +47,8 @@ test_that("numbers that cannot be learnt are refused", {
 })
 
 test_that("numbers with a class of their own are numbers", {
-  data <- tibble(text = "a", stars = structure(1:4, labels = c(bad = 1L), class = c("labelled", "vctrs_vctr", "integer")))
+  labelled <- structure(1:4, labels = c(bad = 1L), class = c("haven_labelled", "vctrs_vctr", "integer"))
+  data <- tibble(text = "a", stars = labelled)
   expect_identical(numeric_outcome(list(outcome = "stars"), data, "data", NULL)$stars, as.double(1:4))
 })
 
