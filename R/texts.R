@@ -63,7 +63,7 @@ text_arguments <- function(x, pair, text, call) {
 
 # The names of the columns that a quosure selects, at most so many: a, c(a, b), "a", ~ a + b, a variable of names
 select_columns <- function(quo, data, most, arg, call) {
-  names <- unique(names(data))
+  names <- setdiff(names(data), "")
   expr <- rlang::quo_get_expr(quo)
   if (is.null(expr)) {
     texts <- names[vapply(names, function(name) is.character(data[[name]]) || is.factor(data[[name]]), NA)]
