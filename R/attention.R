@@ -2,9 +2,9 @@
 #'
 #' The attention probabilities of every layer and head for one text or one pair of texts.
 #'
-#' @param model A model from [bert_load()], or a fit from [bert_fit()] for its fine-tuned encoder.
-#' @param text One text.
-#' @param pair `NULL` (default), or a second text, which follows the first.
+#' @inheritParams bert_texts
+#' @param x One text, or a data frame of one row whose columns `text` names. For the methods what `bert_attention()`
+#'   gave.
 #' @param layer,head Which layers and which of their heads: whole numbers from 1. `NULL` (default) for all. No layer
 #'   above the highest of them is computed.
 #' @param max_len Longest text in tokens; a longer one is cut, and said so. `NULL` (default) takes the model's.
@@ -28,19 +28,17 @@
 #' table <- as_tibble(bert_attention(model, "The cat was tired.", layer = 2, head = 3))
 #' table[order(-table$attention), ]
 #' @export
-bert_attention <- function(model, text, pair = NULL, layer = NULL, head = NULL, max_len = NULL, verbose = TRUE) {
+bert_attention <- function(model, x, pair = NULL, text = NULL, layer = NULL, head = NULL, max_len = NULL,
+                           verbose = TRUE) {
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
-  check_string(text, "text")
-  if (!is.null(pair)) {
-    check_string(pair, "pair")
-  }
   info <- encoder_info(model)
   check_numbers(layer, "layer", 1, info$config$num_layers)
   check_numbers(head, "head", 1, info$config$num_heads)
   check_max_len(max_len, info)
   check_flag(verbose, "verbose")
-  texts <- text_vector(text, pair, "text", call)
+  texts <- read_texts(x, rlang::enquo(pair), rlang::enquo(text))
+  check_one_text(texts$complete)
   options <- list(layer = if (!is.null(layer)) to_ints(layer), head = if (!is.null(head)) to_ints(head),
     max_len = to_int(max_len))
   result <- py_texts("attention", model, texts, options, call = call)
@@ -57,13 +55,25 @@ check_attention <- function(x, call = caller_env()) {
   }
 }
 
+check_one_text <- function(complete, call = caller_env()) {
+  n <- length(complete)
+  if (n != 1) {
+    abort("argument", "{.arg x} must be one text, not {n} texts.",
+      if (n > 1) "Each text has an array of its own: take them one by one.", call = call)
+  }
+  if (!complete) {
+    abort("argument", "The text is NA, so no token of it can look at another.", call = call)
+  }
+}
+
 #' @export
 print.bert_attention <- function(x, ...) {
+  check_dots(...)
   check_attention(x)
   names <- dimnames(x)
   cat("<bert_attention> array [layer, head, from, to]; as_tibble() for one row a value, plot() for a picture\n",
     "  layers ", some(names$layer, 24), "; heads ", some(names$head, 24), "\n",
-    "  ", length(names$from), " tokens: ", paste(utils::head(names$from, 40), collapse = " "),
+    "  ", counted(length(names$from), "token"), ": ", paste(utils::head(names$from, 40), collapse = " "),
     if (length(names$from) > 40) " ...", "\n", sep = "")
   invisible(x)
 }
@@ -71,6 +81,7 @@ print.bert_attention <- function(x, ...) {
 #' @rdname bert_attention
 #' @export
 as_tibble.bert_attention <- function(x, ...) {
+  check_dots(...)
   check_attention(x)
   names <- dimnames(x)
   n <- length(names$from)
@@ -86,7 +97,6 @@ as_tibble.bert_attention <- function(x, ...) {
 }
 
 #' @rdname bert_attention
-#' @param x What `bert_attention()` gave.
 #' @param ... For `plot()` passed to [graphics::image()]; for `as_tibble()` not used. In `plot()` `layer` and `head` are
 #'   one each; `NULL` draws the last layer of `x`, and the mean over its heads.
 #' @export
@@ -101,7 +111,7 @@ plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
   on.exit(graphics::par(old))
   # as a matrix is read: the first token above
   looked <- t(looked)[, rev(seq_len(n)), drop = FALSE]
-  graphics::image(seq_len(n), seq_len(n), looked, axes = FALSE, xlab = "", ylab = "", ...)
+  draw(graphics::image, list(seq_len(n), seq_len(n), looked, axes = FALSE, xlab = "", ylab = ""), ...)
   graphics::axis(3, seq_len(n), names$to)
   graphics::axis(2, rev(seq_len(n)), names$from)
   what <- if (length(heads) > 1) paste("mean of", length(heads), "heads") else paste("head", heads)

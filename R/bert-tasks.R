@@ -33,11 +33,15 @@
 #' @section Numbers, `score ~ text` or `cbind(valence, arousal) ~ text`:
 #' The loss is the squared error in units of the outcomes' standard deviations. With `bert_head(pair = "cosine")`
 #' the outcome of a pair is read off the cosine of the vectors of its two texts, each encoded by itself (Reimers
-#' and Gurevych 2019).
+#' and Gurevych 2019). With `bert_head(link = "logit")` numbers from 0 to 1, such as the share of raters who found a
+#' text toxic, are learnt by cross-entropy, as probabilities.
 #'
-#' Predicted, in the unit of the outcome: `.pred`, or `.pred_<outcome>` for each of several. Measured: `rmse`,
-#' `mae`, `rsq` (squared correlation), `pearson` and `spearman` correlations; with several outcomes a column
-#' `.outcome` tells which.
+#' Predicted, in the unit of the outcome: `.pred`, or `.pred_<outcome>` for each of several; with the logit link they
+#' are between 0 and 1. Measured: `rmse`, `mae`, `rsq` (squared correlation), `pearson` and `spearman` correlations,
+#' with the logit link also `mn_log_loss`, the mean cross-entropy; with several outcomes a column `.outcome` tells
+#' which.
+#'
+#' Whole numbers that are codes of classes are numbers here: write `factor(code) ~ text` for classes.
 #'
 #' @section Entities and parts of speech, `entities ~ text`:
 #' A list-column of data frames with the columns `start`, `end` and `label`, none of which overlap; one without
@@ -65,9 +69,9 @@
 #' probability among all spans of the context that are not too long (at most 30 tokens, or as the longest answer
 #' learnt from), and no answer where there can be none. `type = "nbest"` gives `.pred_nbest`, a list of tibbles
 #' with the five best spans. Measured: `exact_match` and `f_meas`, the mean F1 of the words of an answer, as SQuAD
-#' counts them (without case, punctuation and the articles a, an, the; the best over a list-column `answers` of the
-#' data, where there is one). Where some questions have no answer, also over either kind of them, with `n`, their
-#' number.
+#' counts them (without case, punctuation and the articles a, an, the; the best over a list-column `answers` of
+#' character vectors, as [read_squad()] gives it, where there is one). Where some questions have no answer, also over
+#' either kind of them, with `n`, their number.
 #'
 #' @section Relations, `relations ~ text`:
 #' A list-column of data frames with the columns `head_start`, `head_end`, `relation`, `tail_start` and `tail_end`,
@@ -115,6 +119,7 @@
 #' faq$size <- nchar(faq$text)
 #' bert_predict(fit(cbind(long, card) ~ text, faq), "My card does not work")
 #' bert_predict(fit(size ~ text, faq), "My card does not work")
+#' bert_predict(fit(size / max(size) ~ text, faq, head = bert_head(link = "logit")), "My card does not work")
 #'
 #' # how alike two texts are, each read by itself; and texts longer than the limit, in windows
 #' pairs <- data.frame(a = faq$text[c(1, 3, 1, 3)], b = faq$text[c(5, 4, 4, 8)], alike = c(5, 5, 0, 1))

@@ -19,7 +19,22 @@ check_flag <- function(x, arg, call = caller_env()) {
 
 check_choice <- function(x, choices, arg, call = caller_env()) {
   if (!rlang::is_string(x) || !x %in% choices) {
-    abort("argument", "{.arg {arg}} must be {.or {.val {choices}}}, not {.obj_type_friendly {x}}.", call = call)
+    got <- got_value(x)
+    abort("argument", "{.arg {arg}} must be {.or {.val {choices}}}, not {got}.",
+      did_you_mean(x, choices, "{.val {close}}"), call = call)
+  }
+}
+
+# "Did you mean ...?" with the choice that is hardly different, shown as `style` says; NULL if there is none
+did_you_mean <- function(x, choices, style) {
+  if (!rlang::is_string(x) || is.na(x)) {
+    return(NULL)
+  }
+  steps <- utils::adist(x, choices, ignore.case = TRUE)[1, ]
+  begins <- startsWith(choices, x) & nzchar(x)
+  close <- choices[begins | steps <= min(2, nchar(x) %/% 2)]
+  if (length(close) == 1) {
+    cli::format_inline(paste0("Did you mean ", style, "?"))
   }
 }
 
@@ -43,6 +58,11 @@ check_number <- function(x, arg, from = -Inf, to = Inf, open = FALSE, call = cal
 
 got_text <- function(x) {
   if (is_number(x)) format(x) else cli::format_inline("{.obj_type_friendly {x}}")
+}
+
+# The same with strings themselves
+got_value <- function(x) {
+  if (rlang::is_string(x)) cli::format_inline("{.val {x}}") else got_text(x)
 }
 
 is_number <- function(x) {
@@ -83,6 +103,11 @@ check_columns <- function(names, data, arg = "data", call = caller_env()) {
     abort("column", "{.arg {arg}} has no column {.val {missing}}.",
       "Its columns are {.val {shorten(names(data), 10)}}.", call = call)
   }
+  twice <- intersect(names, names(data)[duplicated(names(data))])
+  if (length(twice) > 0) {
+    abort("column", "{.arg {arg}} has several columns {.val {twice[[1]]}}.", "Give each a name of its own.",
+      call = call)
+  }
 }
 
 # An object of one of these classes, and all of it (see fields.R)
@@ -120,12 +145,11 @@ check_max_len <- function(max_len, info, call = caller_env()) {
 # A text column as character with every non-missing value valid UTF-8. Invalid bytes can crash R once they
 # cross to Python, so they stop here.
 check_text <- function(x, arg, call = caller_env()) {
-  if (is.factor(x)) {
+  if (is.factor(x) || (is.logical(x) && all(is.na(x)))) { # NA alone is logical
     x <- as.character(x)
   }
-  if (!is.character(x)) {
-    abort("text", "{arg} must be text, not {.obj_type_friendly {x}}.",
-      "Convert it with {.fn as.character} if its values are texts.", call = call)
+  if (!is.character(x) || NCOL(x) != 1) {
+    abort("text", "{arg} must be text, not {.obj_type_friendly {x}}.", text_hint(x), call = call)
   }
   odd <- odd_texts(x)
   if (length(odd$bad) > 0) {
@@ -141,6 +165,19 @@ check_text <- function(x, arg, call = caller_env()) {
     Encoding(x) <- "UTF-8"
   }
   as.vector(x) # the very same where nothing had to be changed: a million texts are not there twice
+}
+
+# How to make texts of what is none: a template for check_text()
+text_hint <- function(x) {
+  if (is.data.frame(x)) {
+    "Take one of its columns, {.or {.val {shorten(names(x))}}}."
+  } else if (is.list(x)) {
+    "Make one text of each of its elements, as in {.code vapply(x, paste, \"\", collapse = \" \")}."
+  } else if (is.character(x)) {
+    "Take one of its columns, or paste them together."
+  } else if (is.atomic(x) && !is.null(x)) {
+    "Convert it with {.fn as.character} if its values are texts."
+  }
 }
 
 # Which texts are no UTF-8, which are marked as Latin-1, and which are UTF-8 without a mark. In pieces, as what this

@@ -29,7 +29,7 @@ bert_entities <- function(tokens, tags) {
   tokens <- word_lists(tokens, "tokens", call)
   tags <- word_lists(tags, "tags", call)
   if (length(tokens) != length(tags)) {
-    abort("tags", "{.arg tokens} has {length(tokens)} rows, but {.arg tags} has {length(tags)}.", call = call)
+    abort("tags", "{.arg tokens} has {length(tokens)} row{?s}, but {.arg tags} has {length(tags)}.", call = call)
   }
   n <- lengths(tokens)
   abort_tags(which(n != lengths(tags)), "differ in length", call)

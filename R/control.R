@@ -126,6 +126,8 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
 #' @param pair How a task of pairs reads its two texts: `"joint"` (default), one after the other; `"cosine"`, each by
 #'   itself, and the outcome is read off the cosine of their vectors (regression only): the form for text
 #'   similarity, which starts from what the encoder already knows.
+#' @param link For numbers: `"identity"` (default) learns them by squared error; `"logit"` learns numbers from 0 to 1,
+#'   such as shares of raters, by cross-entropy and predicts them within 0 and 1.
 #' @param windows How the windows of a long text (`bert_control(long = "window")`) become one vector: their `"mean"`
 #'   (default), `"max"`, or `"attention"`, a mean with learned weights.
 #' @param crf For entities: score whole sequences of labels by a linear-chain CRF instead of each token by itself?
@@ -142,7 +144,7 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
 #' bert_head(units = c(256, 256), dropout = 0.5, pool = "mean")
 #' @export
 bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("joint", "cosine"),
-                      windows = c("mean", "max", "attention"), crf = FALSE,
+                      link = c("identity", "logit"), windows = c("mean", "max", "attention"), crf = FALSE,
                       words = c("punctuation", "space"), relations = c("gplinker", "subject_first")) {
   if (!is.numeric(units) || anyNA(units) || any(units < 1 | units > 1e5 | units != round(units))) {
     abort("argument", "{.arg units} must be whole numbers from 1 to 100,000, such as {.code c(256, 256)}.",
@@ -153,20 +155,22 @@ bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("
     check_choice(pool, c("cls", "mean", "max", "pooler"), "pool")
   }
   pair <- first_choice(pair, c("joint", "cosine"), "pair")
+  link <- first_choice(link, c("identity", "logit"), "link")
   windows <- first_choice(windows, c("mean", "max", "attention"), "windows")
   check_flag(crf, "crf")
   words <- first_choice(words, c("punctuation", "space"), "words")
   relations <- first_choice(relations, c("gplinker", "subject_first"), "relations")
   structure(
-    list(units = as.integer(units), dropout = dropout, pool = pool, pair = pair, windows = windows, crf = crf,
-      words = words, relations = relations),
+    list(units = as.integer(units), dropout = dropout, pool = pool, pair = pair, link = link, windows = windows,
+      crf = crf, words = words, relations = relations),
     class = "bert_head"
   )
 }
 
 check_class_weights <- function(x, call = caller_env()) {
   if (!is.null(x) && !identical(x, "balanced") && !are_weights(x)) {
-    abort("argument", "{.arg class_weights} must be {.val balanced} or numbers above 0, each named by its level.",
+    abort("argument", "{.arg class_weights} must be {.val balanced} or numbers above 0, each named by its level, not
+      {got_value(x)}.",
       "As in {.code c(no = 1, yes = 5)}.", call = call)
   }
 }
@@ -185,26 +189,37 @@ check_dropout <- function(dropout, call = caller_env()) {
 
 #' @export
 print.bert_control <- function(x, ...) {
+  check_dots(...)
   check_class(x, "bert_control", "x")
   print_settings(x, "bert_control")
 }
 
 #' @export
 print.bert_head <- function(x, ...) {
+  check_dots(...)
   check_class(x, "bert_head", "x")
   print_settings(x, "bert_head")
 }
 
 print_settings <- function(x, title) {
-  values <- vapply(x, setting_text, "")
+  values <- mapply(setting_text, x, names(x))
   cat("<", title, ">\n", paste0("  ", format(names(x)), "  ", values, "\n"), sep = "")
   invisible(x)
 }
 
+# What is done where a setting is empty, if it is not just off
+unset <- c(units = "none", dropout = "from the model", pool = "from the model", threshold = "chosen for each label")
+
+# Where a setting has no effect
+neutral <- c(layer_decay = 1, accumulate = 1, label_smoothing = 0)
+
 # As "8, 4", or "no = 1, yes = 5" of named values
-setting_text <- function(x) {
+setting_text <- function(x, name) {
   if (length(x) == 0) {
-    return("default")
+    return(if (name %in% names(unset)) unset[[name]] else "off")
+  }
+  if (name %in% names(neutral) && x == neutral[[name]]) {
+    return(paste(x, "(off)"))
   }
   text <- format(x)
   paste(if (is.null(names(x))) text else paste(names(x), "=", text), collapse = ", ")

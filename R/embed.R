@@ -1,8 +1,6 @@
 #' Turn texts into vectors
 #'
-#' @param model A model from [bert_load()], or a fit from [bert_fit()] for its fine-tuned encoder.
-#' @param data A character vector, or a data frame.
-#' @param text For a data frame, its text columns as a formula: `~ text`, or `~ a + b` for pairs.
+#' @inheritParams bert_texts
 #' @param pool How the vectors of a text's tokens become one: `"mean"`, `"cls"` (the first token),
 #'   `"max"`, `"pooler"`
 #'   (BERT's dense layer on the first token), or `"none"` to keep them all. `NULL` (default) takes what
@@ -30,18 +28,22 @@
 #' dim(vectors)
 #' round(vectors %*% t(vectors), 2)
 #'
+#' # pairs: two vectors, or two columns of a data frame
+#' dim(bert_embed(model, texts, rev(texts)))
+#' dim(bert_embed(model, data.frame(a = texts, b = rev(texts)), c(a, b)))
+#'
 #' # the last four layers side by side
 #' dim(bert_embed(model, texts, layer = 3:6, combine = "concatenate"))
 #' @export
-bert_embed <- function(model, data, text = NULL, pool = NULL, layer = NULL, combine = c("mean", "concatenate"),
-                       normalise = FALSE, max_len = NULL, verbose = TRUE) {
+bert_embed <- function(model, x, pair = NULL, text = NULL, pool = NULL, layer = NULL,
+                       combine = c("mean", "concatenate"), normalise = FALSE, max_len = NULL, verbose = TRUE) {
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
   info <- encoder_info(model)
   pools <- c("mean", "cls", "max", "pooler", "none")
   options <- vector_options(info, pools, pool, layer, combine, max_len, verbose)
   check_flag(normalise, "normalise")
-  texts <- embed_texts(data, text, call)
+  texts <- read_texts(x, rlang::enquo(pair), rlang::enquo(text))
   options$normalise <- normalise
   n <- length(texts$complete)
   tokens <- identical(pool, "none")
@@ -72,17 +74,6 @@ vector_options <- function(info, pools, pool, layer, combine, max_len, verbose, 
 
 vector_width <- function(info, options) {
   info$config$hidden_size * if (options$combine == "concatenate") max(1L, length(options$layer)) else 1L
-}
-
-embed_texts <- function(data, text, call) {
-  if (!is.data.frame(data)) {
-    return(text_vector(data, NULL, "data", call))
-  }
-  if (!rlang::is_formula(text, lhs = FALSE)) {
-    abort("formula", "For a data frame {.arg text} must say which column holds the text.",
-      "Write it as a formula, {.code text = ~ column}.", call = call)
-  }
-  text_columns(formula_text(text, data, call), data, "data", call)
 }
 
 # One matrix a text

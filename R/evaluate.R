@@ -3,7 +3,9 @@
 #' @inheritParams bert_predict
 #' @param new_data A data frame with the text columns and the outcome column of the fit. Rows with missing
 #'   values are left out, and said so. Labels that were not seen in training count as wrong, and that is said, too
-#'   ([bert_fit()] refuses them in `validation`, which has to be like the training rows).
+#'   ([bert_fit()] refuses them in `validation`, which has to be like the training rows). An outcome that the formula
+#'   works out, such as `log(price)`, is worked out here, too; not so by a fit from [bert_load()], as no folder brings
+#'   code along: then make it a column of that name.
 #' @param event Of a classification of two classes, the level that `precision`, `recall` and F1 are of; `NULL`
 #'   (default): the second one.
 #' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
@@ -24,6 +26,7 @@ bert_evaluate <- function(object, new_data, event = NULL, verbose = TRUE) {
   spec <- object$spec
   spec$event <- check_event(event, spec, call)
   say <- speaker(verbose)
+  new_data <- outcome_columns(object, new_data, "new_data", call)
   rows <- complete_rows(spec, new_data, "new_data", say, call)
   say_unknown(spec, rows, say)
   task <- task_of(spec)

@@ -39,6 +39,7 @@ kept_seed <- function(folder, seed, call) {
 
 head_options <- function(head, control) {
   list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
+    link = head$link,
     crf = head$crf, words = head$words, relations = head$relations, windows = head$windows, long = control$long,
     threshold = to_float(control$threshold), whole_words = control$whole_words)
 }
@@ -46,8 +47,8 @@ head_options <- function(head, control) {
 check_train <- function(train, num_layers, call = caller_env()) {
   k <- if (rlang::is_string(train) && grepl("^top:[0-9]+$", train)) as.numeric(sub("top:", "", train))
   if (!identical(train, "all") && !identical(train, "head") && is.null(k)) {
-    abort("argument", "{.arg train} must be {.val all}, {.val head} or {.val top:k} with a number k, as {.val top:2}.",
-      call = call)
+    abort("argument", "{.arg train} must be {.val all}, {.val head} or {.val top:k} with a number k, as {.val top:2},
+      not {got_value(train)}.", call = call)
   }
   if (!is.null(k) && (k < 1 || k > num_layers)) {
     abort("argument", "{.arg train} is {.val {train}}, but this model has layers 1 to {num_layers}.", call = call)

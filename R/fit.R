@@ -12,7 +12,9 @@
 #'
 #' @param model A model from [bert_load()], or a fit, of any task: its encoder is trained further.
 #' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome says the task: a label,
-#'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks].
+#'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks]. It may be worked out,
+#'   as in `factor(stars) ~ text`, `log(price) ~ text` or `cbind(toxic = score >= 0.5, insult) ~ text`; the texts are
+#'   columns.
 #' @param data A data frame with the columns of the formula.
 #' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
 #'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.
@@ -78,7 +80,7 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
   check_flag(verbose, "verbose")
 
   say <- speaker(verbose)
-  rows <- training_rows(formula, data, task, validation, seed, say, call)
+  rows <- training_rows(formula, data, task, head$link, validation, seed, say, call)
   options <- fit_options(train, head, epochs, learning_rate, batch_size, max_len, control, seed)
   if (control$keep == "all") {
     options$spec <- spec_json(rows$spec) # every epoch is kept with it
@@ -87,13 +89,21 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
   run_fit(model, rows, options, control$serialize, verbose, call)
 }
 
-# Everything learnt from, checked: list(spec, train, valid)
-training_rows <- function(formula, data, task, validation, seed, say, call) {
-  spec <- read_formula(formula, data, task, call)
+# Everything learnt from, checked: list(spec, computed, train, valid)
+training_rows <- function(formula, data, task, link, validation, seed, say, call) {
+  computed <- find_computed(formula, data, call)
+  data <- add_computed(computed, data, "data", call)
+  spec <- read_formula(computed$formula, data, task, call)
+  spec$lhs <- formula_label(rlang::f_lhs(formula))
+  spec$computed <- names(computed$expressions)
+  spec <- with_link(spec, link, call)
   rows <- complete_rows(spec, data, "data", say, call)
   settled <- task_of(spec)$settle(spec, rows$outcome, say, call)
   rows$outcome <- settled$outcome
-  c(list(spec = settled$spec), split_rows(settled$spec, rows, validation, seed, say, call))
+  if (is.data.frame(validation)) {
+    validation <- add_computed(computed, validation, "validation", call)
+  }
+  c(list(spec = settled$spec, computed = computed), split_rows(settled$spec, rows, validation, seed, say, call))
 }
 
 # Once Python has something to give, an interrupt no longer takes it away.
@@ -116,6 +126,9 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
     bridge_rows(rows$spec, rows$valid), options, on_event = reporter$event, call = call)
   reporter$close()
   fit <- new_fit(py, rows$spec, serialize)
+  if (length(rows$spec$computed) > 0) {
+    fit$computed <- rows$computed[c("expressions", "columns", "env")]
+  }
   say <- speaker(verbose)
   say_truncated(say, fit$info$n_truncated, fit$info$rows + fit$info$valid_rows, fit$info$max_len)
   for (remark in as_chr(fit$info$remarks)) {
@@ -126,7 +139,7 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
       i = "The fit is whole, but this run cannot be taken up there."), class = "bertr_warning_checkpoint")
   }
   if (fit$info$interrupted) {
-    cli::cli_warn("Interrupted: this is the fit after {fit$info$epochs_done} of {fit$info$epochs} epochs.",
+    cli::cli_warn("Interrupted: this is the fit after {fit$info$epochs_done} of {fit$info$epochs} epoch{?s}.",
       class = "bertr_warning_interrupted")
   }
   fit

@@ -5,31 +5,43 @@ read_formula <- function(formula, data, task = NULL, call = caller_env()) {
       "As in {.code label ~ text}.", call = call)
   }
   lhs <- rlang::f_lhs(formula)
-  text <- formula_text(formula, data, call)
+  text <- formula_text(formula, data, call = call)
   check_columns(all.vars(lhs), data, call = call)
+  twice <- anyDuplicated(cbind_names(lhs))
+  if (twice > 0) {
+    abort("formula", "The left-hand side names {.val {cbind_names(lhs)[[twice]]}} more than once.", call = call)
+  }
   task <- find_task(lhs, data, task, call)
   c(list(task = task, text = text, lhs = formula_label(lhs)), tasks()[[task]]$spec(lhs, data))
 }
 
-# The left-hand side in words; "" where there is none
+# The left-hand side as R code; "" where there is none
 formula_label <- function(lhs) {
-  if (is.null(lhs)) "" else rlang::as_label(lhs)
+  if (is.null(lhs)) "" else paste(trimws(deparse(lhs, 500L, backtick = TRUE)), collapse = " ")
 }
 
 # The text columns on the right-hand side: one, or two for pairs.
-formula_text <- function(formula, data, call) {
+formula_text <- function(formula, data, arg = "data", call = caller_env()) {
   rhs <- rlang::f_rhs(formula)
   text <- plus_names(rhs)
   if (is.null(text)) {
     shown <- rlang::as_label(rhs)
+    hint <- if (is.call(rhs) && !rlang::is_call(rhs, c("+", "-", "*", ":", "/", "^", "|", "("))) {
+      "Make it a column first, as in {.code data$text <- {shown}}: new data to predict then needs that column only."
+    } else {
+      "Name columns, as in {.code label ~ text} or {.code label ~ question + answer}."
+    }
     abort("formula", "The right-hand side must be one text column, or two joined by {.code +}, not {.code {shown}}.",
-      "As in {.code label ~ text} or {.code label ~ question + answer}.", call = call)
+      hint, call = call)
   }
   if (length(text) > 2) {
     abort("formula", "The right-hand side names {length(text)} text columns, but BERT reads one or two.",
-      "Paste columns together first, for example {.code paste(title, body)}.", call = call)
+      "Make them one column first, as in {.code data$text <- paste(data$title, data$body)}.", call = call)
   }
-  check_columns(text, data, call = call)
+  check_columns(text, data, arg, call)
+  if (anyDuplicated(text)) {
+    abort("formula", "The right-hand side names {.val {text[[1]]}} twice.", "A pair is of two columns.", call = call)
+  }
   text
 }
 
@@ -57,6 +69,11 @@ text_columns <- function(text, data, arg = "data", call = caller_env()) {
 
 column_label <- function(name, arg) {
   cli::format_inline("Column {.val {name}} of {.arg {arg}}")
+}
+
+# The same within a sentence
+within_sentence <- function(label) {
+  sub("^C", "c", label)
 }
 
 # The complete rows of a text_columns() result, in order

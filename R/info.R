@@ -31,6 +31,7 @@ bert_info <- function() {
 
 #' @export
 print.bert_info <- function(x, ...) {
+  check_dots(...)
   cat("<bert_info> ", if (x$ready) "ready" else "not ready", "\n", sep = "")
   x <- x[names(x) != "ready"]
   x <- x[lengths(x) > 0]
@@ -46,6 +47,6 @@ bert_devices <- function() {
   gpus <- as_chr(info$gpus)
   tibble(
     device = c("CPU", rep("GPU", length(gpus))),
-    name = c(paste(info$threads, "threads"), gpus)
+    name = c(counted(info$threads, "thread"), gpus)
   )
 }

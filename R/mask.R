@@ -6,14 +6,16 @@
 #' lost it; `bert_fit(model, ~ text, data)` trains a new one on your texts.
 #'
 #' @param model A model from [bert_load()] that has this head, or a fit by `~ text` from [bert_fit()].
-#' @param texts A character vector. Texts that are NA or without `[MASK]` have no rows in the result.
+#' @param x A character vector, or a data frame whose column `text` names. Texts that are NA or without `[MASK]` have no
+#'   rows in the result.
+#' @param text Of a data frame: which column holds the texts, see [bert_texts].
 #' @param top How many tokens for each mask: a whole number, by default 5.
 #' @param targets Words to choose from, each a single token: all of them are in the result, with their
 #'   probabilities among all tokens. `NULL` (default): the whole vocabulary.
 #' @param max_len Longest text in tokens; longer ones are cut, and said so: masks beyond have no rows.
 #'   `NULL` (default) takes the model's.
 #' @inheritParams bert_predict
-#' @return A tibble with one row for each text, mask and rank: `row` (place in `texts`), `mask` (1 for a
+#' @return A tibble with one row for each text, mask and rank: `row` (place in `x`), `mask` (1 for a
 #'   text's first), `rank` (1 for the likeliest token), `token`, `probability`, and `text`, with that mask filled in.
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}.
 #' @examplesIf bertr::bert_info()$ready
@@ -22,7 +24,7 @@
 #' bert_fill_mask(fit, "My [MASK] has not arrived.", top = 3)
 #' bert_fill_mask(fit, "My [MASK] has not arrived.", targets = c("card", "money"))
 #' @export
-bert_fill_mask <- function(model, texts, top = 5, targets = NULL, max_len = NULL, verbose = TRUE) {
+bert_fill_mask <- function(model, x, text = NULL, top = 5, targets = NULL, max_len = NULL, verbose = TRUE) {
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
   check_whole(top, "top")
@@ -31,11 +33,11 @@ bert_fill_mask <- function(model, texts, top = 5, targets = NULL, max_len = NULL
   if (!is.null(targets)) {
     targets <- check_targets(targets, call)
   }
-  asked <- text_vector(texts, NULL, "texts", call)
+  asked <- read_texts(x, NULL, rlang::enquo(text))
   masked <- grepl("[MASK]", asked$a, fixed = TRUE)
   without <- sum(asked$complete & !masked)
   if (without > 0) {
-    speaker(verbose)("{without} of {length(masked)} texts {cli::qty(without)}{?has/have} no [MASK].")
+    speaker(verbose)("{without} of {length(masked)} text{?s} {cli::qty(without)}{?has/have} no [MASK].")
   }
   asked$complete <- masked
   fill_masks(model, asked, list(top = to_int(top), targets = targets, max_len = to_int(max_len)), verbose, call)

@@ -1,10 +1,12 @@
 #' @export
 print.bert_model <- function(x, ...) {
+  check_dots(...)
   check_class(x, "bert_model", "x")
   info <- x$info
   config <- info$config
   cat("<bert_model> ", info$name, "\n",
-    "  ", config$num_layers, " layers of ", config$hidden_size, ", ", config$num_heads, " heads, ",
+    "  ", counted(config$num_layers, "layer"), " of ", config$hidden_size, ", ",
+    counted(config$num_heads, "head"), ", ",
     count(info$parameters), " parameters, vocabulary of ", config$vocab_size, "\n",
     "  ", if (info$lower_case) "lower-cased" else "cased", " ", info$tokens, ", texts up to ", info$max_len,
     " tokens (", config$max_positions, " positions), pooling: ", info$pooling, "\n",
@@ -18,12 +20,14 @@ print.bert_model <- function(x, ...) {
 
 #' @export
 summary.bert_model <- function(object, ...) {
+  check_dots(...)
   check_class(object, "bert_model", "object")
   structure(list(model = object), class = "summary.bert_model")
 }
 
 #' @export
 print.summary.bert_model <- function(x, ...) {
+  check_dots(...)
   info <- x$model$info
   print(x$model)
   print_variables("not read", info$unread, info$unread_why)
@@ -42,10 +46,11 @@ print_variables <- function(what, names, why) {
 
 #' @export
 print.bert_fit <- function(x, ...) {
+  check_dots(...)
   check_class(x, "bert_fit", "x")
   info <- x$info
   cat("<bert_fit> ", task_label(x$spec), "\n",
-    "  ", info$rows, " rows", if (info$valid_rows > 0) paste0(", ", info$valid_rows, " for validation"), "; ",
+    "  ", counted(info$rows, "row"), if (info$valid_rows > 0) paste0(", ", info$valid_rows, " for validation"), "; ",
     x$base$name, ", train = \"", info$train, "\"", if (info$pool != "none") paste0(", ", info$pool, " pooling"),
     "\n",
     "  epochs ", info$epochs_done, if (info$interrupted) paste0(" of ", info$epochs, " (interrupted)"),
@@ -64,17 +69,19 @@ print.bert_fit <- function(x, ...) {
 
 #' @export
 summary.bert_fit <- function(object, ...) {
+  check_dots(...)
   check_class(object, "bert_fit", "object")
   structure(list(fit = object), class = "summary.bert_fit")
 }
 
 #' @export
 print.summary.bert_fit <- function(x, ...) {
+  check_dots(...)
   fit <- x$fit
   info <- fit$info
   print(fit)
   cat("  trained ", count(info$parameters_trained), " parameters in ", format(round(info$seconds, 1)), " s",
-    if (info$n_truncated > 0) paste0("; ", info$n_truncated, " texts cut"),
+    if (info$n_truncated > 0) paste0("; ", counted(info$n_truncated, "text"), " cut"),
     if (is.null(fit$weights) && is.null(fit$saved)) "; weights not kept in the object", "\n",
     if (length(fit$spec$levels) > 0) paste0("  classes: ", some(fit$spec$levels, 10), "\n"), "\n", sep = "")
   print(fit$history)
@@ -83,12 +90,14 @@ print.summary.bert_fit <- function(x, ...) {
 
 #' @export
 tidy.bert_fit <- function(x, ...) {
+  check_dots(...)
   check_class(x, "bert_fit", "x")
   x$history
 }
 
 #' @export
 glance.bert_fit <- function(x, ...) {
+  check_dots(...)
   check_class(x, "bert_fit", "x")
   fields <- c("rows", "valid_rows", "epochs_done", "batch_size", "learning_rate", "max_len", "seed", "train", "pool",
     "parameters_trained", "n_truncated", "seconds")
@@ -103,14 +112,43 @@ last_epoch <- function(fit) {
   last[!vapply(last, anyNA, NA)]
 }
 
+#' The formula of a fit
+#'
+#' @param x A fit from [bert_fit()] or [bert_load()].
+#' @param ... Must be empty.
+#' @return A formula. Its environment is the global one.
+#' @examplesIf bertr::bert_info()$ready
+#' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
+#' faq <- subset(faq, label %in% unique(label)[1:2])
+#' formula(bert_fit(bert_load(), label ~ text, faq, train = "head", epochs = 5))
+#' @importFrom stats formula
+#' @export
+formula.bert_fit <- function(x, ...) {
+  check_dots(...)
+  text <- Reduce(function(a, b) call("+", a, b), lapply(x$spec$text, as.symbol))
+  rlang::new_formula(spec_lhs(x$spec), text, globalenv())
+}
+
+# The left-hand side, parsed and never evaluated. Fits of earlier versions cut long ones, as to cbind(...).
+spec_lhs <- function(spec) {
+  lhs <- tryCatch(if (nzchar(spec$lhs)) str2lang(spec$lhs), error = function(e) as.symbol(spec$outcome[[1]]))
+  if ("..." %in% all.vars(lhs)) as.call(lapply(c("cbind", spec$outcome), as.symbol)) else lhs
+}
+
 # As "classification of 3 classes: label ~ text"
 task_label <- function(spec) {
-  formula <- trimws(paste(spec$lhs, "~", paste(spec$text, collapse = " + ")))
-  paste0(spec$task, " of ", task_of(spec)$says(spec), ": ", formula)
+  text <- paste(vapply(spec$text, function(name) formula_label(as.symbol(name)), ""), collapse = " + ")
+  lhs <- if (nchar(spec$lhs) > 60) paste0(substr(spec$lhs, 1, 57), "...") else spec$lhs
+  paste0(spec$task, " of ", task_of(spec)$says(spec), ": ", trimws(paste(lhs, "~", text)))
 }
 
 format_each <- function(x) {
   vapply(x, function(value) format(value, digits = 3), "")
+}
+
+# As "1 text", "2 texts"
+counted <- function(n, one, several = paste0(one, "s")) {
+  paste(n, if (n == 1) one else several)
 }
 
 # As "22.7 million"

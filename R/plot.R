@@ -14,6 +14,10 @@
 plot.bert_fit <- function(x, ...) {
   check_class(x, "bert_fit", "x")
   history <- x$history
+  if (nrow(history) == 0) {
+    abort("no_epochs", "The fit has no whole epoch, so there is no history to draw.",
+      call = rlang::current_env())
+  }
   measures <- unique(sub("^val_", "", setdiff(names(history), c("epoch", "learning_rate", "seconds"))))
   old <- graphics::par(mfrow = c(1, length(measures)), mar = c(4.5, 4.5, 2.5, 1))
   on.exit(graphics::par(old))
@@ -26,10 +30,24 @@ plot.bert_fit <- function(x, ...) {
 plot_measure <- function(history, measure, ...) {
   colours <- stats::setNames(c("black", "#0072B2"), c(measure, paste0("val_", measure)))
   colours <- colours[names(colours) %in% names(history)]
-  graphics::matplot(history$epoch, as.matrix(history[names(colours)]), type = "o", pch = 20, lty = 1, col = colours,
-    xlab = "epoch", ylab = measure, ...)
+  draw(graphics::matplot, list(history$epoch, as.matrix(history[names(colours)]), type = "o", pch = 20, lty = 1,
+    col = colours, xlab = "epoch", ylab = measure, xaxt = "n"), ...)
+  if (!"xaxt" %in% names(list(...))) {
+    graphics::axis(1, whole_ticks(graphics::axTicks(1)))
+  }
   # above the panel, where no line can run through it
   label <- ifelse(startsWith(names(colours), "val_"), "validation", "training")
   graphics::legend("bottomright", label, col = colours, lty = 1, pch = 20, bty = "n", horiz = TRUE, inset = c(0, 1),
     xpd = TRUE)
+}
+
+# Epochs are whole
+whole_ticks <- function(ticks) {
+  ticks[ticks == round(ticks)]
+}
+
+# A drawing function with our settings, but for those that the user gives
+draw <- function(fun, ours, ...) {
+  given <- list(...)
+  do.call(fun, c(ours[!rlang::names2(ours) %in% setdiff(names(given), "")], given))
 }

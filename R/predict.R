@@ -6,12 +6,14 @@
 #' @param type What to return, by default the first of these. Classification: `"all"`, `"class"` or `"prob"`; several
 #'   labels: `"class"` or `"prob"`; answers: `"all"` or `"nbest"`; other tasks have one form only.
 #' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
-#' @param ... Not used.
+#' @param ... Must be empty; what else is given is refused.
+#' @param newdata Another name of `new_data`, as R's own models have it.
 #' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
 #'   Its columns are described in [bert_tasks]. For classification: `.pred_class`, a factor with the training levels,
 #'   and one double column `.pred_<level>` a level, the probabilities.
 #'
-#'   `augment()`: `new_data` as a tibble with these columns added.
+#'   `augment()`: `new_data` as a tibble with these columns added. Columns that have such a name already are not
+#'   overwritten, but refused.
 #' @seealso [bert_evaluate()]
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
@@ -26,13 +28,8 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
   task <- task_of(object$spec)
-  if (is.null(task$predict)) {
-    abort("no_predictions", "A fit of {.val {object$spec$task}} has nothing to predict.",
-      "Use {.fn {task$instead}} for what it has learnt.", call = call)
-  }
-  type <- if (is.null(type)) task$types[[1]] else type
-  check_choice(type, task$types, "type")
   texts <- new_texts(object$spec, new_data, call)
+  type <- prediction_type(task, object$spec, type)
   n <- length(texts$complete)
   columns <- NULL
   kinds <- NULL
@@ -55,19 +52,54 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
 #' @rdname bert_predict
 #' @importFrom stats predict
 #' @export
-predict.bert_fit <- function(object, new_data, type = NULL, verbose = TRUE, ...) {
-  bert_predict(object, new_data, type, verbose)
+predict.bert_fit <- function(object, new_data, type = NULL, verbose = TRUE, ..., newdata) {
+  check_dots(...)
+  bert_predict(object, either(new_data, newdata), type, verbose)
 }
 
 #' @rdname bert_predict
 #' @param x The same as `object`.
 #' @export
-augment.bert_fit <- function(x, new_data, verbose = TRUE, ...) {
+augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newdata) {
+  check_dots(...)
+  new_data <- either(new_data, newdata)
   check_data(new_data, "new_data")
-  predictions <- bert_predict(x, new_data, verbose = verbose)
-  new_data <- as_tibble(new_data)
-  new_data[names(predictions)] <- predictions
-  new_data
+  task <- task_of(x$spec) # the names are known before anything is scored
+  added <- names(task$predict(x$spec, NULL, integer(), 0, prediction_type(task, x$spec, type)))
+  taken <- intersect(added, names(new_data))
+  if (length(taken) > 0) {
+    abort("column", "{.arg new_data} has {cli::qty(taken)}{?a column/columns} {.val {shorten(taken)}} already, which
+      {.fn augment} would overwrite.", "Rename or remove {cli::qty(taken)}{?it/them} first.",
+      call = rlang::current_env())
+  }
+  predictions <- bert_predict(x, new_data, type, verbose)
+  tibble::new_tibble(c(as.list(new_data), as.list(predictions)), nrow = nrow(new_data))
+}
+
+# `new_data`, or `newdata` in its place
+either <- function(new_data, newdata, call = caller_env()) {
+  if (missing(newdata)) {
+    if (missing(new_data)) {
+      abort("data", "There is no {.arg new_data} to predict from: a fit does not keep the data it was trained on.",
+        call = call)
+    }
+    return(new_data)
+  }
+  if (!missing(new_data)) {
+    abort("argument", "{.arg new_data} and {.arg newdata} are the same: give one of them.", call = call)
+  }
+  newdata
+}
+
+# What to return: a type that the task has, by default its first
+prediction_type <- function(task, spec, type, call = caller_env()) {
+  if (is.null(task$predict)) {
+    abort("no_predictions", "A fit of {.val {spec$task}} has nothing to predict.",
+      "Use {.fn {task$instead}} for what it has learnt.", call = call)
+  }
+  type <- if (is.null(type)) task$types[[1]] else type
+  check_choice(type, task$types, "type", call)
+  type
 }
 
 # The texts to predict from: columns of a data frame, or one character vector
@@ -89,7 +121,7 @@ text_vector <- function(a, b, arg, call) {
   }
   b <- check_text(b, cli::format_inline("{.arg pair}"), call)
   if (length(a) != length(b)) {
-    abort("pair", "{.arg pair} has {length(b)} texts, but {.arg {arg}} has {length(a)}.", call = call)
+    abort("pair", "{.arg pair} has {length(b)} text{?s}, but {.arg {arg}} has {length(a)}.", call = call)
   }
   list(a = a, b = b, complete = !is.na(a) & !is.na(b))
 }

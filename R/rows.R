@@ -4,6 +4,7 @@
 complete_rows <- function(spec, data, arg, say, call) {
   check_data(data, arg, call)
   texts <- text_columns(spec$text, data, arg, call)
+  check_single(spec$outcome, data, arg, call)
   outcome <- task_of(spec)$outcome(spec, data, arg, call)
   keep <- which(texts$complete & !is_missing(outcome))
   if (length(keep) == 0) {
@@ -12,9 +13,19 @@ complete_rows <- function(spec, data, arg, say, call) {
   }
   dropped <- nrow(data) - length(keep)
   if (dropped > 0) {
-    say("Dropped {dropped} of {nrow(data)} rows of {.arg {arg}} with missing values.")
+    say("Dropped {dropped} of {nrow(data)} row{?s} of {.arg {arg}} with missing values.")
   }
   c(take(texts, keep), list(outcome = take_outcome(outcome, keep), row = keep))
+}
+
+# A column may be a matrix or a data frame itself.
+check_single <- function(names, data, arg, call) {
+  wide <- Filter(function(name) NCOL(data[[name]]) != 1, intersect(names, names(data)))
+  if (length(wide) > 0) {
+    x <- data[[wide[[1]]]]
+    abort("outcome", "{column_label(wide[[1]], arg)} has {NCOL(x)} columns of its own, where one outcome is needed.",
+      "Make them columns of {.arg {arg}} and name them in {.code cbind()}.", call = call)
+  }
 }
 
 # Which rows of an outcome (a vector, a list-column or a data frame of columns) are missing: NULL, NA, NA in any column
@@ -98,7 +109,7 @@ speaker <- function(verbose) {
 
 say_truncated <- function(say, n_truncated, n, max_len) {
   if (n_truncated > 0) {
-    say("{n_truncated} of {n} texts {cli::qty(n_truncated)}{?is/are} longer than {max_len} tokens
+    say("{n_truncated} of {n} text{?s} {cli::qty(n_truncated)}{?is/are} longer than {max_len} tokens
       {cli::qty(n_truncated)}and {?was/were} cut there.")
   }
 }

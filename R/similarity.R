@@ -9,9 +9,12 @@ most_similarities <- 5e7
 #'
 #' @param model A model from [bert_load()], or a fit from [bert_fit()] for its fine-tuned encoder. Not used,
 #'   and may be `NULL`, where `x` and `y` are matrices.
-#' @param x A character vector, or a numeric matrix with one vector a row, as [bert_embed()] gives it: so texts
-#'   that are compared again and again are turned into vectors once.
-#' @param y The same, for what to compare with. `NULL` (default) compares `x` with itself.
+#' @param x A character vector, a data frame whose column `text` names, or a numeric matrix with one vector a row, as
+#'   [bert_embed()] gives it: so texts that are compared again and again are turned into vectors once.
+#' @param y The same, for what to compare with: any number of them, each by itself, and so no `pair`, which would be
+#'   read together with `x`. `NULL` (default) compares `x` with itself.
+#' @param text Of data frames: the column of texts in `x` and in `y`, see [bert_texts]. Where their names differ, give
+#'   one of both as a vector.
 #' @param top `NULL` (default) for all pairs, or how many of the most similar ones of `y` to find for each of
 #'   `x`. Without `y` a text is not its own match, but another one with the same words is.
 #' @param pool,layer,combine,max_len How texts become vectors, as for [bert_embed()]; `pool` is not `"none"`.
@@ -40,11 +43,15 @@ most_similarities <- 5e7
 #' rownames(vectors) <- answers
 #' bert_similarity(model, "Can I pay in from my bank?", vectors, top = 1)
 #' @export
-bert_similarity <- function(model, x, y = NULL, top = NULL, pool = NULL, layer = NULL,
+bert_similarity <- function(model, x, y = NULL, text = NULL, top = NULL, pool = NULL, layer = NULL,
                             combine = c("mean", "concatenate"), max_len = NULL, verbose = TRUE) {
   call <- rlang::current_env()
-  sides <- list(x = compared(x, "x", call))
-  sides$y <- if (!is.null(y)) compared(y, "y", call)
+  text <- rlang::enquo(text)
+  if (!is.data.frame(x) && !is.data.frame(y)) {
+    check_no_columns(text, x, call = call)
+  }
+  sides <- list(x = compared(x, "x", text, call))
+  sides$y <- if (!is.null(y)) compared(y, "y", text, call)
   last <- sides[[length(sides)]]
   if (is.null(top)) {
     check_similarities(length(sides$x$complete), length(last$complete))
@@ -67,15 +74,16 @@ bert_similarity <- function(model, x, y = NULL, top = NULL, pool = NULL, layer =
 }
 
 # One side: texts or values, which are complete, names for the dimnames, and what `text` shows
-compared <- function(x, arg, call) {
+compared <- function(x, arg, text, call) {
   if (is.matrix(x) && is.numeric(x)) {
     names <- as.vector(rownames(x)) # they may have names themselves
     side <- list(values = x, complete = is.finite(rowSums(x)), names = names, shown = names)
   } else {
-    texts <- text_vector(x, NULL, arg, call)
-    side <- list(texts = texts$a, complete = texts$complete, names = names(x), shown = texts$a)
+    frame <- is.data.frame(x)
+    texts <- if (frame) frame_texts(x, text, 1, arg, call) else text_vector(x, NULL, arg, call)
+    side <- list(texts = texts$a, complete = texts$complete, names = if (!frame) names(x), shown = texts$a)
   }
-  if (length(x) == 0) {
+  if (length(x) == 0 || length(side$complete) == 0) {
     abort("no_texts", "{.arg {arg}} is empty: there is nothing to compare.", call = call)
   }
   side
@@ -96,8 +104,8 @@ check_widths <- function(sides, model, options, call = caller_env()) {
     if (is.null(side$texts)) ncol(side$values) else vector_width(encoder_info(model), options)
   }, 1L)
   if (length(unique(widths)) > 1) {
-    abort("width", "The vectors of {.arg x} have {widths[['x']]} numbers, but those of {.arg y} have {widths[['y']]}.",
-      "Make both with the same model and layers.", call = call)
+    abort("width", "The vectors of {.arg x} have {widths[['x']]} number{?s}, but those of {.arg y} have
+      {widths[['y']]}.", "Make both with the same model and layers.", call = call)
   }
 }
 

@@ -19,7 +19,7 @@ span_outcome <- function(spec, data, arg, call) {
   start[open] <- find_answers(answer[open], context[open], open, spec, arg, call)
   end <- start + pmax(nchar(answer), 1L) - 1L
   end[which(start == 0L)] <- 0L
-  tibble(answer = answer, start = start, end = end, context = context, answers = all_answers(data, answer, arg, call))
+  tibble(answer = answer, start = start, end = end, context = context, answers = all_answers(data, answer))
 }
 
 # The column that answers are in: the last text
@@ -88,20 +88,18 @@ find_each <- function(what, text) {
   as.integer(unlist(mapply(regexpr, what, text, MoreArgs = list(fixed = TRUE), USE.NAMES = FALSE)))
 }
 
-# All right answers of every row: of the list-column `answers`, where there is one, besides the answer itself
-all_answers <- function(data, answer, arg, call) {
-  others <- data[["answers"]]
-  if (!is.list(others)) {
+# All right answers of every row: of the list-column `answers`, where there is one of the form that read_squad() gives,
+# besides the answer itself. A column of that name may also be something else, which is not in the formula.
+all_answers <- function(data, answer) {
+  others <- if (sum(names(data) == "answers") == 1) data[["answers"]]
+  texts <- if (is_texts_list(others)) tryCatch(check_text(as.character(unlist(others)), ""), bertr_error = identity)
+  if (!is.character(texts)) {
     return(as.list(answer))
   }
-  texts <- as.character(unlist(others))
-  row <- factor(rep(seq_along(others), lengths(others)), seq_along(others))
-  bad <- !vapply(others, function(x) is.null(x) || is.character(x), NA)
-  bad[row[!is.na(texts) & !validUTF8(texts) & Encoding(texts) != "latin1"]] <- TRUE
-  if (any(bad)) {
-    abort("outcome", "{column_label('answers', arg)} must be a list of character vectors in UTF-8, which
-      {cli::qty(sum(bad))}row{?s} {some(which(bad))} {?is/are} not.", call = call)
-  }
-  others <- split(check_text(texts, column_label("answers", arg), call), row)
+  others <- split(texts, factor(rep(seq_along(others), lengths(others)), seq_along(others)))
   unname(Map(function(first, others) unique(c(first, others[!is.na(others)])), answer, others))
+}
+
+is_texts_list <- function(x) {
+  is.list(x) && !is.data.frame(x) && all(vapply(x, function(texts) is.null(texts) || is.character(texts), NA))
 }

@@ -8,7 +8,7 @@ task_classification <- function() {
     settle = settle_labels,
     labels = function(spec, outcome) list(label = as.character(outcome), row = seq_along(outcome)),
     match = match_labels,
-    says = function(spec) paste(length(spec$levels), "classes"),
+    says = function(spec) counted(length(spec$levels), "class", "classes"),
     strata = as.integer,
     target = function(spec, outcome) list(codes = to_ints(as.integer(outcome) - 1L), levels = as.list(levels(outcome))),
     types = c("all", "class", "prob"),

@@ -8,7 +8,7 @@ task_entities <- function() {
     settle = settle_entities,
     labels = function(spec, outcome) flat_entities(outcome)[c("label", "row")],
     match = function(spec, outcome) outcome,
-    says = function(spec) cli::pluralize("{length(spec$levels)} label{?s}"),
+    says = function(spec) counted(length(spec$levels), "label"),
     strata = function(outcome) 1L + (row_counts(outcome) > 0), # with and without entities
     target = entity_target,
     types = "all",

@@ -8,7 +8,7 @@ task_multilabel <- function() {
     settle = settle_multilabel,
     labels = multilabel_labels,
     match = match_multilabel,
-    says = function(spec) paste(length(spec$levels), "labels"),
+    says = function(spec) counted(length(spec$levels), "label"),
     strata = function(outcome) rep(1L, nrow(outcome)),
     target = function(spec, outcome) list(values = 1L * as.matrix(outcome), levels = as.list(spec$levels)),
     types = c("class", "prob"),

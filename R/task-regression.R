@@ -7,13 +7,26 @@ task_regression <- function() {
     outcome = numeric_outcome,
     settle = settle_numeric,
     match = function(spec, outcome) outcome,
-    says = function(spec) paste(length(spec$outcome), if (length(spec$outcome) == 1) "number" else "numbers"),
+    says = function(spec) counted(length(spec$outcome), "number"),
     strata = function(outcome) rep(1L, nrow(outcome)),
     target = function(spec, outcome) list(values = as.matrix(outcome), outputs = as.list(spec$outcome)),
     types = "numeric",
     predict = numeric_predictions,
-    evaluate = numeric_metrics
+    evaluate = judge_numbers
   )
+}
+
+# `link` of bert_head(): numbers from 0 to 1 may be learnt as probabilities.
+with_link <- function(spec, link, call) {
+  if (identical(link, "logit")) {
+    if (spec$task != "regression") {
+      abort("argument", "{.code link = \"logit\"} is for numbers, but the formula asks for {spec$task}.",
+        "Classes and labels have probabilities anyway; {.code task = \"regression\"} takes 0 and 1 as numbers.",
+        call = call)
+    }
+    spec$link <- link
+  }
+  spec
 }
 
 outcome_names <- function(lhs) {
@@ -32,12 +45,19 @@ numeric_outcome <- function(spec, data, arg, call) {
     if (!is.numeric(x)) {
       abort("outcome", "{column_label(name, arg)} must be numbers, not {.obj_type_friendly {x}}.", call = call)
     }
+    x <- if (is.object(x) && !inherits(x, "integer64")) as.double(unclass(x)) else as.double(x)
     bad <- which(is.infinite(x))
     if (length(bad) > 0) {
       abort("outcome", "{column_label(name, arg)} is infinite in {cli::qty(length(bad))}row{?s} {some(bad)}.",
         "Make it a finite number, or NA where it is not known.", call = call)
     }
-    as.double(x)
+    outside <- if (identical(spec$link, "logit")) which(x < 0 | x > 1)
+    if (length(outside) > 0) {
+      abort("outcome", "{column_label(name, arg)} must be from 0 to 1 with {.code link = \"logit\"}, but is not in
+        {cli::qty(length(outside))}row{?s} {some(outside)}.",
+        "Divide it by its largest possible value, or leave the link out.", call = call)
+    }
+    x
   })
   as_tibble(columns)
 }
@@ -48,10 +68,27 @@ settle_numeric <- function(spec, outcome, say, call) {
     abort("one_value", "All complete rows have the same number in {.val {constant}}: there is nothing to learn.",
       call = call)
   }
-  if (length(spec$outcome) == 1 && all(outcome[[1]] %in% c(0, 1))) {
-    say("{.field {spec$outcome}} holds 0 and 1 only, taken as numbers; for two classes make it a factor.")
+  if (is.null(spec$link)) {
+    say_kind(spec$outcome, outcome, say)
   }
   list(spec = spec, outcome = outcome)
+}
+
+# Numbers that may be meant otherwise are said to be taken as numbers.
+say_kind <- function(name, outcome, say) {
+  if (all(vapply(outcome, function(x) all(x >= 0 & x <= 1) && any(x != round(x)), NA))) {
+    say("{.field {name}} {cli::qty(length(name))}{?holds/hold} fractions from 0 to 1, taken as any numbers;
+      {.code bert_head(link = \"logit\")} learns and predicts them as probabilities.")
+  }
+  values <- unique(outcome[[1]])
+  few <- length(values) <= min(30, max(2, nrow(outcome) %/% 2)) # codes come again, other numbers need not
+  if (length(outcome) == 1 && few && all(values == round(values))) {
+    found <- if (all(values %in% 0:1)) "0 and 1 only" else
+      cli::format_inline("{length(values)} different whole numbers from {min(values)} to {max(values)}")
+    code <- paste0("factor(", formula_label(as.symbol(name)), ")")
+    say("{.field {name}} holds {found}, taken as numbers; for classes make it a factor, as {.code {code}} in the
+      formula.")
+  }
 }
 
 numeric_predictions <- function(spec, result, rows, n, type) {
@@ -59,4 +96,21 @@ numeric_predictions <- function(spec, result, rows, n, type) {
   values[rows, ] <- result$values
   names <- if (length(spec$outcome) == 1) ".pred" else paste0(".pred_", spec$outcome)
   tibble::new_tibble(stats::setNames(lapply(seq_along(names), function(k) values[, k]), names), nrow = n)
+}
+
+# With link = "logit" also the cross-entropy
+judge_numbers <- function(spec, truth, results) {
+  out <- numeric_metrics(spec, truth, results)
+  if (is.null(spec$link)) {
+    return(out)
+  }
+  p <- do.call(rbind, lapply(results, `[[`, "values"))
+  y <- as.matrix(truth)
+  loss <- colMeans(-y * log(p) - (1 - y) * log1p(-p))
+  losses <- tibble(.metric = "mn_log_loss", .estimator = "standard", .estimate = unname(loss))
+  if (length(loss) > 1) {
+    losses <- tibble::add_column(losses, .outcome = spec$outcome, .before = 1)
+  }
+  out <- rbind(out, losses)
+  if (length(loss) > 1) out[order(match(out$.outcome, spec$outcome)), ] else out
 }

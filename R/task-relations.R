@@ -8,7 +8,7 @@ task_relations <- function() {
     settle = settle_triples,
     labels = function(spec, outcome) stats::setNames(bind_triples(outcome)[c("relation", "text")], c("label", "row")),
     match = function(spec, outcome) outcome,
-    says = function(spec) paste(length(spec$levels), if (length(spec$levels) == 1) "kind" else "kinds"),
+    says = function(spec) counted(length(spec$levels), "kind"),
     strata = triple_strata,
     target = triple_target,
     types = "all",

@@ -4,12 +4,10 @@
 #' tokenizers do, or into the SentencePiece pieces of an ALBERT;
 #' `bert_detokenize()` puts tokens together again; `bert_count_tokens()` counts them.
 #'
-#' @param model A model from [bert_load()] or a fit from [bert_fit()].
-#' @param x For `bert_tokenize()` and `bert_count_tokens()` a character vector. For `bert_detokenize()`
-#'   the result of
-#'   `bert_tokenize()`, an integer vector of token ids (one text), a list of these, or an integer
-#'   matrix with one row a text.
-#' @param pair `NULL` (default), or a character vector as long as `x` of second texts.
+#' @inheritParams bert_texts
+#' @param x For `bert_tokenize()` and `bert_count_tokens()` a character vector, or a data frame whose columns `text`
+#'   names. For `bert_detokenize()` the result of `bert_tokenize()`, an integer vector of token ids (one text), a list
+#'   of these, or an integer matrix with one row a text.
 #' @param max_len Longest text in tokens, the special ones included; longer ones are cut, and said so.
 #'   `NULL` (default) takes the model's.
 #' @param verbose Say how many texts were cut? `TRUE` by default.
@@ -39,13 +37,13 @@
 #' bert_detokenize(model, tokens)
 #' bert_count_tokens(model, "How many tokens?", pair = "Some.")
 #' @export
-bert_tokenize <- function(model, x, pair = NULL, max_len = NULL, verbose = TRUE) {
+bert_tokenize <- function(model, x, pair = NULL, text = NULL, max_len = NULL, verbose = TRUE) {
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
   info <- encoder_info(model)
   check_max_len(max_len, info)
   check_flag(verbose, "verbose")
-  texts <- text_vector(x, pair, "x", call)
+  texts <- read_texts(x, rlang::enquo(pair), rlang::enquo(text))
   rows <- which(texts$complete)
   result <- if (length(rows) > 0) py_texts("tokenize", model, take(texts, rows), to_int(max_len), call = call)
   if (!is.null(result)) {
@@ -117,10 +115,10 @@ check_ids <- function(ids, vocab_size, call) {
 
 #' @rdname bert_tokenize
 #' @export
-bert_count_tokens <- function(model, x, pair = NULL) {
+bert_count_tokens <- function(model, x, pair = NULL, text = NULL) {
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
-  texts <- text_vector(x, pair, "x", call)
+  texts <- read_texts(x, rlang::enquo(pair), rlang::enquo(text))
   out <- rep(NA_integer_, length(texts$complete))
   rows <- which(texts$complete)
   if (length(rows) > 0) {
@@ -134,6 +132,7 @@ bert_count_tokens <- function(model, x, pair = NULL) {
 #' @export
 as_tibble.bert_tokens <- function(x, ...) {
   call <- rlang::current_env()
+  check_dots(...)
   check_class(x, "bert_tokens", "x")
   rows <- which(x$texts$complete)
   if (length(rows) == 0) {
@@ -156,10 +155,12 @@ no_tokens <- function() {
 
 #' @export
 print.bert_tokens <- function(x, ...) {
+  check_dots(...)
   check_class(x, "bert_tokens", "x")
   n <- nrow(x$token_ids)
-  cat("<bert_tokens> ", n, if (n == 1) " text" else " texts", if (!is.null(x$texts$b)) " in pairs",
-    ", ", ncol(x$token_ids), " tokens wide, ", sum(x$mask, na.rm = TRUE), " tokens without padding\n", sep = "")
+  cat("<bert_tokens> ", counted(n, if (is.null(x$texts$b)) "text" else "pair"), ", ",
+    counted(ncol(x$token_ids), "token"), " wide, ", counted(sum(x$mask, na.rm = TRUE), "token"),
+    " without padding\n", sep = "")
   cat("$token_ids (from 0), $segment_ids, $mask: integer matrices; as_tibble() for one row a token\n")
   shown <- x$token_ids[seq_len(min(n, 5)), seq_len(min(ncol(x$token_ids), 12)), drop = FALSE]
   if (length(shown) > 0) {

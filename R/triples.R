@@ -15,7 +15,7 @@ check_triples <- function(x, rows, texts, what, call) {
   x <- x[rows]
   lacks <- unique(unlist(lapply(x, function(d) setdiff(triple_columns, names(d)))))
   refuse(vapply(x, function(d) any(lacks %in% setdiff(triple_columns, names(d))), NA), "shape",
-    "The data frames of {what} lack {.val {lacks}}")
+    "The data frames of {within_sentence(what)} lack {.val {lacks}}")
   numbers <- function(d) all(vapply(as.list(d)[triple_places], is.numeric, NA))
   refuse(!vapply(x, numbers, NA), "shape", "{what} has positions that are not numbers")
 
@@ -24,7 +24,7 @@ check_triples <- function(x, rows, texts, what, call) {
   flat$row <- rep(rows, vapply(x, nrow, 0L))
   refuse(is.na(flat$relation), "relation", "{what} has a relation that is NA", "Leave such triples out.", flat$row)
   check_spans(x, flat, texts, what, refuse)
-  flat$relation <- check_text(flat$relation, paste("The relation in", what), call)
+  flat$relation <- check_text(flat$relation, paste("The relation in", within_sentence(what)), call)
   flat[triple_places] <- lapply(flat[triple_places], as.integer)
   flat[c("row", triple_columns)]
 }

@@ -22,6 +22,14 @@ the_fit <- function() {
   once$fit
 }
 
+# A fit by `~ text`, made once a run
+the_words <- function() {
+  if (is.null(once$words)) {
+    once$words <- quick_fit(~text, faq(), train = "top:1", validation = 0.2, learning_rate = 1e-3, epochs = 3)
+  }
+  once$words
+}
+
 quick_fit <- function(formula, data, ..., train = "head", epochs = 2, seed = 1) {
   bert_fit(the_model(), formula, data, ..., train = train, epochs = epochs, seed = seed, verbose = FALSE)
 }

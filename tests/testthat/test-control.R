@@ -1,6 +1,6 @@
 test_that("settings are checked where they are made, in one sentence", {
   wrong <- function(..., message) expect_error(bert_control(...), message, class = "bertr_error_argument")
-  wrong(schedule = "cosine", message = "\"linear\", \"constant\", or \"keras_bert\"")
+  wrong(schedule = "cosine", message = "\"linear\", \"constant\", or \"keras_bert\", not \"cosine\"")
   wrong(layer_decay = 0, message = "`layer_decay` must be one number, above 0, at most 1, not 0")
   wrong(layer_decay = 1.1, message = "at most 1")
   wrong(accumulate = 0, message = "`accumulate`")
@@ -14,7 +14,10 @@ test_that("settings are checked where they are made, in one sentence", {
     wrong(class_weights = weights, message = "`class_weights` must be \"balanced\" or numbers above 0")
   }
   expect_output(print(bert_control(class_weights = c(no = 1, yes = 5))), "class_weights +no = 1, yes = 5")
-  expect_output(print(bert_control()), "ema +default")
+  expect_output(print(bert_control()),
+    "layer_decay +1 \\(off\\).*dropout +from the model.*ema +off.*label_smoothing +0 \\(off\\)")
+  expect_output(print(bert_head()), "units +none.*pool +from the model.*link +identity")
+  expect_no_match(capture.output(print(bert_control()), print(bert_head())), "default|NULL")
 })
 
 test_that("settings that need others are told before anything runs", {

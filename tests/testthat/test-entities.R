@@ -124,7 +124,7 @@ test_that("tags are read as seqeval reads them", {
 })
 
 test_that("words and tags that do not fit are told", {
-  expect_error(bert_entities(list("a"), list()), "1 rows, but `tags` has 0", class = "bertr_error_tags")
+  expect_error(bert_entities(list("a"), list()), "1 row, but `tags` has 0", class = "bertr_error_tags")
   expect_error(bert_entities(list("a", c("a", "b")), list("O", "O")), "differ in length in row 2",
     class = "bertr_error_tags")
   expect_error(bert_entities(list(c("a", NA)), list(c("O", "O"))), "missing or empty word in row 1",

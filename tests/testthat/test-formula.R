@@ -24,6 +24,10 @@ test_that("what cannot be read from a formula is said in one sentence", {
   expect_error(read_formula(label ~ tolower(text), data), "joined by `\\+`")
   expect_error(read_formula(label ~ text + other + n, data), "3 text columns.*one or two",
     class = "bertr_error_formula")
+  expect_error(read_formula(label ~ text + text, data), "names \"text\" twice", class = "bertr_error_formula")
+  expect_error(read_formula(label ~ tolower(text), data), "data\\$text <- tolower\\(text\\)")
+  expect_error(read_formula(label ~ text - 1, data), "Name columns")
+  expect_error(read_formula(cbind(n, n) ~ text, data), "\"n\" more than once", class = "bertr_error_formula")
 })
 
 test_that("missing columns are named, with those there are", {

@@ -1,11 +1,3 @@
-# A fit by `~ text`, made once a run
-the_words <- function() {
-  if (is.null(once$words)) {
-    once$words <- quick_fit(~text, faq(), train = "top:1", validation = 0.2, learning_rate = 1e-3, epochs = 3)
-  }
-  once$words
-}
-
 test_that("~ text goes on with pre-training", {
   fit <- the_words()
   expect_identical(fit$spec, list(task = "mlm", text = "text", lhs = ""))

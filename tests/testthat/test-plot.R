@@ -9,3 +9,19 @@ test_that("a history is drawn, with and without validation", {
   dev.off()
   expect_gt(file.size(file), 1000)
 })
+
+test_that("ticks are whole epochs, and the user's settings win", {
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  expect_identical(whole_ticks(seq(1, 2, 0.2)), c(1, 2))
+  expect_identical(whole_ticks(c(0, 5, 10)), c(0, 5, 10))
+  expect_invisible(plot(the_fit(), xlab = "passes", type = "l", xaxt = "s", ylim = c(0, 1)))
+})
+
+test_that("a fit without a whole epoch says that there is nothing to draw", {
+  fit <- the_fit()
+  fit$history <- fit$history[0, ]
+  expect_error(plot(fit), "no whole epoch", class = "bertr_error_no_epochs")
+  fit$history <- tibble()
+  expect_error(plot(fit), "no whole epoch", class = "bertr_error_no_epochs")
+})

@@ -45,3 +45,66 @@ test_that("numbers that cannot be learnt are refused", {
     class = "bertr_error_outcome")
   expect_message(bert_fit(the_model(), yes ~ text, data, train = "head", epochs = 1), "make it a factor")
 })
+
+test_that("numbers with a class of their own are numbers", {
+  labelled <- structure(1:4, labels = c(bad = 1L), class = c("haven_labelled", "vctrs_vctr", "integer"))
+  data <- tibble(text = "a", stars = labelled)
+  expect_identical(numeric_outcome(list(outcome = "stars"), data, "data", NULL)$stars, as.double(1:4))
+})
+
+test_that("numbers that may be meant otherwise are said to be numbers", {
+  said <- function(...) {
+    outcome <- tibble(...)
+    out <- character()
+    settle_numeric(list(outcome = names(outcome)), outcome, function(message, envir = parent.frame()) {
+      out <<- cli::ansi_strip(cli::format_inline(message, .envir = envir))
+    }, NULL)
+    out
+  }
+  expect_match(said(stars = rep(1:5, 4)), "stars holds 5 different whole numbers from 1 to 5, taken as numbers")
+  expect_match(said(stars = rep(1:5, 4)), "factor(stars)", fixed = TRUE)
+  expect_match(said(code = rep(1:30, 3)), "30 different whole numbers from 1 to 30")
+  expect_match(said(`my code` = rep(0:1, 3)), "0 and 1 only.*factor\\(`my code`\\)")
+  expect_match(said(toxic = c(0, 0.5, 1)), "toxic holds fractions from 0 to 1.*link = \"logit\"")
+  expect_match(said(toxic = c(0, 0.5), mild = c(0.1, 1)), "hold fractions")
+  expect_identical(said(size = 1:100), character())
+  expect_identical(said(size = c(1, 2, 3, 4)), character()) # every value once
+  expect_identical(said(size = rep(c(1.5, 2, 3), 4)), character())
+  expect_identical(said(a = rep(1:5, 4), b = rep(1:5, 4)), character())
+})
+
+test_that("numbers from 0 to 1 are learnt as probabilities", {
+  data <- measured()
+  data$share <- ifelse(data$card > 0, 0.9, 0)
+  data$half <- data$share / 2
+  fit <- quick_fit(share ~ text, data, epochs = 200, head = bert_head(link = "logit"), validation = data)
+  p <- bert_predict(fit, data)$.pred
+  expect_true(all(p > 0 & p < 1))
+  expect_gt(cor(p, data$share), 0.8)
+  out <- bert_evaluate(fit, data)
+  loss <- -mean(data$share * log(p) + (1 - data$share) * log(1 - p))
+  expect_identical(out$.metric, c("rmse", "mae", "rsq", "pearson", "spearman", "mn_log_loss"))
+  expect_equal(out$.estimate[[6]], loss, tolerance = 1e-6)
+  expect_equal(tail(tidy(fit)$val_loss, 1), loss, tolerance = 1e-4)
+  folder <- file.path(withr::local_tempdir(), "fit")
+  bert_save(fit, folder)
+  expect_equal(bert_predict(bert_load(folder), data)$.pred, p, tolerance = 1e-6)
+  expect_equal(bert_evaluate(bert_load(folder), data), out, tolerance = 1e-5)
+  two <- bert_evaluate(quick_fit(cbind(share, half) ~ text, data, head = bert_head(link = "logit")), data)
+  expect_identical(two$.outcome, rep(c("share", "half"), each = 6))
+  expect_identical(two$.metric[c(6, 12)], rep("mn_log_loss", 2))
+})
+
+test_that("a link needs numbers from 0 to 1", {
+  data <- measured()
+  logit <- bert_head(link = "logit")
+  expect_error(quick_fit(size ~ text, data, head = logit), "\"size\" of `data` must be from 0 to 1.*row",
+    class = "bertr_error_outcome")
+  data$share <- 0.5 + (data$card > 0) / 10
+  wrong <- data
+  wrong$share[[3]] <- -1
+  expect_error(quick_fit(share ~ text, data, head = logit, validation = wrong), "`validation` must be .* in row 3",
+    class = "bertr_error_outcome")
+  expect_error(quick_fit(label ~ text, data, head = logit), "for numbers", class = "bertr_error_argument")
+  expect_error(bert_head(link = "log"), "\"identity\" or \"logit\", not \"log\"", class = "bertr_error_argument")
+})

@@ -57,3 +57,14 @@ test_that("validation must be a share or a data frame with known labels", {
     class = "bertr_error_unknown_label")
   expect_error(split(data["x"]), "`validation` has no column \"y\"", class = "bertr_error_column")
 })
+
+test_that("an outcome that is several columns itself is told", {
+  data <- data.frame(text = c("a", "b"))
+  for (value in list(matrix(c(1, 2, 3, 4), 2), matrix(letters[1:4], 2), matrix(c(TRUE, FALSE, TRUE, TRUE), 2))) {
+    data$y <- value
+    expect_error(complete_rows(read_formula(y ~ text, data), data, "data", speaker(FALSE), NULL),
+      "\"y\" of `data` has 2 columns of its own", class = "bertr_error_outcome")
+  }
+  data$y <- matrix(1:2) # as scale() gives it
+  expect_identical(complete_rows(read_formula(y ~ text, data), data, "data", speaker(FALSE), NULL)$outcome$y, c(1, 2))
+})

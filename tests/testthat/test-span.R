@@ -46,11 +46,6 @@ test_that("answers that are not there are told with their rows", {
   wrong(qa("cat", "9"), "\"start\" of `data` must be whole numbers, not a string")
   wrong(qa("cat", 9.5), "no whole number in row 1")
   wrong(qa(c("cat", " \n"), c(9, 4)), "only white space in row 2")
-  data <- qa("cat", 9)
-  data$answers <- list(1)
-  wrong(data, "list of character vectors")
-  data$answers <- list(c("a", "\xff"))
-  wrong(data, "row 1 is not")
   expect_error(rows_of(qa(1, 1)), "must be text", class = "bertr_error_text")
 })
 
@@ -76,6 +71,19 @@ test_that("all right answers are kept, the first one first", {
   expect_identical(target[c("start", "end", "gold_counts")],
     list(start = c(8L, -1L, 4L), end = c(11L, 0L, 7L), gold_counts = c(2L, 1L, 1L)))
   expect_identical(target$golds, c("cat", "red cat", "", "red"))
+})
+
+test_that("a column `answers` of another form is not in the formula and does not matter", {
+  data <- qa(c("cat", "red"), c(9, 5))
+  plain <- rows_of(data)
+  as_json <- list(data.frame(text = "cat", answer_start = 8L), data.frame(text = character(), answer_start = integer()))
+  invalid <- list("cat", "\xff")
+  for (answers in list(as_json, list(1, 2), invalid, c("a", "b"), list(list("cat"), list()))) {
+    data$answers <- answers
+    expect_identical(rows_of(data), plain)
+  }
+  data$answers <- data.frame(text = c("a", "b")) # a column that is a data frame
+  expect_identical(rows_of(data), plain)
 })
 
 test_that("predictions are columns or tibbles of the best spans, NA without texts", {

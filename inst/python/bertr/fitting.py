@@ -114,6 +114,7 @@ def read_head_options(model, given):
     return {
         "units": [int(n) for n in given.get("units") or []], "dropout": given.get("dropout"),
         "pool": model.pool(given.get("pool")), "pair": given.get("pair") or "joint",
+        "link": given.get("link") or "identity",
         "crf": bool(given.get("crf")), "words": given.get("words") or "punctuation",
         "relations": given.get("relations") or "gplinker",
         "long": given.get("long") or "truncate", "windows": given.get("windows") or "mean",

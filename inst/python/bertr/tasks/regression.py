@@ -1,4 +1,5 @@
-"""One or several numbers a row: squared error, in units of the training rows' standard deviations."""
+"""One or several numbers a row. By default squared error, in units of the training rows' standard deviations; with
+the logit link shares from 0 to 1, learnt by cross-entropy as the probabilities that they are."""
 
 import numpy as np
 from keras import ops
@@ -19,40 +20,77 @@ class Regression(Task):
     shape = staticmethod(both(fields({"outputs": list_of(TEXT, least=1, distinct=True), "mean": list_of(number()),
                                       "sd": list_of(number(0))}), equally_long("outputs", "mean", "sd")))
 
+    @property
+    def logit(self):
+        return self.spec.get("link") == "logit"
+
     @classmethod
     def from_target(cls, target, head_options):
         values = np.asarray(target["values"], np.float64)
         if head_options["pair"] == "cosine" and values.shape[1] != 1:
             raise BertrError("pairs", f"A cosine gives one number, but the formula asks for {values.shape[1]}.",
                              'Use bert_head(pair = "joint"), or one number on the left-hand side.')
+        if head_options["link"] == "logit":
+            _check_shares(values)
+            return cls({"outputs": list(target["outputs"]), "link": "logit",
+                        "log_odds": log_odds(_inside(values.mean(axis=0), len(values))).tolist()})
         return cls({"outputs": list(target["outputs"]), "mean": values.mean(axis=0).tolist(),
                     "sd": values.std(axis=0).tolist()})
 
     def targets(self, target, encodings):
-        values = (np.asarray(target["values"], np.float64) - self.spec["mean"]) / self.spec["sd"]
+        values = np.asarray(target["values"], np.float64)
+        if self.logit:
+            _check_shares(values)
+        else:
+            values = (values - self.spec["mean"]) / self.spec["sd"]
         return values.astype(np.float32)  # [rows, outputs]
 
     def head(self, config, head_options, dropout, seed):
         if head_options["pair"] == "cosine":
             return CosineHead(name="head")
         return RegressionHead(len(self.spec["outputs"]), head_options["units"], dropout, seed, config.initializer_range,
-                              name="head")
+                              bias=self.spec.get("log_odds"), name="head")
 
     def start_rows(self, head, targets, rng):
         return rng.permutation(len(targets))[:START_ROWS] if isinstance(head, CosineHead) else None
 
     def start_head(self, head, features, targets):
-        head.start(features, targets)
+        head.start(features, log_odds(_inside(targets, len(targets))) if self.logit else targets)
 
     def loss(self, targets, outputs, head):  # [batch, outputs] each -> [batch]
+        if self.logit:
+            return ops.mean(ops.softplus(outputs) - targets * outputs, axis=1)
         return ops.mean(ops.square(outputs - targets), axis=1)
 
     def measures(self, targets, outputs):
         """Pearson's correlation, the mean over the outputs."""
+        if self.logit:
+            outputs = probabilities(outputs)
         return {"pearson": float(np.mean([_pearson(t, o) for t, o in zip(targets.T, outputs.T, strict=True)]))}
 
     def decode(self, outputs, encodings, a, b, head):
-        return {"values": outputs.astype(np.float64) * self.spec["sd"] + self.spec["mean"]}  # [rows, outputs]
+        values = outputs.astype(np.float64)  # [rows, outputs]
+        return {"values": probabilities(values) if self.logit else values * self.spec["sd"] + self.spec["mean"]}
+
+
+def probabilities(outputs):
+    return 1.0 / (1.0 + np.exp(-np.clip(outputs, -60.0, 60.0)))
+
+
+def log_odds(share):
+    return np.log(share / (1.0 - share))
+
+
+def _inside(values, n):
+    """Shares of n rows moved a little off 0 and 1, whose log-odds are infinite."""
+    return (values * n + 0.5) / (n + 1.0)
+
+
+def _check_shares(values):
+    if values.min() < 0.0 or values.max() > 1.0:
+        wrong = values[(values < 0.0) | (values > 1.0)][0]
+        raise BertrError("outcome", f'With link = "logit" all numbers must be from 0 to 1, not {wrong:g}.',
+                         "Divide them by their largest possible value, or leave the link out.")
 
 
 def _pearson(x, y):

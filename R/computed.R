@@ -1,0 +1,110 @@
+# Outcomes that a formula works out, as factor(label) ~ text or cbind(bad = score < 2, long) ~ text do: each becomes a
+# column of the data, named by its expression, so that all else knows columns only. The expressions stay with the fit
+# that R made and are not written into its folder: loading a folder never brings code along.
+
+# list(formula, expressions, columns, env): `formula` with names in the place of `expressions`, a list by these names;
+# `columns` are those of `data` that they use, `env` holds what else they need.
+find_computed <- function(formula, data, call) {
+  if (!rlang::is_formula(formula)) {
+    return(list(formula = formula))
+  }
+  lhs <- rlang::f_lhs(formula)
+  several <- rlang::is_call(lhs, "cbind") || (rlang::is_call(lhs, "span") && is.null(names(lhs)))
+  parts <- if (several) as.list(lhs)[-1] else list(lhs)
+  given <- rlang::names2(parts)
+  computed <- vapply(parts, is.call, NA) | nzchar(given)
+  if (!any(computed) || rlang::is_call(lhs, "span") && !several) {
+    return(list(formula = formula))
+  }
+  names <- ifelse(nzchar(given), given, vapply(parts, formula_label, ""))
+  expressions <- stats::setNames(parts, names)[computed]
+  columns <- lapply(expressions, function(expr) intersect(names_used(expr), names(data)))
+  check_uses(expressions[lengths(columns) == 0], data, environment(formula), call)
+  columns <- unique(unlist(columns))
+  parts[computed] <- lapply(names[computed], as.symbol)
+  rlang::f_lhs(formula) <- if (several) as.call(c(lhs[[1]], unname(parts))) else parts[[1]]
+  list(formula = formula, expressions = expressions, columns = columns,
+    env = needed(expressions, columns, environment(formula)))
+}
+
+# The variables of an expression: of data$label only `data`
+names_used <- function(expr) {
+  if (is.symbol(expr)) {
+    return(as.character(expr))
+  }
+  if (!is.call(expr) || rlang::is_call(expr, c("::", ":::"))) {
+    return(character())
+  }
+  parts <- as.list(expr)[-1]
+  unique(unlist(lapply(if (rlang::is_call(expr, c("$", "@"))) parts[1] else parts, names_used)))
+}
+
+# Without a column the outcome of new data would be that of the old
+check_uses <- function(expressions, data, env, call) {
+  if (length(expressions) > 0) {
+    shown <- names(expressions)[[1]]
+    nowhere <- function(name) is.null(get0(name, env)) || is.function(get0(name, env))
+    check_columns(Filter(nowhere, names_used(expressions[[1]])), data, call = call)
+    abort("formula", "The left-hand side {.code {shown}} uses no column of {.arg data}.",
+      "Name columns alone, as in {.code label ~ text}, not {.code data$label ~ text}.", call = call)
+  }
+}
+
+# An environment with what expressions need besides columns and packages, not all that the user's environment holds:
+# saveRDS() would write it
+needed <- function(expressions, columns, env) {
+  out <- new.env(parent = globalenv())
+  attached <- parent.env(globalenv())
+  for (name in setdiff(unlist(lapply(expressions, all.names)), columns)) {
+    value <- get0(name, env)
+    if (!is.null(value) && !identical(value, get0(name, attached))) {
+      assign(name, value, out)
+    }
+  }
+  out
+}
+
+# `data` with the computed outcomes as columns
+add_computed <- function(computed, data, arg, call) {
+  if (length(computed$expressions) == 0) {
+    return(data)
+  }
+  check_data(data, arg, call)
+  check_columns(computed$columns, data, arg, call)
+  columns <- as.list(data)
+  values <- lapply(computed$expressions, function(expr) compute(expr, columns, computed$env, nrow(data), arg, call))
+  columns[names(values)] <- values
+  tibble::new_tibble(columns, nrow = nrow(data))
+}
+
+compute <- function(expr, columns, env, n, arg, call) {
+  shown <- formula_label(expr)
+  value <- tryCatch(eval(expr, columns, env), error = identity)
+  if (inherits(value, "error")) {
+    why <- first_line(conditionMessage(value))
+    abort("outcome", "{.code {shown}} cannot be worked out in {.arg {arg}}: {why}.",
+      "Make it a column first, and look at it.", call = call)
+  }
+  if (NCOL(value) != 1 || is.data.frame(value)) {
+    abort("outcome", "{.code {shown}} gives {NCOL(value)} columns, where one outcome is needed.",
+      "Make them columns first and name them in {.code cbind()}.", call = call)
+  }
+  if (NROW(value) != n) {
+    abort("outcome", "{.code {shown}} gives {NROW(value)} value{?s}, but {.arg {arg}} has {n} row{?s}.", call = call)
+  }
+  if (is.matrix(value)) value[, 1] else value
+}
+
+# New data with the outcomes of a fit as columns
+outcome_columns <- function(fit, data, arg, call) {
+  if (!is.null(fit$computed)) {
+    return(add_computed(fit$computed, data, arg, call))
+  }
+  missing <- setdiff(fit$spec$computed, names(data))
+  if (is.data.frame(data) && length(missing) > 0) {
+    name <- missing[[1]]
+    abort("column", "{.arg {arg}} has no column {.val {name}}, and a fit from a folder brings no code to work it out.",
+      "Make it a column first, as in {.code {arg}[[\"{name}\"]] <- ...}.", call = call)
+  }
+  data
+}

@@ -1,0 +1,105 @@
+#' How texts are given
+#'
+#' Every verb takes texts in one way: first the model, then `x`, a character vector or a data frame. What may follow in
+#' the third place is, of a character vector, `pair`, the second texts; of a data frame, `text`, its columns.
+#'
+#' @section Which verbs:
+#' [bert_tokenize()], [bert_count_tokens()], [bert_embed()] and [bert_attention()] read single texts and pairs,
+#' [bert_fill_mask()] reads single texts, without `pair`. [bert_similarity()] compares single texts: its third argument
+#' is not read together with `x`, but compared with it, and so is called `y`; both may be data frames.
+#' [bert_predict()] needs no `text`: a fit knows its columns by their names.
+#'
+#' @param model A model from [bert_load()], or a fit from [bert_fit()] for its fine-tuned encoder.
+#' @param x A character vector, or a data frame whose columns `text` names. A factor is taken as text.
+#' @param pair Of a character vector: `NULL` (default), or a character vector as long as `x` of second texts, each read
+#'   after its first one.
+#' @param text Of a data frame: which column holds the texts, or which two hold pairs: `question`,
+#'   `c(question, answer)`, their names as strings, a variable that holds such names, or `~ question + answer`. It
+#'   may stand in the third place, without its name.
+#' @examplesIf bertr::bert_info()$ready
+#' model <- bert_load()
+#' data <- data.frame(question = c("Where is it?", "Why?"), answer = c("At home.", "I do not know."))
+#' bert_count_tokens(model, data$question, data$answer)
+#' bert_count_tokens(model, data, c(question, answer))
+#' bert_count_tokens(model, data, text = question)
+#' columns <- c("question", "answer")
+#' bert_count_tokens(model, data, text = columns)
+#' @name bert_texts
+NULL
+
+# What a verb was given as texts: list(a, b, complete). `pair` (NULL for verbs of single texts) and `text` are quosures.
+read_texts <- function(x, pair, text, call = caller_env()) {
+  paired <- !is.null(pair)
+  if (is.data.frame(x)) {
+    return(frame_texts(x, text_arguments(x, pair, text, call), if (paired) 2 else 1, "x", call))
+  }
+  check_no_columns(text, x, if (paired) "Second texts are given as {.arg pair}.", call)
+  text_vector(x, if (paired) rlang::eval_tidy(pair), "x", call)
+}
+
+check_no_columns <- function(text, x, hint = NULL, call = caller_env()) {
+  if (!rlang::quo_is_null(text) && !is.null(tryCatch(rlang::eval_tidy(text), error = identity))) {
+    abort("argument", "{.arg text} names columns of a data frame, but {.arg x} is {.obj_type_friendly {x}}.", hint,
+      call = call)
+  }
+}
+
+# The texts of the columns of a data frame, at most so many, that a quosure selects
+frame_texts <- function(data, text, most, arg, call) {
+  text_columns(select_columns(text, data, most, arg, call), data, arg, call)
+}
+
+# The argument that says which columns: `text`, or what stands in its place without a name
+text_arguments <- function(x, pair, text, call) {
+  if (is.null(pair) || rlang::quo_is_null(pair)) {
+    pair <- NULL
+  }
+  if (!is.null(pair) && (!rlang::quo_is_null(text) || "pair" %in% written_names(call))) {
+    abort("argument", "{.arg pair} is for second texts beside a character vector, but {.arg x} is a data frame.",
+      "Name both columns in {.arg text}, as in {.code text = c(question, answer)}.", call = call)
+  }
+  if (is.null(pair)) text else pair
+}
+
+# The names of the columns that a quosure selects, at most so many: a, c(a, b), "a", ~ a + b, a variable of names
+select_columns <- function(quo, data, most, arg, call) {
+  names <- setdiff(names(data), "")
+  expr <- rlang::quo_get_expr(quo)
+  if (is.null(expr)) {
+    texts <- names[vapply(names, function(name) is.character(data[[name]]) || is.factor(data[[name]]), NA)]
+    example <- rlang::expr_deparse(as.symbol(c(texts, "column")[[1]]))
+    several <- if (length(texts) > 1) " Its text columns are {.val {shorten(texts, 10)}}."
+    abort("column", "{.arg {arg}} is a data frame, so {.arg text} must say which column holds the texts.",
+      paste0("As in {.code text = {example}}.", several), call = call)
+  }
+  chosen <- chosen_columns(quo, names, arg, call)
+  if (rlang::is_formula(chosen)) {
+    chosen <- formula_text(chosen, data, arg, call)
+  }
+  if (is.numeric(chosen) && all(chosen %in% seq_along(data))) {
+    chosen <- names(data)[chosen]
+  }
+  if (!is.character(chosen) || !length(chosen) %in% seq_len(most) || anyNA(chosen)) {
+    shown <- rlang::as_label(expr)
+    wanted <- if (most == 1) "one column" else "one or two columns"
+    abort("column", "{.arg text} must name {wanted} of {.arg {arg}}, not be {.code {shown}}.",
+      "Its columns are {.val {shorten(names, 10)}}.", call = call)
+  }
+  check_columns(chosen, data, arg, call)
+  unname(chosen)
+}
+
+# The value of an expression in which every column's name stands for itself
+chosen_columns <- function(quo, names, arg, call) {
+  expr <- rlang::quo_get_expr(quo)
+  if (rlang::is_call(expr, "~", n = 1)) {
+    return(rlang::new_formula(NULL, expr[[2]]))
+  }
+  mask <- rlang::as_data_mask(c(list(all_of = identity), stats::setNames(as.list(names), names)))
+  value <- tryCatch(rlang::eval_tidy(quo, mask), error = identity)
+  unknown <- setdiff(all.vars(expr), names)
+  if (length(unknown) > 0 && (inherits(value, "error") || (is.symbol(expr) && is.function(value)))) {
+    check_columns(unknown, stats::setNames(as.list(names), names), arg, call)
+  }
+  value
+}
