@@ -6,12 +6,16 @@
 #'
 #' @section Options and variables:
 #' `BERTR_HOME`: folder for downloaded models (default: `tools::R_user_dir("bertr", "cache")`).
-#' `options(bertr.threads = )`, or `BERTR_THREADS`: how many processor threads TensorFlow takes, a whole number, read when
-#' it starts. By default as many as there are processors that this process may use: a batch system's or a container's
-#' limit counts. On a server that others use too, take fewer.
-#' `TF_ENABLE_ONEDNN_OPTS`: bertr sets it to 1 on x86 processors, where TensorFlow alone would use oneDNN only on some of
-#' them and be up to 1.6 times slower; your own setting stays.
+#'
+#' `options(bertr.threads = )`, or `BERTR_THREADS`: how many processor threads TensorFlow takes, a whole number, read
+#' when it starts. By default as many as there are processors that this process may use: a batch system's or a
+#' container's limit counts. On a server that others use too, take fewer.
+#'
+#' `TF_ENABLE_ONEDNN_OPTS`: bertr sets it to 1 on x86 processors, where TensorFlow alone would use oneDNN only on some
+#' of them and be up to 1.6 times slower; your own setting stays.
+#'
 #' `KERAS_BACKEND`: `tensorflow` (default) or `jax`, read when Python starts.
+#'
 #' `RETICULATE_PYTHON`: the Python to use; without it the environment made by
 #' [bert_install()] is taken when there is one.
 #'

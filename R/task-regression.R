@@ -99,8 +99,8 @@ numeric_predictions <- function(spec, result, rows, n, type) {
 }
 
 # With link = "logit" also the cross-entropy
-judge_numbers <- function(spec, truth, results) {
-  out <- numeric_metrics(spec, truth, results)
+judge_numbers <- function(spec, truth, results, texts) {
+  out <- numeric_metrics(spec, truth, results, texts)
   if (is.null(spec$link)) {
     return(out)
   }

@@ -6,19 +6,27 @@ from keras import ops
 
 from ..errors import BertrError
 from ..heads import CosineHead, RegressionHead
-from ..shapes import TEXT, both, equally_long, fields, list_of, number
+from ..shapes import TEXT, both, equally_long, fields, list_of, number, one_of
 from .base import Task
 
 START_ROWS = 500
+OUTPUTS = {"outputs": list_of(TEXT, least=1, distinct=True)}
+SCALED = both(fields({**OUTPUTS, "mean": list_of(number()), "sd": list_of(number(0))}),
+              equally_long("outputs", "mean", "sd"))
+LINKED = both(fields({**OUTPUTS, "link": one_of("logit"), "log_odds": list_of(number())}),
+              equally_long("outputs", "log_odds"))
+
+
+def _shape(spec, name):
+    return (LINKED if isinstance(spec, dict) and "link" in spec else SCALED)(spec, name)
 
 
 class Regression(Task):
     """Target: `values`, [rows, outputs], and `outputs`, their names."""
 
     name = "regression"
-    not_in_graph = ("outputs", "mean", "sd")  # their number tells itself by the targets
-    shape = staticmethod(both(fields({"outputs": list_of(TEXT, least=1, distinct=True), "mean": list_of(number()),
-                                      "sd": list_of(number(0))}), equally_long("outputs", "mean", "sd")))
+    not_in_graph = ("outputs", "mean", "sd", "log_odds")  # their number tells itself by the targets
+    shape = staticmethod(_shape)
 
     @property
     def logit(self):
