@@ -24,7 +24,8 @@ LENGTH, SHARE = whole(3), number(0, 1)
 
 HEAD = fields(optional={  # what `read_head_options` gives
     "units": list_of(whole(1)), "dropout": or_null(SHARE), "pool": one_of(*POOLS), "pair": one_of("joint", "cosine"),
-    "link": one_of("identity", "logit"), "crf": FLAG, "words": one_of("punctuation", "space"), "relations": one_of("gplinker", "subject_first"),
+    "link": one_of("identity", "logit"), "crf": FLAG, "words": one_of("punctuation", "space"),
+    "relations": one_of("gplinker", "subject_first"),
     "long": one_of("truncate", "head_tail", "window"), "windows": one_of("mean", "max", "attention"),
     "threshold": or_null(SHARE), "whole_words": FLAG,
 })
