@@ -65,8 +65,8 @@
 bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras_bert"), weight_decay = 0.01,
                          layer_decay = 1, clip = 1, dropout = NULL, accumulate = 1, ema = NULL, adversarial = NULL,
                          class_weights = NULL, label_smoothing = 0, early_stopping = NULL, checkpoint = NULL,
-                         long = c("truncate", "head_tail", "window"), threshold = NULL, whole_words = FALSE,
-                         serialize = TRUE) {
+                         long = c("truncate", "head_tail", "window"), threshold = NULL, calibrate = TRUE,
+                         whole_words = FALSE, serialize = TRUE) {
   schedule <- first_choice(schedule, c("linear", "constant", "keras_bert"), "schedule")
   long <- first_choice(long, c("truncate", "head_tail", "window"), "long")
   check_number(warmup, "warmup", 0, 1)
@@ -92,13 +92,14 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
   if (!is.null(checkpoint)) {
     check_string(checkpoint, "checkpoint")
   }
+  check_flag(calibrate, "calibrate")
   check_flag(whole_words, "whole_words")
   check_flag(serialize, "serialize")
   structure(
     list(warmup = warmup, schedule = schedule, weight_decay = weight_decay, layer_decay = layer_decay, clip = clip,
       dropout = dropout, accumulate = accumulate, ema = ema, adversarial = adversarial, class_weights = class_weights,
       label_smoothing = label_smoothing, early_stopping = early_stopping, checkpoint = checkpoint, long = long,
-      threshold = threshold, whole_words = whole_words, serialize = serialize),
+      threshold = threshold, calibrate = calibrate, whole_words = whole_words, serialize = serialize),
     class = "bert_control"
   )
 }

@@ -40,7 +40,8 @@ kept_seed <- function(folder, seed, call) {
 head_options <- function(head, control) {
   list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
     crf = head$crf, words = head$words, relations = head$relations, windows = head$windows, long = control$long,
-    threshold = to_float(control$threshold), whole_words = control$whole_words)
+    threshold = to_float(control$threshold), whole_words = control$whole_words,
+    calibrate = control$calibrate)
 }
 
 check_train <- function(train, num_layers, call = caller_env()) {

@@ -90,6 +90,11 @@ class Task:
         """The same for samples; `score(encodings)` gives the outputs."""
         return self.judge(samples.targets, score(samples.encodings), samples.encodings, head)
 
+    def hold_out(self, targets, rng):
+        """Places of training rows that are kept from training, so that `settle` has some where there are no
+        validation rows; in order."""
+        return np.zeros(0, np.int64)
+
     def settle(self, targets, outputs, encodings, head):
         """After training: completes `spec`, as by thresholds, from rows that `settles_by_training` tells."""
 

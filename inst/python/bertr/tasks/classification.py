@@ -5,22 +5,37 @@ from keras import ops
 
 from ..heads import DenseHead, PrototypeHead
 from .base import Task
+from .calibration import best_temperature, held_share, stratified
 
 START_ROWS, START_OF_CLASS = 500, 16  # in all, and of each class at least where there are so many
+MANY, MANY_OF_CLASS = 1_000, 25  # rows in all, and a class: enough to hold some out, and to overfit in a few epochs
+EPOCHS = ((400, 4), (1_000, 3), (float("inf"), 2))  # where they are many: up to so many a class, so many epochs
+RATE = 5e-5  # then, for a hidden size of 384
 
 
 class Classification(Task):
     """Target: `codes`, int [rows], from 0; `levels`, the names of the classes in R's order."""
 
     name = "classification"
+    settles = True
 
     @classmethod
     def from_target(cls, target, head_options):
-        return cls({"levels": list(target["levels"])})
+        spec = {"levels": list(target["levels"])}
+        return cls({**spec, "temperature": None} if head_options["calibrate"] else spec)
 
     @property
     def levels(self):
         return self.spec["levels"]
+
+    def _many(self, rows):
+        return rows >= max(MANY, MANY_OF_CLASS * len(self.levels))
+
+    def plan(self, rows, hidden_size):
+        if not self._many(rows):
+            return {}
+        of_class = rows / len(self.levels)
+        return {"epochs": next(n for most, n in EPOCHS if of_class <= most), "learning_rate": RATE * 384 / hidden_size}
 
     def targets(self, target, encodings):
         return np.asarray(target["codes"], dtype=np.int32)  # [rows]
@@ -68,8 +83,18 @@ class Classification(Task):
     def measures(self, targets, outputs):
         return {"accuracy": float(np.mean(np.argmax(outputs, axis=1) == targets))}
 
+    def hold_out(self, targets, rng):
+        many = "temperature" in self.spec and self._many(len(targets))
+        return stratified(targets, held_share(len(targets)), rng) if many else super().hold_out(targets, rng)
+
+    def settle(self, targets, outputs, encodings, head):
+        """The temperature. A row counts as in training: weights of classes change what is likely on purpose."""
+        if "temperature" in self.spec:
+            weights = np.asarray(self.spec.get("class_weights", np.ones(len(self.levels))))
+            self.spec["temperature"] = best_temperature(outputs, targets, weights[targets])
+
     def decode(self, outputs, encodings, a, b, head):
-        z = outputs.astype(np.float64)
+        z = outputs.astype(np.float64) / (self.spec.get("temperature") or 1.0)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return {"prob": z / z.sum(axis=1, keepdims=True)}  # [rows, classes]
 
