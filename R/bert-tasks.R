@@ -9,17 +9,21 @@
 #' A factor, character or logical column; two text columns, `label ~ a + b`, are read as a pair. Factor levels keep
 #' their order, characters are sorted in the same way in every locale, levels without rows are dropped. Without
 #' dense layers of your own the classifier starts as the nearest class mean, so that few rows suffice (Qi et al.
-#' 2018).
+#' 2018). Many rows, 1,000 in all and 25 a class, take fewer epochs, at half the rate: 4 up to 400 rows a class, 3 up
+#' to 1,000, else 2.
 #'
 #' Predicted: `.pred_class`, a factor with the training levels, and a double column `.pred_<level>` a level, the
 #' probabilities, which add up to 1; `type = "class"` gives only the first, `"prob"` only the others. Measured:
 #' `accuracy`; `kap`, Cohen's kappa; `f_meas`, the mean over the classes of F1 (0 for a class never predicted
-#' right); `mn_log_loss`, the mean negative log-probability of the true class.
+#' right); `mn_log_loss`, the mean negative log-probability of the true class; `ece`, the expected calibration error:
+#' rows are put into 15 bins of equal width by the probability of their predicted class, and in each bin the mean of
+#' these is compared with the share that is right; the differences' mean, weighted by rows (Naeini et al. 2015; Guo et
+#' al. 2017). Even perfect probabilities do not give 0: the fewer the rows, the more of it is chance.
 #'
 #' @section Several labels, `cbind(toxic, insult) ~ text`:
 #' Logical or 0-1 columns, or a list-column of character vectors (`character()` for no label). The outputs start at
 #' the labels' log-odds. A label is given where its probability is above its threshold, which [bert_control()] can
-#' fix.
+#' fix. 1,000 to 2,000 rows take 4 epochs.
 #'
 #' Predicted: a logical column `.pred_<label>` a label, or, for a fit on a list-column, one list-column
 #' `.pred_labels`; with `type = "prob"` the probabilities. Measured: `f_meas` as the mean over the labels that
@@ -88,7 +92,8 @@
 #' two text columns also `nsp_accuracy`.
 #'
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}. Classes: Qi et al. (2018),
-#'   <https://arxiv.org/abs/1712.07136>; Cohen (1960), \doi{10.1177/001316446002000104}. Pairs: Reimers and Gurevych
+#'   <https://arxiv.org/abs/1712.07136>; Cohen (1960), \doi{10.1177/001316446002000104}; Naeini et al. (2015),
+#'   \doi{10.1609/aaai.v29i1.9602}; Guo et al. (2017), <https://arxiv.org/abs/1706.04599>. Pairs: Reimers and Gurevych
 #'   (2019), \doi{10.18653/v1/D19-1410}. Entities: Lafferty et al. (2001), Conditional Random Fields; Tjong Kim Sang and
 #'   De Meulder (2003), \doi{10.3115/1119176.1119195}. Answers:
 #'   <https://github.com/google-research/bert/blob/master/run_squad.py>; Rajpurkar et al. (2018),

@@ -4,8 +4,8 @@
 #' @param new_data A data frame with the text columns and the outcome column of the fit. Rows with missing
 #'   values are left out, and said so.
 #' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
-#'   `.estimate`; of which measures, [bert_tasks] says for every task. For classification: `accuracy`, `kap`, `f_meas`
-#'   and `mn_log_loss`.
+#'   `.estimate`; of which measures, [bert_tasks] says for every task. For classification: `accuracy`, `kap`, `f_meas`,
+#'   `mn_log_loss` and `ece`.
 #' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))

@@ -1,7 +1,7 @@
 """How long and how fast to train when the user does not say: by the number of rows and what is trained.
 
 The rules for up to 2,000 rows were chosen on three intent sets with 5 to 10 rows a class (`bench/quality.md`); those
-for more rows are customary.
+for more rows are customary. Where classes have many rows, the classification has others.
 """
 
 import dataclasses

@@ -8,7 +8,8 @@ import numpy as np
 
 TEMPERATURES = np.geomspace(0.2, 20.0, 231)  # 2 % apart
 PRIOR_SD = 0.5  # of the temperature's logarithm around 0: few rows move it little
-SHARE, MOST = 0.1, 500  # of the rows are held out, where any are
+MANY = 1_000  # rows: enough to hold some out
+SHARE, MOST = 0.1, 500  # of them
 
 
 def held_share(rows):

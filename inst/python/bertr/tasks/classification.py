@@ -5,11 +5,11 @@ from keras import ops
 
 from ..heads import DenseHead, PrototypeHead
 from .base import Task
-from .calibration import best_temperature, held_share, stratified
+from .calibration import MANY, best_temperature, held_share, stratified
 
 START_ROWS, START_OF_CLASS = 500, 16  # in all, and of each class at least where there are so many
-MANY, MANY_OF_CLASS = 1_000, 25  # rows in all, and a class: enough to hold some out, and to overfit in a few epochs
-EPOCHS = ((400, 4), (1_000, 3), (float("inf"), 2))  # where they are many: up to so many a class, so many epochs
+MANY_OF_CLASS = 25  # rows: with so many a class, and MANY in all, a few epochs teach all there is
+EPOCHS = ((400, 4), (1_000, 3), (float("inf"), 2))  # then up to so many rows a class: so many epochs
 RATE = 5e-5  # then, for a hidden size of 384
 
 

@@ -9,8 +9,9 @@ from keras import ops
 
 from ..heads import DenseHead
 from .base import Task
+from .calibration import MANY, held_share
 
-FEW = 5  # a threshold of its own needs so many rows with the label
+FEW = 20  # a threshold of its own needs so many rows with the label
 
 
 class MultiLabel(Task):
@@ -25,7 +26,11 @@ class MultiLabel(Task):
         values = np.asarray(target["values"], np.float64)
         share = (values.sum(axis=0) + 0.5) / (len(values) + 1.0)  # never 0 or 1
         return cls({"levels": list(target["levels"]), "log_odds": np.log(share / (1.0 - share)).tolist(),
-                    "fixed": head_options["threshold"], "thresholds": [head_options["threshold"] or 0.5] * len(share)})
+                    "fixed": head_options["threshold"], "thresholds": [head_options["threshold"] or 0.5] * len(share),
+                    "calibrate": head_options["calibrate"]})
+
+    def plan(self, rows, hidden_size):
+        return {"epochs": 4} if MANY <= rows <= 10_000 else {}  # later ones only make it too sure
 
     def targets(self, target, encodings):
         return np.asarray(target["values"], np.float32)  # [rows, labels]
@@ -42,6 +47,11 @@ class MultiLabel(Task):
         prob = probabilities(outputs)
         chosen = prob > (np.asarray(self.spec["fixed"] or best_thresholds(targets, prob)))
         return {"f_macro": macro_f1(targets, chosen), "f_micro": micro_f1(targets, chosen)}
+
+    def hold_out(self, targets, rng):
+        many = self.spec["calibrate"] and self.spec["fixed"] is None and len(targets) >= MANY
+        rows = int(held_share(len(targets)) * len(targets)) if many else 0
+        return np.sort(rng.permutation(len(targets))[:rows])
 
     def settle(self, targets, outputs, encodings, head):
         if self.spec["fixed"] is None:
