@@ -1,13 +1,14 @@
 # How far probabilities can be believed on sets of 800 to 1,500 rows (see quality.md):
-#   RETICULATE_PYTHON=.venv/bin/python Rscript bench/quality_calibration.R DATA [SEEDS [SETS]]
+#   RETICULATE_PYTHON=.venv/bin/python Rscript bench/quality_calibration.R DATA [SEEDS [BEFORE [SETS]]]
 # Each seed draws other training rows; all others are judged on. A line a fit: accuracy, log loss and ECE, with the
-# defaults and as they were before there was calibration: 8 epochs of all rows. "best" is the smallest log loss that the
-# latter had after any epoch. Then the ECE over the rows of all seeds, and what it would be, on so few rows, if every
-# probability were right.
+# defaults and, for the first BEFORE seeds, as they were before there was calibration: 8 epochs of all rows at 1e-4.
+# "best" is the smallest log loss that the latter had after any epoch. Then the ECE over the rows of all seeds, and what
+# it would be on so few rows if every probability were right.
 library(bertr)
 
 args <- commandArgs(TRUE)
 seeds <- if (length(args) >= 2) as.integer(args[[2]]) else 3
+before <- if (length(args) >= 3) as.integer(args[[3]]) else seeds
 read <- function(set, files) do.call(rbind, lapply(files, function(f) read.csv(file.path(args[[1]], set, f))))
 sets <- list(
   goemotions = function() {
@@ -41,7 +42,7 @@ judge <- function(fit, test) {
 
 ece <- function(right, confidence) bertr:::calibration_error(right, confidence)
 
-for (name in if (length(args) >= 3) strsplit(args[[3]], ",")[[1]] else names(sets)) {
+for (name in if (length(args) >= 4) strsplit(args[[4]], ",")[[1]] else names(sets)) {
   data <- sets[[name]]()
   rows <- data.frame(text = data$text, label = data$label)
   all <- list()
@@ -53,19 +54,18 @@ for (name in if (length(args) >= 3) strsplit(args[[3]], ",")[[1]] else names(set
     fit <- bert_fit(model, label ~ text, train, seed = seed, verbose = FALSE)
     new <- judge(fit, test)
     cat(sprintf("%s seed %d: %s (%d epochs, %d rows held out, temperature %.2f)\n", name, seed, new$shown,
-      fit$info$epochs, fit$info$held_rows, if (is.null(fit$info$temperature)) 1 else fit$info$temperature))
-    fit <- bert_fit(model, label ~ text, train, validation = test, epochs = 8, seed = seed, verbose = FALSE,
-      control = bert_control(calibrate = FALSE))
-    old <- judge(fit, test)
-    cat(sprintf("%s seed %d before: %s, best %.3f\n", name, seed, old$shown, min(fit$history$val_loss)))
-    all <- c(all, list(list(new = new, old = old)))
+      fit$info$epochs, fit$info$held_rows, fit$info$temperature))
+    all <- c(all, list(new))
+    if (seed <= before) {
+      fit <- bert_fit(model, label ~ text, train, validation = test, epochs = 8, learning_rate = 1e-4, seed = seed,
+        control = bert_control(calibrate = FALSE), verbose = FALSE)
+      cat(sprintf("%s seed %d before: %s, best %.3f\n", name, seed, judge(fit, test)$shown, min(fit$history$val_loss)))
+    }
   }
-  part <- function(which, what) unlist(lapply(all, function(x) x[[which]][[what]]))
-  for (which in c("new", "old")) {
-    confidence <- part(which, "confidence")
-    set.seed(1)
-    ideal <- mean(replicate(100, ece(stats::runif(length(confidence)) < confidence, confidence)))
-    cat(sprintf("%s %s, all seeds: accuracy %.1f, ECE %.3f (%.3f if all were right)\n", name, which,
-      100 * mean(part(which, "right")), ece(part(which, "right"), confidence), ideal))
-  }
+  confidence <- unlist(lapply(all, `[[`, "confidence"))
+  right <- unlist(lapply(all, `[[`, "right"))
+  set.seed(1)
+  chance <- mean(replicate(100, ece(stats::runif(length(confidence)) < confidence, confidence)))
+  cat(sprintf("%s, all seeds: accuracy %.1f, ECE %.3f, of which %.3f by chance\n", name, 100 * mean(right),
+    ece(right, confidence), chance))
 }

@@ -97,9 +97,8 @@ def test_thresholds_come_from_rows_that_are_held_out_of_many(tiny, labelled, mon
         target["values"], np.random.default_rng(1))
     assert len(held) == 6
 
-    def fit(texts, **head):
-        return bridge.fit(bridge.load(tiny, {}), "multilabel", texts, None, target, None,
-                          options(epochs=2, head=head), None)
+    def fit(texts):
+        return bridge.fit(bridge.load(tiny, {}), "multilabel", texts, None, target, None, options(epochs=2), None)
 
     one, two = fit(texts), fit(["the sun" if i in held else t for i, t in enumerate(texts)])
     for a, b in zip(one.network.weights, two.network.weights, strict=True):
@@ -107,5 +106,10 @@ def test_thresholds_come_from_rows_that_are_held_out_of_many(tiny, labelled, mon
     prob = bridge.predict(one, [texts[i] for i in held], None, {}, None)["prob"]
     np.testing.assert_allclose(one.task.spec["thresholds"], best_thresholds(target["values"][held], prob), atol=1e-6)
     assert one.facts["held_rows"] == 6
-    for head in ({"threshold": 0.25}, {"calibrate": False}):
-        assert fit(texts, **head).facts["held_rows"] == 0
+
+
+@pytest.mark.parametrize("head", [{"threshold": 0.25, "calibrate": True}, {"threshold": None, "calibrate": False}])
+def test_nothing_is_held_out_unasked(labelled, head):
+    values = np.tile(labelled[1]["values"], (50, 1))
+    task = find_task("multilabel").from_target({**labelled[1], "values": values}, head)
+    assert len(task.hold_out(values, np.random.default_rng(1))) == 0

@@ -86,8 +86,7 @@ def settle(task, training, samples, unseen, seed):
     """Lets the task choose what it chooses after training, by rows it was not trained on if there are any."""
     judged = unseen or (samples.some(SETTLE_ROWS, seed) if task.settles_by_training else None)
     if task.settles and judged:
-        outputs = training.scorer.encodings(judged.encodings)
-        task.settle(judged.targets, outputs, judged.encodings, training.network.head)
+        task.settle(judged.targets, training.outputs(judged), judged.encodings, training.network.head)
 
 
 def what_was_done(training, interrupted):
