@@ -9,8 +9,8 @@
 #' A factor, character or logical column; two text columns, `label ~ a + b`, are read as a pair. Factor levels keep
 #' their order, characters are sorted in the same way in every locale, levels without rows are dropped. Without
 #' dense layers of your own the classifier starts as the nearest class mean, so that few rows suffice (Qi et al.
-#' 2018). Many rows, 1,000 in all and 25 a class, take fewer epochs, at half the rate: 4 up to 400 rows a class, 3 up
-#' to 1,000, else 2.
+#' 2018). From 1,000 rows on, fewer epochs do where classes have many: 4 from 100 rows a class on, 3 from 400 and 2 from
+#' 1,000 on, these two at half the rate.
 #'
 #' Predicted: `.pred_class`, a factor with the training levels, and a double column `.pred_<level>` a level, the
 #' probabilities, which add up to 1; `type = "class"` gives only the first, `"prob"` only the others. Measured:

@@ -9,7 +9,9 @@ from conftest import fit_sentences, target
 
 from bertr import bridge, events
 from bertr.errors import BertrError
+from bertr.plan import make_plan
 from bertr.tasks import classification
+from bertr.tasks.base import Task
 from bertr.tasks.calibration import PRIOR_SD, best_temperature, stratified
 from bertr.tasks.classification import Classification
 
@@ -185,3 +187,15 @@ def test_a_killed_fit_goes_on_to_the_same_temperature(tiny, many, tmp_path, monk
 
 class Killed(Exception):
     pass
+
+
+@pytest.mark.parametrize(("rows", "classes", "epochs", "rate"), [
+    (207, 30, 10, 1e-4), (770, 77, 8, 1e-4), (1500, 150, 8, 1e-4), (999, 2, 8, 1e-4),  # few, or few a class
+    (1300, 10, 4, 1e-4), (1500, 2, 3, 5e-5), (2000, 2, 2, 5e-5), (50_000, 2, 2, 5e-5)])
+def test_many_rows_a_class_take_fewer_epochs(rows, classes, epochs, rate):
+    task = Classification({"levels": list(range(classes))})
+    plan = make_plan({}, rows, 384, task)
+    assert (plan.epochs, plan.learning_rate) == (epochs, pytest.approx(rate))
+    assert make_plan({}, rows, 768, task).learning_rate == pytest.approx(rate / 2)
+    head = {"train": "head"}
+    assert make_plan(head, rows, 384, task).epochs == make_plan(head, rows, 384, Task({})).epochs

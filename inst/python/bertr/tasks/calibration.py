@@ -8,7 +8,7 @@ import numpy as np
 
 TEMPERATURES = np.geomspace(0.2, 20.0, 231)  # 2 % apart
 PRIOR_SD = 0.5  # of the temperature's logarithm around 0: few rows move it little
-MANY = 750  # rows: enough to hold some out
+MANY = 1_000  # rows: enough to hold some out
 SHARE, MOST = 0.1, 500  # of them
 
 

@@ -8,9 +8,9 @@ from .base import Task
 from .calibration import MANY, best_temperature, held_share, stratified
 
 START_ROWS, START_OF_CLASS = 500, 16  # in all, and of each class at least where there are so many
-MANY_OF_CLASS = 25  # rows: with so many a class, and MANY in all, a few epochs teach all there is
-EPOCHS = ((400, 4), (1_000, 3), (float("inf"), 2))  # then up to so many rows a class: so many epochs
-RATE = 5e-5  # then, for a hidden size of 384
+MANY_OF_CLASS = 25  # rows: with fewer a class all are needed to learn from, and probabilities are good as they are
+# of MANY rows, from so many a class on: epochs, and the rate for a hidden size of 384
+PLANS = ((1_000, 2, 5e-5), (400, 3, 5e-5), (100, 4, 1e-4))
 
 
 class Classification(Task):
@@ -28,14 +28,12 @@ class Classification(Task):
     def levels(self):
         return self.spec["levels"]
 
-    def _many(self, rows):
-        return rows >= max(MANY, MANY_OF_CLASS * len(self.levels))
-
     def plan(self, rows, hidden_size):
-        if not self._many(rows):
-            return {}
-        of_class = rows / len(self.levels)
-        return {"epochs": next(n for most, n in EPOCHS if of_class <= most), "learning_rate": RATE * 384 / hidden_size}
+        """Where a class has many rows, later epochs only make the network too sure."""
+        for least, epochs, rate in PLANS:
+            if rows >= max(MANY, least * len(self.levels)):
+                return {"epochs": epochs, "learning_rate": rate * 384 / hidden_size}
+        return {}
 
     def targets(self, target, encodings):
         return np.asarray(target["codes"], dtype=np.int32)  # [rows]
@@ -84,7 +82,7 @@ class Classification(Task):
         return {"accuracy": float(np.mean(np.argmax(outputs, axis=1) == targets))}
 
     def hold_out(self, targets, rng):
-        many = "temperature" in self.spec and self._many(len(targets))
+        many = "temperature" in self.spec and len(targets) >= max(MANY, MANY_OF_CLASS * len(self.levels))
         return stratified(targets, held_share(len(targets)), rng) if many else super().hold_out(targets, rng)
 
     def settle(self, targets, outputs, encodings, head):
