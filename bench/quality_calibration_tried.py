@@ -2,15 +2,10 @@
 
     PYTHONPATH=inst/python python bench/quality_calibration_tried.py DATA SET EPOCHS RATE [SEED]
 
-SET is goemotions (neutral or not), emobank (valence above 3 or not), clinc150 (its 10 domains), fewrel (16 relations),
-or pairs (same intent of clinc150, or another one of the same domain). Judges the rows that are not trained on after
-each epoch: accuracy, log loss and ECE (15 bins); then the temperature that is best for these very rows, with log loss
-and ECE at it.
+SET is one of quality_calibration_rows.py. Judges its test rows after each epoch: accuracy, log loss and ECE (15 bins);
+then the temperature that is best for these very rows, with log loss and ECE at it.
 """
 
-import csv
-import json
-import os
 import sys
 
 import numpy as np
@@ -18,45 +13,7 @@ import numpy as np
 from bertr import bridge
 from bertr.tasks.base import Task
 from bertr.tasks.calibration import TEMPERATURES, cross_entropy
-
-
-def read(data, *files):
-    rows = []
-    for file in files:
-        with open(os.path.join(data, file), encoding="utf-8", newline="") as f:
-            rows += [json.loads(line) for line in f] if file.endswith("jsonl") else csv.DictReader(f)
-    return rows
-
-
-def rows_of(name, data, rng):
-    """((text, second text or None), label) of the training rows, then of the others, and the number of the former."""
-    if name == "pairs":
-        drawn = np.random.default_rng(5)
-        train = pairs(read(data, "clinc150/train_10shot.csv"), 1200, drawn)
-        return [*(train[i] for i in rng.permutation(1200)), *pairs(read(data, "clinc150/valid.csv"), 800, drawn)], 1200
-    files, label, n = {
-        "goemotions": (("train.csv", "valid.csv"), lambda r: "neutral" if r["neutral"] == "1" else "emotion", 1500),
-        "emobank": (("train.csv", "valid.csv"), lambda r: "high" if float(r["valence"]) > 3 else "low", 1300),
-        "clinc150": (("train_10shot.csv", "valid.csv"), lambda r: r["domain"], 1300),
-        "fewrel": (("train.jsonl", "valid.jsonl"), lambda r: r["relation_name"], 800),
-    }[name]
-    rows = read(data, *(os.path.join(name, file) for file in files))
-    rows = [((r["text"] if "text" in r else " ".join(r["tokens"]), None), label(r)) for r in rows]
-    return [rows[i] for i in rng.permutation(len(rows))], n
-
-
-def pairs(rows, n, rng):
-    """Half of them of the same intent, the others of two intents of a domain."""
-    domains = {}
-    for r in rows:
-        domains.setdefault(r["domain"], {}).setdefault(r["label"], []).append(r["text"])
-    out = []
-    for i in range(n):
-        intents = domains[sorted(domains)[rng.integers(len(domains))]]
-        one, other = (intents[sorted(intents)[k]] for k in rng.choice(len(intents), 2, replace=False))
-        a, b = rng.choice(one, 2, replace=False) if i % 2 else (rng.choice(one), rng.choice(other))
-        out.append(((str(a), str(b)), "same" if i % 2 else "other"))
-    return out
+from quality_calibration_rows import rows_of
 
 
 def ece(outputs, codes):
