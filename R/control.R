@@ -44,10 +44,11 @@
 #'   all of it in overlapping windows that are joined to one vector (see `windows` of [bert_head()]). Of
 #'   a pair the second text is cut. Entities, spans and relations always read texts in windows.
 #' @param threshold For multi-label tasks: the probability above which a label is given, from 0 to 1. `NULL` (default)
-#'   chooses the one with the best F1 on the validation rows or those held out, or without any on the training rows: for
-#'   labels of at least 20 of these rows each its own, for all others the best for all labels together.
-#' @param calibrate Hold some of many rows out, so that probabilities and thresholds come from rows that were not
-#'   trained on (see [bert_fit()])? `FALSE` trains on all rows and leaves probabilities as they are. `TRUE` by default.
+#'   chooses the one with the best F1 on the validation rows, else on held-out rows (see [bert_fit()]), else on the
+#'   training rows: each label its own if at least 20 of these rows have it, the others one for all labels together.
+#' @param calibrate Set probabilities and thresholds by rows that were not trained on, a tenth of the rows where there
+#'   are many (see [bert_fit()])? With `FALSE` all rows are trained on and probabilities stay as they are. By default
+#'   `TRUE`.
 #' @param whole_words For `~ text`: hide whole words, all pieces of them or none? `FALSE` (default) hides pieces.
 #' @param serialize Keep the trained weights inside the fit (default `TRUE`), so that `saveRDS()`
 #'   and other R sessions can use it? With `FALSE` the fit is small and lives only in its session,

@@ -11,12 +11,13 @@
 #' Some tasks have rules of their own: see [bert_tasks].
 #'
 #' @section Probabilities:
-#' Fine-tuned networks are surer than they are right. From 1,000 rows on, and for classes from 25 rows a class on, a
-#' tenth of the rows, at most 500, is therefore kept from training. On these a classification fits the temperature by
-#' which its outputs are divided (Guo et al. 2017): that changes the probabilities, but no predicted class. Several
-#' labels get their thresholds from them. Where `validation` gives rows, those are taken, and none are held out. Of
-#' fewer rows none is spared: with few rows a class probabilities are good as they are. `bert_control(calibrate =
-#' FALSE)` trains on all rows and leaves probabilities as they are. The history has the losses before calibration.
+#' Fine-tuned networks are more confident than accurate. From 1,000 rows on, a tenth of the rows (at most 500) is
+#' therefore held out of training, for a classification if there are also 25 rows a class. A classification uses them
+#' to fit a temperature, by which the network's outputs are divided (Guo et al. 2017): this changes the probabilities,
+#' but never the predicted class. With several labels they choose the thresholds. If `validation` gives rows, these
+#' are used instead and none are held out. Fewer rows are all trained on: with few rows a class the probabilities are
+#' well calibrated as they are. `bert_control(calibrate = FALSE)` trains on all rows and leaves the probabilities as
+#' they are. The history shows losses before calibration.
 #'
 #' @param model A model from [bert_load()], or a fit, of any task: its encoder is trained further.
 #' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome says the task: a label,

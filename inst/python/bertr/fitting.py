@@ -75,7 +75,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
 
 
 def hold_out(task, samples, seed):
-    """(samples to train on, samples to settle by, or None), of those that there are."""
+    """(samples to train on, samples held out for `settle` or None)."""
     held = task.hold_out(samples.targets, np.random.default_rng(seed))
     if len(held) == 0:
         return samples, None

@@ -91,8 +91,7 @@ class Task:
         return self.judge(samples.targets, score(samples.encodings), samples.encodings, head)
 
     def hold_out(self, targets, rng):
-        """Places of training rows that are kept from training, so that `settle` has some where there are no
-        validation rows; in order."""
+        """Sorted places of the rows to hold out of training for `settle`, if there are no validation rows."""
         return np.zeros(0, np.int64)
 
     def settle(self, targets, outputs, encodings, head):

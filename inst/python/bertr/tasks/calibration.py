@@ -1,15 +1,15 @@
-"""Probabilities that say how often they are right: rows kept from training, and the temperature fitted on them.
+"""Calibration: which rows are held out of training, and the temperature that is fitted on them.
 
-Fine-tuned networks are too sure of themselves. Dividing their outputs by one number, the temperature, mends most of it
-and changes no class (Guo et al. 2017, On Calibration of Modern Neural Networks).
+Fine-tuned networks are overconfident. Dividing their outputs by one number, the temperature, mends most of it and
+changes no predicted class (Guo et al. 2017, On Calibration of Modern Neural Networks).
 """
 
 import numpy as np
 
 TEMPERATURES = np.geomspace(0.2, 20.0, 231)  # 2 % apart
-PRIOR_SD = 0.5  # of the temperature's logarithm around 0: few rows move it little
-MANY = 1_000  # rows: enough to hold some out
-SHARE, MOST = 0.1, 500  # of them
+PRIOR_SD = 0.5  # of the temperature's logarithm, which is 0 a priori: a few rows hardly move it
+MANY = 1_000  # rows from which some are held out
+SHARE, MOST = 0.1, 500  # so many of them
 
 
 def held_share(rows):
@@ -17,8 +17,8 @@ def held_share(rows):
 
 
 def best_temperature(outputs, codes, weights):
-    """The most likely temperature, given outputs [rows, classes], each row's class [rows] and what each row counts
-    [rows], in any unit; before the rows are seen it is log-normal around 1."""
+    """The maximum a posteriori temperature for outputs [rows, classes] of rows with these classes and relative weights
+    [rows]; its prior is log-normal around 1."""
     outputs, weights = outputs.astype(np.float64), weights / np.mean(weights)
     return float(min(TEMPERATURES, key=lambda t: np.sum(weights * cross_entropy(outputs / t, codes))
                      + 0.5 * np.square(np.log(t) / PRIOR_SD)))
@@ -31,10 +31,10 @@ def cross_entropy(outputs, codes):
 
 
 def stratified(codes, share, rng):
-    """Places of about `share` of the rows of every class, at random and in order; a class keeps a row or more."""
+    """Sorted places of about `share` of each class's rows, drawn at random; every class keeps at least one row."""
     shuffled = rng.permutation(len(codes))
     shuffled = shuffled[np.argsort(codes[shuffled], kind="stable")]  # class by class
-    # walking through the classes, a row is taken whenever the share adds up to another whole row
+    # a row is taken whenever the share adds up to another whole row
     steps = np.floor(np.arange(len(codes) + 1) * share + rng.random())
     taken = shuffled[np.diff(steps) > 0]
     emptied = np.bincount(codes[taken], minlength=codes.max() + 1) == np.bincount(codes)

@@ -8,8 +8,8 @@ from .base import Task
 from .calibration import MANY, best_temperature, held_share, stratified
 
 START_ROWS, START_OF_CLASS = 500, 16  # in all, and of each class at least where there are so many
-MANY_OF_CLASS = 25  # rows: with fewer a class all are needed to learn from, and probabilities are good as they are
-# of MANY rows, from so many a class on: epochs, and the rate for a hidden size of 384
+MANY_OF_CLASS = 25  # with fewer rows a class all are needed for training, and probabilities are good as they are
+# with MANY rows: from so many rows a class on, so many epochs, and the rate for a hidden size of 384
 PLANS = ((1_000, 2, 5e-5), (400, 3, 5e-5), (100, 4, 1e-4))
 
 
@@ -29,7 +29,7 @@ class Classification(Task):
         return self.spec["levels"]
 
     def plan(self, rows, hidden_size):
-        """Where a class has many rows, later epochs only make the network too sure."""
+        """With many rows a class, more epochs only make the network overconfident."""
         for least, epochs, rate in PLANS:
             if rows >= max(MANY, least * len(self.levels)):
                 return {"epochs": epochs, "learning_rate": rate * 384 / hidden_size}
@@ -86,7 +86,7 @@ class Classification(Task):
         return stratified(targets, held_share(len(targets)), rng) if many else super().hold_out(targets, rng)
 
     def settle(self, targets, outputs, encodings, head):
-        """The temperature. A row counts as in training: weights of classes change what is likely on purpose."""
+        """Fits the temperature. Rows are weighted as in training: class weights shift the probabilities on purpose."""
         if "temperature" in self.spec:
             weights = np.asarray(self.spec.get("class_weights", np.ones(len(self.levels))))
             self.spec["temperature"] = best_temperature(outputs, targets, weights[targets])

@@ -30,7 +30,7 @@ class MultiLabel(Task):
                     "calibrate": head_options["calibrate"]})
 
     def plan(self, rows, hidden_size):
-        return {"epochs": 4} if MANY <= rows <= 10_000 else {}  # later ones only make it too sure
+        return {"epochs": 4} if MANY <= rows <= 10_000 else {}  # more only make it overconfident
 
     def targets(self, target, encodings):
         return np.asarray(target["values"], np.float32)  # [rows, labels]
