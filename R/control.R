@@ -49,7 +49,11 @@
 #'   all of it in overlapping windows that are joined to one vector (see `windows` of [bert_head()]). Of
 #'   a pair the second text is cut. Entities, spans and relations always read texts in windows.
 #' @param threshold For multi-label tasks: the probability above which a label is given, from 0 to 1. `NULL` (default)
-#'   chooses for every label the one with the best F1 on the validation rows, or without them on the training rows.
+#'   chooses the one with the best F1 on the validation rows, else on held-out rows (see [bert_fit()]), else on the
+#'   training rows: each label its own if at least 20 of these rows have it, the others one for all labels together.
+#' @param calibrate Set probabilities and thresholds by rows that were not trained on, a tenth of the rows where there
+#'   are many (see [bert_fit()])? With `FALSE` all rows are trained on and probabilities stay as they are. By default
+#'   `TRUE`.
 #' @param whole_words For `~ text`: hide whole words, all pieces of them or none? `FALSE` (default) hides pieces.
 #' @param serialize Keep the trained weights inside the fit (default `TRUE`), so that `saveRDS()`
 #'   and other R sessions can use it? With `FALSE` the fit is small and lives only in its session,
@@ -71,6 +75,7 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
                          layer_decay = 1, clip = 1, dropout = NULL, accumulate = 1, ema = NULL, adversarial = NULL,
                          class_weights = NULL, label_smoothing = 0, early_stopping = NULL, checkpoint = NULL,
                          keep = c("last", "all"), long = c("truncate", "head_tail", "window"), threshold = NULL,
+                         calibrate = TRUE,
                          whole_words = FALSE, serialize = TRUE) {
   schedule <- first_choice(schedule, c("linear", "constant", "keras_bert"), "schedule")
   long <- first_choice(long, c("truncate", "head_tail", "window"), "long")
@@ -102,13 +107,14 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
     abort("argument", "{.code keep = \"all\"} needs a folder to keep the epochs in.",
       "Name it, as in {.code bert_control(checkpoint = \"run\", keep = \"all\")}.", call = rlang::current_env())
   }
+  check_flag(calibrate, "calibrate")
   check_flag(whole_words, "whole_words")
   check_flag(serialize, "serialize")
   structure(
     list(warmup = warmup, schedule = schedule, weight_decay = weight_decay, layer_decay = layer_decay, clip = clip,
       dropout = dropout, accumulate = accumulate, ema = ema, adversarial = adversarial, class_weights = class_weights,
       label_smoothing = label_smoothing, early_stopping = early_stopping, checkpoint = checkpoint, keep = keep,
-      long = long, threshold = threshold, whole_words = whole_words, serialize = serialize),
+      long = long, threshold = threshold, calibrate = calibrate, whole_words = whole_words, serialize = serialize),
     class = "bert_control"
   )
 }

@@ -41,7 +41,8 @@ head_options <- function(head, control) {
   list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
     link = head$link,
     crf = head$crf, words = head$words, relations = head$relations, windows = head$windows, long = control$long,
-    threshold = to_float(control$threshold), whole_words = control$whole_words)
+    threshold = to_float(control$threshold), whole_words = control$whole_words,
+    calibrate = control$calibrate)
 }
 
 check_train <- function(train, num_layers, call = caller_env()) {

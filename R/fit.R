@@ -10,6 +10,15 @@
 #' nothing: 20 times as many, a rate of 2e-3 and batches of 128. The fit prints what was chosen.
 #' Some tasks have rules of their own: see [bert_tasks].
 #'
+#' @section Probabilities:
+#' Fine-tuned networks are more confident than accurate. From 1,000 rows on, a tenth of the rows (at most 500) is
+#' therefore held out of training, for a classification if there are also 25 rows a class. A classification uses them
+#' to fit a temperature, by which the network's outputs are divided (Guo et al. 2017): this changes the probabilities,
+#' but never the predicted class. With several labels they choose the thresholds. If `validation` gives rows, these
+#' are used instead and none are held out. Fewer rows are all trained on: with few rows a class the probabilities are
+#' well calibrated as they are. `bert_control(calibrate = FALSE)` trains on all rows and leaves the probabilities as
+#' they are. The history shows losses before calibration.
+#'
 #' @param model A model from [bert_load()], or a fit, of any task: its encoder is trained further.
 #' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome says the task: a label,
 #'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks]. It may be worked out,
@@ -40,7 +49,9 @@
 #' @seealso [bert_tasks], [bert_predict()], [bert_evaluate()], [bert_save()]
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; for few rows Mosbach et al. (2021), On the
 #'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>; for the classifier's start Qi et al.
-#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>. Of the tasks: [bert_tasks].
+#'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>; for the temperature Guo et
+#'   al. (2017), On Calibration of Modern Neural Networks, <https://arxiv.org/abs/1706.04599>. Of the tasks:
+#'   [bert_tasks].
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])

@@ -50,7 +50,8 @@ print.bert_fit <- function(x, ...) {
   check_class(x, "bert_fit", "x")
   info <- x$info
   cat("<bert_fit> ", task_label(x$spec), "\n",
-    "  ", counted(info$rows, "row"), if (info$valid_rows > 0) paste0(", ", info$valid_rows, " for validation"), "; ",
+    "  ", counted(info$rows, "row"), if (info$valid_rows > 0) paste0(", ", info$valid_rows, " for validation"),
+    if (isTRUE(info$held_rows > 0)) paste0(", ", info$held_rows, " of them held out"), "; ",
     x$base$name, ", train = \"", info$train, "\"", if (info$pool != "none") paste0(", ", info$pool, " pooling"),
     "\n",
     "  epochs ", info$epochs_done, if (info$interrupted) paste0(" of ", info$epochs, " (interrupted)"),
@@ -58,6 +59,11 @@ print.bert_fit <- function(x, ...) {
     " tokens, seed ", info$seed, "\n", sep = "")
   if (isTRUE(info$stopped_early)) {
     cat("  stopped early at epoch ", info$epochs_done, ", best epoch ", info$best_epoch, "\n", sep = "")
+  }
+  if (!is.null(info$temperature)) {
+    from <- if (info$held_rows > 0) "held-out" else "validation"
+    temperature <- format(info$temperature, digits = 3)
+    cat("  temperature of the probabilities ", temperature, ", from the ", from, " rows\n", sep = "")
   }
   last <- last_epoch(x)
   if (length(last) > 0) {

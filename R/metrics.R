@@ -5,10 +5,11 @@ label_metrics <- function(spec, truth, results, texts) {
   estimate <- factor(spec$levels[max.col(prob, "first")], levels(truth))
   counts <- table(truth, estimate)
   kind <- if (length(spec$levels) == 2) "binary" else "multiclass"
+  ece <- calibration_error(truth == estimate, do.call(pmax, as.data.frame(prob)))
   out <- tibble(
-    .metric = c("accuracy", "kap", "f_meas", "mn_log_loss"),
-    .estimator = c(kind, kind, "macro", kind),
-    .estimate = c(sum(diag(counts)) / sum(counts), kappa_of(counts), macro_f(counts), log_loss(truth, prob))
+    .metric = c("accuracy", "kap", "f_meas", "mn_log_loss", "ece"),
+    .estimator = c(kind, kind, "macro", kind, kind),
+    .estimate = c(sum(diag(counts)) / sum(counts), kappa_of(counts), macro_f(counts), log_loss(truth, prob), ece)
   )
   if (is.null(spec$event)) out else rbind(out, event_metrics(truth, estimate, spec$event))
 }
@@ -37,6 +38,13 @@ log_loss <- function(truth, prob) {
   rows <- which(class <= ncol(prob))
   p <- prob[cbind(rows, class[rows])]
   if (length(p) > 0) -mean(log(pmax(p, .Machine$double.eps))) else NA_real_
+}
+
+# Expected calibration error (Naeini et al. 2015) of predicted classes: how far their probabilities are from the share
+# that is right, in bins of equal width, each closed above, weighted by rows
+calibration_error <- function(right, confidence, bins = 15) {
+  bin <- pmax(1, ceiling(confidence * bins))
+  sum(abs(tapply(right - confidence, bin, sum))) / length(right)
 }
 
 # Measures of labels given or not: F1 of all labels together and as the mean over labels; rows with every label right.

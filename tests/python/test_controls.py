@@ -196,7 +196,8 @@ def interrupt_at(epoch):
 @pytest.mark.parametrize("train", ["all", "head"])
 def test_a_fit_has_the_averaged_weights(model, sentences, train):
     """One step an epoch, so that interrupts give the weights after each."""
-    options = {"epochs": 3, "batch_size": 60, "train": train, "learning_rate": 1e-2, "weight_decay": 0.5}
+    options = {"epochs": 3, "batch_size": 60, "train": train, "learning_rate": 1e-2, "weight_decay": 0.5,
+               "head": {"calibrate": False}}
     seen = rows_of(sentences, 20)
     after = [weights_of(fit(model, sentences, seen, on_event=interrupt_at(e), **options)) for e in (1, 2, 3)]
     fitted = fit(model, sentences, seen, ema=0.6, **options)

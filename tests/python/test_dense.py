@@ -109,7 +109,7 @@ def _fit(model, sentences, **options):
     texts, codes = sentences
     return bridge.fit(model, "classification", texts, None, target(codes),
                       {"a": texts, "b": None, "target": target(codes)},
-                      {"head": {}, "seed": 1, "epochs": 2, "learning_rate": 1e-3, **options}, None)
+                      {"head": {"calibrate": False}, "seed": 1, "epochs": 2, "learning_rate": 1e-3, **options}, None)
 
 
 def test_many_tokens_in_large_calls_take_the_second_graph(tiny, monkeypatch):

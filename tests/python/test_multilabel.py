@@ -6,7 +6,7 @@ import sklearn.metrics
 import torch
 
 from bertr import bridge
-from bertr.tasks import find_task
+from bertr.tasks import find_task, multilabel
 from bertr.tasks.multilabel import MultiLabel, best_thresholds, macro_f1, micro_f1
 
 
@@ -41,7 +41,7 @@ def test_measures_are_sklearns(rng):
 
 
 def test_thresholds_are_the_best_there_are(rng):
-    y, p = (rng.random((40, 3)) > 0.7).astype(float), rng.random((40, 3))
+    y, p = (rng.random((100, 3)) > 0.7).astype(float), rng.random((100, 3))
     y[:, 2] = 0
     y[:2, 2] = 1  # too few for a threshold of its own
     got = best_thresholds(y, p)
@@ -88,3 +88,28 @@ def test_a_fixed_threshold_is_kept(tiny, labelled):
                         options(epochs=1, head={"threshold": 0.25}), None)
     out = bridge.predict(fitted, texts, None, {}, None)
     assert np.array_equal(out["chosen"], out["prob"] > 0.25)
+
+
+def test_thresholds_come_from_rows_that_are_held_out_of_many(tiny, labelled, monkeypatch):
+    monkeypatch.setattr(multilabel, "MANY", 60)
+    texts, target = labelled
+    held = find_task("multilabel").from_target(target, {"threshold": None, "calibrate": True}).hold_out(
+        target["values"], np.random.default_rng(1))
+    assert len(held) == 6
+
+    def fit(texts):
+        return bridge.fit(bridge.load(tiny, {}), "multilabel", texts, None, target, None, options(epochs=2), None)
+
+    one, two = fit(texts), fit(["the sun" if i in held else t for i, t in enumerate(texts)])
+    for a, b in zip(one.network.weights, two.network.weights, strict=True):
+        assert np.array_equal(a, b)
+    prob = bridge.predict(one, [texts[i] for i in held], None, {}, None)["prob"]
+    np.testing.assert_allclose(one.task.spec["thresholds"], best_thresholds(target["values"][held], prob), atol=1e-6)
+    assert one.facts["held_rows"] == 6
+
+
+@pytest.mark.parametrize("head", [{"threshold": 0.25, "calibrate": True}, {"threshold": None, "calibrate": False}])
+def test_nothing_is_held_out_unasked(labelled, head):
+    values = np.tile(labelled[1]["values"], (50, 1))
+    task = find_task("multilabel").from_target({**labelled[1], "values": values}, head)
+    assert len(task.hold_out(values, np.random.default_rng(1))) == 0

@@ -53,5 +53,33 @@ test_that("measures are those computed by hand", {
   expect_equal(value[["kap"]], (0.6 - (0.4 * 0.4 + 0.4 * 0.6)) / (1 - (0.4 * 0.4 + 0.4 * 0.6)))
   expect_equal(value[["f_meas"]], mean(c(2 / 4, 4 / 5, 0)))
   expect_equal(value[["mn_log_loss"]], -mean(log(c(.7, .2, .8, .6, .2))))
-  expect_identical(measures$.estimator, c("multiclass", "multiclass", "macro", "multiclass"))
+  # bins of 1/15: both .7 in one, of which one is right; .8 and .6 are right, .5 is not
+  expect_equal(value[["ece"]], (abs(1 - 1.4) + abs(1 - .8) + abs(1 - .6) + abs(0 - .5)) / 5)
+  expect_identical(measures$.estimator, c("multiclass", "multiclass", "macro", "multiclass", "multiclass"))
+})
+
+test_that("the calibration error is the mean distance from the diagonal", {
+  set.seed(1)
+  confidence <- runif(20000, 0.5, 1)
+  right <- runif(20000) < confidence
+  expect_lt(calibration_error(right, confidence), 0.02)
+  expect_equal(calibration_error(right, pmin(1, confidence + 0.1)), 0.1, tolerance = 0.15)
+  expect_equal(calibration_error(c(TRUE, FALSE), c(0, 1)), 1)
+})
+
+test_that("some of many rows are held out, which tell the temperature", {
+  data <- faq(2)
+  data <- data[rep(seq_len(nrow(data)), length.out = 1000), ]
+  fit <- quick_fit(label ~ text, data, epochs = 1)
+  expect_identical(fit$info$held_rows, 100L)
+  expect_identical(fit$info$rows, 1000L)
+  expect_output(print(fit), "1000 rows, 100 of them held out")
+  expect_output(print(fit), "temperature of the probabilities [0-9.]+, from the held-out rows")
+  valid <- quick_fit(label ~ text, faq(2), validation = faq(2, "valid.csv"))
+  expect_output(print(valid), "temperature of the probabilities [0-9.]+, from the validation rows")
+  plain <- quick_fit(label ~ text, faq(2), validation = faq(2, "valid.csv"), control = bert_control(calibrate = FALSE))
+  expect_null(plain$info$temperature)
+  prob <- function(fit) as.matrix(bert_predict(fit, faq(2), type = "prob"))
+  softmax <- function(z) exp(z) / rowSums(exp(z))
+  expect_equal(prob(valid), softmax(log(prob(plain)) / valid$info$temperature), tolerance = 1e-5)
 })

@@ -88,7 +88,7 @@ test_that("a fit is judged on labelled rows only", {
   data <- faq()
   data$label[[1]] <- NA
   expect_message(out <- bert_evaluate(the_fit(), data), "Dropped 1 of 22 rows")
-  expect_identical(out$.metric, c("accuracy", "kap", "f_meas", "mn_log_loss"))
+  expect_identical(out$.metric, c("accuracy", "kap", "f_meas", "mn_log_loss", "ece"))
   class <- bert_predict(the_fit(), data[-1, ])$.pred_class
   expect_equal(out$.estimate[[1]], mean(as.character(class) == data$label[-1]))
   expect_error(bert_evaluate(the_fit(), data["text"]), "no column \"label\"", class = "bertr_error_column")

@@ -38,6 +38,8 @@ def fit(model, task_name, a, b, target, validation, options, on_event, save):
                                        validation["target"], max_len)
     seen = seen and task.draw(seen, np.random.default_rng(seed))
     task.train_with(options.get("class_weights"), options.get("label_smoothing"), samples.targets)
+    every = samples
+    samples, held = (every, None) if seen else hold_out(task, every, seed)
     plan = make_plan(options, len(a), model.config.hidden_size, task)
     check_train(plan.train, model.config)
     check_plan(plan, seen)
@@ -52,9 +54,10 @@ def fit(model, task_name, a, b, target, validation, options, on_event, save):
         steps = head_steps(model, network, head_options, head_dropout(model, head_options, dropout), plan)
     folder = None
     if options.get("checkpoint"):
-        identity = {"data": [_digest(samples, target), seen and _digest(seen, validation["target"])],
-                    "model": model.fingerprint, "task": [task.name, task.spec], "head": head_options, "seed": seed,
-                    "max_len": max_len, "dropout": dropout, **dataclasses.asdict(plan)}
+        identity = {"data": [_digest(every, target), seen and _digest(seen, validation["target"])],
+                    "held_rows": len(held or ()), "model": model.fingerprint, "task": [task.name, task.spec],
+                    "head": head_options, "seed": seed, "max_len": max_len, "dropout": dropout,
+                    **dataclasses.asdict(plan)}
         folder = RunFolder(options["checkpoint"], identity)
     scorer = network_scorer(model, network, plan.train)
     training = Training(network, plan, samples, seen, seed, on_event, scorer,
@@ -62,14 +65,14 @@ def fit(model, task_name, a, b, target, validation, options, on_event, save):
     given = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len,
         "pool": "none" if task.per_token else head_options["pool"],
-        "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": samples.encodings.n_truncated,
-        "remarks": remarks,
+        "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": every.encodings.n_truncated,
+        "held_rows": len(held or ()), "remarks": remarks,
     }
 
     def finished(done, scorer):
         """The fit as it is now."""
-        settle(task, training, samples, seen, seed)
-        facts = {**given, **done, "seconds": time.perf_counter() - began}
+        settle(task, training, samples, seen or held, seed)
+        facts = {**given, **done, "temperature": task.spec.get("temperature"), "seconds": time.perf_counter() - began}
         return Fit(model, network, head_options, facts, training.history.columns, scorer)
 
     def keep_epoch():
@@ -94,12 +97,19 @@ def fit(model, task_name, a, b, target, validation, options, on_event, save):
     return fitted
 
 
-def settle(task, training, samples, seen, seed):
+def hold_out(task, samples, seed):
+    """(samples to train on, samples held out for `settle` or None)."""
+    held = task.hold_out(samples.targets, np.random.default_rng(seed))
+    if len(held) == 0:
+        return samples, None
+    return samples.only(np.delete(np.arange(len(samples)), held)), samples.only(held)
+
+
+def settle(task, training, samples, unseen, seed):
     """Lets the task choose what it chooses after training, by rows it was not trained on if there are any."""
-    judged = seen or (samples.some(SETTLE_ROWS, seed) if task.settles_by_training else None)
+    judged = unseen or (samples.some(SETTLE_ROWS, seed) if task.settles_by_training else None)
     if task.settles and judged:
-        outputs = training.scorer.encodings(judged.encodings)
-        task.settle(judged.targets, outputs, judged.encodings, training.network.head)
+        task.settle(judged.targets, training.outputs(judged), judged.encodings, training.network.head)
 
 
 def what_was_done(training, interrupted):
@@ -118,7 +128,7 @@ def read_head_options(model, given):
         "crf": bool(given.get("crf")), "words": given.get("words") or "punctuation",
         "relations": given.get("relations") or "gplinker",
         "long": given.get("long") or "truncate", "windows": given.get("windows") or "mean",
-        "threshold": given.get("threshold"),
+        "threshold": given.get("threshold"), "calibrate": given.get("calibrate") is not False,
         "whole_words": bool(given.get("whole_words")),
     }
 

@@ -27,7 +27,7 @@ HEAD = fields(optional={  # what `read_head_options` gives
     "link": one_of("identity", "logit"), "crf": FLAG, "words": one_of("punctuation", "space"),
     "relations": one_of("gplinker", "subject_first"),
     "long": one_of("truncate", "head_tail", "window"), "windows": one_of("mean", "max", "attention"),
-    "threshold": or_null(SHARE), "whole_words": FLAG,
+    "threshold": or_null(SHARE), "whole_words": FLAG, "calibrate": FLAG,
 })
 
 FACTS = fields({  # what `fitting.fit` notes
@@ -40,6 +40,7 @@ FACTS = fields({  # what `fitting.fit` notes
     "warmup": SHARE, "weight_decay": number(0), "clip": or_null(number(0)), "schedule": one_of(*SCHEDULES),
     "layer_decay": SHARE, "accumulate": whole(1), "ema": or_null(SHARE), "adversarial": or_null(number(0)),
     "early_stopping": or_null(whole(1)), "checkpoint_lost": or_null(TEXT),
+    "held_rows": whole(), "temperature": or_null(number(0)),
 })
 
 

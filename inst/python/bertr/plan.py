@@ -1,7 +1,7 @@
 """How long and how fast to train when the user does not say: by the number of rows and what is trained.
 
 The rules for up to 2,000 rows were chosen on three intent sets with 5 to 10 rows a class (`bench/quality.md`); those
-for more rows are customary.
+for more rows are customary. Where classes have many rows, the classification has others.
 """
 
 import dataclasses
@@ -33,10 +33,11 @@ RATE = 1e-4  # for a hidden size of 384; wider encoders take less
 def make_plan(options, rows, hidden_size, task):
     """The user's `options`, and the rules for those left open; a task may have its own."""
     train = options.get("train") or "all"
-    rule = {"epochs": next(n for most, n in EPOCHS if rows <= most), "learning_rate": RATE * 384 / hidden_size,
-            "batch_size": 16, **task.plan(rows, hidden_size)}
+    epochs = next(n for most, n in EPOCHS if rows <= most)
+    rule = {"epochs": epochs, "learning_rate": RATE * 384 / hidden_size, "batch_size": 16,
+            **task.plan(rows, hidden_size)}
     if train == "head" and not task.per_token:  # an epoch costs next to nothing there: only a small layer is trained
-        rule = {"epochs": 20 * rule["epochs"], "learning_rate": 2e-3, "batch_size": 128}
+        rule = {"epochs": 20 * epochs, "learning_rate": 2e-3, "batch_size": 128}
     elif train == "head":  # the encoder runs each time, but a small layer still wants a higher rate
         rule["learning_rate"] = 5e-3
     return Plan(

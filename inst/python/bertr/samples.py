@@ -38,7 +38,10 @@ class Samples:
         """At most so many samples of texts, drawn at random."""
         if len(self) <= most:
             return self
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:most])
+        return self.only(np.sort(np.random.default_rng(seed).permutation(len(self))[:most]))
+
+    def only(self, chosen):
+        """Some samples of texts."""
         return Samples(self.take(chosen), self.targets[chosen], self.task, self.first is not None)
 
     def take(self, chosen):

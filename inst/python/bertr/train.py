@@ -52,6 +52,7 @@ class Training:
         self.parameters = 0  # how many numbers were trained
         self.rng = np.random.default_rng(seed)
         self.changing = []  # all variables that training changes
+        self.seen_features = None  # of the validation rows, where the encoder stays as it is
         self.shown = False  # does the network hold the weights to be judged, not those of the next step?
 
     def run(self):
@@ -100,6 +101,12 @@ class Training:
     def _count(self, variables):
         self.parameters = sum(int(np.prod(v.shape)) for v in variables)
 
+    def outputs(self, samples):
+        """Of the network as it is now."""
+        if samples is self.validation and self.seen_features is not None:
+            return ops.convert_to_numpy(self.network.head(self.seen_features))
+        return self.scorer.encodings(samples.encodings)
+
     # ------------------------------------------------------------ the head on features
 
     def _start_head(self):
@@ -115,7 +122,7 @@ class Training:
         rows = self.task.start_rows(head, targets, self.rng)
         if rows is not None:
             self.task.start_head(head, features[rows], targets[rows])
-        seen = self.validation and self._features(self.validation.encodings)
+        seen = self.seen_features = self.validation and self._features(self.validation.encodings)
         self._count(head.trainable_variables)
         self.head_steps.begin(head, targets, features, self._schedule(), self._resume)
         at_once = 1

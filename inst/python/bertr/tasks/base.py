@@ -101,6 +101,10 @@ class Task:
         """The same for samples; `score(encodings)` gives the outputs."""
         return self.judge(samples.targets, score(samples.encodings), samples.encodings, head)
 
+    def hold_out(self, targets, rng):
+        """Sorted places of the rows to hold out of training for `settle`, if there are no validation rows."""
+        return np.zeros(0, np.int64)
+
     def settle(self, targets, outputs, encodings, head):
         """After training: completes `spec`, as by thresholds, from rows that `settles_by_training` tells."""
 

@@ -4,28 +4,42 @@ import numpy as np
 from keras import ops
 
 from ..heads import DenseHead, PrototypeHead
-from ..shapes import TEXT, both, equally_long, fields, list_of, number
+from ..shapes import TEXT, both, equally_long, fields, list_of, number, or_null
 from .base import Task
+from .calibration import MANY, best_temperature, held_share, stratified
 
 START_ROWS, START_OF_CLASS = 500, 16  # in all, and of each class at least where there are so many
+MANY_OF_CLASS = 25  # with fewer rows a class all are needed for training, and probabilities are good as they are
+# with MANY rows: from so many rows a class on, so many epochs, and the rate for a hidden size of 384
+PLANS = ((1_000, 2, 5e-5), (400, 3, 5e-5), (100, 4, 1e-4))
 
 
 class Classification(Task):
     """Target: `codes`, int [rows], from 0; `levels`, the names of the classes in R's order."""
 
     name = "classification"
+    settles = True
+    not_in_graph = ("temperature",)
     shape = staticmethod(both(
         fields({"levels": list_of(TEXT, least=2, distinct=True)},
-               {"class_weights": list_of(number(0)), "label_smoothing": number(0, 1)}),
+               {"class_weights": list_of(number(0)), "label_smoothing": number(0, 1), "temperature": or_null(number(0))}),
         equally_long("levels", "class_weights")))
 
     @classmethod
     def from_target(cls, target, head_options):
-        return cls({"levels": list(target["levels"])})
+        spec = {"levels": list(target["levels"])}
+        return cls({**spec, "temperature": None} if head_options["calibrate"] else spec)
 
     @property
     def levels(self):
         return self.spec["levels"]
+
+    def plan(self, rows, hidden_size):
+        """With many rows a class, more epochs only make the network overconfident."""
+        for least, epochs, rate in PLANS:
+            if rows >= max(MANY, least * len(self.levels)):
+                return {"epochs": epochs, "learning_rate": rate * 384 / hidden_size}
+        return {}
 
     def targets(self, target, encodings):
         return np.asarray(target["codes"], dtype=np.int32)  # [rows]
@@ -73,8 +87,18 @@ class Classification(Task):
     def measures(self, targets, outputs):
         return {"accuracy": float(np.mean(np.argmax(outputs, axis=1) == targets))}
 
+    def hold_out(self, targets, rng):
+        many = "temperature" in self.spec and len(targets) >= max(MANY, MANY_OF_CLASS * len(self.levels))
+        return stratified(targets, held_share(len(targets)), rng) if many else super().hold_out(targets, rng)
+
+    def settle(self, targets, outputs, encodings, head):
+        """Fits the temperature. Rows are weighted as in training: class weights shift the probabilities on purpose."""
+        if "temperature" in self.spec:
+            weights = np.asarray(self.spec.get("class_weights", np.ones(len(self.levels))))
+            self.spec["temperature"] = best_temperature(outputs, targets, weights[targets])
+
     def decode(self, outputs, encodings, a, b, head):
-        z = outputs.astype(np.float64)
+        z = outputs.astype(np.float64) / (self.spec.get("temperature") or 1.0)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return {"prob": z / z.sum(axis=1, keepdims=True)}  # [rows, classes]
 

@@ -8,10 +8,11 @@ import numpy as np
 from keras import ops
 
 from ..heads import DenseHead
-from ..shapes import TEXT, both, equally_long, fields, list_of, number, or_null
+from ..shapes import FLAG, TEXT, both, equally_long, fields, list_of, number, or_null
 from .base import Task
+from .calibration import MANY, held_share
 
-FEW = 5  # a threshold of its own needs so many rows with the label
+FEW = 20  # a threshold of its own needs so many rows with the label
 
 
 class MultiLabel(Task):
@@ -20,17 +21,21 @@ class MultiLabel(Task):
     name = "multilabel"
     shape = staticmethod(both(fields(
         {"levels": list_of(TEXT, least=1, distinct=True), "log_odds": list_of(number()), "fixed": or_null(number(0, 1)),
-         "thresholds": list_of(number(0, 1))}), equally_long("levels", "log_odds", "thresholds")))
+         "thresholds": list_of(number(0, 1))}, {"calibrate": FLAG}), equally_long("levels", "log_odds", "thresholds")))
     settles = True
     settles_by_training = True
-    not_in_graph = ("log_odds", "fixed", "thresholds")
+    not_in_graph = ("log_odds", "fixed", "thresholds", "calibrate")
 
     @classmethod
     def from_target(cls, target, head_options):
         values = np.asarray(target["values"], np.float64)
         share = (values.sum(axis=0) + 0.5) / (len(values) + 1.0)  # never 0 or 1
         return cls({"levels": list(target["levels"]), "log_odds": np.log(share / (1.0 - share)).tolist(),
-                    "fixed": head_options["threshold"], "thresholds": [head_options["threshold"] or 0.5] * len(share)})
+                    "fixed": head_options["threshold"], "thresholds": [head_options["threshold"] or 0.5] * len(share),
+                    "calibrate": head_options["calibrate"]})
+
+    def plan(self, rows, hidden_size):
+        return {"epochs": 4} if MANY <= rows <= 10_000 else {}  # more only make it overconfident
 
     def targets(self, target, encodings):
         return np.asarray(target["values"], np.float32)  # [rows, labels]
@@ -47,6 +52,11 @@ class MultiLabel(Task):
         prob = probabilities(outputs)
         chosen = prob > (np.asarray(self.spec["fixed"] or best_thresholds(targets, prob)))
         return {"f_macro": macro_f1(targets, chosen), "f_micro": micro_f1(targets, chosen)}
+
+    def hold_out(self, targets, rng):
+        many = self.spec["calibrate"] and self.spec["fixed"] is None and len(targets) >= MANY
+        rows = int(held_share(len(targets)) * len(targets)) if many else 0
+        return np.sort(rng.permutation(len(targets))[:rows])
 
     def settle(self, targets, outputs, encodings, head):
         if self.spec["fixed"] is None:
