@@ -10,8 +10,8 @@
 #'   (default): the second one.
 #' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
 #'   `.estimate`; of which measures, [bert_tasks] says for every task. For classification: `accuracy`, `kap`, `f_meas`
-#'   (`.estimator` `"macro"`: the mean over the classes), `mn_log_loss` and `ece`; of two classes also `precision`, `recall`
-#'   and `f_meas` (`.estimator` `"binary"`) of the event.
+#'   (`.estimator` `"macro"`: the mean over the classes), `mn_log_loss` and `ece`; of two classes also `precision`,
+#'   `recall` and `f_meas` (`.estimator` `"binary"`) of the event.
 #' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))

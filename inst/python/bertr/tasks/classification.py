@@ -22,7 +22,8 @@ class Classification(Task):
     not_in_graph = ("temperature",)
     shape = staticmethod(both(
         fields({"levels": list_of(TEXT, least=2, distinct=True)},
-               {"class_weights": list_of(number(0)), "label_smoothing": number(0, 1), "temperature": or_null(number(0))}),
+               {"class_weights": list_of(number(0)), "label_smoothing": number(0, 1),
+                "temperature": or_null(number(0))}),
         equally_long("levels", "class_weights")))
 
     @classmethod
