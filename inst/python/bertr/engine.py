@@ -56,6 +56,14 @@ if BACKEND == "tensorflow":
     def _open(array):
         return tf.TensorSpec([None] * array.ndim, tf.as_dtype(array.dtype))
 
+    def new_variable(value, name=None, trainable=True):
+        """A Keras variable. Tables of the words in use have another number of rows in each fit, so for TensorFlow it
+        is left open: else a graph would be optimised for the number that it meets first, and fail with others."""
+        out = keras.Variable(value, name=name, trainable=trainable)
+        if name == WORD_ROWS:
+            out._value = tf.Variable(value, shape=(None, *value.shape[1:]), trainable=trainable)
+        return out
+
     KINDS = 12  # graphs that are kept for others of their kind: those of the last few fits
     _kept = collections.OrderedDict()
 
@@ -63,7 +71,7 @@ if BACKEND == "tensorflow":
         """`function(*inputs)` as a graph that takes the tf.Variables it works on as its first input. Whoever asks for
         the same kind of graph gets the same one, so that the next fit need not wait for it to be made; None is of no
         kind. `kind` must tell all that `function` depends on but inputs and variables."""
-        specs = [_variable_spec(v) for v in variables]
+        specs = [tf.type_spec_from_value(v.value) for v in variables]
         key = kind and (kind, repr(specs), repr(signature))
         if key in _kept:
             _kept.move_to_end(key)
@@ -85,13 +93,6 @@ if BACKEND == "tensorflow":
         if graph.captured_inputs:  # it would work on the first fit's numbers for ever
             raise AssertionError(f"A graph holds {len(graph.captured_inputs)} tensors besides its inputs.")
         return graph
-
-    def _variable_spec(variable):
-        """Tables of the words in use have another number of rows in each fit, so theirs is left open."""
-        value = variable.value
-        if variable.name == WORD_ROWS:
-            value = tf.Variable(tf.zeros((0, *value.shape[1:])), shape=(None, *value.shape[1:]))
-        return tf.type_spec_from_value(value)
 
     @contextlib.contextmanager
     def _standing_for(variables, values):
@@ -206,6 +207,9 @@ if BACKEND == "tensorflow":
 
 else:
     import jax
+
+    def new_variable(value, name=None, trainable=True):
+        return keras.Variable(value, name=name, trainable=trainable)
 
     def _with_values(function, variables, values):
         """`function` run with other values in its variables; the values afterwards come back too."""

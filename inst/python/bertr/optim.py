@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from .engine import new_variable
+
 # as the float32 arithmetic has them: 1 - 0.999 would be off by 1e-5 of itself, and so would the bias correction
 BETA_1, BETA_2 = float(np.float32(0.9)), float(np.float32(0.999))
 EPSILON, KERAS_EPSILON = 1e-6, 1e-7
@@ -148,7 +150,7 @@ class BertAdamW:
 
 
 def _zeros_like(variable):
-    return keras.Variable(ops.zeros(variable.shape, variable.dtype), trainable=False, name=variable.name)
+    return new_variable(ops.zeros(variable.shape, variable.dtype), variable.name, trainable=False)
 
 
 if keras.backend.backend() == "tensorflow":

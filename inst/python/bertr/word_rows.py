@@ -2,11 +2,10 @@
 and AdamW does nothing to them but decay. The result is the same, the step no longer depends on the vocabulary's size.
 """
 
-import keras
 import numpy as np
 from keras import ops
 
-from .engine import WORD_ROWS
+from .engine import WORD_ROWS, new_variable
 
 
 class WordRows:
@@ -15,7 +14,7 @@ class WordRows:
     def __init__(self, table, ids):
         self.table = table
         self.ids = np.unique(ids)
-        self.rows = keras.Variable(ops.take(table, self.ids, axis=0), name=WORD_ROWS)  # [tokens in use, hidden]
+        self.rows = new_variable(ops.take(table, self.ids, axis=0), WORD_ROWS)  # [tokens in use, hidden]
         self.row_of = np.zeros(table.shape[0], np.int32)
         self.row_of[self.ids] = np.arange(len(self.ids))
         self.decayed = 1.0
