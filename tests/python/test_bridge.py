@@ -204,8 +204,9 @@ def test_the_activation_can_be_chosen(tiny, tmp_path):
 
 def test_a_head_refuses_another_base(tiny, sentences, tmp_path):
     """What counts is the weights in memory when it was trained, not the file that has their name later."""
-    base = tmp_path / "base"
-    bridge.save(bridge.load(tiny, {}), str(base), "")
+    origin, base = shutil.copytree(tiny, tmp_path / "origin"), tmp_path / "base"
+    bridge.save(bridge.load(str(origin), {}), str(base), "")
+    shutil.rmtree(origin)
     model = bridge.load(str(base), {})
     bridge.save(small_fit(model, sentences, learning_rate=1e-2), str(base), "{}")  # other weights, same place
     fitted = small_fit(model, sentences, train="head")

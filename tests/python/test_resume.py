@@ -303,5 +303,7 @@ def test_a_folder_that_may_not_be_written_to_is_told_at_once(tiny, sentences, tm
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(resume, "open", refused, raising=False)
+    told = []
     with pytest.raises(BertrError, match="could not be written"):
-        fit(tiny, sentences, lambda *_: pytest.fail("it began"), checkpoint=str(tmp_path))
+        fit(tiny, sentences, lambda kind, _: told.append(kind), checkpoint=str(tmp_path))
+    assert set(told) <= {"start"}
