@@ -10,15 +10,15 @@
 #' their order, characters are sorted in the same way in every locale, levels without rows are dropped. Without
 #' dense layers of your own the classifier starts as the nearest class mean, so that few rows suffice (Qi et al.
 #' 2018). From 1,000 rows on, the number of rows a class decides how long to train: 4 epochs from 100 rows a class on, 3
-#' from 400 on and 2 from 1,000 on, the last two at half the learning rate. Probabilities are calibrated on held-out rows:
-#' see [bert_fit()].
+#' from 400 on and 2 from 1,000 on, the last two at half the learning rate. Probabilities are calibrated on held-out
+#' rows: see [bert_fit()].
 #'
 #' Predicted: `.pred_class`, a factor with the training levels, and a double column `.pred_<level>` a level, the
 #' probabilities, which add up to 1; `type = "class"` gives only the first, `"prob"` only the others. Measured:
 #' `accuracy`; `kap`, Cohen's kappa; `f_meas`, the mean over the classes of F1 (0 for a class never predicted
 #' right); `mn_log_loss`, the mean negative log-probability of the true class; `ece`, the expected calibration error:
-#' the mean distance, weighted by rows, between the probability of the predicted class and the share that is right, in 15
-#' bins of equal width (Naeini et al. 2015; Guo et al. 2017). By chance it is above 0 even for perfect probabilities,
+#' the mean distance, weighted by rows, between the probability of the predicted class and the share that is right, in
+#' 15 bins of equal width (Naeini et al. 2015; Guo et al. 2017). By chance it is above 0 even for perfect probabilities,
 #' the more so the fewer the rows.
 #'
 #' @section Several labels, `cbind(toxic, insult) ~ text`:
