@@ -9,17 +9,16 @@
 #' A factor, character or logical column; two text columns, `label ~ a + b`, are read as a pair. Factor levels keep
 #' their order, characters are sorted in the same way in every locale, levels without rows are dropped. Without
 #' dense layers of your own the classifier starts as the nearest class mean, so that few rows suffice (Qi et al.
-#' 2018). From 1,000 rows on, the number of rows a class decides how long to train: 4 epochs from 100 rows a class on, 3
-#' from 400 on and 2 from 1,000 on, the last two at half the learning rate. Probabilities are calibrated on held-out
-#' rows: see [bert_fit()].
+#' 2018). With many rows a class fewer epochs, at half the learning rate, are enough: 3 from 400 rows a class on (and
+#' 1,000 in all), 2 from 1,000 a class on. Probabilities are calibrated on held-out rows: see [bert_fit()].
 #'
 #' Predicted: `.pred_class`, a factor with the training levels, and a double column `.pred_<level>` a level, the
 #' probabilities, which add up to 1; `type = "class"` gives only the first, `"prob"` only the others. Measured:
 #' `accuracy`; `kap`, Cohen's kappa; `f_meas` (`macro`), the mean over the classes of F1 (0 for a class never predicted
 #' right); `mn_log_loss`, the mean negative log-probability of the true class; of two classes also `precision`, `recall`
 #' and `f_meas` (`binary`) of the second one, or of the one that `bert_evaluate(event = )` names. Rows of a class that
-#' was not seen in training count as wrong, their class as one more; `mn_log_loss` leaves them out, as it has no
-#' probability. `ece` is the expected calibration error: the mean distance, weighted by rows, between the probability of
+#' was not seen in training count as wrong, their class as one more; `mn_log_loss` and `ece` leave them out, as they have
+#' no probability. `ece` is the expected calibration error: the mean distance, weighted by rows, between the probability of
 #' the predicted class and the share that is right, in 15 bins of equal width (Naeini et al. 2015; Guo et al. 2017). By
 #' chance it is above 0 even for perfect probabilities, the more so the fewer the rows.
 #'

@@ -50,7 +50,8 @@
 #'   a pair the second text is cut. Entities, spans and relations always read texts in windows.
 #' @param threshold For multi-label tasks: the probability above which a label is given, from 0 to 1. `NULL` (default)
 #'   chooses the one with the best F1 on the validation rows, else on held-out rows (see [bert_fit()]), else on the
-#'   training rows: each label its own if at least 20 of these rows have it, the others one for all labels together.
+#'   training rows: each label its own if enough of these rows have it (20, or a tenth of fewer than 200 rows, but at
+#'   least 5), the others one for all labels together.
 #' @param calibrate Set probabilities and thresholds by rows that were not trained on, a tenth of the rows where there
 #'   are many (see [bert_fit()])? With `FALSE` all rows are trained on and probabilities stay as they are. By default
 #'   `TRUE`.

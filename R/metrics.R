@@ -5,7 +5,8 @@ label_metrics <- function(spec, truth, results, texts) {
   estimate <- factor(spec$levels[max.col(prob, "first")], levels(truth))
   counts <- table(truth, estimate)
   kind <- if (length(spec$levels) == 2) "binary" else "multiclass"
-  ece <- calibration_error(truth == estimate, do.call(pmax, as.data.frame(prob)))
+  known <- as.integer(truth) <= ncol(prob)
+  ece <- calibration_error((truth == estimate)[known], do.call(pmax, as.data.frame(prob))[known])
   out <- tibble(
     .metric = c("accuracy", "kap", "f_meas", "mn_log_loss", "ece"),
     .estimator = c(kind, kind, "macro", kind, kind),
@@ -44,7 +45,7 @@ log_loss <- function(truth, prob) {
 # that is right, in bins of equal width, each closed above, weighted by rows
 calibration_error <- function(right, confidence, bins = 15) {
   bin <- pmax(1, ceiling(confidence * bins))
-  sum(abs(tapply(right - confidence, bin, sum))) / length(right)
+  if (length(right) > 0) sum(abs(tapply(right - confidence, bin, sum))) / length(right) else NA_real_
 }
 
 # Measures of labels given or not: F1 of all labels together and as the mean over labels; rows with every label right.

@@ -45,7 +45,7 @@ def main(data, rows="200"):
         found = []
         for draw in draws:
             held, rest = np.split(draw, [int(rows)])
-            multilabel.FEW = few
+            multilabel.FEW = few, few
             thresholds = multilabel.best_thresholds(y[held], prob[held]) if few else 0.3
             chosen = prob[rest] > thresholds
             found.append([multilabel.macro_f1(y[rest], chosen), multilabel.micro_f1(y[rest], chosen)])

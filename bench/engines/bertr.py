@@ -42,7 +42,7 @@ class Engine:
 
     def linear_network(self, kernel, bias):
         """The fine-tuned whole, with a linear head of these weights, without dropout."""
-        task = find_task("classification").from_target({"levels": [str(i) for i in range(len(bias))]}, None)
+        task = find_task("classification")({"levels": [str(i) for i in range(len(bias))]})
         head = DenseHead(len(bias), [], dropout=0.0, seed=1)
         network = Network(build_backbone(self.model.checkpoint, dropout=0.0), head, task,
                           {"pool": "mean", "pair": "joint", "long": "truncate"})

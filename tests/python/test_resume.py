@@ -38,10 +38,10 @@ def kill_at(kind, epoch):
 
 
 def bits(fitted):
-    """All weights, the history without its times."""
+    """All weights, the history without its times, and what was chosen after training."""
     history = {k: v for k, v in fitted.history.items() if k != "seconds"}
     weights = [np.array(v.value) for v in fitted.network.weights]
-    return json.dumps(history), [w.tobytes() for w in weights], fitted.facts["best_epoch"]
+    return json.dumps([history, fitted.task.spec]), [w.tobytes() for w in weights], fitted.facts["best_epoch"]
 
 
 def one_by_one(monkeypatch):

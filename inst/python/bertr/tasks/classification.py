@@ -11,7 +11,7 @@ from .calibration import MANY, best_temperature, held_share, stratified
 START_ROWS, START_OF_CLASS = 500, 16  # in all, and of each class at least where there are so many
 MANY_OF_CLASS = 25  # with fewer rows a class all are needed for training, and probabilities are good as they are
 # with MANY rows: from so many rows a class on, so many epochs, and the rate for a hidden size of 384
-PLANS = ((1_000, 2, 5e-5), (400, 3, 5e-5), (100, 4, 1e-4))
+PLANS = ((1_000, 2, 5e-5), (400, 3, 5e-5))
 
 
 class Classification(Task):

@@ -12,7 +12,7 @@ from ..shapes import FLAG, TEXT, both, equally_long, fields, list_of, number, or
 from .base import Task
 from .calibration import MANY, held_share
 
-FEW = 20  # a threshold of its own needs so many rows with the label
+FEW, FEW_OF = (5, 20), 0.1  # a threshold of its own needs this share of the rows to have the label, within 5 to 20
 
 
 class MultiLabel(Task):
@@ -74,8 +74,8 @@ def probabilities(outputs):
 def best_thresholds(targets, prob):
     """Of every label the threshold with the best F1 on these rows, halfway between two probabilities. Labels of few
     rows take the one that is best for all labels together."""
-    together = _best_threshold(targets.ravel(), prob.ravel())
-    return np.array([_best_threshold(t, p) if t.sum() >= FEW else together
+    together, few = _best_threshold(targets.ravel(), prob.ravel()), np.clip(FEW_OF * len(targets), *FEW)
+    return np.array([_best_threshold(t, p) if t.sum() >= few else together
                      for t, p in zip(targets.T, prob.T, strict=True)])
 
 
