@@ -1,9 +1,10 @@
 # make demo   fine-tunes the default model on the shipped faq30 data
 # make test   lint, pytest, and R CMD check with the testthat tests
+# make torture  half an hour of kills, interrupts, hostile input and a soak; make test does a little of it
 # make setup  what both need; with RETICULATE_PYTHON=.venv/bin/python any R script then runs
 # make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
 # make docs   writes man/ and NAMESPACE anew (needs the R package roxygen2)
-.PHONY: setup demo test lint pytest check bench docs setup-test
+.PHONY: setup demo test lint pytest check torture torture-draw bench docs setup-test
 
 export RETICULATE_PYTHON := $(CURDIR)/.venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -17,7 +18,7 @@ setup-test:
 demo: setup
 	Rscript inst/examples/faq30.R
 
-test: lint pytest check
+test: lint pytest torture-draw check
 
 lint: setup-test
 	.venv/bin/ruff check --no-cache .
@@ -25,6 +26,12 @@ lint: setup-test
 
 pytest: setup-test
 	PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider tests/python
+
+torture: setup-test
+	tools/torture.sh
+
+torture-draw: setup-test
+	tools/torture.sh draw
 
 check: setup-test
 	tools/check.sh
