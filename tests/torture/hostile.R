@@ -17,6 +17,18 @@ deep <- list("end")
 for (i in 1:500) deep <- list(deep)
 hollow <- lapply(c("bert_model", "bert_fit", "bert_tokens", "bert_head", "bert_control"),
   function(class) structure(list(), class = class))
+hostile_file <- function(bytes) {
+  file <- tempfile()
+  writeBin(as.raw(bytes), file)
+  file
+}
+any_of <- function(bytes) hostile_file(sample(bytes, 2000, replace = TRUE))
+files <- list(
+  empty = hostile_file(raw()), words = any_of(c(9, 10, 13, 32, 35, 45, 46, 48:57, 66, 73, 79)),
+  bytes = any_of(1:255), utf8 = hostile_file(charToRaw(paste(rep("\u00e9\u4e2d B-\U1F680\n", 50), collapse = ""))),
+  nothing = hostile_file(raw(100)), json = hostile_file(charToRaw("{\"data\": [{\"paragraphs\": [{\"qas\": 3}]}]}")),
+  brackets = any_of(utf8ToInt("{}[],:\"01 ")), nested = hostile_file(charToRaw(strrep("[", 1e5)))
+)
 values <- c(list(
   null = NULL, na = NA, na_text = NA_character_, na_integer = NA_integer_, nan = NaN, infinite = Inf, negative = -1,
   zero = 0, half = 0.5, huge = 1e300, large = 2^53, largest = .Machine$integer.max, no = FALSE, empty = "",
@@ -33,7 +45,7 @@ values <- c(list(
   symbol = quote(x), call = quote(stop("evaluated")), expression = expression(a, b), one_sided = ~ text,
   formula = text ~ text, dots = text ~ ., strange = ~ stop("evaluated"), s4 = methods::new("Odd", x = 1),
   pointer = methods::new("externalptr"), pairs = pairlist(a = 1), connection = stdin()
-), stats::setNames(hollow, paste0("hollow_", seq_along(hollow))))
+), hollow = hollow, file = files)
 
 faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 few <- faq[faq$label %in% unique(faq$label)[1:2], ]
