@@ -55,7 +55,7 @@ test_that("settings are checked where they are made", {
   expect_error(bert_control(dropout = 1), "dropout")
   expect_error(bert_control(serialize = NA), "TRUE or FALSE")
   expect_identical(bert_head(c(256, 256))$units, c(256L, 256L))
-  expect_error(bert_head(units = 0), "whole numbers of at least 1")
+  expect_error(bert_head(units = 0), "whole numbers from 1 to 100,000")
   expect_error(bert_head(pool = "sum"), "\"cls\"")
   expect_output(print(bert_head(c(8, 4), 0.5)), "units +8, 4")
 })
