@@ -4,7 +4,7 @@
 # make setup  what both need; with RETICULATE_PYTHON=.venv/bin/python any R script then runs
 # make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
 # make docs   writes man/ and NAMESPACE anew (needs the R package roxygen2)
-.PHONY: setup demo test lint pytest check torture torture-draw bench docs setup-test
+.PHONY: setup demo test lint pytest check bench docs setup-test
 
 export RETICULATE_PYTHON := $(CURDIR)/.venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -27,12 +27,6 @@ lint: setup-test
 pytest: setup-test
 	PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider tests/python
 
-torture: setup-test
-	tools/torture.sh
-
-torture-draw: setup-test
-	tools/torture.sh draw
-
 check: setup-test
 	tools/check.sh
 
@@ -41,3 +35,10 @@ bench: setup
 
 docs:
 	Rscript -e 'roxygen2::roxygenise()'
+
+.PHONY: torture torture-draw
+torture: setup-test
+	tools/torture.sh
+
+torture-draw: setup-test
+	tools/torture.sh draw
