@@ -46,9 +46,10 @@ if (!has_future) {
   predict_in$future <- NULL
 }
 
+places <- sample(names(predict_in))
 failed <- 0
 for (i in seq_len(trials)) {
-  place <- names(predict_in)[[(i - 1) %% length(predict_in) + 1]]
+  place <- places[[(i - 1) %% length(places) + 1]]
   kind <- sample(names(fits), 1)
   texts <- sample(faq$text, sample(1:40, 1))
   came <- tryCatch(predict_in[[place]](fits[[kind]], texts), error = function(e) conditionMessage(e))
