@@ -80,10 +80,10 @@ draw <- function() {
   names(args) <- formals[seq_along(args)]
   others <- fixed[[verb]]
   first <- sample(seq_along(formals), 1, prob = 1 / sqrt(seq_along(formals))) # the first ones more often
-  if (!is.null(method) && first == 1) {
-    first <- min(2, length(formals)) # another object has another method
-  }
   value <- sample(names(values), 1)
+  if (!is.null(method) && first == 1) {
+    value <- "hollow2" # anything but a fit has another method
+  }
   # many epochs, or batches of many rows, are what they are
   if (formals[[first]] %in% c("epochs", "batch_size") && value %in% c("largest", "large", "huge")) {
     value <- "raw"
