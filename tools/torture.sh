@@ -17,10 +17,10 @@ run() { # NAME TRIALS FEW
 }
 
 mode=${1:-all}
-run interrupts.py 200 6
-run kills.py 140 7
-run shared_folder.py 60 4
-run sessions.R 40 5
-run soak.R 2000 60
-run hostile.R 6000 200
+run interrupts.py 200 4
+run kills.py 35 2
+run shared_folder.py 20 1
+run sessions.R 20 1
+run soak.R 2000 40
+run hostile.R 5000 300
 [ ${#failed[@]} -eq 0 ] || { echo "Failed: ${failed[*]}" >&2; exit 1; }
