@@ -9,6 +9,14 @@ check_string <- function(x, arg, call = caller_env()) {
   if (!rlang::is_string(x) || is.na(x) || !nzchar(x)) {
     abort("argument", "{.arg {arg}} must be one string, not {.obj_type_friendly {x}}.", call = call)
   }
+  check_valid(x, arg, call)
+}
+
+# R's own functions stop at a string with bytes that are no text
+check_valid <- function(x, arg, call) {
+  if (rlang::is_string(x) && !is.na(x) && (Encoding(x) == "bytes" || !validEnc(x))) {
+    abort("encoding", "{.arg {arg}} is not valid UTF-8.", call = call)
+  }
 }
 
 check_flag <- function(x, arg, call = caller_env()) {
@@ -18,6 +26,7 @@ check_flag <- function(x, arg, call = caller_env()) {
 }
 
 check_choice <- function(x, choices, arg, call = caller_env()) {
+  check_valid(x, arg, call)
   if (!rlang::is_string(x) || !x %in% choices) {
     got <- got_value(x)
     abort("argument", "{.arg {arg}} must be {.or {.val {choices}}}, not {got}.",

@@ -38,9 +38,10 @@
 #'   The same [bert_fit()] called again goes on after the last whole epoch and gives, bit for bit on one machine, the
 #'   fit that an unbroken run would have given; called after the end, it gives that fit without training. Without
 #'   `seed` the one of the kept run is taken. A run of other data or settings is refused; delete the folder to start
-#'   anew. Only `epochs` may be another, with `schedule = "constant"`, whose rate does not depend on their number: the
-#'   run goes on to them, the warmup being that of the first call. A folder that goes away in mid-run, or a full disk,
-#'   does not end the run: a warning tells of it at the end. `NULL` (default) keeps nothing.
+#'   anew. So is a second fit while the first is still using the folder. Only `epochs` may be another, with
+#'   `schedule = "constant"`, whose rate does not depend on their number: the run goes on to them, the warmup being that
+#'   of the first call. A folder that goes away in mid-run, or a full disk, does not end the run: a warning tells of it
+#'   at the end. `NULL` (default) keeps nothing.
 #' @param keep What of the epochs stays in the folder of `checkpoint`: `"last"` (default) only what the run needs to go
 #'   on, `"all"` also a folder `epoch-001`, `epoch-002` and so on with the fit of every epoch, for [bert_load()]. Each
 #'   is as large as what [bert_save()] writes; with `train = "head"` they share the file of the encoder.

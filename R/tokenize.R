@@ -105,7 +105,7 @@ are_ids <- function(x) {
 }
 
 check_ids <- function(ids, vocab_size, call) {
-  ids <- unlist(ids)
+  ids <- as.numeric(unlist(ids)) # of none there are none
   bad <- ids[ids < 0 | ids >= vocab_size | ids != round(ids)]
   if (length(bad) > 0) {
     abort("argument", "{.arg x} has ids that are not whole numbers from 0 to {vocab_size - 1}: {some(unique(bad))}.",

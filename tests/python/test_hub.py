@@ -1,5 +1,6 @@
 """hub.py: which folder a source means, and what is said when there is none."""
 
+import errno
 import gzip
 import hashlib
 import http.server
@@ -9,7 +10,9 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
+import types
 
 import pytest
 
@@ -214,3 +217,52 @@ def test_no_such_model_and_no_network(fake_hub):
     FakeHub.root.mkdir()
     assert "neither a folder here nor a model on the hub" in resolve_in_new_process("owner/other", fake_hub)
     assert "could not be loaded from the hub" in resolve_in_new_process("owner/other", "http://127.0.0.1:9")
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """huggingface_hub with the tiny BERT, on a disk that has room for so many bytes (`room`), and what was asked of it
+    (`asked`). As the true one, it keeps what has arrived of a file and does not ask for that again."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    write_huggingface(folder, read_checkpoint(TINY))
+    disk = types.SimpleNamespace(room=0, asked=[], error=OSError(28, "No space left on device"))
+
+    def download(repo, name, revision, local_dir):
+        path, content = pathlib.Path(local_dir) / name, (folder / name).read_bytes()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            return
+        disk.asked.append(name)
+        if disk.room < len(content):
+            path.with_suffix(".incomplete").write_bytes(content[:disk.room])
+            raise disk.error
+        disk.room -= len(content)
+        path.write_bytes(content)
+
+    siblings = [types.SimpleNamespace(rfilename=p.name) for p in sorted(folder.iterdir())]
+    api = types.SimpleNamespace(model_info=lambda *_, **__: types.SimpleNamespace(sha="0" * 40, siblings=siblings))
+    nothing = types.SimpleNamespace(disable_progress_bars=lambda: None, logging=types.SimpleNamespace(
+        set_verbosity_error=lambda: None))
+    fake = types.SimpleNamespace(HfApi=lambda: api, hf_hub_download=download, utils=nothing,
+                                 errors=types.SimpleNamespace(RepositoryNotFoundError=ZeroDivisionError))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
+    yield disk
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(errno.EDQUOT, "Disk quota exceeded"),
+                                   RuntimeError("IO Error: No space left on device (os error 28)")], ids=repr)
+def test_a_full_disk(full_disk, empty_cache, error):
+    """One sentence; what has arrived stays, and the next load goes on from there."""
+    full_disk.room, full_disk.error = 600, error  # the configuration fits, not the weights
+    with pytest.raises(BertrError, match=f"the disk of '{empty_cache}' is full") as e:
+        hub.resolve("owner/tiny-bert")
+    assert e.value.code == "hub" and "BERTR_HOME" in e.value.hint
+    (partial,) = (empty_cache / "models").iterdir()
+    assert partial.name == "owner--tiny-bert.partial" and (partial / "config.json").exists()
+    first, full_disk.asked[:] = list(full_disk.asked), []
+    full_disk.room = 10**6
+    folder = hub.resolve("owner/tiny-bert")
+    assert full_disk.asked[0] == first[-1] and not set(full_disk.asked) & set(first[:-1])
+    assert os.listdir(empty_cache / "models") == ["owner--tiny-bert"]
+    assert read_checkpoint(folder).vocab == read_checkpoint(TINY).vocab

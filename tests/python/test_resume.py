@@ -96,8 +96,35 @@ bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, o
     folder = str(tmp_path / "run")
     given = json.dumps([tiny, folder, *sentences, {**options, "checkpoint": folder}])
     assert subprocess.run([sys.executable, "-c", script, given]).returncode == 9
+    assert "lock" in os.listdir(folder)  # which holds nobody up
     resumed = fit(tiny, sentences, validated=False, checkpoint=folder)
     assert bits(resumed) == bits(fit(tiny, sentences, validated=False))
+
+
+@pytest.mark.parametrize("train", ["all", "head"])
+def test_two_fits_in_one_folder(tiny, sentences, tmp_path, train):
+    """The second is refused, be it the same run or another one, and the first is as if it had been alone."""
+    options = {"train": train, "epochs": 2}
+    refused = []
+
+    def on_event(kind, values):
+        if kind == "epoch" or (kind == "encode" and not refused):
+            for seed in (3, 4):
+                with pytest.raises(BertrError, match="Another fit is using the folder") as e:
+                    fit(tiny, sentences, **{**options, "seed": seed}, checkpoint=str(tmp_path))
+                refused.append(e.value.code)
+
+    first = fit(tiny, sentences, on_event, checkpoint=str(tmp_path), **options)
+    assert len(refused) >= 4 and set(refused) == {"checkpoint"}
+    assert bits(first) == bits(fit(tiny, sentences, **options)) and first.facts["checkpoint_lost"] is None
+    assert sorted(os.listdir(tmp_path)) == ["epoch-2.safetensors", "run.json"]
+    assert bits(fit(tiny, sentences, checkpoint=str(tmp_path), **options)) == bits(first)
+
+
+def test_a_fit_that_fails_leaves_no_lock(tiny, sentences, tmp_path):
+    with pytest.raises(Killed):
+        fit(tiny, sentences, kill_at("epoch", 1), checkpoint=str(tmp_path))
+    assert "lock" not in os.listdir(tmp_path)
 
 
 def test_an_interrupted_fit_goes_on(tiny, sentences, tmp_path):

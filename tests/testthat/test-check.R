@@ -21,6 +21,16 @@ test_that("check_text() names the rows that are not UTF-8", {
   expect_error(check_text(bytes, "`x`"), "row 1", class = "bertr_error_encoding")
 })
 
+test_that("a setting that is no UTF-8 is told so", {
+  for (bad in list("a\xff", `Encoding<-`("caf\xc3\xa9", "bytes"))) {
+    expect_error(check_string(bad, "x"), "`x` is not valid UTF-8", class = "bertr_error_encoding")
+    expect_error(check_choice(bad, "a", "x"), "`x` is not valid UTF-8", class = "bertr_error_encoding")
+    expect_error(read_conll(bad), "`file` is not valid UTF-8", class = "bertr_error_encoding")
+    expect_error(bert_control(schedule = bad), "`schedule` is not valid UTF-8", class = "bertr_error_encoding")
+  }
+  expect_null(check_string(`Encoding<-`("caf\xe9", "latin1"), "x"))
+})
+
 test_that("an embedded NUL cannot become an R string", {
   expect_error(rawToChar(as.raw(c(0x61, 0x00, 0x62))), "nul")
 })
@@ -45,7 +55,7 @@ test_that("settings are checked where they are made", {
   expect_error(bert_control(dropout = 1), "dropout")
   expect_error(bert_control(serialize = NA), "TRUE or FALSE")
   expect_identical(bert_head(c(256, 256))$units, c(256L, 256L))
-  expect_error(bert_head(units = 0), "whole numbers of at least 1")
+  expect_error(bert_head(units = 0), "whole numbers from 1 to 100,000")
   expect_error(bert_head(pool = "sum"), "\"cls\"")
   expect_output(print(bert_head(c(8, 4), 0.5)), "units +8, 4")
 })

@@ -50,6 +50,7 @@ test_that("tokens can be put together again", {
   expect_identical(bert_detokenize(the_model(), list(7592, c(2088, 999))), c("hello", "world !"))
   expect_error(bert_detokenize(the_model(), c(1, 30522)), "0 to 30521: 30522", class = "bertr_error_argument")
   expect_error(bert_detokenize(the_model(), "hello"), "token ids")
+  expect_identical(bert_detokenize(the_model(), list()), character())
 })
 
 test_that("a token a character in character mode", {

@@ -1,5 +1,6 @@
 """From texts and targets to a `Fit`: builds the network, trains it, notes what was done."""
 
+import contextlib
 import copy
 import dataclasses
 import json
@@ -90,7 +91,8 @@ def fit(model, task_name, a, b, target, validation, options, on_event, save):
 
     if options.get("keep") == "all":
         training.keep_epoch = keep_epoch
-    interrupted = training.run()
+    with folder or contextlib.nullcontext():
+        interrupted = training.run()
     fitted = finished({**what_was_done(training, interrupted), "checkpoint_lost": folder and folder.lost}, scorer)
     training.keep_epoch = training = None
     tidy()  # graph and optimiser hold each other

@@ -1,6 +1,7 @@
 """Where a model comes from: a folder, a name in the table below, or "owner/name" on the Hugging Face hub."""
 
 import contextlib
+import errno
 import fnmatch
 import hashlib
 import importlib.util
@@ -60,6 +61,7 @@ MODELS = {
     },
 }
 
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows knows no quota
 FILES = (  # all that `read_checkpoint` reads of a Hugging Face folder
     "config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "added_tokens.json", "spiece.model",
     "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors",
@@ -194,6 +196,10 @@ def _download(entry, folder):
     except BertrError:
         raise
     except Exception as e:  # no network, a full disk, a server's error: many types, all told by their first line
+        if getattr(e, "errno", None) in FULL or "No space left" in str(e):
+            raise BertrError("hub", f"'{repo}' could not be loaded from the hub: the disk of '{cache_folder()}' is "
+                             "full.", "Free space and load again (what has arrived is kept), or let the environment "
+                             "variable BERTR_HOME name a folder on another disk.") from None
         first_line = f"{type(e).__name__}: {e}".partition("\n")[0]
         raise BertrError("hub", f"'{repo}' is no folder here and could not be loaded from the hub ({first_line}).",
                          "Check the network and load again (what has arrived is kept), or give the folder of a "

@@ -35,7 +35,7 @@ class Nest:
             self.path = tempfile.mkdtemp(prefix=_prefix(folder), dir=os.path.dirname(folder))
             # taken for a dead one before it was locked: another try
             with contextlib.suppress(FileNotFoundError, BlockingIOError):
-                self.lock = _lock(self.path, needed=False)
+                self.lock = take_lock(self.path, needed=False)
                 self.new = os.path.join(self.path, NEW)
                 os.mkdir(self.new)
                 break
@@ -77,7 +77,7 @@ def clear(folder):
     """Deletes the nests of dead processes; the folder that one of them had in hand comes back."""
     for nest in _nests(folder):
         with contextlib.suppress(OSError):  # of a living process, deleted by another one, or not ours to write
-            _delete(nest, folder, _lock(nest, needed=True))
+            _delete(nest, folder, take_lock(nest, needed=True))
 
 
 def _prefix(folder):
@@ -88,10 +88,10 @@ def _nests(folder):
     return glob.glob(os.path.join(glob.escape(os.path.dirname(folder)), glob.escape(_prefix(folder)) + "*"))
 
 
-def _lock(nest, needed):
-    """A descriptor that holds the nest's lock, for as long as the process lives; an OSError if another one does, and
-    if it is `needed` where there are no locks."""
-    path = os.path.join(nest, LOCK)
+def take_lock(folder, needed):
+    """A descriptor that holds the lock in a folder, for as long as the process lives; an OSError if another one does,
+    and if it is `needed` where there are no locks."""
+    path = os.path.join(folder, LOCK)
     if fcntl is None:
         with contextlib.suppress(FileNotFoundError):
             os.remove(path)
@@ -105,6 +105,20 @@ def _lock(nest, needed):
         os.close(lock)
         raise
     return lock
+
+
+def drop_lock(folder, lock):
+    """Gives a lock back, and deletes its file."""
+    path, ours = os.path.join(folder, LOCK), False
+    with contextlib.suppress(OSError):
+        ours = os.path.samestat(os.fstat(lock), os.stat(path))  # not if another has made the folder anew
+    if fcntl is None:
+        os.close(lock)
+    if ours:
+        with contextlib.suppress(OSError):
+            os.remove(path)
+    if fcntl is not None:
+        os.close(lock)
 
 
 def _flock(lock, needed):

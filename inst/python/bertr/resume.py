@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from .errors import BertrError
+from .replace import drop_lock, take_lock
 from .shapes import FIGURE, TEXT, both, check, fields, list_of, matching, number, plain, table_of, whole
 
 FORMAT = 1
@@ -52,6 +53,21 @@ class RunFolder:
         except OSError as e:
             raise BertrError("checkpoint", f"The checkpoint in '{self.folder}' could not be written: {e}.",
                              "Choose another folder or free space.") from None
+
+    def __enter__(self):
+        """The folder is this fit's alone until `__exit__`, or the end of the process."""
+        while True:
+            try:
+                self.lock = take_lock(self.folder, needed=False)
+                return self
+            except FileNotFoundError:  # the last owner has just deleted it
+                os.makedirs(self.folder, exist_ok=True)
+            except (BlockingIOError, PermissionError):  # the second on Windows
+                raise BertrError("checkpoint", f"Another fit is using the folder '{self.folder}'.",
+                                 "Wait until it is over, or name another folder.") from None
+
+    def __exit__(self, *_):
+        drop_lock(self.folder, self.lock)
 
     def read(self):
         """(facts, {name: array}) of the last whole epoch, or None."""
