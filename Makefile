@@ -19,7 +19,9 @@ setup-test:
 demo: setup
 	Rscript inst/examples/faq30.R
 
-test: lint pytest torture-draw check
+# two at a time: most of them are one thread at work
+test: setup-test
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target pytest check lint torture-draw
 
 lint: setup-test
 	.venv/bin/ruff check --no-cache .
