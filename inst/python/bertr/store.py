@@ -70,9 +70,12 @@ def check_replaceable(folder):
     """Only what bertr wrote is ever replaced."""
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise BertrError("folder", f"'{folder}' is a file, not a folder.", "Name a new folder.")
-    found = set()
-    with contextlib.suppress(FileNotFoundError):
-        found.update(os.listdir(folder))
+    try:
+        found = set(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):  # saving tells what is wrong with the place, if anything is
+        found = set()
+    except OSError as e:
+        raise _unsaved(folder, e) from None
     for inner in found & set(map(os.path.dirname, OURS)):
         if os.path.isdir(os.path.join(folder, inner)):
             found = found - {inner} | {os.path.join(inner, name) for name in os.listdir(os.path.join(folder, inner))}
