@@ -94,6 +94,16 @@ if BACKEND == "tensorflow":
             raise AssertionError(f"A graph holds {len(graph.captured_inputs)} tensors besides its inputs.")
         return graph
 
+    def _bound(graph, variables):
+        """`graph` on the values of these variables. To sort hundreds of them into their places takes TensorFlow some
+        milliseconds a call; there is a way past that, which is private, and the public one if it goes."""
+        values = [v.value for v in variables]  # also keeps them alive
+        call = getattr(getattr(graph, "_inference_function", None), "call_preflattened", None)
+        if call is None:
+            return lambda *inputs: graph(values, *map(tf.constant, inputs))
+        handles = [value.handle for value in values]
+        return lambda *inputs, values=values: call([*handles, *map(tf.constant, inputs)])
+
     @contextlib.contextmanager
     def _standing_for(variables, values):
         """In here each Keras variable is one of these tf.Variables. Keras has no public way to say so: its
@@ -118,9 +128,8 @@ if BACKEND == "tensorflow":
         def __call__(self, ids, segments, mask):
             if self.graph is None:
                 self.graph = _graph(None if self.final else self.kind, self._run, self.variables, [IDS, IDS, IDS])
-                self.values = [v.value for v in self.variables]
-            out = self.graph(self.values, *map(tf.constant, (ids, segments, mask)))
-            return tf.nest.map_structure(lambda t: t.numpy(), out)
+                self.bound = _bound(self.graph, self.variables)
+            return tf.nest.map_structure(lambda t: t.numpy(), self.bound(ids, segments, mask))
 
         def _run(self, ids, segments, mask):
             with final_weights(self.final):
@@ -137,16 +146,18 @@ if BACKEND == "tensorflow":
 
             self.optimizer, self.kind = optimizer, kind
             every = [*variables, *other_variables, *optimizer.variables]
-            self.graph = _graph(kind, step, every, [_open(targets), *map(_open, inputs)])
-            self.values = [v.value for v in every]
+            self.bound = _bound(_graph(kind, step, every, [_open(targets), *map(_open, inputs)]), every)
+            self.flushed = None
 
         def __call__(self, targets, *inputs):
-            return float(self.graph(self.values, *map(tf.constant, (targets, *inputs))))
+            return float(self.bound(targets, *inputs))
 
         def flush(self):
-            state = [*self.optimizer.trained, *self.optimizer.variables]
-            graph = _graph(self.kind and (self.kind, "flush"), self.optimizer.flush, state, [])
-            graph([v.value for v in state])
+            if self.flushed is None:
+                state = [*self.optimizer.trained, *self.optimizer.variables]
+                kind = self.kind and (self.kind, "flush")
+                self.flushed = _bound(_graph(kind, self.optimizer.flush, state, []), state)
+            self.flushed()
 
         def finish(self):
             """The variables are always up to date here."""

@@ -116,8 +116,8 @@ class BertAdamW:
     def flush(self):
         """A step by the mean over all rows taken."""
         self.apply([total / self.rows for total in self.sums])
-        for variable in (self.rows, *self.sums):
-            variable.assign(ops.zeros_like(variable))
+        for variable in (self.rows, *self.sums):  # of their size now: a graph serves tables of other sizes, too
+            variable.assign(ops.zeros_like(ops.convert_to_tensor(variable.value)))
 
     def apply(self, gradients):
         """One step; the gradients come in the order of the trained variables."""
