@@ -285,13 +285,16 @@ def test_a_second_head_trains_in_the_graph_of_the_first_with_its_own_numbers(tin
     kept = bridge.load(tiny, {})
     fit(kept, sentences, seed=1, learning_rate=1e-2, **options)
     second = fit(kept, other, seed=2, learning_rate=1e-3, **options)
+    (steps,) = head_steps._kept.values()
+    fit(bridge.load(tiny, {}), sentences, seed=1, **options)  # also of another model
+    assert list(head_steps._kept.values()) == [steps] and steps.steps.traces() == 1
+    assert steps.head is None and steps.steps.data is None
+    head_steps._kept.clear()
     fresh = fit(bridge.load(tiny, {}), other, seed=2, learning_rate=1e-3, **options)
     assert second.history["loss"] == fresh.history["loss"]
     np.testing.assert_array_equal(probabilities_of(second, sentences), probabilities_of(fresh, sentences))
-    (steps,) = kept.head_steps.values()
-    assert steps.steps.traces() == 1
     fit(kept, other, seed=2, weight_decay=0.5, **options)
-    assert len(kept.head_steps) == 1  # another kind: the last one is kept, not all
+    assert len(head_steps._kept) == 1  # another kind: the last one is kept, not all
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])

@@ -197,6 +197,10 @@ if BACKEND == "tensorflow":
         def finish(self):
             """The variables are always up to date here."""
 
+        def end(self):
+            """Lets go of the rows."""
+            self.data = None
+
         def traces(self):
             return self.function.experimental_get_tracing_count()
 
@@ -318,3 +322,7 @@ else:
 
         def finish(self):
             self.step.finish()
+
+        def end(self):
+            """Lets go of the rows."""
+            self.targets = self.features = None

@@ -1,10 +1,13 @@
-"""Training steps of a head alone, kept for the next head of the same kind: building their graph takes longer than
-some hundred steps."""
+"""Training steps of a head alone, kept for the next head of the same kind, of whatever model: building their graph
+takes longer than some hundred steps, and TensorFlow never gives back all the memory that a graph took."""
 
+import dataclasses
 import json
 
 from .engine import FeatureSteps
 from .optim import BertAdamW
+
+_kept = {}  # the last ones, by their kind
 
 
 class HeadSteps:
@@ -38,6 +41,12 @@ class HeadSteps:
         self._show()
         return losses
 
+    def end(self):
+        """Lets go of the run: these steps stay for the next one."""
+        self.head = None
+        if self.steps:  # an error may have come before
+            self.steps.end()
+
     def _show(self):
         _copy(self.twin, self.head)
         if self.optimizer.averages:
@@ -45,15 +54,16 @@ class HeadSteps:
 
 
 def head_steps(model, network, head_options, dropout, plan):
-    """The model's last ones where they fit, else new ones."""
+    """The last ones where they fit, else new ones."""
     task = network.task
-    kind = json.dumps([task.name, task.spec, head_options, dropout, plan.weight_decay, plan.clip, plan.schedule,
-                       plan.ema])
-    if kind not in model.head_steps:
+    kind = json.dumps([dataclasses.asdict(model.config), network.width, task.name, task.spec, head_options, dropout,
+                       plan.weight_decay, plan.clip, plan.schedule, plan.ema])
+    if kind not in _kept:
         twin = task.head(model.config, head_options, dropout, seed=0)
         twin.build((None, network.width))
-        model.head_steps = {kind: HeadSteps(task, twin, plan)}
-    return model.head_steps[kind]
+        _kept.clear()
+        _kept[kind] = HeadSteps(task, twin, plan)
+    return _kept[kind]
 
 
 def _copy(from_layer, to_layer):

@@ -33,7 +33,6 @@ class Model:
                           Tokenizer(checkpoint.vocab, **checkpoint.tokenizer))
         self.max_len = self.length(max_len or checkpoint.max_len)
         self.scorers = {}
-        self.head_steps = {}  # see head_steps.py
 
     @functools.cached_property
     def backbone(self):

@@ -71,6 +71,8 @@ class Training:
         finally:
             if self.best:
                 self.best.put_back(self._learnt)
+            if self.head_steps:
+                self.head_steps.end()
             self.changing = []  # the optimiser's state is let go
         return False
 
