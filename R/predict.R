@@ -62,6 +62,7 @@ predict.bert_fit <- function(object, new_data, type = NULL, verbose = TRUE, ...,
 #' @export
 augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newdata) {
   check_dots(...)
+  check_class(x, "bert_fit", "x")
   new_data <- either(new_data, newdata)
   check_data(new_data, "new_data")
   task <- task_of(x$spec) # the names are known before anything is scored

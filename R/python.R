@@ -27,7 +27,10 @@ py_call <- function(name, ..., on_event = NULL, call = caller_env()) {
 
 # The same, with the result converted to R.
 py_value <- function(name, ..., on_event = NULL, call = caller_env()) {
-  without_interrupts(from_py(py_call(name, ..., on_event = on_event, call = call)))
+  without_interrupts({
+    result <- py_call(name, ..., on_event = on_event, call = call) # first: converting it starts Python, too
+    from_py(result)
+  })
 }
 
 # R crashes when an interrupt unwinds through Python's frames, so whatever touches Python runs in here. An interrupt
