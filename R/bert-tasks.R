@@ -17,10 +17,10 @@
 #' `accuracy`; `kap`, Cohen's kappa; `f_meas` (`macro`), the mean over the classes of F1 (0 for a class never predicted
 #' right); `mn_log_loss`, the mean negative log-probability of the true class; of two classes also `precision`, `recall`
 #' and `f_meas` (`binary`) of the second one, or of the one that `bert_evaluate(event = )` names. Rows of a class that
-#' was not seen in training count as wrong, their class as one more; `mn_log_loss` and `ece` leave them out, as they have
-#' no probability. `ece` is the expected calibration error: the mean distance, weighted by rows, between the probability
-#' of the predicted class and the share that is right, in 15 bins of equal width (Naeini et al. 2015; Guo et al. 2017).
-#' By chance it is above 0 even for perfect probabilities, the more so the fewer the rows.
+#' was not seen in training count as wrong, their class as one more; `mn_log_loss` and `ece` leave them out, as they
+#' have no probability. `ece` is the expected calibration error: the mean distance, weighted by rows, between the
+#' probability of the predicted class and the share that is right, in 15 bins of equal width (Naeini et al. 2015; Guo
+#' et al. 2017). By chance it is above 0 even for perfect probabilities, the more so the fewer the rows.
 #'
 #' @section Several labels, `cbind(toxic, insult) ~ text`:
 #' Logical or 0-1 columns, or a list-column of character vectors (`character()` for no label). The outputs start at
