@@ -1,0 +1,57 @@
+# A text column as character with every non-missing value valid UTF-8. Invalid bytes can crash R once they
+# cross to Python, so they stop here.
+check_text <- function(x, arg, call = caller_env()) {
+  if (is.factor(x) || (is.logical(x) && all(is.na(x)))) { # NA alone is logical
+    x <- as.character(x)
+  }
+  if (!is.character(x) || NCOL(x) != 1) {
+    abort("text", "{arg} must be text, not {.obj_type_friendly {x}}.", text_hint(x), call = call)
+  }
+  odd <- odd_texts(x)
+  if (length(odd$bad) > 0) {
+    bad <- odd$bad
+    abort("encoding", "{arg} is not valid UTF-8 in {cli::qty(length(bad))}row{?s} {some(bad)}.",
+      "If the text is Latin-1, convert it with {.code iconv(x, \"latin1\", \"UTF-8\")}.", call = call)
+  }
+  if (length(odd$latin1) > 0) {
+    x[odd$latin1] <- enc2utf8(x[odd$latin1])
+  }
+  if (length(odd$unmarked) > 0) {
+    # in the C locale R would rewrite unmarked UTF-8 as "<c3><a9>", so say what it is
+    Encoding(x) <- "UTF-8"
+  }
+  as.vector(x) # the very same where nothing had to be changed: a million texts are not there twice
+}
+
+# How to make texts of what is none: a template for check_text()
+text_hint <- function(x) {
+  if (is.data.frame(x)) {
+    "Take one of its columns, {.or {.val {shorten(names(x))}}}."
+  } else if (is.list(x)) {
+    "Make one text of each of its elements, as in {.code vapply(x, paste, \"\", collapse = \" \")}."
+  } else if (is.character(x)) {
+    "Take one of its columns, or paste them together."
+  } else if (is.atomic(x) && !is.null(x)) {
+    "Convert it with {.fn as.character} if its values are texts."
+  }
+}
+
+# Which texts are no UTF-8, which are marked as Latin-1, and which are UTF-8 without a mark. In pieces, as what this
+# makes of many texts at once would be as large as they are, and so would be what R lets pile up of all pieces.
+odd_texts <- function(x) {
+  n <- length(x)
+  size <- 5 * chunk_size
+  pieces <- lapply(chunk_starts(n, size), function(start) {
+    if (start > 1) gc(full = FALSE)
+    chunk <- chunk_from(start, n, size)
+    part <- x[chunk]
+    mark <- Encoding(part)
+    latin1 <- mark == "latin1"
+    list(
+      latin1 = chunk[latin1],
+      bad = chunk[mark == "bytes" | !(latin1 | validUTF8(part))],
+      unmarked = chunk[mark == "unknown" & Encoding(`Encoding<-`(part, "UTF-8")) == "UTF-8"]
+    )
+  })
+  do.call(Map, c(f = c, pieces))
+}
