@@ -36,7 +36,7 @@ quick_fit <- function(formula, data, ..., train = "head", epochs = 2, seed = 1) 
 
 # Runs `code` in a fresh R process, where testthat's environment variable does not silence progress.
 fresh <- function(func, args = list(), env = character(), ...) {
-  callr::r(func, args, env = c(callr::rcmd_safe_env(), TESTTHAT = "", env), ...)
+  callr::r(func, args, env = c(callr::rcmd_safe_env(), TESTTHAT = "", env), timeout = 600, ...)
 }
 
 # Chunks of so few rows, until the caller is done
