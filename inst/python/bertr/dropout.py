@@ -18,6 +18,7 @@ if keras.backend.backend() == "tensorflow":
     def kept(x, rate, seed):
         """Which numbers of `x` stay. 16 random bits a number instead of 32, the rate to within 1e-5: half of what
         random numbers cost."""
+        seed = tf.cast(seed, tf.int64)  # in older Keras it is of a type that TensorFlow does not take
         size = tf.size(x)
         bits = tf.random.stateless_uniform([(size + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32)
         bits = tf.reshape(tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:size], tf.shape(x))
