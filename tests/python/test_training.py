@@ -223,12 +223,13 @@ def test_an_interrupt_before_anything_is_learnt_is_an_interrupt(model, sentences
             fit(model, sentences, on_event=interrupt_at(kind), train=train)
 
 
-def test_events_tell_of_every_epoch(model, sentences):
-    events = []
-    fit(model, sentences, on_event=lambda kind, values: events.append((kind, values)), epochs=3)
-    assert events[0][0] == "start" and events[0][1]["rows"] == 60
-    assert [v["epoch"] for k, v in events if k == "epoch"] == [1, 2, 3]
-    assert {"step", "encode"} <= {k for k, _ in events}
+def test_events_tell_of_every_epoch(model, sentences, monkeypatch):
+    monkeypatch.setattr(events, "EVENT_SECONDS", -1)  # every event comes through
+    told = []
+    fit(model, sentences, on_event=lambda kind, values: told.append((kind, values)), epochs=3)
+    assert told[0][0] == "start" and told[0][1]["rows"] == 60
+    assert [v["epoch"] for k, v in told if k == "epoch"] == [1, 2, 3]
+    assert {"step", "encode"} <= {k for k, _ in told}
 
 
 def test_a_pair_is_read_together(model):
@@ -260,7 +261,9 @@ def test_a_loss_that_is_no_number_is_told(model, sentences, train, size):
 def test_plan_follows_rows_and_width():
     task = find_task("classification")({"levels": ["a", "b"]})
     few, many = (make_plan({}, rows, 384, task) for rows in (200, 50_000))
-    assert few.epochs > many.epochs and few.learning_rate == many.learning_rate == 1e-4
+    assert few.epochs > many.epochs and few.learning_rate == 1e-4 and many.learning_rate == 5e-5  # many rows a class
+    classes = find_task("classification")({"levels": [str(i) for i in range(200)]})
+    assert make_plan({}, 50_000, 384, classes).learning_rate == 1e-4
     assert make_plan({}, 200, 768, task).learning_rate == pytest.approx(5e-5)
     mine = make_plan({"epochs": 2, "learning_rate": 0.5, "batch_size": 3, "clip": None}, 10, 384, task)
     assert (mine.epochs, mine.learning_rate, mine.batch_size, mine.clip) == (2, 0.5, 3, None)

@@ -56,7 +56,7 @@ def _columns(value, name):
 
 
 FIT = both(
-    fields({"task": one_of(*TASKS), "task_spec": TABLE, "head": HEAD, "facts": FACTS,
+    fields({"task": lambda value, name: one_of(*TASKS)(value, name), "task_spec": TABLE, "head": HEAD, "facts": FACTS,
             "history": table_of(list_of(FIGURE))}),
     lambda value, name: TASKS[value["task"]].shape(value["task_spec"], f"{name}.task_spec"),
     _columns,
