@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+import transformers
 from conftest import target
 
 from bertr import bridge, dense, infer, onednn
@@ -119,14 +120,32 @@ def test_many_tokens_in_large_calls_take_the_second_graph(tiny, monkeypatch):
     assert [scorer._graph(n) is scorer.of_many for n in (9, 15, 9, 10, 3)] == [False, False, False, True, False]
 
 
-@pytest.mark.parametrize("pool", ["mean", "cls", "none"])
-def test_both_graphs_give_the_same(minilm, sentences, pool, at_once, monkeypatch):
+@pytest.fixture
+def exact_states(minilm, sentences):
+    """The last states of each sentence, by transformers in double precision: arrays [tokens, hidden]."""
+    torch_model = transformers.BertModel.from_pretrained(minilm).double().eval()
+    encodings = bridge.load(minilm, {}).encode(sentences[0], None)
+    with torch.no_grad():
+        return [torch_model(torch.tensor(encodings.pad([row])[0]).long()).last_hidden_state[0].numpy()
+                for row in range(len(encodings))]
+
+
+@pytest.mark.parametrize(("pool", "pooled"), [
+    ("mean", lambda states: states.mean(axis=0, keepdims=True)), ("cls", lambda states: states[:1]),
+    ("none", lambda states: states)])
+def test_both_graphs_give_the_exact_vectors(minilm, sentences, exact_states, pool, pooled, at_once, monkeypatch):
     model = bridge.load(minilm, {})
-    kept = bridge.embed(model, sentences[0], None, {"pool": pool}, None)["values"]
+    exact = np.concatenate([pooled(states) for states in exact_states])
+
+    def assert_exact():
+        vectors = bridge.embed(model, sentences[0], None, {"pool": pool}, None)["values"]
+        np.testing.assert_allclose(vectors, exact, atol=1e-5, rtol=0)
+
+    assert_exact()
     (scorer,) = model.scorers.values()
     assert _there() == bool(scorer.of_many) and (not _there() or _keep(scorer.of_many) == 24)  # 6 blocks of 4
     monkeypatch.setattr(scorer, "of_many", None)
-    np.testing.assert_allclose(kept, bridge.embed(model, sentences[0], None, {"pool": pool}, None)["values"], atol=5e-6)
+    assert_exact()
     assert _keep(scorer.forward) == 0
 
 
