@@ -114,7 +114,7 @@ def test_random_unicode(both):
 def test_every_setting(vocabs, torture, languages, settings):
     ours = Tokenizer(
         vocabs["multi_cased"], settings["lower"], settings.get("strip"), settings.get("chinese", True),
-        settings.get("max_word_chars", 100), settings.get("special", True))
+        settings.get("max_word_chars", 100), added=None if settings.get("special", True) else [])
     assert_same(ours, reference(vocabs["multi_cased"], **settings), torture + languages + random_strings(1000, seed=2))
 
 
@@ -185,7 +185,7 @@ def test_offsets_give_the_text_of_the_piece(vocabs, english, languages):
 def test_literal_special_tokens_are_words_to_google():
     text = ["a[MASK]b"]
     assert Tokenizer(SMALL).encode(text).ids.tolist() == [2, 6, 4, 7, 3]
-    assert Tokenizer(SMALL, keep_special=False).encode(text).ids.tolist() == [2, 6, 1, 1, 1, 7, 3]
+    assert Tokenizer(SMALL, added=[]).encode(text).ids.tolist() == [2, 6, 1, 1, 1, 7, 3]
 
 
 def test_the_cache_changes_nothing(monkeypatch, vocabs, english, languages):

@@ -6,12 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from .errors import BertrError
 from .layers import Block, Embeddings
 from .packing import packing_for
 
-POOLS = ("mean", "cls", "pooler", "max")
+POOLS = ("mean", "cls", "pooler", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 OF_FIRST = ("cls", "pooler")  # those that look at nothing but the first token
+_SEVERAL = "|".join(pool for pool in POOLS if pool != "pooler")
+POOLING = f"pooler|({_SEVERAL})([+]({_SEVERAL}))*"  # a pattern: one, or several side by side
 
 
 class Backbone(keras.layers.Layer):
@@ -75,17 +76,25 @@ class Backbone(keras.layers.Layer):
         return [states[i] if i and i == max(layers) else packing.first(states[i]) for i in layers]
 
     def pool(self, states, mask, kind):
-        """One vector a row, [batch, hidden], from what `states_for` gives for this kind."""
+        """One vector a row, [batch, hidden], from what `states_for` gives for this kind; of several kinds joined by "+"
+        one beside the other."""
+        if "+" in kind:
+            return ops.concatenate([self.pool(states[:, 0] if one == "cls" else states, mask, one)
+                                    for one in kind.split("+")], axis=-1)
         if kind == "cls":
             return states
         if kind == "pooler":
             return self.pooler(states)
         real = ops.cast(mask, states.dtype)[:, :, None]  # [batch, length, 1]
-        if kind == "mean":
-            return ops.sum(states, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
         if kind == "max":
             return ops.max(states + (real - 1.0) * 1e9, axis=1)
-        raise BertrError("pool", f"`pool` is '{kind}'.", "Use one of " + ", ".join(POOLS) + ".")
+        if kind == "lasttoken":
+            after = ops.pad(real[:, 1:], ((0, 0), (0, 1), (0, 0)))
+            return ops.sum(states * (real - after), axis=1)
+        if kind == "weightedmean":
+            real = real * ops.cumsum(real, axis=1)  # the place of a token, from 1
+        total, n = ops.sum(states * real, axis=1), ops.maximum(ops.sum(real, axis=1), 1.0)
+        return total / (ops.sqrt(n) if kind == "mean_sqrt_len_tokens" else n)
 
     # ------------------------------------------------------------ which part is trained
 

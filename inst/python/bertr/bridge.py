@@ -122,7 +122,11 @@ def describe(thing):
         "name": os.path.basename(os.path.normpath(model.source)),
         "source": model.source, "folder": checkpoint.folder, "format": checkpoint.format,
         "config": dataclasses.asdict(config),
-        "pooling": checkpoint.pooling, "max_len": _length(thing, None), "fingerprint": model.fingerprint,
+        "pooling": checkpoint.pooling, "sentence_width": checkpoint.sentence.width(config.hidden_size),
+        "steps": checkpoint.sentence.described(), "normalises": checkpoint.sentence.normalises,
+        "prompts": list(checkpoint.sentence.prompts), "prompt_texts": list(checkpoint.sentence.prompts.values()),
+        "unused_rows": config.vocab_size - len(checkpoint.vocab),
+        "max_len": _length(thing, None), "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
         "parameters": float(sum(map(math.prod, checkpoint.tensors.shapes.values()))),
@@ -245,10 +249,8 @@ def fill_mask(thing, texts, _, options, on_event):
 def embed(thing, a, b, options, on_event):
     """Vectors, float64 [rows, width], or [tokens, width] with `n_tokens` a row for pool "none"."""
     values, encodings = features.vectors(_encoder(thing), a, b, options, counter(on_event, len(a), len(a)))
-    values = values.astype(np.float64)
-    if options.get("normalise"):
-        values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-    return {"values": values, "n_tokens": encodings.lengths.astype(np.int32), "n_truncated": encodings.n_truncated}
+    return {"values": values.astype(np.float64), "n_tokens": encodings.lengths.astype(np.int32),
+            "n_truncated": encodings.n_truncated}
 
 
 def attention(thing, a, b, options):

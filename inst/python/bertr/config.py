@@ -10,14 +10,14 @@ ACTIVATIONS = {
     # name in a config file -> our name. "gelu" was the exact form when Google released BERT, and Hugging Face reads
     # all of Google's checkpoints so; Google's later code has the tanh form, 4.7e-4 away at most
     "gelu": "gelu_erf",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu_tanh": "gelu_tanh",
+    **dict.fromkeys(("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate", "gelu_tanh"),
+                    "gelu_tanh"),
     "gelu_erf": "gelu_erf",
     "gelu_python": "gelu_erf",
-    "relu": "relu",
-    "tanh": "tanh",
-    "linear": "linear",
+    "swish": "silu",
+    **{name: name for name in (
+        "relu", "tanh", "linear", "gelu_10", "hardswish", "laplace", "leaky_relu", "mish", "quick_gelu", "relu2", "relu6",
+        "sigmoid", "silu", "sqrtsoftplus")},
 }
 
 SIZE, SHARE = whole(1), number(0, 1)
@@ -187,14 +187,15 @@ def config_of(kept, where="the config"):
     return kind(**{field.name: kept[field.name] for field in dataclasses.fields(kind)})
 
 
-def read_json(path, shape=TABLE):
-    """The JSON object in a file, which has this shape (see shapes.py), or one sentence saying that it is damaged."""
+def read_json(path, shape=TABLE, kind=dict):
+    """The JSON object, or list, in a file, which has this shape (see shapes.py), or one sentence saying that it is
+    damaged."""
     hint = "Copy the checkpoint folder again."
     try:
         with open(path, encoding="utf-8") as f:
             out = json.load(f)
     except (OSError, ValueError, RecursionError) as e:
         raise BertrError("config", f"'{path}' could not be read as JSON: {e}.", hint) from None
-    if not isinstance(out, dict):
-        raise BertrError("config", f"'{path}' holds no JSON object.", hint)
+    if not isinstance(out, kind):
+        raise BertrError("config", f"'{path}' holds no JSON {'object' if kind is dict else 'list'}.", hint)
     return check(out, shape, f"'{path}'", hint, "config")

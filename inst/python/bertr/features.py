@@ -11,9 +11,22 @@ def vectors(model, a, b, options, progress=None):
     with layers that are concatenated as many times it."""
     last = model.config.num_layers
     layers = _numbers("layer", options.get("layer"), 0, last, [last])
-    encodings = model.encode(a, b, options.get("max_len"))
+    encodings = model.encode(*_prompted(model, a, b, options.get("prompt")), options.get("max_len"))
     scorer = model.scorer(model.pool(options.get("pool")), layers, options.get("combine") or "mean")
-    return scorer.encodings(encodings, progress), encodings
+    values = scorer.encodings(encodings, progress)
+    if options.get("pool") is None and options.get("layer") is None:  # the folder's own vectors
+        values = model.checkpoint.sentence.apply(values, options.get("normalise"))
+    if options.get("normalise"):
+        values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    return values, encodings
+
+
+def _prompted(model, a, b, name):
+    """The texts with the model's prompt before them."""
+    if b is not None and name is not None:
+        raise BertrError("prompt", "A prompt stands before single texts, not before pairs.", "Leave `prompt` out.")
+    text = model.checkpoint.sentence.prompt(name) if b is None else ""
+    return [text + each for each in a] if text else a, b
 
 
 def attention(model, a, b, options):

@@ -4,9 +4,12 @@
 
 import glob
 import os
+import re
 
 from .config import AlbertConfig, BertConfig, read_json
 from .errors import BertrError
+from .sentence_modules import Sentence
+from .tokenizer import SPECIAL
 from .vocabulary import guess_lower_case, read_bytes, read_vocab_txt
 
 CONFIGS = ("bert_config.json", "albert_config.json")
@@ -33,11 +36,19 @@ def read_config(folder):
     return AlbertConfig.from_dict({**d, "hidden_act": "gelu_new"} if d.get("hidden_act") == "gelu" else d, where)
 
 
-def read_vocab(folder):
+def read_wordpiece(folder):
+    """(vocabulary, settings) as google-research/bert `tokenization.py`: words of up to 200 characters, special tokens
+    in a text are split."""
+    vocab = _read_vocab(folder)
+    return vocab, {"lower_case": guess_lower_case(folder, vocab), "strip_accents": None, "chinese_chars": True,
+                   "max_word_chars": 200, "special": SPECIAL, "added": [], "mode": "wordpiece"}
+
+
+def _read_vocab(folder):
     path = _vocab_path(folder)
     if path is None:
         raise BertrError("vocabulary", f"'{folder}' has no vocab.txt.", "Copy the checkpoint folder again.")
-    return read_vocab_txt(path, strip=True)
+    return [token.strip() for token in read_vocab_txt(path)]
 
 
 def read_spiece(folder):
@@ -46,21 +57,15 @@ def read_spiece(folder):
     return path and read_bytes(path)
 
 
-def tokenizer_settings(folder, vocab):
-    """As google-research/bert `tokenization.py`: words of up to 200 characters, special tokens in a text are split."""
-    return {"lower_case": guess_lower_case(folder, vocab), "strip_accents": None, "chinese_chars": True,
-            "max_word_chars": 200, "keep_special": False, "mode": "wordpiece"}
-
-
-def sentencepiece_settings(folder):
+def read_sentencepiece(folder, pieces):
     """As google-research/albert `tokenization.py`."""
     return {"lower_case": True, "keep_accents": False, "quotes": False, "keep_special": False,
             "mode": "sentencepiece"}
 
 
-def recommended(folder):
-    """(pooling, max_len): Google's folders recommend neither."""
-    return None, None
+def read_sentence(folder, hidden):
+    """Google's folders are not those of sentence models."""
+    return Sentence()
 
 
 def open_variables(folder):
@@ -116,16 +121,29 @@ def _shards(prefix):
 
 
 def _prefix(folder):
-    """The one checkpoint of the folder: that of Google's name, or whatever it is called when there is no other."""
+    """The one checkpoint of the folder: that of Google's name, or whatever it is called when there is no other, or the
+    one that the file `checkpoint` names, as TensorFlow does."""
     prefixes = [p for p in _prefixes(folder) if _shards(p)]
     for name in CHECKPOINTS:
         if os.path.join(folder, name) in prefixes:
             return os.path.join(folder, name)
+    latest = _latest(folder)
+    if latest in prefixes:
+        return latest
     if len(prefixes) > 1:
         names = ", ".join(os.path.basename(p) for p in prefixes)
-        raise BertrError("checkpoint", f"'{folder}' holds {len(prefixes)} checkpoints ({names}) and none is called "
-                         "bert_model.ckpt.", "Keep one of them in the folder.")
+        raise BertrError("checkpoint", f"'{folder}' holds {len(prefixes)} checkpoints ({names}), none is called "
+                         "bert_model.ckpt, and no file `checkpoint` names one of them.",
+                         "Keep one of them in the folder.")
     return prefixes[0]
+
+
+def _latest(folder):
+    """What TensorFlow's file `checkpoint` names, a file in the same folder."""
+    path = os.path.join(folder, "checkpoint")
+    text = read_bytes(path).decode("utf-8", "replace") if os.path.exists(path) else ""
+    found = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^/\\"]+)"', text, re.MULTILINE)
+    return found and os.path.join(folder, found.group(1))
 
 
 def _damaged(path, error):

@@ -11,37 +11,26 @@ from safetensors.numpy import save_file
 from . import names
 from .config import AlbertConfig, BertConfig, read_json
 from .errors import BertrError
-from .shapes import FLAG, TABLE, TEXT, check, fields, list_of, matching, one_of, or_null, table_of, whole
+from .sentence_modules import read_sentence, write_sentence
+from .shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from .tensor_file import TensorFile
-from .vocabulary import guess_lower_case, read_bytes, read_huggingface_vocab
+from .tokenizer_files import read_sentencepiece, read_wordpiece, tokenizer_config
+from .vocabulary import read_bytes
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
 SPIECE = "spiece.model"
+# Patterns of all that `write_huggingface` writes
 FILES = ("config.json", "vocab.txt", SPIECE, "tokenizer_config.json", WEIGHTS, "sentence_bert_config.json",
-         "modules.json", os.path.join("1_Pooling", "config.json"))  # all that `write_huggingface` writes
+         "config_sentence_transformers.json", "modules.json", os.path.join("1_Pooling", "config.json"),
+         os.path.join("[0-9]*_Dense", "config.json"), os.path.join("[0-9]*_Dense", "model.safetensors"))
+__all__ = ["read_sentence", "read_sentencepiece", "read_wordpiece"]  # what weights.py reads of a folder, too
 TO_SAFETENSORS = ("Convert it once in Python: from transformers import AutoModel; "
                   "AutoModel.from_pretrained(\"{0}\").save_pretrained(\"{0}\")")
 
-# What our own tokenizers are made with, and what the files of a folder must be like
-TOKENIZER = {
-    "wordpiece": fields({"lower_case": FLAG, "strip_accents": or_null(FLAG), "chinese_chars": FLAG,
-                         "max_word_chars": whole(1, 10_000), "keep_special": FLAG,
-                         "mode": one_of("wordpiece", "characters")}),
-    "sentencepiece": fields({"lower_case": FLAG, "keep_accents": FLAG, "quotes": FLAG, "keep_special": FLAG,
-                             "mode": one_of("sentencepiece")}),
-}
+# What the files of a folder must be like
 CONFIG = fields(optional={"model_type": or_null(TEXT), "architectures": or_null(list_of(TEXT)),
                           "position_embedding_type": or_null(TEXT), "is_decoder": or_null(FLAG)})
-TOKENIZER_CONFIG = fields(optional={
-    "do_lower_case": or_null(FLAG), "strip_accents": or_null(FLAG), "tokenize_chinese_chars": or_null(FLAG),
-    "keep_accents": or_null(FLAG), "tokenizer_class": or_null(TEXT), "bertr": TABLE})
-STEP = {"type": TEXT, "lowercase": or_null(FLAG), "strip_accents": or_null(FLAG), "handle_chinese_chars": or_null(FLAG)}
-NORMALIZER = fields(optional={"normalizer": or_null(fields(optional={
-    **STEP, "normalizers": or_null(list_of(fields(optional=STEP)))}))})  # in tokenizer.json
-POOLING = fields(optional={"pooling_mode_mean_tokens": FLAG, "pooling_mode_cls_token": FLAG,
-                           "pooling_mode": or_null(TEXT)})
-SENTENCE = fields(optional={"max_seq_length": or_null(whole(3))})
 INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name of a file in the same folder"))})
 
 
@@ -83,10 +72,6 @@ def read_config(folder):
     return (AlbertConfig if kind == "albert" else BertConfig).from_dict(d, f"'{path}'")
 
 
-def read_vocab(folder):
-    return read_huggingface_vocab(folder)
-
-
 def read_spiece(folder):
     """An ALBERT's SentencePiece model, or None where words are cut by a vocabulary."""
     path = os.path.join(folder, SPIECE)
@@ -96,54 +81,6 @@ def read_spiece(folder):
         return None
     raise BertrError("vocabulary", f"'{folder}' has no {SPIECE}, by which ALBERT cuts texts; tokenizer.json alone "
                      "does not do.", "Copy it from the model this one was made from.")
-
-
-def tokenizer_settings(folder, vocab):
-    """From `tokenizer_config.json`, else `tokenizer.json`, else a guess. Our own folders say all under "bertr"."""
-    config, ours = _tokenizer_config(folder, TOKENIZER["wordpiece"])
-    if ours:
-        return ours
-    if config.get("tokenizer_class") == "BertJapaneseTokenizer":
-        raise BertrError("not_bert", f"The tokenizer in '{folder}' cuts words with a Japanese dictionary, which is not "
-                         "BERT's own WordPiece.", "Only models with BERT's own tokenizer can be read.")
-    normalizer = _optional_json(folder, "tokenizer.json", NORMALIZER).get("normalizer") or {}
-    for step in normalizer.get("normalizers") or []:
-        if step.get("type") == "BertNormalizer":
-            normalizer = step
-    lower_case = config.get("do_lower_case", normalizer.get("lowercase"))
-    chinese_chars = config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars"))
-    return {"lower_case": guess_lower_case(folder, vocab) if lower_case is None else lower_case,
-            "strip_accents": config.get("strip_accents", normalizer.get("strip_accents")),
-            "chinese_chars": chinese_chars is not False,
-            "max_word_chars": 100, "keep_special": True, "mode": "wordpiece"}
-
-
-def sentencepiece_settings(folder):
-    """As transformers' `AlbertTokenizer`. Our own folders say all under "bertr"."""
-    config, ours = _tokenizer_config(folder, TOKENIZER["sentencepiece"])
-    return ours or {"lower_case": bool(config.get("do_lower_case", True)),
-                    "keep_accents": bool(config.get("keep_accents", False)), "quotes": True, "keep_special": True,
-                    "mode": "sentencepiece"}
-
-
-def _tokenizer_config(folder, settings):
-    """What `tokenizer_config.json` says, and what of it is ours, which is all of these settings or None."""
-    config = _optional_json(folder, "tokenizer_config.json", TOKENIZER_CONFIG)
-    if "bertr" in config:
-        check(config, fields({"bertr": settings}), f"'{os.path.join(folder, 'tokenizer_config.json')}'",
-              "Copy the checkpoint folder again.", "config")
-    return config, config.get("bertr")
-
-
-def recommended(folder):
-    """(pooling, max_len) of a sentence model: "mean", "cls" or None, tokens or None."""
-    d = _optional_json(folder, os.path.join("1_Pooling", "config.json"), POOLING)
-    pooling = None
-    if d.get("pooling_mode_mean_tokens") or d.get("pooling_mode") == "mean":
-        pooling = "mean"
-    elif d.get("pooling_mode_cls_token") or d.get("pooling_mode") == "cls":
-        pooling = "cls"
-    return pooling, _optional_json(folder, "sentence_bert_config.json", SENTENCE).get("max_seq_length")
 
 
 def open_variables(folder):
@@ -212,37 +149,15 @@ def write_huggingface(folder, checkpoint):
     if checkpoint.spiece:
         with open(os.path.join(folder, SPIECE), "wb") as f:
             f.write(checkpoint.spiece)
-        known = {"tokenizer_class": "AlbertTokenizer", "keep_accents": settings["keep_accents"]}
-    else:
+    config, words = tokenizer_config(settings, checkpoint.vocab)
+    if words:
         with open(os.path.join(folder, "vocab.txt"), "w", encoding="utf-8", newline="") as f:
-            f.writelines(token + "\n" for token in checkpoint.vocab)
-        known = {"tokenizer_class": "BertTokenizer", "strip_accents": settings["strip_accents"],
-                 "tokenize_chinese_chars": settings["chinese_chars"]}
-    _write_json(folder, "tokenizer_config.json", {
-        **known,
-        "do_lower_case": settings["lower_case"],
-        "model_max_length": checkpoint.config.max_positions,
-        "bertr": settings,  # what no other tool's setting says, such as Google's word limit
-    })
+            f.writelines(token + "\n" for token in words)
+    _write_json(folder, "tokenizer_config.json", {**config, "model_max_length": checkpoint.config.max_positions})
     _write_json(folder, "sentence_bert_config.json", {"max_seq_length": checkpoint.max_len, "do_lower_case": False})
     if checkpoint.pooling != "pooler":
-        _write_pooling(folder, checkpoint)
+        write_sentence(folder, checkpoint.sentence, checkpoint.pooling, checkpoint.config.hidden_size, _write_json)
     save_file(huggingface_tensors(checkpoint.tensors), os.path.join(folder, WEIGHTS), metadata={"format": "pt"})
-
-
-def _write_pooling(folder, checkpoint):
-    os.makedirs(os.path.join(folder, "1_Pooling"), exist_ok=True)
-    _write_json(folder, os.path.join("1_Pooling", "config.json"), {
-        "word_embedding_dimension": checkpoint.config.hidden_size,
-        "pooling_mode_cls_token": checkpoint.pooling == "cls",
-        "pooling_mode_mean_tokens": checkpoint.pooling == "mean",
-        "pooling_mode_max_tokens": False,
-        "pooling_mode_mean_sqrt_len_tokens": False,
-    })
-    kinds = (("", "Transformer"), ("1_Pooling", "Pooling"))
-    modules = [{"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-               for i, (path, kind) in enumerate(kinds)]
-    _write_json(folder, "modules.json", modules)
 
 
 def _write_json(folder, name, value):

@@ -1,7 +1,6 @@
 """What bertr keeps of models and fits, as shapes: the fields of `bertr.json` and of the JSON in a fit's bytes."""
 
-from .backbone import POOLS
-from .huggingface import TOKENIZER
+from .backbone import POOLING
 from .optim import SCHEDULES
 from .shapes import (
     FIGURE,
@@ -19,11 +18,14 @@ from .shapes import (
     whole,
 )
 from .tasks import TASKS
+from .tokenizer_files import SETTINGS
 
 LENGTH, SHARE = whole(3), number(0, 1)
+POOL, POOL_OR_NONE = (matching(pattern, "a way of pooling, such as \"mean\"")
+                      for pattern in (POOLING, f"none|{POOLING}"))
 
 HEAD = fields(optional={  # what `read_head_options` gives
-    "units": list_of(whole(1)), "dropout": or_null(SHARE), "pool": one_of(*POOLS), "pair": one_of("joint", "cosine"),
+    "units": list_of(whole(1)), "dropout": or_null(SHARE), "pool": POOL, "pair": one_of("joint", "cosine"),
     "link": one_of("identity", "logit"), "crf": FLAG, "words": one_of("punctuation", "space"),
     "relations": one_of("gplinker", "subject_first"),
     "long": one_of("truncate", "head_tail", "window"), "windows": one_of("mean", "max", "attention"),
@@ -33,7 +35,7 @@ HEAD = fields(optional={  # what `read_head_options` gives
 FACTS = fields({  # what `fitting.fit` notes
     "train": matching(r"all|head|top:\d+", "\"all\", \"head\" or \"top:k\""), "epochs": whole(1),
     "learning_rate": number(0), "batch_size": whole(1), "seed": whole(), "max_len": LENGTH,
-    "pool": one_of("none", *POOLS), "rows": whole(1), "valid_rows": whole(), "n_truncated": whole(),
+    "pool": POOL_OR_NONE, "rows": whole(1), "valid_rows": whole(), "n_truncated": whole(),
     "epochs_done": whole(), "interrupted": FLAG, "best_epoch": or_null(whole(1)), "stopped_early": FLAG,
     "parameters_trained": whole(most=2**53), "seconds": number(0), "remarks": list_of(TEXT),
 }, {
@@ -63,9 +65,9 @@ FIT = both(
 )
 
 META_FILE = fields({"format": whole(1), "spec": TEXT},
-                   {"tokenizer": TABLE, "max_len": LENGTH, "pooling": one_of(*POOLS), "source": TEXT, "fit": FIT})
+                   {"tokenizer": TABLE, "max_len": LENGTH, "pooling": POOL, "source": TEXT, "fit": FIT})
 
-_DESCRIBED = {"config": TABLE, "tokenizer": TABLE, "pooling": one_of(*POOLS), "folder": TEXT}
+_DESCRIBED = {"config": TABLE, "tokenizer": TABLE, "pooling": POOL, "folder": TEXT}
 PIECES = fields(
     {"format": whole(1), "spec": TEXT, "fit": FIT, "max_len": LENGTH, "source": TEXT},
     {"base": fields({**_DESCRIBED, "fingerprint": TEXT}),
@@ -75,4 +77,4 @@ PIECES = fields(
 
 def tokenizer_shape(spiece):
     """The settings of the tokenizer of a model with this SentencePiece model, or none."""
-    return TOKENIZER["sentencepiece" if spiece else "wordpiece"]
+    return SETTINGS["sentencepiece" if spiece else "wordpiece"]

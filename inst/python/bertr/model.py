@@ -12,6 +12,7 @@ from .backbone import build_backbone
 from .errors import BertrError
 from .infer import NetworkScorer, Scorer
 from .moment import stamp
+from .sentence_modules import Sentence
 from .sentence_pieces import SentencePieceTokenizer
 from .stored import models, read_again
 from .tensors import Tensors
@@ -144,7 +145,8 @@ class Fit:
         encoder = base.tensors.items() if frozen else self.network.backbone.each_tensor()
         tensors = {**dict(encoder), **trained}
         missing = {part: why for part, why in base.missing.items() if part not in map(names.part, trained)}
-        return dataclasses.replace(base, tensors=tensors, missing=missing)
+        # layers behind the pooling belong to the weights that were there before
+        return dataclasses.replace(base, tensors=tensors, missing=missing, sentence=Sentence())
 
     @functools.cached_property
     def model(self):

@@ -104,6 +104,9 @@ TF2_PREFIXES = (
     (r"/_attention_layer/_output_dense/", "/_attention_output_dense/"),
 )
 
+# What tools put before Hugging Face's names: data parallel training, trainers, sentence-transformers, task models.
+HF_PREFIXES = r"^((module|model|0|auto_model|bert|albert)\.)+"
+
 PARTS = {
     # what a file may lack, and what is then not to be had
     "pooler": "the file has no pooler, so pool = \"pooler\" would start from random weights",
@@ -157,7 +160,7 @@ def plain_name(variable, fmt):
         for pattern, replacement in TF2_PREFIXES:
             variable = re.sub(pattern, replacement, variable)
         return variable
-    variable = re.sub(r"^(bert|albert)\.", "", variable)
+    variable = re.sub(HF_PREFIXES, "", variable)
     return variable.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 

@@ -15,10 +15,10 @@ class Network(keras.layers.Layer):
         self.kind = kind
         self.backbone, self.head, self.task, self.pool = backbone, head, task, head_options["pool"]
         self.join = None if task.per_token else make_join(head_options)
-        hidden = backbone.config.hidden_size
+        width = backbone.config.hidden_size * (1 if task.per_token else self.pool.count("+") + 1)
         if self.join:
-            self.join.build((None, hidden))
-        self.width = self.join.width(hidden) if self.join else hidden  # of what the head reads
+            self.join.build((None, width))
+        self.width = self.join.width(width) if self.join else width  # of what the head reads
         head.build((None, self.width))
         self.built = True
 

@@ -77,6 +77,16 @@ def or_null(shape):
     return lambda value, name: None if value is None else shape(value, name)
 
 
+def either(one, other):
+    """One of two shapes."""
+
+    def check_either(value, name):
+        faults = one(value, name), other(value, name)
+        return None if None in faults else (name, value, f"{faults[0][2]} or {faults[1][2]}")
+
+    return check_either
+
+
 def list_of(shape, least=0, distinct=False):
     """A list of values of one shape; `distinct`: none of them twice."""
 

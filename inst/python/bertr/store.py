@@ -4,6 +4,7 @@ import base64
 import contextlib
 import dataclasses
 import errno
+import fnmatch
 import itertools
 import json
 import math
@@ -34,7 +35,7 @@ from .weights import Checkpoint, check_finite, check_tensors, open_checkpoint, r
 FORMAT = 1
 META = "bertr.json"
 HEAD = "head.safetensors"
-OURS = {META, HEAD, *huggingface.FILES}  # all that a folder of ours holds
+OURS = (META, HEAD, *huggingface.FILES)  # patterns of all that a folder of ours holds
 NOBODYS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # what systems put into any folder
 SAVE_AGAIN = "It is damaged: save or fit it again."
 PIECE = 2**24  # bytes that cross to R at once, which makes copies of them for a moment
@@ -76,11 +77,13 @@ def check_replaceable(folder):
         found = set()
     except OSError as e:
         raise _unsaved(folder, e) from None
-    for inner in found & set(map(os.path.dirname, OURS)):
-        if os.path.isdir(os.path.join(folder, inner)):
+    for inner in found.copy():
+        if any(fnmatch.fnmatchcase(inner, os.path.dirname(ours)) for ours in OURS) and \
+                os.path.isdir(os.path.join(folder, inner)):
             found = found - {inner} | {os.path.join(inner, name) for name in os.listdir(os.path.join(folder, inner))}
     found = {path for path in found if os.path.basename(path) not in NOBODYS}
-    others = sorted(found - OURS) if META in found else sorted(found)
+    others = sorted(path for path in found
+                    if META not in found or not any(fnmatch.fnmatchcase(path, ours) for ours in OURS))
     if others:
         names = ", ".join(f"'{name}'" for name in others[:5]) + (f" and {len(others) - 5} more" if others[5:] else "")
         raise BertrError("folder", f"'{folder}' holds other files, which would be lost: {names}.",

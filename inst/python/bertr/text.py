@@ -60,6 +60,8 @@ _PUNCTUATION = """
     110BE-110C1 11140-11143 11174-11175 111C5-111C9 111CD 111DB 111DD-111DF 11238-1123D 112A9 114C6 115C1-115D7
     11641-11643 1173C-1173E 12470-12474 16A6E-16A6F 16AF5 16B37-16B3B 16B44 1BC9F 1DA87-1DA8B
 """
+# Unicode's White_Space, as Rust strips it; Python's has four control characters too
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _SPACE = "9 A D 20 A0 1680 2000-200A 2028-2029 202F 205F 3000"
 # Google has 2B820-2CEAF in the fifth place. The reference's slip is kept; Google's vocabularies hold none of these.
 _CJK = "3400-4DBF 4E00-9FFF F900-FAFF 20000-2A6DF 2A700-2B81F 2B920-2CEAF 2F800-2FA1F"
@@ -141,18 +143,18 @@ def lower(char):
     return _NEW_LOWER.get(char) or char.lower()
 
 
+def words(normal, source):
+    """Pairs (word, source) of normalised text: source[i] is where the character word[i] came from."""
+    return [(found.group(), source[found.start():found.end()]) for found in _WORD.finditer(normal)]
+
+
 class BasicTokenizer:
-    """Splits text into normalised words, by the four settings of a BERT checkpoint."""
+    """Normalises text, by the three settings of a BERT checkpoint."""
 
     def __init__(self, lower_case, strip_accents, chinese_chars):
         self.lower_case = lower_case
         self.strip_accents = strip_accents
         self.chinese_chars = chinese_chars
-
-    def words(self, text):
-        """Pairs (word, source): source[i] is the index in `text` of the character that word[i] came from."""
-        normal, source = self.normalise(text)
-        return [(found.group(), source[found.start() : found.end()]) for found in _WORD.finditer(normal)]
 
     def normalise(self, text):
         """(normalised text, source index of each of its characters)."""

@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 
 from . import text as basic
-from .encodings import TextEncoder, any_of, int32, splits
+from .added_tokens import AddedTokens
+from .encodings import TextEncoder, int32, splits
 from .errors import BertrError
 
-REQUIRED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # BERT's own names
 SPACE_TOKEN = "[unused1]"  # a space in character mode, as in bojone/bert_in_keras
 CACHE_SIZE = 2**16  # chunks, about 13 MB
 LONGEST_CACHED = 64  # characters; longer chunks hardly come twice
@@ -21,10 +22,11 @@ class Tokenizer(TextEncoder):
     found once and looked up ever after. In character mode every character is a chunk.
     """
 
-    literals = (*REQUIRED, "[MASK]")
-
     def __init__(self, vocab, lower_case=True, strip_accents=None, chinese_chars=True, max_word_chars=100,
-                 keep_special=True, mode="wordpiece"):
+                 special=SPECIAL, added=None, mode="wordpiece"):
+        """`special`: the names of the special tokens, of which the vocabulary may lack only "mask". `added`: tokens
+        that are found in texts before words are cut, a dict each (see added_tokens.py), with `piece` if WordPiece may
+        give it too; None: the special ones."""
         if mode not in ("wordpiece", "characters"):
             raise BertrError("tokenizer", f"`mode` is '{mode}', which is no way of cutting text into tokens.",
                              "Use 'wordpiece' or 'characters'.")
@@ -33,20 +35,29 @@ class Tokenizer(TextEncoder):
         self.strip_accents = strip_accents
         self.chinese_chars = chinese_chars
         self.max_word_chars = max_word_chars
-        self.keep_special = keep_special
         self.mode = mode
-        self._index = _index(self.vocab)
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id = (self._index[token] for token in REQUIRED)
-        self.mask_id = self._index.get("[MASK]")
-        self._inside = {token[2:]: i for token, i in self._index.items() if token.startswith("##")}
-        self._longest = max(map(len, self.vocab))
+        self.literals = tuple(special.values())
+        index = {token: i for i, token in enumerate(self.vocab)}  # of a token that comes twice the last, as Rust does
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id = _required(index, special)
+        self.mask_id = index.get(special["mask"])
         self._basic = basic.BasicTokenizer(
             lower_case, lower_case if strip_accents is None else strip_accents, chinese_chars)
-        self._literals = any_of([token for token in self.literals if token in self._index] if keep_special else [])
+        added = [literal(name, index[name]) for name in self.literals if name in index] if added is None else added
+        if mode == "characters":  # the special tokens' characters are tokens too
+            added = [token for token in added if token["content"] not in self.literals]
+        self._added = AddedTokens(added, self._basic.normalise)
+        self._index = index.keys() - {token["content"] for token in added if not token["piece"]}
+        self._index = {token: index[token] for token in self._index}
+        self._inside = {token[2:]: i for token, i in self._index.items() if token.startswith("##")}
+        self._longest = max(map(len, self.vocab))
         if mode == "wordpiece":
-            self._chunks, self._starts, self._cut = basic.chunks, basic.chunk_starts, self._pieces
+            self._starts, self._cut = basic.chunk_starts, self._pieces
+            self._chunks = basic.chunks
+            if self._added.any_wide:
+                self._chunks = _whole_or(basic.chunks, self._added.reach_over_space)
         else:
-            self._chunks, self._starts, self._cut = str, lambda text: range(len(text)), self._character
+            self._starts, self._cut = lambda text: range(len(text)), self._characters
+            self._chunks = _whole_or(str, self._added.anywhere) if added else str
         self._ids = _Cache(self._ids_of)
         self._spans = _Cache(self._spans_of)
 
@@ -85,9 +96,8 @@ class Tokenizer(TextEncoder):
         return starts.astype(np.int32)
 
     def _ids_of(self, chunk):
-        """The ids of a chunk as bytes. ASCII without brackets needs no normalising but lower case, and its words
-        are chunks of their own, mostly met before."""
-        if self.mode == "wordpiece" and basic.is_plain(chunk):
+        """The ids of a chunk as bytes. The words of a plain one are chunks of their own, mostly met before."""
+        if self._is_plain(chunk):
             words = basic.plain_words(chunk.lower() if self.lower_case else chunk)
             if len(words) > 1:
                 return b"".join(map(self._ids.__getitem__, words))
@@ -96,7 +106,7 @@ class Tokenizer(TextEncoder):
 
     def _spans_of(self, chunk):
         """Where the pieces of a chunk start and end in it, as bytes."""
-        if self.mode == "wordpiece" and basic.is_plain(chunk):
+        if self._is_plain(chunk):
             spans, at = [], 0
             for word in basic.plain_words(chunk.lower() if self.lower_case else chunk):
                 for _, start, end in self._word(word):
@@ -105,17 +115,33 @@ class Tokenizer(TextEncoder):
             return int32(spans)
         return int32([at for _, start, end in self._cut(chunk) for at in (start, end)])
 
-    def _pieces(self, chunk):
-        """(id, start, end) of every piece of a chunk."""
-        out, at = [], 0
-        for part in self._literals.split(chunk):
-            if self._literals.fullmatch(part):
-                out.append((self._index[part], at, at + len(part)))
-            else:
-                for word, source in self._basic.words(part):
-                    out += [(i, at + source[start], at + source[end - 1] + 1) for i, start, end in self._word(word)]
-            at += len(part)
+    def _is_plain(self, chunk):
+        """ASCII without brackets needs no normalising but lower case, and holds no added token, nor do its words."""
+        if self.mode != "wordpiece" or not basic.is_plain(chunk):
+            return False
+        return not (self._added.in_plain(chunk) or self.lower_case and self._added.in_plain(chunk.lower()))
+
+    def _pieces(self, text):
+        """(id, start, end) of every piece of a chunk, or of a whole text."""
+        return self._with_added(text, self._word_pieces)
+
+    def _with_added(self, text, pieces):
+        """The added tokens in a text, with the `pieces(normal, source)` of the normalised text between them."""
+        out = []
+        for token, start, end in self._added.split_raw(text):
+            if token is not None:
+                out.append((token, start, end))
+                continue
+            normal, source = self._basic.normalise(text[start:end])
+            for i, first, last in self._added.split_normalised(normal):
+                where = source[first:last]
+                found = pieces(normal[first:last], where) if i is None else [(i, where[0], where[-1] + 1)]
+                out += [(i, start + a, start + b) for i, a, b in found]
         return out
+
+    def _word_pieces(self, normal, source):
+        return [(i, where[a], where[b - 1] + 1) for word, where in basic.words(normal, source)
+                for i, a, b in self._word(word)]
 
     def _word(self, word):
         """Greedy longest match first; a word that does not come out even is one [UNK]."""
@@ -136,13 +162,23 @@ class Tokenizer(TextEncoder):
             start, index = end, self._inside
         return out
 
+    def _characters(self, text):
+        """One piece a character or added token, so that tokens and characters stay in step (as in
+        bojone/bert_in_keras)."""
+        out, done = [], 0
+        for token, start, end in [*self._with_added(text, lambda *_: []), (None, len(text), len(text))]:
+            out += [(self._character(text[i]), i, i + 1) for i in range(done, start)]
+            if token is not None:
+                out.append((token, start, end))
+            done = end
+        return out
+
     def _character(self, char):
-        """Always one piece, so that tokens and characters stay in step (as in bojone/bert_in_keras)."""
         if basic.is_space(char):
             char = SPACE_TOKEN
         elif self.lower_case and len(basic.lower(char)) == 1:
             char = basic.lower(char)
-        return [(self._index.get(char, self.unk_id), 0, 1)]
+        return self._index.get(char, self.unk_id)
 
 
 class _Cache(dict):
@@ -161,15 +197,23 @@ class _Cache(dict):
         return out
 
 
-def _index(vocab):
-    """Token to id; a vocabulary that BERT cannot work with is an error."""
-    index = {token: i for i, token in enumerate(vocab)}
-    if len(index) < len(vocab):
-        twice = next(token for i, token in enumerate(vocab) if index[token] != i)
-        raise BertrError("vocabulary", f"The vocabulary holds the token '{twice}' more than once.",
-                         "Every line of vocab.txt must be a token of its own.")
-    missing = [token for token in REQUIRED if token not in index]
+def literal(content, token_id):
+    """An added token that is found as it is."""
+    return {"content": content, "id": token_id, "normalized": False, "single_word": False, "lstrip": False,
+            "rstrip": False, "piece": True}
+
+
+def _whole_or(chunks, is_whole):
+    """The chunks of a text, where some texts are one chunk."""
+    return lambda text: [text] if is_whole(text) else chunks(text)
+
+
+def _required(index, special):
+    """The ids of the special tokens that no BERT can do without."""
+    names = [special[kind] for kind in ("pad", "unk", "cls", "sep")]
+    missing = [name for name in names if name not in index]
     if missing:
         raise BertrError("vocabulary", f"The vocabulary has no {' and no '.join(missing)}.",
-                         "Is this the vocab.txt of a BERT checkpoint?")
-    return index
+                         "Is this the vocab.txt of a BERT checkpoint? Other names of these tokens stand in "
+                         "tokenizer_config.json, as \"pad_token\" and the like.")
+    return [index[name] for name in names]

@@ -14,6 +14,7 @@ from .config import BertConfig
 from .errors import BertrError
 from .huggingface import canonical_tensors, huggingface_tensors, write_huggingface
 from .moment import at_one_moment
+from .sentence_modules import Sentence
 from .sentence_pieces import open_model, pieces_of
 from .vocabulary import check_size
 
@@ -27,12 +28,13 @@ class Checkpoint:
     tensors: collections.abc.Mapping  # canonical name -> contiguous float32 array, kernels (in, out)
     vocab: list
     tokenizer: dict  # keyword arguments of `Tokenizer`, or of `SentencePieceTokenizer`
-    pooling: str  # "mean", "cls" or "pooler": what the checkpoint recommends
+    pooling: str  # what the checkpoint recommends: "pooler", or modes of sentence_modules.py joined by "+"
     max_len: int  # tokens, recommended
     format: str  # "google", "google2", "huggingface" or "bertr"
     folder: str
     unread: dict  # variable of the file -> why it was not read
     missing: dict  # "pooler", "mlm" or "nsp" -> what that means
+    sentence: Sentence = dataclasses.field(default_factory=Sentence)  # what follows on pooling
     spiece: bytes | None = None  # the file of the SentencePiece model, where that is what cuts words
     stamp: list = dataclasses.field(default_factory=list)  # of the folder when it was read
 
@@ -69,17 +71,21 @@ def open_checkpoint(folder, layers=None):
         unread[found.pop(name)] = "its head is not complete in the file"
     _check_shapes(found, shapes, config, fmt, folder)
     spiece = reader.read_spiece(folder) if config.model_type == "albert" else None
-    vocab = reader.read_vocab(folder) if spiece is None else pieces_of(open_model(spiece))
+    if spiece is None:
+        vocab, tokenizer = reader.read_wordpiece(folder)
+    else:
+        vocab = pieces_of(open_model(spiece))
+        tokenizer = reader.read_sentencepiece(folder, vocab)
     check_size(vocab, config, folder)
-    pooling, max_len = reader.recommended(folder)
+    sentence = reader.read_sentence(folder, config.hidden_size)
     checkpoint = Checkpoint(
         config=cut,
         tensors={},
         vocab=vocab,
-        tokenizer=(reader.tokenizer_settings(folder, vocab) if spiece is None else
-                   reader.sentencepiece_settings(folder)),
-        pooling=pooling or ("pooler" if "pooler/kernel" in found else "cls"),
-        max_len=min(max_len or config.max_positions, config.max_positions),
+        tokenizer=tokenizer,
+        pooling=sentence.pooling or ("pooler" if "pooler/kernel" in found else "cls"),
+        sentence=sentence,
+        max_len=min(sentence.max_len or config.max_positions, config.max_positions),
         format="bertr" if os.path.exists(os.path.join(folder, "bertr.json")) else fmt,
         folder=folder,
         unread=unread,
@@ -221,8 +227,10 @@ def _check_complete(found, shapes, config, fmt, folder):
     lacking = [name for name in lacking if names.part(name) not in names.PARTS]
     if lacking:
         other = names.other_model(shapes)
+        there = ", ".join(f"'{name}'" for name in sorted(shapes)[:3]) or "none"
         what = f"it is {other}, which is not BERT" if other else \
-            f"{len(lacking)} of the encoder's variables are not in it, the first is '{table[lacking[0]]}'"
+            f"{len(lacking)} of the encoder's variables are not in it, the first is '{table[lacking[0]]}', and of the " \
+            f"{len(shapes)} that are the first are {there}"
         kind = {"bert": "a BERT", "albert": "an ALBERT"}[config.model_type]
         raise BertrError("checkpoint", f"The weights in '{folder}' are not those of {kind} with {config.num_layers} "
                          f"layers: {what}.", "Check that the config file and the weights belong together.")

@@ -1,0 +1,281 @@
+"""How a Hugging Face folder says that texts are cut into tokens: `vocab.txt` or `tokenizer.json`, `added_tokens.json`,
+`tokenizer_config.json`, `special_tokens_map.json`, `sentence_bert_config.json`.
+
+Source: transformers, `tokenization_utils_base.py` and `tokenization_utils_tokenizers.py`, which read these files in the
+same order.
+"""
+
+import os
+
+from .config import read_json
+from .errors import BertrError
+from .shapes import FLAG, TEXT, check, either, fields, list_of, one_of, or_null, table_of, whole
+from .tokenizer import SPECIAL
+from .vocabulary import guess_lower_case, read_vocab_txt
+
+KINDS = tuple(f"{kind}_token" for kind in SPECIAL)
+# Tokenizers that cut as BERT's does
+SAME = {f"{name}Tokenizer{fast}" for fast in ("", "Fast") for name in (
+    "Bert", "ConvBert", "DistilBert", "DPRContextEncoder", "DPRQuestionEncoder", "Electra", "LayoutLM", "MobileBert",
+    "PreTrained", "RetriBert", "SqueezeBert")} | {"PreTrainedTokenizerFast", "TokenizersBackend"}
+SAME_AS_ALBERT = {"AlbertTokenizer", "AlbertTokenizerFast"}
+COPY_AGAIN = "Copy the checkpoint folder again."
+
+# What our own tokenizers are made with
+ADDED = {"content": TEXT, "id": whole(), "normalized": FLAG, "single_word": FLAG, "lstrip": FLAG, "rstrip": FLAG,
+         "special": FLAG, "piece": FLAG}
+SETTINGS = {
+    "wordpiece": fields({"lower_case": FLAG, "strip_accents": or_null(FLAG), "chinese_chars": FLAG,
+                         "max_word_chars": whole(1, 10_000), "special": fields(dict.fromkeys(SPECIAL, TEXT)),
+                         "added": list_of(fields(ADDED)),
+                         "mode": one_of("wordpiece", "characters")}),
+    "sentencepiece": fields({"lower_case": FLAG, "keep_accents": FLAG, "quotes": FLAG, "keep_special": FLAG,
+                             "mode": one_of("sentencepiece")}),
+}
+# What we write into tokenizer_config.json beside what other tools know
+OURS = {
+    "wordpiece": fields({"max_word_chars": whole(1, 10_000), "keep_special": FLAG,
+                         "mode": one_of("wordpiece", "characters")}),
+    "sentencepiece": fields({"quotes": FLAG, "keep_special": FLAG, "mode": one_of("sentencepiece")}),
+}
+
+# What the files must be like
+_FLAGS = {"normalized": or_null(FLAG), "single_word": or_null(FLAG), "lstrip": or_null(FLAG), "rstrip": or_null(FLAG),
+          "special": or_null(FLAG)}
+_TOKEN = fields({"content": TEXT}, _FLAGS)
+_NAMED = {kind: or_null(either(TEXT, _TOKEN)) for kind in KINDS}
+_MORE = {name: or_null(either(list_of(either(TEXT, _TOKEN)), table_of(either(TEXT, _TOKEN))))
+         for name in ("extra_special_tokens", "additional_special_tokens")}
+_CONFIG = fields(optional={
+    **_NAMED, **_MORE, "do_lower_case": or_null(FLAG), "strip_accents": or_null(FLAG),
+    "tokenize_chinese_chars": or_null(FLAG), "keep_accents": or_null(FLAG), "tokenizer_class": or_null(TEXT),
+    "added_tokens_decoder": or_null(table_of(_TOKEN))})
+_MAP = fields(optional={**_NAMED, **_MORE})
+_MODEL_CONFIG = fields(optional={"tokenizer_class": or_null(TEXT)})
+_SENTENCE = fields(optional={"do_lower_case": or_null(FLAG)})
+_STEP = {"type": TEXT, **{name: or_null(FLAG) for name in ("lowercase", "strip_accents", "handle_chinese_chars")}}
+_JSON = fields(optional={  # tokenizer.json
+    "model": or_null(fields(optional={"type": or_null(TEXT), "vocab": table_of(whole()),
+                                      "continuing_subword_prefix": or_null(TEXT),
+                                      "max_input_chars_per_word": or_null(whole(1, 10_000))})),
+    "normalizer": or_null(fields(optional={**_STEP, "normalizers": or_null(list_of(fields(optional=_STEP)))})),
+    "pre_tokenizer": or_null(fields({"type": TEXT})),
+    "added_tokens": or_null(list_of(fields({"content": TEXT, "id": whole()}, _FLAGS)))})
+_JSON_KIND = fields(optional={"model": or_null(fields(optional={"type": or_null(TEXT)}))})
+_IDS = table_of(whole())  # added_tokens.json
+
+
+class TokenizerFiles:
+    """A folder's files, read once."""
+
+    def __init__(self, folder, same=SAME):
+        self.folder = folder
+        self.config = self._optional("tokenizer_config.json", _CONFIG)
+        self._check_class(same)
+        self.map = {} if "added_tokens_decoder" in self.config else self._optional("special_tokens_map.json", _MAP)
+        self.json = self._tokenizer_json()
+        self.words = self._words()
+        self.named, more = self._named()
+        self.added = self._added(more)
+
+    def _optional(self, name, shape):
+        path = os.path.join(self.folder, name)
+        return read_json(path, shape) if os.path.exists(path) else {}
+
+    def _check_class(self, same):
+        for config in (self.config, self._optional("config.json", _MODEL_CONFIG)):
+            name = config.get("tokenizer_class")
+            if name and name not in same:
+                raise BertrError("not_bert", f"The folder '{self.folder}' asks for the tokenizer {name}, which cuts "
+                                 "texts otherwise than BERT's WordPiece.",
+                                 "Only models with BERT's own tokenizer can be read.")
+
+    def _tokenizer_json(self):
+        out = self._optional("tokenizer.json", _JSON_KIND)
+        kind = (out.get("model") or {}).get("type") or "WordPiece"
+        path = os.path.join(self.folder, "tokenizer.json")
+        if kind != "WordPiece":
+            if os.path.exists(os.path.join(self.folder, "spiece.model")):
+                return {}
+            raise BertrError("vocabulary", f"'{path}' holds a {kind} tokenizer, where BERT has a WordPiece vocabulary.",
+                             "Only models with BERT's own tokenizer can be read.")
+        check(out, _JSON, f"'{path}'", COPY_AGAIN, "vocabulary")
+        found = [step["type"] for step in self._normalizers(out) if step.get("type")]
+        found += [out["pre_tokenizer"]["type"]] if out.get("pre_tokenizer") else []
+        odd = [name for name in found if name not in ("BertNormalizer", "BertPreTokenizer")]
+        prefix = (out.get("model") or {}).get("continuing_subword_prefix") or "##"
+        if prefix != "##":
+            odd.append(f"pieces that begin with '{prefix}'")
+        if odd:
+            raise BertrError("not_bert", f"The tokenizer in '{path}' has {' and '.join(odd)}, which BERT's has not.",
+                             "Only models with BERT's own tokenizer can be read.")
+        return out
+
+    def _normalizers(self, content):
+        steps = content.get("normalizer") or {}
+        return steps["normalizers"] if steps.get("normalizers") is not None else [steps]
+
+    @property
+    def lowered(self):
+        """Does the folder's sentence model put texts into lower case, without a word of their accents?"""
+        return bool(self._optional("sentence_bert_config.json", _SENTENCE).get("do_lower_case"))
+
+    @property
+    def normalizer(self):
+        """The settings of tokenizer.json's normalizer."""
+        return next(iter(self._normalizers(self.json)), {})
+
+    def _words(self):
+        """WordPiece's own tokens, {id: token}; those of `spiece.model` are not its."""
+        path = os.path.join(self.folder, "vocab.txt")
+        if os.path.exists(path):
+            words = dict(enumerate(read_vocab_txt(path)))
+        else:
+            model = self.json.get("model") or {}
+            if "vocab" not in model:
+                return {}
+            words = {i: token for token, i in model["vocab"].items()}
+        pieces = sum(token.startswith("\u2581") for token in words.values())
+        if pieces > sum(token.startswith("##") for token in words.values()):
+            raise BertrError("vocabulary", f"{pieces} of the {len(words)} tokens in '{self.folder}' begin with \u2581, "
+                             "as those of SentencePiece do, where BERT has WordPiece's, as ##ing.",
+                             "Only models with BERT's own tokenizer can be read.")
+        return words
+
+    def _named(self):
+        """({kind: name} of the special tokens, further special tokens): the latter as text or dict."""
+        given = dict(zip(KINDS, SPECIAL.values(), strict=True))
+        for source in (self.config, self.map):  # "bos_token" and the like are tokens too
+            given |= {key: token for key, token in source.items()
+                      if key.endswith("_token") and (isinstance(token, str) or _TOKEN(token, "") is None)}
+        more = []
+        for source in (self.config, self.map):
+            for name in _MORE:
+                tokens = source.get(name) or []
+                more += tokens.values() if isinstance(tokens, dict) else tokens
+        return {kind: _content(given[f"{kind}_token"]) for kind in SPECIAL}, [*given.values(), *more]
+
+    def _added(self, special):
+        """All tokens that are found before words are cut, {content: dict}, those without an id last."""
+        names = set(map(_content, special))
+        out = {}
+        if self.config.get("added_tokens_decoder") is not None:
+            for key, token in self.config["added_tokens_decoder"].items():
+                out[token["content"]] = _added(token, _whole(key, self.folder))
+        else:
+            for content, i in self._optional("added_tokens.json", _IDS).items():
+                out[content] = _added({"content": content, "special": content in names}, i)
+            for token in self.json.get("added_tokens") or []:
+                out[token["content"]] = _added(token, token["id"])
+        out = dict(sorted(out.items(), key=lambda item: item[1]["id"]))
+        for token in special:
+            content = _content(token)
+            if content not in out:
+                out[content] = _added({**(token if isinstance(token, dict) else {}), "content": content,
+                                       "special": True}, None)
+            out[content]["special"] |= content in self.named.values()
+        return out
+
+
+def _content(token):
+    return token if isinstance(token, str) else token["content"]
+
+
+def _whole(key, folder):
+    if not key.isdecimal():
+        raise BertrError("vocabulary", f"The \"added_tokens_decoder\" in '{folder}/tokenizer_config.json' names the "
+                         f"token '{key}', where an id is needed.", COPY_AGAIN)
+    return int(key)
+
+
+def _added(token, i):
+    """An added token with all its fields; one that is special is looked for as it is, unless it says otherwise."""
+    special = bool(token.get("special"))
+    normalized = token.get("normalized")
+    return {"content": token["content"], "id": i, "normalized": not special if normalized is None else normalized,
+            **{name: bool(token.get(name)) for name in ("single_word", "lstrip", "rstrip")}, "special": special}
+
+
+def read_vocabulary(folder):
+    """(tokens in the order of their ids, added tokens included; the added ones as `Tokenizer` takes them; names of the
+    special ones; the files)."""
+    files = TokenizerFiles(folder)
+    ids = {token: i for i, token in files.words.items()}  # of a token that comes twice the last, as Rust does
+    tokens = dict(files.words)
+    added = []
+    for content, token in files.added.items():
+        i = ids.get(content)
+        if i is None and token["id"] is None and content in files.named.values():
+            continue  # `Tokenizer` says which it cannot do without
+        if i is None:
+            i = token["id"] if token["id"] is not None else max(tokens, default=-1) + 1
+            if i in tokens:
+                raise BertrError("vocabulary", f"The added token '{content}' in '{folder}' has the id {i}, which is "
+                                 f"that of '{tokens[i]}'.", "Give it an id after those of the vocabulary.")
+            tokens[i] = content
+        added.append({**token, "id": i, "piece": content in ids})
+    if sorted(tokens) != list(range(len(tokens))):
+        raise BertrError("vocabulary", f"The token ids in '{folder}' are not 0 to {len(tokens) - 1} without a gap.",
+                         COPY_AGAIN)
+    return [tokens[i] for i in range(len(tokens))], added, files
+
+
+def read_wordpiece(folder):
+    """(vocabulary, the settings of `Tokenizer`)."""
+    vocab, added, files = read_vocabulary(folder)
+    config, normalizer, ours = files.config, files.normalizer, _ours(files, "wordpiece")
+    if ours.get("keep_special") is False:
+        added = [token for token in added if token["content"] not in files.named.values()]
+    lower_case = config.get("do_lower_case", normalizer.get("lowercase"))
+    lower_case = guess_lower_case(folder, vocab) if lower_case is None else lower_case
+    strip_accents = config.get("strip_accents", normalizer.get("strip_accents"))
+    if files.lowered and not lower_case:
+        lower_case, strip_accents = True, bool(strip_accents)
+    chinese_chars = config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars"))
+    longest = (files.json.get("model") or {}).get("max_input_chars_per_word") or 100
+    return vocab, {
+        "lower_case": lower_case, "strip_accents": strip_accents, "chinese_chars": chinese_chars is not False,
+        "max_word_chars": ours.get("max_word_chars", longest), "special": files.named, "added": added,
+        "mode": ours.get("mode", "wordpiece")}
+
+
+def read_sentencepiece(folder, pieces):
+    """The settings of `SentencePieceTokenizer`, as transformers' `AlbertTokenizer`."""
+    files = TokenizerFiles(folder, SAME_AS_ALBERT)
+    strange = [content for content, token in files.added.items() if content not in pieces and token["id"] is not None]
+    if strange:
+        raise BertrError("vocabulary", f"'{folder}' adds the token '{strange[0]}' to an ALBERT, whose tokens bertr "
+                         "takes from its SentencePiece model alone.", "Use another checkpoint.")
+    ours = _ours(files, "sentencepiece")
+    return {"lower_case": files.config.get("do_lower_case") is not False or files.lowered,
+            "keep_accents": bool(files.config.get("keep_accents")), "quotes": ours.get("quotes", True),
+            "keep_special": ours.get("keep_special", True), "mode": "sentencepiece"}
+
+
+def _ours(files, mode):
+    """What we wrote into tokenizer_config.json ourselves."""
+    if "bertr" in files.config:
+        check(files.config, fields({"bertr": OURS[mode]}), f"'{os.path.join(files.folder, 'tokenizer_config.json')}'",
+              COPY_AGAIN, "config")
+    return files.config.get("bertr") or {}
+
+
+def tokenizer_config(settings, vocab):
+    """(content of `tokenizer_config.json`, the tokens of `vocab.txt`) for these settings and tokens."""
+    lower_case, mode = settings["lower_case"], settings["mode"]
+    if mode == "sentencepiece":
+        return {"tokenizer_class": "AlbertTokenizer", "do_lower_case": lower_case,
+                "keep_accents": settings["keep_accents"],
+                "bertr": {name: settings[name] for name in ("quotes", "keep_special", "mode")}}, []
+    special, added = settings["special"], settings["added"]
+    words = len(vocab)
+    while words and any(token["id"] == words - 1 and not token["piece"] for token in added):
+        words -= 1
+    decoder = {str(token["id"]): {name: token[name] for name in ADDED if name not in ("id", "piece")}
+               for token in added}
+    return {"tokenizer_class": "BertTokenizer", "do_lower_case": lower_case,
+            "strip_accents": settings["strip_accents"], "tokenize_chinese_chars": settings["chinese_chars"],
+            **{f"{kind}_token": name for kind, name in special.items() if name in vocab},
+            **({"added_tokens_decoder": decoder} if added else {}),
+            "bertr": {"max_word_chars": settings["max_word_chars"], "mode": mode,
+                      "keep_special": special["unk"] in {token["content"] for token in added}}}, vocab[:words]
