@@ -131,7 +131,8 @@ class TorchFile:
                 raise ValueError("its list of storages does not fit its tensors")
             count = int.from_bytes(self._bytes(at, 8), "little")
             if count != storages[key].count:
-                raise ValueError(f"its storage {_shown(key)} has {count} numbers, where its pickle tells of {storages[key].count}")
+                raise ValueError(f"its storage {_shown(key)} has {count} numbers, where its pickle tells of "
+                                 f"{storages[key].count}")
             places[key] = Place(at + 8, storages[key].size)
             at += 8 + storages[key].size
         if at > self.end or len(places) < len(storages):
