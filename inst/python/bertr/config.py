@@ -16,8 +16,8 @@ ACTIVATIONS = {
     "gelu_python": "gelu_erf",
     "swish": "silu",
     **{name: name for name in (
-        "relu", "tanh", "linear", "gelu_10", "hardswish", "laplace", "leaky_relu", "mish", "quick_gelu", "relu2", "relu6",
-        "sigmoid", "silu", "sqrtsoftplus")},
+        "relu", "tanh", "linear", "gelu_10", "hardswish", "laplace", "leaky_relu", "mish", "quick_gelu", "relu2",
+        "relu6", "sigmoid", "silu", "sqrtsoftplus")},
 }
 
 SIZE, SHARE = whole(1), number(0, 1)

@@ -1,7 +1,6 @@
-"""Reading and writing Hugging Face folders: `config.json`, `model.safetensors`, `vocab.txt` or `tokenizer.json`, of
-ALBERT `spiece.model`."""
+"""Reading and writing Hugging Face folders: `config.json`, `model.safetensors` or `pytorch_model.bin`, `vocab.txt` or
+`tokenizer.json`, of ALBERT `spiece.model`."""
 
-import glob
 import json
 import os
 
@@ -15,19 +14,19 @@ from .sentence_modules import read_sentence, write_sentence
 from .shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from .tensor_file import TensorFile
 from .tokenizer_files import read_sentencepiece, read_wordpiece, tokenizer_config
+from .torch_file import TorchFile
 from .vocabulary import read_bytes
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
+TORCH, TORCH_SHARDS = "pytorch_model.bin", "pytorch_model.bin.index.json"
+OTHERS = {"tf_model.h5": "from_tf=True", "flax_model.msgpack": "from_flax=True"}  # weights that are not read
 SPIECE = "spiece.model"
 # Patterns of all that `write_huggingface` writes
 FILES = ("config.json", "vocab.txt", SPIECE, "tokenizer_config.json", WEIGHTS, "sentence_bert_config.json",
          "config_sentence_transformers.json", "modules.json", os.path.join("1_Pooling", "config.json"),
          os.path.join("[0-9]*_Dense", "config.json"), os.path.join("[0-9]*_Dense", "model.safetensors"))
 __all__ = ["read_sentence", "read_sentencepiece", "read_wordpiece"]  # what weights.py reads of a folder, too
-TO_SAFETENSORS = ("Convert it once in Python: from transformers import AutoModel; "
-                  "AutoModel.from_pretrained(\"{0}\").save_pretrained(\"{0}\")")
-
 # What the files of a folder must be like
 CONFIG = fields(optional={"model_type": or_null(TEXT), "architectures": or_null(list_of(TEXT)),
                           "position_embedding_type": or_null(TEXT), "is_decoder": or_null(FLAG)})
@@ -36,17 +35,20 @@ INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name
 
 def missing_files(folder):
     """What a Hugging Face checkpoint would still need in this folder."""
-    wanted = (("config.json",), (WEIGHTS, SHARDS), ("vocab.txt", "tokenizer.json", SPIECE))
-    return [" or ".join(n for n in either if n not in (SHARDS, SPIECE)) for either in wanted
+    weights = (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS)
+    wanted = (("config.json",), weights, ("vocab.txt", "tokenizer.json", SPIECE))
+    return [" or ".join(n for n in either if n not in (*weights[1:], SPIECE)) for either in wanted
             if not any(os.path.exists(os.path.join(folder, n)) for n in either)]
 
 
-def refuse_pickle(folder):
-    """A pickle can run any code when it is read: never read one."""
-    pickles = glob.glob(os.path.join(glob.escape(folder), "*.bin"))
-    if pickles:
-        raise BertrError("pickle", f"'{os.path.basename(pickles[0])}' in '{folder}' is a Python pickle, which can run "
-                         "any code when it is read, so bertr never does.", TO_SAFETENSORS.format(folder))
+def refuse_others(folder):
+    """Weights of Keras' and Flax' models, and torch's under other names."""
+    names = [name for name in sorted(os.listdir(folder)) if name in OTHERS or name.endswith((".bin", ".pt", ".pth"))]
+    if names:
+        how = f", {OTHERS[names[0]]}" if names[0] in OTHERS else ""
+        raise BertrError("checkpoint", f"The weights in '{folder}' are in '{names[0]}', and bertr reads {WEIGHTS} and "
+                         f"{TORCH}.", "Convert it once in Python: from transformers import AutoModel; "
+                         f"AutoModel.from_pretrained(\"{folder}\"{how}).save_pretrained(\"{folder}\")")
 
 
 def model_kind(folder):
@@ -88,7 +90,7 @@ def open_variables(folder):
     now on: `read` gives what is in them now."""
     files = {}
     for path in _weight_files(folder):
-        file = TensorFile(path)
+        file = TorchFile(path) if path.endswith(".bin") else TensorFile(path)
         for name in file.shapes:
             if name in files:
                 raise BertrError("checkpoint", f"'{name}' is both in '{files[name].path}' and in '{path}'.",
@@ -98,14 +100,21 @@ def open_variables(folder):
 
 
 def _weight_files(folder):
-    path = os.path.join(folder, WEIGHTS)
-    if os.path.exists(path):
-        return [path]
-    shards = sorted(set(read_json(os.path.join(folder, SHARDS), INDEX)["weight_map"].values()))
+    """Those of safetensors where both are there."""
+    for name in (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return _shards(path) if name in (SHARDS, TORCH_SHARDS) else [path]
+    raise BertrError("checkpoint", f"'{folder}' has no {WEIGHTS}.", "Copy the checkpoint folder again.")
+
+
+def _shards(index):
+    folder = os.path.dirname(index)
+    shards = sorted(set(read_json(index, INDEX)["weight_map"].values()))
     absent = [s for s in shards if not os.path.exists(os.path.join(folder, s))]
     if absent or not shards:
-        raise BertrError("checkpoint", f"'{folder}' lacks {len(absent)} of the {len(shards)} files that {SHARDS} "
-                         f"names: {', '.join(absent)}.", "Copy the checkpoint folder again.")
+        raise BertrError("checkpoint", f"'{folder}' lacks {len(absent)} of the {len(shards)} files that "
+                         f"{os.path.basename(index)} names: {', '.join(absent)}.", "Copy the checkpoint folder again.")
     return [os.path.join(folder, s) for s in shards]
 
 

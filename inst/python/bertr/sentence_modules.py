@@ -15,6 +15,7 @@ from .config import read_json
 from .errors import BertrError
 from .shapes import FLAG, TEXT, either, fields, list_of, or_null, table_of, whole
 from .tensor_file import TensorFile
+from .torch_file import TorchFile
 
 # Name in `1_Pooling/config.json` -> our name, in the order in which the vectors stand side by side
 POOLING_FLAGS = {
@@ -183,11 +184,11 @@ def _dense(folder, width):
 
 
 def _weights(folder):
-    path = os.path.join(folder, "model.safetensors")
-    if not os.path.exists(path):
-        raise BertrError("checkpoint", f"'{folder}' has no model.safetensors, the weights of its dense layer.",
-                         COPY_AGAIN)
-    return TensorFile(path)
+    for name, read in (("model.safetensors", TensorFile), ("pytorch_model.bin", TorchFile)):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return read(path)
+    raise BertrError("checkpoint", f"'{folder}' has no model.safetensors, the weights of its dense layer.", COPY_AGAIN)
 
 
 def _read_prompts(folder, out):

@@ -157,7 +157,7 @@ def _reader(folder):
             return reader
     huggingface.model_kind(folder)  # another model is told first, whatever else it lacks
     if huggingface.WEIGHTS in lacks[huggingface]:
-        huggingface.refuse_pickle(folder)
+        huggingface.refuse_others(folder)
     present = sorted(e.name + "/" * e.is_dir() for e in os.scandir(folder))
     holds = ", ".join(present[:10]) + (f" and {len(present) - 10} more" if len(present) > 10 else "")
     raise BertrError(
@@ -229,8 +229,8 @@ def _check_complete(found, shapes, config, fmt, folder):
         other = names.other_model(shapes)
         there = ", ".join(f"'{name}'" for name in sorted(shapes)[:3]) or "none"
         what = f"it is {other}, which is not BERT" if other else \
-            f"{len(lacking)} of the encoder's variables are not in it, the first is '{table[lacking[0]]}', and of the " \
-            f"{len(shapes)} that are the first are {there}"
+            f"{len(lacking)} of the encoder's variables are not in it, the first is '{table[lacking[0]]}'; it holds " \
+            f"{len(shapes)}, the first are {there}"
         kind = {"bert": "a BERT", "albert": "an ALBERT"}[config.model_type]
         raise BertrError("checkpoint", f"The weights in '{folder}' are not those of {kind} with {config.num_layers} "
                          f"layers: {what}.", "Check that the config file and the weights belong together.")
