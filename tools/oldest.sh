@@ -10,9 +10,9 @@ versions=("tensorflow-cpu==$(oldest TensorFlow).*" "keras==$(oldest Keras).*")
 if [ "$(cat .venv-oldest/.done 2>/dev/null)" != "${versions[*]}" ]; then
   rm -rf .venv-oldest
   .venv/bin/python -m venv .venv-oldest
-  # a JAX of those days: a newer one needs packages that this TensorFlow cannot have
+  # a JAX and a sentencepiece of those days: newer ones need packages that this TensorFlow cannot have
   .venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check "${versions[@]}" "numpy<2" "jax==0.4.30" \
-    "jaxlib==0.4.30"
+    "jaxlib==0.4.30" "sentencepiece==0.2.0"
   .venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$(
     .venv-oldest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-others.pth"
   echo "${versions[*]}" >.venv-oldest/.done

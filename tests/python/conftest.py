@@ -11,6 +11,13 @@ import bertr  # noqa: F401 (it sets what TensorFlow must find before it is impor
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+def pytest_collection_finish():
+    """All modules are imported now: collecting garbage need not look through them again."""
+    from bertr.memory import freeze
+
+    freeze()
+
+
 @pytest.fixture(scope="session")
 def minilm():
     """The folder of all-MiniLM-L6-v2 in its package, none of whose code is run."""

@@ -15,6 +15,7 @@ from .errors import BertrError
 from .events import counter, throttled
 from .fill import fill
 from .inputs import encode
+from .memory import freeze
 from .model import Fit, Model
 
 
@@ -64,6 +65,7 @@ def info():
 def start():
     """What R calls first. Sentences for the user about how TensorFlow was started."""
     interrupts.listen()
+    freeze()
     out = startup.remarks()
     if startup.STARTED_BEFORE and onednn.is_on() is False and os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1":
         out.append("TensorFlow was imported before bertr and does not use oneDNN, so bertr is slower than it could be: "

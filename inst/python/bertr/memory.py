@@ -23,6 +23,13 @@ def tidy():
     give_back()
 
 
+def freeze():
+    """What is there now stays, most of it TensorFlow's modules: Python need not look through it again, which takes a
+    fifth of a second each time."""
+    gc.collect()
+    gc.freeze()
+
+
 if keras.backend.backend() == "tensorflow" and sys.platform == "linux":
     import mmap
 
