@@ -10,11 +10,13 @@ versions=("tensorflow-cpu==$(oldest TensorFlow).*" "keras==$(oldest Keras).*")
 if [ "$(cat .venv-oldest/.done 2>/dev/null)" != "${versions[*]}" ]; then
   rm -rf .venv-oldest
   .venv/bin/python -m venv .venv-oldest
-  # a JAX and a sentencepiece of those days: newer ones need packages that this TensorFlow cannot have
+  # a JAX of those days: a newer one needs packages that this TensorFlow cannot have
   .venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check "${versions[@]}" "numpy<2" "jax==0.4.30" \
-    "jaxlib==0.4.30" "sentencepiece==0.2.0"
+    "jaxlib==0.4.30"
   .venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$(
     .venv-oldest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-others.pth"
   echo "${versions[*]}" >.venv-oldest/.done
 fi
-PYTHONPATH=inst/python .venv-oldest/bin/python -m pytest -q -p no:cacheprovider "${@:-tests/python}"
+# test_sentence_pieces.py asks neither TensorFlow nor Keras, and its tools need a newer protobuf than this TensorFlow has
+PYTHONPATH=inst/python .venv-oldest/bin/python -m pytest -q -p no:cacheprovider \
+  --ignore=tests/python/test_sentence_pieces.py "${@:-tests/python}"

@@ -121,7 +121,7 @@ class BertAdamW:
 
     def apply(self, gradients):
         """One step; the gradients come in the order of the trained variables."""
-        rate, t = self.rate(self.step, *ops.unstack(self.schedule)), self.step + 1.0
+        rate, t = self.rate(self.step, *ops.unstack(ops.convert_to_tensor(self.schedule))), self.step + 1.0
         # 1 - beta ^ t, which in float32 would lose half of its digits at the first steps
         correct_m = -ops.expm1(t * math.log(BETA_1))
         correct_v = ops.sqrt(-ops.expm1(t * math.log(BETA_2)))
