@@ -3,19 +3,24 @@
 #' @inheritParams bert_texts
 #' @param pool How the vectors of a text's tokens become one: `"mean"`, `"cls"` (the first token),
 #'   `"max"`, `"pooler"`
-#'   (BERT's dense layer on the first token), or `"none"` to keep them all. `NULL` (default) takes what
-#'   the checkpoint recommends.
+#'   (BERT's dense layer on the first token), or `"none"` to keep them all. `NULL` (default) does all that the
+#'   checkpoint's folder says: its pooling, which may be another one or several side by side, and, where `layer` is
+#'   `NULL` too, the dense layers and the scaling to length 1 behind it, as sentence-transformers does.
 #' @param layer Which layer's output: a whole number from 0 (the embeddings) to the number of layers, or several of
 #'   them, to be combined. `NULL` (default): the last. No layer above the highest of them is computed.
 #' @param combine How several layers become one vector: `"mean"` (default), their average, or
 #'   `"concatenate"`, one beside the other in the order of `layer`.
 #' @param normalise Scale every vector to length 1, so that the dot product of two is their cosine
-#'   similarity? `FALSE` by default.
+#'   similarity? `NULL` (default) does so where `pool` and `layer` are `NULL` and the folder says so, as that of the
+#'   default model does.
+#' @param prompt The name of a prompt of the model's folder, to be put before each text: `"query"`, say, of models for
+#'   searching. `summary(model)` shows them. `NULL` (default) takes the folder's default prompt, where it names one.
 #' @param max_len Longest text in tokens; longer ones are cut, and said so. `NULL` (default) takes the
 #'   model's.
 #' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
 #' @return A numeric matrix with one row a text, in their order, and `hidden_size` columns, or as many for
-#'   each of the layers that are concatenated; a row is NA where a text is NA.
+#'   each of the layers or poolings that are concatenated, or as many as the folder's last dense layer has; a row is NA
+#'   where a text is NA.
 #'   With `pool = "none"` a list with one matrix a text, of one row a token, the special ones included;
 #'   `NULL` where a text is NA.
 #' @seealso [bert_similarity()] compares texts without a matrix of all pairs; [bert_attention()].
@@ -24,7 +29,7 @@
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
 #' texts <- c("A man is eating food.", "Somebody has lunch.", "The stock market fell.")
-#' vectors <- bert_embed(model, texts, normalise = TRUE)
+#' vectors <- bert_embed(model, texts)
 #' dim(vectors)
 #' round(vectors %*% t(vectors), 2)
 #'
@@ -36,15 +41,21 @@
 #' dim(bert_embed(model, texts, layer = 3:6, combine = "concatenate"))
 #' @export
 bert_embed <- function(model, x, pair = NULL, text = NULL, pool = NULL, layer = NULL,
-                       combine = c("mean", "concatenate"), normalise = FALSE, max_len = NULL, verbose = TRUE) {
+                       combine = c("mean", "concatenate"), normalise = NULL, prompt = NULL, max_len = NULL,
+                       verbose = TRUE) {
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
   info <- encoder_info(model)
   pools <- c("mean", "cls", "max", "pooler", "none")
   options <- vector_options(info, pools, pool, layer, combine, max_len, verbose)
-  check_flag(normalise, "normalise")
+  if (!is.null(normalise)) {
+    check_flag(normalise, "normalise")
+  }
+  if (!is.null(prompt)) {
+    check_string(prompt, "prompt")
+  }
   texts <- read_texts(x, rlang::enquo(pair), rlang::enquo(text))
-  options$normalise <- normalise
+  options <- c(options, list(normalise = normalise, prompt = prompt))
   n <- length(texts$complete)
   tokens <- identical(pool, "none")
   out <- if (tokens) vector("list", n) else matrix(NA_real_, n, vector_width(info, options))
@@ -73,7 +84,11 @@ vector_options <- function(info, pools, pool, layer, combine, max_len, verbose, 
 }
 
 vector_width <- function(info, options) {
-  info$config$hidden_size * if (options$combine == "concatenate") max(1L, length(options$layer)) else 1L
+  if (is.null(options$pool) && is.null(options$layer)) {
+    return(info$width)
+  }
+  pools <- if (is.null(options$pool)) length(strsplit(info$pooling, "+", fixed = TRUE)[[1]]) else 1L
+  info$config$hidden_size * pools * if (options$combine == "concatenate") max(1L, length(options$layer)) else 1L
 }
 
 # One matrix a text

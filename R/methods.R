@@ -30,10 +30,25 @@ print.summary.bert_model <- function(x, ...) {
   check_dots(...)
   info <- x$model$info
   print(x$model)
+  print_sentence(info)
+  if (info$unused_rows > 0) {
+    cat("  ", counted(info$unused_rows, "row"), " of the word embedding beyond the vocabulary, not used\n", sep = "")
+  }
   print_variables("not read", info$unread, info$unread_why)
   print_variables("missing", info$missing, info$missing_why)
   cat(paste0("  ", format(names(info$config)), "  ", vapply(info$config, format, ""), "\n"), sep = "")
   invisible(x)
+}
+
+# What a sentence model's folder says beside its pooling
+print_sentence <- function(info) {
+  steps <- as_chr(info$steps)
+  if (length(steps) > 0) {
+    cat("  after the pooling: ", paste(steps, collapse = ", "), "\n", sep = "")
+  }
+  for (i in seq_along(as_chr(info$prompts))) {
+    cat("  prompt ", dQuote(info$prompts[[i]], FALSE), ": ", dQuote(info$prompt_texts[[i]], FALSE), "\n", sep = "")
+  }
 }
 
 # Variables of a checkpoint that were left out, grouped by the reason

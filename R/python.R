@@ -21,6 +21,9 @@ py_call <- function(name, ..., on_event = NULL, call = caller_env()) {
     if (!inherits(outcome$error, "python.builtin.NoneType")) {
       py_abort(outcome$error, reticulate::py_to_r(outcome$text), reticulate::py_to_r(outcome$trace), call)
     }
+    for (note in as_chr(reticulate::py_to_r(outcome$notes))) {
+      rlang::warn(note, class = "bertr_warning")
+    }
     outcome$value
   })
 }

@@ -10,20 +10,21 @@ import traceback
 import keras
 import numpy as np
 
-from . import features, fitting, hub, interrupts, onednn, resume, similarity, squad, startup, store
+from . import features, fitting, hub, interrupts, notes, onednn, resume, similarity, squad, startup, store
 from .errors import BertrError
 from .events import counter, throttled
 from .fill import fill
 from .inputs import encode
 from .memory import freeze
 from .model import Fit, Model
+from .sentence_modules import Sentence, pooled_width
 
 
 class Outcome:
-    """What a call gives R: a value, or the error and where it was raised."""
+    """What a call gives R: a value with sentences for the user, or the error and where it was raised."""
 
     def __init__(self, value=None, error=None):
-        self.value, self.error, self.text, self.trace = value, error, "", ""
+        self.value, self.error, self.text, self.trace, self.notes = value, error, "", "", notes.take()
         if error:
             self.text = f"{type(error).__name__}: {error}"
             self.trace = "".join(traceback.format_exception(error))
@@ -120,14 +121,14 @@ def describe(thing):
     """Plain facts of a model, or of the model a fit was made from."""
     model = _base(thing)
     checkpoint, config = model.checkpoint, model.config
+    sentence = Sentence() if isinstance(thing, Fit) else checkpoint.sentence
     return {
         "name": os.path.basename(os.path.normpath(model.source)),
         "source": model.source, "folder": checkpoint.folder, "format": checkpoint.format,
         "config": dataclasses.asdict(config),
-        "pooling": checkpoint.pooling, "sentence_width": checkpoint.sentence.width(config.hidden_size),
-        "steps": checkpoint.sentence.described(), "normalises": checkpoint.sentence.normalises,
-        "prompts": list(checkpoint.sentence.prompts), "prompt_texts": list(checkpoint.sentence.prompts.values()),
-        "unused_rows": config.vocab_size - len(checkpoint.vocab),
+        "pooling": checkpoint.pooling, "width": sentence.width(pooled_width(checkpoint.pooling, config.hidden_size)),
+        "steps": sentence.described(), "prompts": list(sentence.prompts),
+        "prompt_texts": list(sentence.prompts.values()), "unused_rows": config.vocab_size - len(checkpoint.vocab),
         "max_len": _length(thing, None), "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from keras import ops
 
-from . import names
+from . import names, notes
 from .backbone import build_backbone
 from .errors import BertrError
 from .infer import NetworkScorer, Scorer
@@ -18,6 +18,8 @@ from .stored import models, read_again
 from .tensors import Tensors
 from .tokenizer import Tokenizer
 from .weights import fingerprint
+
+UNKNOWN, ORDINARY = 0.2, 20  # share of [UNK] that is said, among at least so many tokens
 
 
 class Model:
@@ -34,6 +36,7 @@ class Model:
                           Tokenizer(checkpoint.vocab, **checkpoint.tokenizer))
         self.max_len = self.length(max_len or checkpoint.max_len)
         self.scorers = {}
+        self.noted_unknown = False
 
     @functools.cached_property
     def backbone(self):
@@ -77,7 +80,19 @@ class Model:
         if b is not None and self.config.num_segments < 2:
             raise BertrError("pairs", "This model was trained on single texts: it has no second segment.",
                              "Paste the two texts together, or use another model.")
-        return self.tokenizer.encode(a, b, max_len, offsets=offsets)
+        out = self.tokenizer.encode(a, b, max_len, offsets=offsets)
+        self._note_unknown(out, 2 if b is None else 3)
+        return out
+
+    def _note_unknown(self, encodings, special):
+        """Says once if so many tokens are [UNK] that texts and vocabulary do not belong together; each text has
+        `special` tokens of its own."""
+        tokens = len(encodings.ids) - special * len(encodings)
+        unknown = np.count_nonzero(encodings.ids == self.tokenizer.unk_id)
+        if not self.noted_unknown and tokens >= ORDINARY and unknown > UNKNOWN * tokens:
+            self.noted_unknown = True
+            notes.leave(f"{unknown / tokens:.0%} of the tokens of these texts are unknown to the model: its vocabulary "
+                        "may be made for another language, or for another tokenizer.")
 
     def pool(self, kind):
         """The pooling asked for, checked, or the checkpoint's own."""

@@ -75,10 +75,10 @@ class Sentence:
         """The steps in words."""
         return [step if step == "normalize" else f"{len(step.bias)} dense ({step.activation})" for step in self.steps]
 
-    def width(self, hidden):
-        """Of the folder's own vectors."""
+    def width(self, pooled):
+        """Of the folder's own vectors, which are so wide before the steps."""
         dense = [step for step in self.steps if isinstance(step, Dense)]
-        return dense[-1].kernel.shape[1] if dense else pooled_width(self.pooling or "", hidden)
+        return len(dense[-1].bias) if dense else pooled
 
     def apply(self, values, normalise):
         """The folder's own vectors from pooled ones, [rows, width]; `normalise` False leaves scaling out."""

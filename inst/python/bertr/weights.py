@@ -34,9 +34,9 @@ class Checkpoint:
     folder: str
     unread: dict  # variable of the file -> why it was not read
     missing: dict  # "pooler", "mlm" or "nsp" -> what that means
-    sentence: Sentence = dataclasses.field(default_factory=Sentence)  # what follows on pooling
     spiece: bytes | None = None  # the file of the SentencePiece model, where that is what cuts words
     stamp: list = dataclasses.field(default_factory=list)  # of the folder when it was read
+    sentence: Sentence = dataclasses.field(default_factory=Sentence)  # what follows on pooling
 
 
 def fingerprint(checkpoint):
