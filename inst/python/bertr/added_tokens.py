@@ -69,6 +69,7 @@ def _split(text, pattern, tokens):
         if token["single_word"] and (_is_word(text[start - 1:start]) or _is_word(text[end:end + 1])):
             continue
         if token["lstrip"]:
+            start = max(start, done)  # the token before may have taken its first spaces
             while start > done and text[start - 1] in WHITE_SPACE:
                 start -= 1
         if token["rstrip"]:
@@ -84,7 +85,7 @@ def _split(text, pattern, tokens):
 
 
 def _is_word(char):
-    """Does it match Rust's \\w? No character does not."""
+    """Does it match Rust's \\w? Characters that this Python does not know yet do not, nor does none."""
     if not char:
         return False
     kind = unicodedata.category(char)

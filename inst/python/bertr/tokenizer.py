@@ -46,8 +46,8 @@ class Tokenizer(TextEncoder):
         if mode == "characters":  # the special tokens' characters are tokens too
             added = [token for token in added if token["content"] not in self.literals]
         self._added = AddedTokens(added, self._basic.normalise)
-        self._index = index.keys() - {token["content"] for token in added if not token["piece"]}
-        self._index = {token: index[token] for token in self._index}
+        strange = {token["id"] for token in added if not token["piece"]}  # to WordPiece
+        self._index = {token: i for token, i in index.items() if i not in strange}
         self._inside = {token[2:]: i for token, i in self._index.items() if token.startswith("##")}
         self._longest = max(map(len, self.vocab))
         if mode == "wordpiece":
