@@ -20,8 +20,8 @@ KINDS = {
     "with spaces around": {"normalized": False, "lstrip": True, "rstrip": True},
 }
 # In brackets, plain, with a hyphen, a part of another one, with spaces, emoji, Chinese, accents, capitals, a piece
-TOKENS = ["[E1]", "<url>", "covid-19", "covid", "new york", "New York City", "😃", "👩\u200d👩", "新词", "Café", "ABC", "##x",
-          "newword", "a", "İ", "ﬁ", "e\u0301", "@user", "\u3000wide", "ends here."]
+TOKENS = ["[E1]", "<url>", "covid-19", "covid", "new york", "New York City", "😃", "👩\u200d👩", "新词", "Café", "ABC",
+          "##x", "newword", "a", "İ", "ﬁ", "e\u0301", "@user", "\u3000wide", "ends here."]
 VOCAB = [*SPECIAL.values(), *"abcdefghijklmnopqrstuvwxyz0123456789.,-<>[]@#'", "new", "york", "covid", "word", "user",
          "the", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz0123456789"), "新", "中", "é", "ABC", "##city"]
 
@@ -29,7 +29,8 @@ VOCAB = [*SPECIAL.values(), *"abcdefghijklmnopqrstuvwxyz0123456789.,-<>[]@#'", "
 def texts(n, seed):
     """Random strings with the tokens in them, in any case, next to letters, marks, spaces and each other."""
     rng = random.Random(seed)
-    around = ["", "", " ", "  ", "\t", "\n", "x", "É", "_", "-", ".", "新", "\u200d", "\u0301", "\x00", "\u3000", "9", "½"]
+    around = ["", "", " ", "  ", "\t", "\n", "x", "É", "_", "-", ".", "新", "\u200d", "\u0301", "\x00", "\u3000", "9",
+              "½"]
     out = []
     for text in random_strings(n, seed):
         parts = []

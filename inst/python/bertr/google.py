@@ -10,7 +10,7 @@ from .config import AlbertConfig, BertConfig, read_json
 from .errors import BertrError
 from .sentence_modules import Sentence
 from .tokenizer import SPECIAL
-from .vocabulary import guess_lower_case, read_bytes, read_vocab_txt
+from .vocabulary import check_size, guess_lower_case, read_bytes, read_vocab_txt
 
 CONFIGS = ("bert_config.json", "albert_config.json")
 CHECKPOINTS = ("bert_model.ckpt", "model.ckpt-best")
@@ -36,10 +36,11 @@ def read_config(folder):
     return AlbertConfig.from_dict({**d, "hidden_act": "gelu_new"} if d.get("hidden_act") == "gelu" else d, where)
 
 
-def read_wordpiece(folder):
+def read_wordpiece(folder, rows):
     """(vocabulary, settings) as google-research/bert `tokenization.py`: words of up to 200 characters, special tokens
     in a text are split."""
     vocab = _read_vocab(folder)
+    check_size(len(vocab), rows, folder)
     return vocab, {"lower_case": guess_lower_case(folder, vocab), "strip_accents": None, "chinese_chars": True,
                    "max_word_chars": 200, "special": SPECIAL, "added": [], "mode": "wordpiece"}
 

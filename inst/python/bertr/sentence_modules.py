@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from .config import read_json
 from .errors import BertrError
-from .shapes import FLAG, TEXT, either, fields, list_of, or_null, table_of, whole
+from .shapes import FLAG, TEXT, either, fields, list_of, or_null, plain, table_of, whole
 from .tensor_file import TensorFile
 from .torch_file import TorchFile
 
@@ -41,6 +41,9 @@ _DENSE = fields({"in_features": whole(1), "out_features": whole(1)}, {
     "module_input_name": or_null(TEXT)})
 _PROMPTS = fields(optional={"prompts": or_null(table_of(or_null(TEXT))), "default_prompt_name": or_null(TEXT)})
 _SENTENCE = fields(optional={"max_seq_length": or_null(whole(3))})
+# tokenizer_config.json; "no limit" is 1e30 there
+_TOKENIZER = fields(optional={"model_max_length": or_null(plain("a number of at least 3", lambda x: (
+    isinstance(x, (int, float)) and not isinstance(x, bool) and x >= 3)))})
 
 
 @dataclasses.dataclass
@@ -111,7 +114,8 @@ def pooled_width(pooling, hidden):
 
 def read_sentence(folder, hidden):
     """What the folder says; an empty Sentence where it says nothing."""
-    out = Sentence(max_len=_optional(folder, "sentence_bert_config.json", _SENTENCE).get("max_seq_length"))
+    out = Sentence(max_len=_optional(folder, "sentence_bert_config.json", _SENTENCE).get("max_seq_length") or
+                   _optional(folder, "tokenizer_config.json", _TOKENIZER).get("model_max_length"))
     _read_prompts(folder, out)
     width = hidden
     for kind, path in _modules(folder):

@@ -248,7 +248,7 @@ def _own_model(meta, tensors):
     c, what = meta["checkpoint"], "the fit"
     config = config_of(c["config"])
     check_tensors(tensors, config, what)
-    check_size(c["vocab"], config, "a fit")
+    check_size(len(c["vocab"]), config.vocab_size, "a fit")
     spiece = c.get("spiece") and base64.b64decode(c["spiece"])
     check(c["tokenizer"], tokenizer_shape(spiece), "the tokenizer of the fit", SAVE_AGAIN)
     checkpoint = Checkpoint(config, tensors, c["vocab"], c["tokenizer"], c["pooling"], meta["max_len"], "bertr",

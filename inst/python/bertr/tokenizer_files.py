@@ -11,7 +11,7 @@ from .config import read_json
 from .errors import BertrError
 from .shapes import FLAG, TEXT, check, either, fields, list_of, one_of, or_null, table_of, whole
 from .tokenizer import SPECIAL
-from .vocabulary import guess_lower_case, read_vocab_txt
+from .vocabulary import check_size, guess_lower_case, read_vocab_txt
 
 KINDS = tuple(f"{kind}_token" for kind in SPECIAL)
 # Tokenizers that cut as BERT's does
@@ -148,21 +148,23 @@ class TokenizerFiles:
         for source in (self.config, self.map):  # "bos_token" and the like are tokens too
             given |= {key: token for key, token in source.items()
                       if key.endswith("_token") and (isinstance(token, str) or _TOKEN(token, "") is None)}
-        more = []
-        for source in (self.config, self.map):
-            for name in _MORE:
-                tokens = source.get(name) or []
-                more += tokens.values() if isinstance(tokens, dict) else tokens
+        more = [*self._more(self.config), *self._more(self.map)]
         return {kind: _content(given[f"{kind}_token"]) for kind in SPECIAL}, [*given.values(), *more]
+
+    def _more(self, source):
+        """The further special tokens that a file names."""
+        lists = [source.get(name) or [] for name in _MORE]
+        return [token for tokens in lists for token in (tokens.values() if isinstance(tokens, dict) else tokens)]
 
     def _added(self, special):
         """All tokens that are found before words are cut, {content: dict}, those without an id last."""
-        names = set(map(_content, special))
         out = {}
         if self.config.get("added_tokens_decoder") is not None:
             for key, token in self.config["added_tokens_decoder"].items():
                 out[token["content"]] = _added(token, _whole(key, self.folder))
         else:
+            names = {*self.named.values(), *map(_content, self._more(self.config)),
+                     *map(_content, self._more({**self.map, "additional_special_tokens": None}))}
             for content, i in self._optional("added_tokens.json", _IDS).items():
                 out[content] = _added({"content": content, "special": content in names}, i)
             for token in self.json.get("added_tokens") or []:
@@ -196,7 +198,7 @@ def _added(token, i):
             **{name: bool(token.get(name)) for name in ("single_word", "lstrip", "rstrip")}, "special": special}
 
 
-def read_vocabulary(folder):
+def read_vocabulary(folder, rows):
     """(tokens in the order of their ids, added tokens included; the added ones as `Tokenizer` takes them; names of the
     special ones; the files)."""
     files = TokenizerFiles(folder)
@@ -214,15 +216,14 @@ def read_vocabulary(folder):
                                  f"that of '{tokens[i]}'.", "Give it an id after those of the vocabulary.")
             tokens[i] = content
         added.append({**token, "id": i, "piece": content in ids})
-    if sorted(tokens) != list(range(len(tokens))):
-        raise BertrError("vocabulary", f"The token ids in '{folder}' are not 0 to {len(tokens) - 1} without a gap.",
-                         COPY_AGAIN)
-    return [tokens[i] for i in range(len(tokens))], added, files
+    n = max(tokens, default=-1) + 1
+    check_size(n, rows, folder)
+    return [tokens.get(i, "") for i in range(n)], added, files  # a token that came twice leaves a gap
 
 
-def read_wordpiece(folder):
-    """(vocabulary, the settings of `Tokenizer`)."""
-    vocab, added, files = read_vocabulary(folder)
+def read_wordpiece(folder, rows):
+    """(vocabulary, the settings of `Tokenizer`) for a word embedding of so many rows."""
+    vocab, added, files = read_vocabulary(folder, rows)
     config, normalizer, ours = files.config, files.normalizer, _ours(files, "wordpiece")
     if ours.get("keep_special") is False:
         added = [token for token in added if token["content"] not in files.named.values()]

@@ -45,10 +45,8 @@ def guess_lower_case(folder, vocab):
     return not any(t != t.lower() for t in vocab if not re.fullmatch(r"\[.*\]|<.*>", t))
 
 
-def check_size(vocab, config, folder):
+def check_size(tokens, rows, folder):
     """The word embedding has a row for each token; it may have more, which nobody uses."""
-    if len(vocab) > config.vocab_size:
-        raise BertrError(
-            "vocabulary",
-            f"The vocabulary in '{folder}' has {len(vocab)} tokens, but the word embedding has only "
-            f"{config.vocab_size} rows.", "Use the vocabulary that the weights were trained with.")
+    if tokens > rows:
+        raise BertrError("vocabulary", f"The vocabulary in '{folder}' has {tokens} tokens, but the word embedding has "
+                         f"only {rows} rows.", "Use the vocabulary that the weights were trained with.")

@@ -72,11 +72,11 @@ def open_checkpoint(folder, layers=None):
     _check_shapes(found, shapes, config, fmt, folder)
     spiece = reader.read_spiece(folder) if config.model_type == "albert" else None
     if spiece is None:
-        vocab, tokenizer = reader.read_wordpiece(folder)
+        vocab, tokenizer = reader.read_wordpiece(folder, config.vocab_size)
     else:
         vocab = pieces_of(open_model(spiece))
         tokenizer = reader.read_sentencepiece(folder, vocab)
-    check_size(vocab, config, folder)
+        check_size(len(vocab), config.vocab_size, folder)
     sentence = reader.read_sentence(folder, config.hidden_size)
     checkpoint = Checkpoint(
         config=cut,
@@ -85,7 +85,7 @@ def open_checkpoint(folder, layers=None):
         tokenizer=tokenizer,
         pooling=sentence.pooling or ("pooler" if "pooler/kernel" in found else "cls"),
         sentence=sentence,
-        max_len=min(sentence.max_len or config.max_positions, config.max_positions),
+        max_len=int(min(sentence.max_len or config.max_positions, config.max_positions)),
         format="bertr" if os.path.exists(os.path.join(folder, "bertr.json")) else fmt,
         folder=folder,
         unread=unread,

@@ -1,0 +1,358 @@
+"""Shapes of folders that people have: each is read as transformers reads it (ids, places, states) and embeds as
+sentence-transformers does, also after it was saved; or it is refused."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from conftest import WORDS
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer import modules
+
+from bertr import bridge
+from bertr.errors import BertrError
+from bertr.weights import read_checkpoint
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+LETTERS = "bcdefghijklmnopqrstuvwxyz1"
+VOCAB = [*SPECIAL, "[unused0]", *WORDS, *LETTERS, *"<>[]", "##a", *(f"##{c}" for c in LETTERS)]
+ADDED = ["[E1]", "<url>", "newword", "New York", "😃", "cat-1"]
+TEXTS = ["see [E1] at <url> now", "The cat-1 sleeps 😃 .", "a newword in new york", "My newwords xnewword", "",
+         "[MASK] [PAD]", "Über the GREEN tree and the big old moon", "a", "<s> the </s> <mask> dog <pad>",
+         "[unused0] runs"]
+
+
+def write_json(path, value):
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A small random BERT of 2 layers with rows for the vocabulary and the added tokens; no settings of a tokenizer."""
+    torch.manual_seed(3)
+    config = transformers.BertConfig(
+        vocab_size=len(VOCAB) + len(ADDED), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=48, initializer_range=0.3)
+    out = tmp_path / "shape"
+    transformers.BertModel(config).save_pretrained(out)
+    (out / "vocab.txt").write_text("\n".join(VOCAB) + "\n", encoding="utf-8")
+    write_json(out / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "do_lower_case": True})
+    return out
+
+
+def edit(path, change):
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8", newline="")
+
+
+def configure(folder, **settings):
+    edit(folder / "tokenizer_config.json", lambda text: json.dumps({**json.loads(text), **settings}))
+
+
+def flags(content, i=None, **more):
+    out = {"content": content, "lstrip": False, "rstrip": False, "single_word": False, "normalized": True,
+           "special": False, **more}
+    return out if i is None else {**out, "id": i}
+
+
+IDS = {token: len(VOCAB) + k for k, token in enumerate(ADDED)}
+
+
+def tokenizer_json(folder, keep_vocab=True):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(ADDED)
+    tokenizer.save_pretrained(folder)
+    if not keep_vocab:
+        (folder / "vocab.txt").unlink()
+
+
+def use_names(folder):
+    names = {"[PAD]": "<pad>", "[UNK]": "<unk>", "[CLS]": "<s>", "[SEP]": "</s>", "[MASK]": "<mask>"}
+    edit(folder / "vocab.txt", lambda text: "\n".join(names.get(line, line) for line in text.split("\n")))
+    configure(folder, **{f"{kind}_token": names[old] for kind, old in zip(
+        ("pad", "unk", "cls", "sep", "mask"), SPECIAL, strict=True)})
+
+
+TOKENS = {
+    "plain": lambda f: None,
+    "added_tokens.json": lambda f: write_json(f / "added_tokens.json", IDS),
+    "tokenizer.json": tokenizer_json,
+    "tokenizer.json alone": lambda f: tokenizer_json(f, keep_vocab=False),
+    "added_tokens_decoder": lambda f: configure(f, added_tokens_decoder={
+        **{str(i): flags(token, special=True, normalized=False) for i, token in enumerate(SPECIAL)},
+        **{str(i): flags(token) for token, i in IDS.items()}}),
+    "added_tokens_decoder, some stripped": lambda f: configure(f, added_tokens_decoder={
+        "4": flags("[MASK]", lstrip=True, special=True, normalized=False),
+        **{str(i): flags(token, rstrip=True, single_word=token == "newword") for token, i in IDS.items()}}),
+    "additional_special_tokens": lambda f: configure(f, additional_special_tokens=["[E1]", "[unused0]", "<url>"]),
+    "extra_special_tokens": lambda f: configure(f, extra_special_tokens=["[E1]", "[unused0]"]),
+    "special_tokens_map.json": lambda f: write_json(f / "special_tokens_map.json", {
+        "additional_special_tokens": ["[E1]", "New York"], "mask_token": flags("[MASK]", lstrip=True)}),
+    "added_tokens.json, special by the map": lambda f: (
+        write_json(f / "added_tokens.json", IDS),
+        write_json(f / "special_tokens_map.json", {"additional_special_tokens": ["New York", "[E1]"]})),
+    "other names of special tokens": use_names,
+    "Windows' line ends": lambda f: edit(f / "vocab.txt", lambda text: text.replace("\n", "\r\n")),
+    "one blank last line": lambda f: edit(f / "vocab.txt", lambda text: text + "\n"),
+    "three blank last lines": lambda f: edit(f / "vocab.txt", lambda text: text + "\n\n\n"),
+    "a blank line in the middle": lambda f: edit(f / "vocab.txt", lambda text: text.replace("\ncat\n", "\n\ncat\n")),
+    "a token twice": lambda f: edit(f / "vocab.txt", lambda text: text.replace("\ncat\n", "\ndog\ncat\n")),
+    "white space after tokens": lambda f: edit(f / "vocab.txt", lambda text: text.replace("\ncat\n", "\ncat \t\n")),
+    "cased": lambda f: configure(f, do_lower_case=False),
+    "accents kept": lambda f: configure(f, strip_accents=False),
+    "a tokenizer of the same kind": lambda f: configure(f, tokenizer_class="DistilBertTokenizer"),
+}
+
+
+def assert_reads_like_transformers(folder, texts=TEXTS):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    theirs = transformers.BertModel.from_pretrained(folder).double().eval()
+    model = bridge.load(str(folder), {})
+    encodings = model.encode(texts, None, offsets=True)
+    states = bridge.embed(model, texts, None, {"pool": "none"}, None)["values"]
+    for r, text in enumerate(texts):
+        expected = tokenizer(text, return_offsets_mapping=True)
+        row = slice(*encodings.row_splits[r:r + 2])
+        assert encodings.ids[row].tolist() == expected["input_ids"], text
+        places = list(zip(encodings.start[row].tolist(), encodings.end[row].tolist(), strict=True))
+        assert places == expected["offset_mapping"], text
+        with torch.no_grad():
+            state = theirs(torch.tensor([expected["input_ids"]])).last_hidden_state[0].numpy()
+        np.testing.assert_allclose(states[row], state, atol=1e-5, rtol=0, err_msg=text)
+
+
+@pytest.mark.parametrize("shape", TOKENS)
+def test_ids_places_and_states_are_those_of_transformers(folder, shape, tmp_path):
+    TOKENS[shape](folder)
+    assert_reads_like_transformers(folder)
+    saved = tmp_path / "saved"
+    bridge.save(bridge.load(str(folder), {}), str(saved), "")
+    before, after = (bridge.load(str(f), {}).encode(TEXTS, None, offsets=True) for f in (folder, saved))
+    for part in ("ids", "start", "end"):
+        np.testing.assert_array_equal(getattr(before, part), getattr(after, part))
+    reopened = transformers.AutoTokenizer.from_pretrained(saved)
+    assert [reopened(text)["input_ids"] for text in TEXTS] == [
+        before.ids[slice(*before.row_splits[r:r + 2])].tolist() for r in range(len(TEXTS))]
+
+
+def test_a_byte_order_mark_is_not_part_of_a_token(folder):
+    """transformers then takes [PAD] for a new token; of all other ids it gives the same."""
+    expected = bridge.load(str(folder), {}).encode(TEXTS, None).ids
+    edit(folder / "vocab.txt", lambda text: "\ufeff" + text)
+    model = bridge.load(str(folder), {})
+    assert model.tokenizer.vocab[0] == "[PAD]"
+    np.testing.assert_array_equal(model.encode(TEXTS, None).ids, expected)
+
+
+def test_rows_beyond_the_vocabulary_are_not_used(folder):
+    model = bridge.load(str(folder), {})
+    assert bridge.describe(model)["unused_rows"] == len(ADDED)
+    assert len(bridge.vocab(model)) == len(VOCAB)
+
+
+# ---------------------------------------------------------------- vectors
+
+HIDDEN = 16
+POOLINGS = {mode: modules.Pooling(HIDDEN, pooling_mode=mode) for mode in modules.Pooling.POOLING_MODES}
+AFTER = {
+    **{mode: [pooling] for mode, pooling in POOLINGS.items()},
+    "two at once": [modules.Pooling(HIDDEN, pooling_mode=("cls", "mean"))],
+    "four at once": [modules.Pooling(HIDDEN, pooling_mode=("cls", "max", "mean", "lasttoken"))],
+    "normalised": [POOLINGS["mean"], modules.Normalize()],
+    "LaBSE": [POOLINGS["cls"], modules.Dense(HIDDEN, 12), modules.Normalize()],
+    "dense after two at once": [modules.Pooling(HIDDEN, pooling_mode=("cls", "mean")),
+                                modules.Dense(2 * HIDDEN, 8, activation_function=torch.nn.ReLU())],
+    "two dense layers": [POOLINGS["max"], modules.Dense(HIDDEN, 20, bias=False, activation_function=torch.nn.Sigmoid()),
+                         modules.Dense(20, 10, activation_function=torch.nn.Identity())],
+}
+
+
+def sentence_model(folder, after, out, **options):
+    torch.manual_seed(5)
+    encoder = modules.Transformer(str(folder), max_seq_length=20)
+    SentenceTransformer(modules=[encoder, *after], device="cpu", **options).save(str(out))
+    return str(out)
+
+
+def assert_same_vectors(out, options=None, texts=TEXTS[:8], **theirs):
+    expected = SentenceTransformer(out, device="cpu").encode(texts, **theirs)
+    got = bridge.embed(bridge.load(out, {}), texts, None, options or {}, None)["values"]
+    np.testing.assert_allclose(got, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shape", AFTER)
+def test_vectors_are_those_of_sentence_transformers(folder, shape, tmp_path):
+    out = sentence_model(folder, AFTER[shape], tmp_path / "sentence")
+    assert_same_vectors(out)
+    bridge.save(bridge.load(out, {}), str(tmp_path / "saved"), "")
+    assert_same_vectors(str(tmp_path / "saved"))
+    np.testing.assert_allclose(*(bridge.embed(bridge.load(f, {}), TEXTS[:8], None, {}, None)["values"]
+                                 for f in (out, str(tmp_path / "saved"))), atol=1e-6)
+
+
+def test_old_names_of_poolings(folder, tmp_path):
+    out = pathlib.Path(sentence_model(folder, [POOLINGS["mean"]], tmp_path / "sentence"))
+    write_json(out / "1_Pooling" / "config.json", {
+        "word_embedding_dimension": HIDDEN, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": False,
+        "pooling_mode_max_tokens": True, "pooling_mode_mean_sqrt_len_tokens": True,
+        "pooling_mode_weightedmean_tokens": True, "pooling_mode_lasttoken": False})
+    assert_same_vectors(str(out))
+
+
+def test_lower_case_of_a_sentence_model(folder, tmp_path):
+    """It is put before the tokenizer's own settings, so accents stay."""
+    configure(folder, do_lower_case=False)
+    out = pathlib.Path(sentence_model(folder, [POOLINGS["mean"]], tmp_path / "sentence"))
+    edit(out / "sentence_bert_config.json", lambda text: json.dumps({**json.loads(text), "do_lower_case": True}))
+    assert_same_vectors(str(out), texts=["The CAT sleeps", "ÜBER the GREEN Tree", "[MASK] Dog"])
+
+
+def test_prompts(folder, tmp_path):
+    out = sentence_model(folder, [POOLINGS["mean"], modules.Normalize()], tmp_path / "sentence",
+                         prompts={"query": "the cat: ", "document": ""}, default_prompt_name="query")
+    assert_same_vectors(out)  # the default one
+    assert_same_vectors(out, {"prompt": "document"}, prompt_name="document")
+    assert_same_vectors(out, {"prompt": "query"}, prompt_name="query")
+    bridge.save(bridge.load(out, {}), str(tmp_path / "saved"), "")
+    assert_same_vectors(str(tmp_path / "saved"))
+    with pytest.raises(BertrError, match='`prompt` is "passage", but this model has only "query", "document"'):
+        bridge.embed(bridge.load(out, {}), ["a"], None, {"prompt": "passage"}, None)
+
+
+def test_dense_weights_of_torch(folder, tmp_path):
+    out = pathlib.Path(sentence_model(folder, AFTER["LaBSE"], tmp_path / "sentence"))
+    expected = bridge.embed(bridge.load(str(out), {}), TEXTS, None, {}, None)["values"]
+    dense = next(out.glob("*_Dense"))
+    torch.save(load_file(dense / "model.safetensors"), dense / "pytorch_model.bin")
+    (dense / "model.safetensors").unlink()
+    got = bridge.embed(bridge.load(str(out), {}), TEXTS, None, {}, None)["values"]
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("pooling", [("cls", "mean"), "weightedmean"])
+def test_a_fit_pools_as_its_folder_says(folder, tmp_path, pooling):
+    out = sentence_model(folder, [modules.Pooling(HIDDEN, pooling_mode=pooling)], tmp_path / "sentence")
+    model = bridge.load(out, {})
+    target = {"codes": np.array([0, 1] * 4, np.int32), "levels": ["a", "b"]}
+    fitted = bridge.fit(model, "classification", TEXTS[:8], None, target, None, {"head": {}, "epochs": 1}, None)
+    assert fitted.facts["pool"] == model.checkpoint.pooling
+    assert fitted.network.width == HIDDEN * (2 if len(pooling) == 2 else 1)
+    bridge.save(fitted, str(tmp_path / "fit"), "")
+    probabilities = [bridge.predict(f, TEXTS, None, {}, None)["prob"]
+                     for f in (fitted, bridge.load(str(tmp_path / "fit"), {}))]
+    np.testing.assert_array_equal(*probabilities)
+
+
+# ---------------------------------------------------------------- weights
+
+def rename(folder, name):
+    tensors = {name(key): value for key, value in load_file(folder / "model.safetensors").items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def as_torch(folder):
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def as_torch_shards(folder):
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = {name: f"pytorch_model-0000{1 + k % 2}-of-00002.bin" for k, name in enumerate(tensors)}
+    for file in set(names.values()):
+        torch.save({name: tensors[name] for name in tensors if names[name] == file}, folder / file)
+    write_json(folder / "pytorch_model.bin.index.json", {"weight_map": names})
+
+
+WEIGHTS = {
+    **{prefix: (lambda f, prefix=prefix: rename(f, lambda name: prefix + name))
+       for prefix in ("module.", "model.", "0.auto_model.", "bert.", "bert.bert.", "module.bert.")},
+    "pytorch_model.bin": as_torch, "shards of torch": as_torch_shards,
+}
+
+
+@pytest.mark.parametrize("shape", WEIGHTS)
+def test_weights_of_other_writers(folder, shape):
+    expected = bridge.embed(bridge.load(str(folder), {}), TEXTS, None, {}, None)["values"]
+    WEIGHTS[shape](folder)
+    np.testing.assert_array_equal(bridge.embed(bridge.load(str(folder), {}), TEXTS, None, {}, None)["values"], expected)
+
+
+@pytest.mark.parametrize("activation", [
+    "gelu", "gelu_10", "gelu_fast", "gelu_new", "gelu_python", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_accurate",
+    "hardswish", "laplace", "leaky_relu", "linear", "mish", "quick_gelu", "relu", "relu2", "relu6", "sigmoid", "silu",
+    "sqrtsoftplus", "swish", "tanh"])
+def test_activations(folder, activation):
+    edit(folder / "config.json", lambda text: json.dumps({**json.loads(text), "hidden_act": activation}))
+    assert_reads_like_transformers(folder, TEXTS[:3])
+
+
+# ---------------------------------------------------------------- refused
+
+def pieces(folder):
+    edit(folder / "vocab.txt", lambda text: text.replace("##", "\u2581"))
+
+
+def other_tokenizer_json(folder, **change):
+    tokenizer_json(folder)
+    edit(folder / "tokenizer.json", lambda text: json.dumps({**json.loads(text), **change}))
+
+
+def dense_of(folder, **change):
+    """The folder becomes that of a sentence model with a dense layer whose config is changed so."""
+    out = pathlib.Path(sentence_model(folder, AFTER["LaBSE"], folder.parent / "sentence"))
+    edit(next(out.glob("*_Dense")) / "config.json", lambda text: json.dumps({**json.loads(text), **change}))
+    shutil.rmtree(folder)
+    out.rename(folder)
+
+
+def sentence_module(folder, kind, path="2_X"):
+    write_json(folder / "modules.json", [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": path, "type": f"sentence_transformers.models.{kind}"}])
+
+
+def only(folder, name):
+    (folder / "model.safetensors").rename(folder / name)
+
+
+REFUSED = {
+    "Japanese, by the tokenizer": (
+        lambda f: configure(f, tokenizer_class="BertJapaneseTokenizer"), "BertJapaneseTokenizer"),
+    "Japanese, by the model": (lambda f: edit(f / "config.json", lambda text: json.dumps(
+        {**json.loads(text), "tokenizer_class": "BertJapaneseTokenizer"})), "BertJapaneseTokenizer"),
+    "XLM-R": (lambda f: configure(f, tokenizer_class="XLMRobertaTokenizer"), "XLMRobertaTokenizer"),
+    "pieces in vocab.txt": (pieces, "begin with \u2581"),
+    "another normalizer": (lambda f: other_tokenizer_json(f, normalizer={"type": "NFC"}), "has NFC"),
+    "another pre-tokenizer": (
+        lambda f: other_tokenizer_json(f, pre_tokenizer={"type": "Whitespace"}), "has Whitespace"),
+    "more tokens than rows": (lambda f: edit(f / "vocab.txt", lambda text: text + "x\ny\n" * len(ADDED)), "has only"),
+    "an added token beyond the rows": (
+        lambda f: write_json(f / "added_tokens.json", {**IDS, "more": max(IDS.values()) + 1}), "only 104 rows"),
+    "an absurd id": (lambda f: write_json(f / "added_tokens.json", {**IDS, "more": 2**31 - 1}), "2147483648 tokens"),
+    "an added token in another's place": (lambda f: write_json(f / "added_tokens.json", {"more": 7}), "is that of"),
+    "a token's id that is none": (lambda f: configure(f, added_tokens_decoder={"x": flags("more")}), "'x', where an id"),
+    "flags of another type": (
+        lambda f: configure(f, added_tokens_decoder={"7": flags("more", lstrip="no")}), "lstrip"),
+    "a module nobody knows": (lambda f: sentence_module(f, "CNN"), "type CNN"),
+    "a module outside": (lambda f: sentence_module(f, "Dense", "../2_Dense"), "names the folder '../2_Dense'"),
+    "an unknown activation": (lambda f: dense_of(f, activation_function="os.system"), "activation system"),
+    "a residual connection": (lambda f: dense_of(f, use_residual=True), "residual"),
+    "a dense layer of another width": (lambda f: dense_of(f, in_features=17), "17 inputs, where there are 16"),
+    "weights of TensorFlow": (lambda f: only(f, "tf_model.h5"), "are in 'tf_model.h5'"),
+    "weights of Flax": (lambda f: only(f, "flax_model.msgpack"), "are in 'flax_model.msgpack'"),
+    "other variables": (lambda f: rename(f, lambda name: "strange." + name), "it holds 39, the first are 'strange"),
+}
+
+
+@pytest.mark.parametrize("shape", REFUSED)
+def test_what_cannot_be_read_is_refused(folder, shape):
+    make, message = REFUSED[shape]
+    make(folder)
+    with pytest.raises(BertrError, match=message) as caught:
+        read_checkpoint(folder)
+    assert caught.value.hint and "\n" not in str(caught.value.args[0])
