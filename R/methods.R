@@ -30,10 +30,18 @@ print.summary.bert_model <- function(x, ...) {
   check_dots(...)
   info <- x$model$info
   print(x$model)
+  print_origin(info, "downloaded from")
   print_variables("not read", info$unread, info$unread_why)
   print_variables("missing", info$missing, info$missing_why)
   cat(paste0("  ", format(names(info$config)), "  ", vapply(info$config, format, ""), "\n"), sep = "")
   invisible(x)
+}
+
+# The repository and commit on the hub, where a model came from there
+print_origin <- function(info, what) {
+  if (!is.null(info$repo)) {
+    cat("  ", what, " ", info$repo, ", commit ", info$commit, "\n", sep = "")
+  }
 }
 
 # Variables of a checkpoint that were left out, grouped by the reason
@@ -86,6 +94,7 @@ print.summary.bert_fit <- function(x, ...) {
   fit <- x$fit
   info <- fit$info
   print(fit)
+  print_origin(fit$base, "made from")
   cat("  trained ", count(info$parameters_trained), " parameters in ", format(round(info$seconds, 1)), " s",
     if (info$n_truncated > 0) paste0("; ", counted(info$n_truncated, "text"), " cut"),
     if (is.null(fit$weights) && is.null(fit$saved)) "; weights not kept in the object", "\n",
