@@ -60,8 +60,7 @@ def fetch(repo, commit, folder, pins, on_event):
     def work():
         files.extend(_files(hub.api, repo, commit, pins))
         for file in files:
-            path = hub.download(repo, file.name, revision=file.commit, local_dir=folder)
-            _check(path, file, repo)
+            _check(_fetch_one(hub, repo, file, folder), file, repo)
 
     def tell(kind="download"):
         nonlocal done
@@ -75,6 +74,16 @@ def fetch(repo, commit, folder, pins, on_event):
     with _told_in_one_sentence(hub, repo, commit, folder):
         meanwhile(work, tell)
     tell("downloaded")
+
+
+def _fetch_one(hub, repo, file, folder):
+    try:
+        return hub.download(repo, file.name, revision=file.commit, local_dir=folder)
+    except OSError as e:
+        if "Consistency check failed" in str(e):  # older versions of huggingface_hub would go on from the wrong bytes
+            for path in _unfinished(folder):
+                os.remove(path)
+        raise
 
 
 def sha256(path):
@@ -169,15 +178,18 @@ def _fits(name, pattern):
 
 def _arrived(folder, files, began):
     """Bytes of the files that are whole, and of the one that huggingface_hub is at."""
-    unfinished = glob.glob(os.path.join(glob.escape(folder), ".cache", "huggingface", "download", "**",
-                                        "*.incomplete"), recursive=True)
-    size = 0
+    unfinished, size = _unfinished(folder), 0
     for path in [*(os.path.join(folder, file.name) for file in files), *unfinished]:
         with contextlib.suppress(OSError):
             status = os.stat(path)
             if path not in unfinished or status.st_mtime >= began:  # else of a process that was killed
                 size += status.st_size
     return size
+
+
+def _unfinished(folder):
+    return glob.glob(os.path.join(glob.escape(folder), ".cache", "huggingface", "download", "**", "*.incomplete"),
+                     recursive=True)
 
 
 def _check(path, file, repo):
