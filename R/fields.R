@@ -6,7 +6,7 @@ config_fields <- list(
 )
 
 model_fields <- list(
-  name = "string", source = "string", folder = "string", format = "string", repo = "string?", commit = "string?",
+  name = "string", source = "string", folder = "string", format = "string", repo = "string", commit = "string",
   config = config_fields,
   pooling = "string", max_len = "number", fingerprint = "string", lower_case = "flag", tokens = "string",
   parameters = "number", unread = "texts", unread_why = "texts", missing = "texts", missing_why = "texts"

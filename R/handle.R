@@ -33,7 +33,7 @@ revive <- function(object, call) {
 revive.bert_model <- function(object, call) {
   folder <- base_of(object$info)
   options <- object$options
-  if (!dir.exists(folder)) {
+  if (!dir.exists(folder) && nzchar(object$info$commit)) {
     options$revision <- object$info$commit
   }
   py <- py_call("load", folder, options, call = call)

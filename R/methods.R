@@ -39,7 +39,7 @@ print.summary.bert_model <- function(x, ...) {
 
 # The repository and commit on the hub, where a model came from there
 print_origin <- function(info, what) {
-  if (!is.null(info$repo)) {
+  if (nzchar(info$repo)) {
     cat("  ", what, " ", info$repo, ", commit ", info$commit, "\n", sep = "")
   }
 }

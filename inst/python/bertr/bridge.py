@@ -121,7 +121,7 @@ def describe(thing):
     return {
         "name": os.path.basename(os.path.normpath(model.source)),
         "source": model.source, "folder": checkpoint.folder, "format": checkpoint.format,
-        "repo": origin.get("repo"), "commit": origin.get("commit"),
+        "repo": origin.get("repo", ""), "commit": origin.get("commit", ""),
         "config": dataclasses.asdict(config),
         "pooling": checkpoint.pooling, "max_len": _length(thing, None), "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
