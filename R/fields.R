@@ -6,9 +6,10 @@ config_fields <- list(
 )
 
 model_fields <- list(
-  name = "string", source = "string", folder = "string", format = "string", config = config_fields,
-  pooling = "string", width = "number", steps = "texts", prompts = "texts",
-  prompt_texts = "texts", unused_rows = "number", max_len = "number", fingerprint = "string", lower_case = "flag", tokens = "string",
+  name = "string", source = "string", folder = "string", format = "string", repo = "string", commit = "string",
+  config = config_fields, pooling = "string", width = "number", steps = "texts", prompts = "texts",
+  prompt_texts = "texts", unused_rows = "number", max_len = "number", fingerprint = "string", lower_case = "flag",
+  tokens = "string",
   parameters = "number", unread = "texts", unread_why = "texts", missing = "texts", missing_why = "texts"
 )
 

@@ -32,7 +32,11 @@ revive <- function(object, call) {
 #' @exportS3Method
 revive.bert_model <- function(object, call) {
   folder <- base_of(object$info)
-  py <- py_call("load", folder, object$options, call = call)
+  options <- object$options
+  if (!dir.exists(folder) && nzchar(object$info$commit)) {
+    options$revision <- object$info$commit
+  }
+  py <- py_call("load", folder, options, call = call)
   if (py_value("is_fit", py) || !identical(py_value("describe", py)$fingerprint, object$info$fingerprint)) {
     abort("changed", "The model in {.file {folder}} is no longer the one this object was made from.",
       "Load it again with {.fn bert_load}.", call = call)

@@ -12,9 +12,13 @@
 #' [bert_fit()] is not possible, and `layers = k` applies the block k times. Other relatives (RoBERTa, DistilBERT,
 #' ELECTRA) are refused.
 #'
-#' A name is looked up in [bert_models()] (pinned revisions, checked by sha256), then on the Hugging Face
-#' hub. Files are downloaded once, into `tools::R_user_dir("bertr", "cache")` or the
-#' folder that the environment variable `BERTR_HOME` names.
+#' A name is looked up in [bert_models()], then on the Hugging Face hub. Files are downloaded once, into
+#' `tools::R_user_dir("bertr", "cache")` or the folder that the environment variable `BERTR_HOME` names, and checked
+#' by the size and SHA-256 that the hub gives. A download that was cut off goes on at the next load. The console shows
+#' a bar, and one line remains. Weights are `model.safetensors`; where a repository has only `pytorch_model.bin`, its
+#' conversion by the hub's own bot (an open pull request on the same commit) is taken, else the `.bin` file.
+#'
+#' `summary()` says which repository and commit a model or fit came from, also after [bert_save()].
 #'
 #' Once [bert_fit()] has trained more than a head, the model's own weights may be left to their folder and be read
 #' from there again when they are next used: it should stay where it is, unchanged.
@@ -32,6 +36,11 @@
 #' @param activation `"gelu_erf"` (the exact form) or `"gelu_tanh"` (the approximation in Google's later
 #'   code; they differ by up to 4.7e-4). `NULL` (default) does as the checkpoint says, where plain `"gelu"`
 #'   is the exact form, as Hugging Face reads all of Google's checkpoints.
+#' @param revision A branch, tag or commit of the model's repository on the hub: a string. The hub is asked what a
+#'   branch or tag stands for; when it cannot be reached, the copy loaded under that name before is taken. A full commit
+#'   that was downloaded needs no network. `NULL` (default): the revision pinned in [bert_models()], or the main branch
+#'   as it was when the model was first downloaded. Any other than the pinned one is not checked by the hashes in bertr.
+#' @param verbose Show the progress of a download? `TRUE` by default.
 #' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit. Kept with `saveRDS()`, either
 #'   refers to its folder, which must be there and unchanged when it is used again.
 #' @source Formats: <https://github.com/google-research/bert>, <https://huggingface.co/docs/safetensors>.
@@ -45,17 +54,20 @@
 #' bert_load(layers = 3)
 #' @export
 bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characters"), lower_case = NULL,
-                      max_len = NULL, activation = NULL) {
+                      max_len = NULL, activation = NULL, revision = NULL, verbose = TRUE) {
   call <- rlang::current_env()
   tokens <- if (!missing(tokens)) tokens
-  check_load(x, layers, tokens, lower_case, max_len, activation)
+  check_load(x, layers, tokens, lower_case, max_len, activation, revision)
+  check_flag(verbose, "verbose")
   source <- if (!is.null(x) && file.exists(x)) normalizePath(x) else x
   options <- list(
     layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len),
     activation = activation
   )
   gc() # models that nobody holds any more: R does not know how large they are
-  py <- py_call("load", source, options, call = call)
+  reporter <- progress(verbose)
+  on.exit(reporter$close())
+  py <- py_call("load", source, c(options, list(revision = revision)), on_event = reporter$event, call = call)
   if (!py_value("is_fit", py)) {
     return(new_model(py, options))
   }
@@ -69,9 +81,12 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
   fit
 }
 
-check_load <- function(x, layers, tokens, lower_case, max_len, activation, call = caller_env()) {
+check_load <- function(x, layers, tokens, lower_case, max_len, activation, revision, call = caller_env()) {
   if (!is.null(x)) {
     check_string(x, "x", call)
+  }
+  if (!is.null(revision)) {
+    check_string(revision, "revision", call)
   }
   if (!is.null(layers)) {
     check_whole(layers, "layers", call = call)
@@ -105,14 +120,21 @@ new_model <- function(py, options) {
 
 #' Models known by name
 #'
+#' A few of the models on the Hugging Face hub that people use most; [bert_load()] loads any other BERT or ALBERT by its
+#' full name, `"owner/name"`. Some are pinned: bertr knows the commit and the SHA-256 of its files, and refuses other
+#' bytes. Of the rest, the main branch is taken as it is when the model is first loaded; `revision` of [bert_load()]
+#' pins one. Licences are those of the repositories.
+#'
 #' @return A tibble with one row a model: `name` (for [bert_load()]), `source` (repository on the
-#'   Hugging Face hub), `revision`, `parameters`, `description`, and `installed` (are its files on this
-#'   machine?).
+#'   Hugging Face hub), `revision` (the pinned commit, or `NA`), `parameters` (of the encoder with its pooler, or `NA`
+#'   where bertr does not know), `description`, and `installed` (are its files on this machine?).
 #' @examplesIf bertr::bert_info()$ready
 #' bert_models()
 #' @export
 bert_models <- function() {
   models <- as_columns(py_value("models"))
+  models$revision[models$revision == ""] <- NA
+  models$parameters[is.nan(models$parameters)] <- NA
   models[c("name", "source", "revision", "parameters", "description", "installed")]
 }
 

@@ -30,6 +30,7 @@ print.summary.bert_model <- function(x, ...) {
   check_dots(...)
   info <- x$model$info
   print(x$model)
+  print_origin(info, "downloaded from")
   print_sentence(info)
   if (info$unused_rows > 0) {
     cat("  ", counted(info$unused_rows, "row"), " of the word embedding beyond the vocabulary, not used\n", sep = "")
@@ -38,6 +39,13 @@ print.summary.bert_model <- function(x, ...) {
   print_variables("missing", info$missing, info$missing_why)
   cat(paste0("  ", format(names(info$config)), "  ", vapply(info$config, format, ""), "\n"), sep = "")
   invisible(x)
+}
+
+# The repository and commit on the hub, where a model came from there
+print_origin <- function(info, what) {
+  if (nzchar(info$repo)) {
+    cat("  ", what, " ", info$repo, ", commit ", info$commit, "\n", sep = "")
+  }
 }
 
 # What a sentence model's folder says beside its pooling
@@ -101,6 +109,7 @@ print.summary.bert_fit <- function(x, ...) {
   fit <- x$fit
   info <- fit$info
   print(fit)
+  print_origin(fit$base, "made from")
   cat("  trained ", count(info$parameters_trained), " parameters in ", format(round(info$seconds, 1)), " s",
     if (info$n_truncated > 0) paste0("; ", counted(info$n_truncated, "text"), " cut"),
     if (is.null(fit$weights) && is.null(fit$saved)) "; weights not kept in the object", "\n",

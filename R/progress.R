@@ -43,8 +43,8 @@ line_reporter <- function(file = if (knitting()) stdout() else stderr(), waiting
     seconds <- left(kind, values)
     if (kind == "epoch") {
       lines$event(values, late)
-    } else if (kind == "resume") {
-      say(resume_text(values), file)
+    } else if (kind %in% names(said_once)) {
+      say(said_once[[kind]](values), file)
     } else if (late && kind %in% names(work)) {
       say(paste(c(work_text(kind, values), left_text(seconds)), collapse = "  "), waiting)
     }
@@ -77,11 +77,11 @@ bar_reporter <- function(file = stderr(), clock = now) {
     seconds <- left(kind, values)
     if (kind == "epoch") {
       lines$event(values)
-    } else if (kind == "resume") {
-      keep(resume_text(values))
+    } else if (kind %in% names(said_once)) {
+      keep(said_once[[kind]](values))
     }
     if (kind %in% names(work)) {
-      where <- if (work[[kind]] == "Training") training_text(values)
+      where <- switch(work[[kind]], Training = training_text(values), Downloading = arrived_text(values))
       write(paste(c(bar_text(work[[kind]], share_done(kind, values)), left_text(seconds), where), collapse = "  "))
     }
   }
@@ -116,7 +116,7 @@ has_line <- function(epoch, epochs) {
 }
 
 # What a reporter is told of: an event's kind, and the work that it tells of
-work <- c(encode = "Encoding", compare = "Comparing", step = "Training", epoch = "Training")
+work <- c(encode = "Encoding", compare = "Comparing", step = "Training", epoch = "Training", download = "Downloading")
 
 share_done <- function(kind, values) {
   switch(kind,
@@ -157,6 +157,22 @@ resume_text <- function(values) {
   paste("goes on after", place_text("epoch", values$epoch, values$epochs))
 }
 
+# What leaves a line of its own, as "Downloaded owner/name, 438 MB"
+said_once <- list(
+  resume = resume_text,
+  downloaded = function(values) sprintf("Downloaded %s, %s MB", values$name, megabytes(values$total)),
+  remark = function(values) values$text
+)
+
+# As "120 of 438 MB"
+arrived_text <- function(values) {
+  paste(megabytes(values$done), "of", megabytes(values$total), "MB")
+}
+
+megabytes <- function(bytes) {
+  formatC(bytes / 1e6, format = "f", digits = if (bytes < 1e7) 1 else 0)
+}
+
 # As "epoch 3/20  loss 0.52"
 training_text <- function(values) {
   paste0(place_text("epoch", values$epoch, values$epochs), "  loss ", format(signif(values$loss, 3)))
@@ -164,6 +180,9 @@ training_text <- function(values) {
 
 # As "epoch 3/20  step 7/90  loss 0.52", or "encoding 300/9000"
 work_text <- function(kind, values) {
+  if (kind == "download") {
+    return(paste("downloading", arrived_text(values)))
+  }
   if (kind != "step") {
     return(place_text(tolower(work[[kind]]), values$done, values$total))
   }

@@ -50,7 +50,7 @@ def test_head_size():
     ({"num_hidden_layers": 0}, "'num_hidden_layers' in the config file is 0"),
     ({"vocab_size": 1.5}, "'vocab_size' in the config file is 1.5"),
     ({"hidden_dropout_prob": "0.1"}, "'hidden_dropout_prob' in the config file is \"0.1\""),
-    ({"hidden_act": "swish"}, "activation is 'swish'"),
+    ({"hidden_act": "prelu"}, "activation is 'prelu'"),
     ({"hidden_act": ["gelu"]}, "activation is"),
     ({"num_attention_heads": 5}, "12 is not a multiple of num_attention_heads 5"),
 ])

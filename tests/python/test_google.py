@@ -20,6 +20,7 @@ from checkpoints import (
 
 from bertr import bridge, names
 from bertr.errors import BertrError
+from bertr.tokenizer import SPECIAL
 from bertr.weights import read_checkpoint, write_huggingface
 
 
@@ -40,7 +41,7 @@ def test_the_tiny_google_checkpoint_is_read_in_full():
     assert c.format == "google" and c.config.activation == "gelu_erf" and c.vocab[-1] == "boy"
     assert (c.pooling, c.max_len) == ("pooler", 16)
     assert c.tokenizer == {"lower_case": True, "strip_accents": None, "chinese_chars": True, "max_word_chars": 200,
-                           "keep_special": False, "mode": "wordpiece"}
+                           "special": SPECIAL, "added": [], "mode": "wordpiece"}
 
 
 def test_a_google_checkpoint_of_minilm_has_identical_tensors(checkpoint, torch_model, minilm, tmp_path):

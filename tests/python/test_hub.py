@@ -3,15 +3,12 @@
 import errno
 import gzip
 import hashlib
-import http.server
-import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import types
 
 import pytest
@@ -19,6 +16,9 @@ import pytest
 from bertr import hub
 from bertr.errors import BertrError
 from bertr.weights import read_checkpoint, write_huggingface
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "testthat"))
+import fake_hub as fake  # noqa: E402
 
 TINY = pathlib.Path(__file__).parents[1] / "fixtures" / "google_tiny"
 PACKAGES = pathlib.Path(hub.__file__).parents[1]
@@ -99,10 +99,16 @@ def test_a_file_is_not_a_folder():
         hub.resolve(str(TINY / "vocab.txt"))
 
 
-def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(BertrError, match="'bert-bse' is neither") as e:
-        hub.resolve("bert-bse")
-    assert all(name in e.value.hint for name in hub.MODELS)
+@pytest.mark.parametrize("name,meant", [
+    ("bert-base-german", '"bert-base-german-cased" (google-bert/bert-base-german-cased)'),
+    ("labse", '"LaBSE" (sentence-transformers/LaBSE)'), ("bert-bse-uncased", '"bert-base-uncased" (google-bert/')])
+def test_an_unknown_name_suggests_the_nearest_one(name, meant):
+    with pytest.raises(BertrError, match=f"'{name}' is neither") as e:
+        hub.resolve(name)
+    assert f"Did you mean {meant}" in e.value.hint
+    with pytest.raises(BertrError) as e:
+        hub.resolve("zzz")
+    assert "Did you mean" not in e.value.hint and "bert_models()" in e.value.hint
 
 
 def test_without_huggingface_hub_one_sentence_says_so(monkeypatch):
@@ -119,11 +125,25 @@ def test_sha256_is_that_of_hashlib_and_follows_changes(tmp_path):
         assert hub.sha256(path) == hashlib.sha256(content).hexdigest()
 
 
-def test_every_model_of_the_table_is_pinned():
-    for entry in hub.MODELS.values():
+def test_the_table_of_models():
+    pinned = {name: entry for name, entry in hub.MODELS.items() if entry["revision"]}
+    assert {"all-MiniLM-L6-v2", "bert-base-uncased", "bert-base-cased", "bert-base-chinese"} == set(pinned)
+    for entry in pinned.values():
         assert len(entry["revision"]) == 40 and {"model.safetensors", "vocab.txt"} <= set(entry["sha256"])
         assert all(len(h) == 64 for h in entry["sha256"].values())
+    for name, entry in hub.MODELS.items():
+        assert entry["repo"].split("/")[1] == name and (name in pinned or not entry["sha256"])
     assert hub.DEFAULT in hub.MODELS
+
+
+@pytest.mark.parametrize("name,words,width,layers", [
+    ("bert-large-uncased", 30522, 1024, 24), ("bert-large-cased", 28996, 1024, 24), ("gte-small", 30522, 384, 12),
+    ("bert-base-multilingual-cased", 119547, 768, 12), ("LaBSE", 501153, 768, 12), ("finbert", 30522, 768, 12)])
+def test_parameters_of_the_table_are_those_of_its_sizes(name, words, width, layers):
+    inner = 4 * width
+    assert hub.MODELS[name]["parameters"] == (
+        (words + 512 + 2 + 2) * width + layers * (4 * (width + 1) * width + 2 * width * inner + inner + width
+                                                  + 4 * width) + (width + 1) * width)
 
 
 @pytest.mark.parametrize("name,vocab", [("bert-base-uncased", "uncased"), ("bert-base-cased", "cased"),
@@ -138,48 +158,6 @@ def test_vocabularies_of_the_table_are_googles(name, vocab):
         + 768 * 768 + 768)
 
 
-class FakeHub(http.server.BaseHTTPRequestHandler):
-    """As much of the hub's interface as a download needs."""
-
-    root = None  # folder of the one repository, owner/tiny-bert
-    sha = "0123456789" * 4
-
-    def do_GET(self):
-        if self.path.startswith("/api/models/owner/tiny-bert"):
-            files = [str(p.relative_to(self.root)) for p in sorted(self.root.rglob("*")) if p.is_file()]
-            body = json.dumps({"id": "owner/tiny-bert", "sha": self.sha,
-                               "siblings": [{"rfilename": f} for f in files]}).encode()
-            return self.answer(200, body, {"Content-Type": "application/json"})
-        name = self.path.partition(f"/owner/tiny-bert/resolve/{self.sha}/")[2]
-        if not name or not (self.root / name).is_file():
-            return self.answer(404, b"", {"X-Error-Code": "RepoNotFound"})
-        body = (self.root / name).read_bytes()
-        return self.answer(200, body, {"ETag": f'"{hashlib.sha256(body).hexdigest()}"', "X-Repo-Commit": self.sha})
-
-    do_HEAD = do_GET
-
-    def answer(self, code, body, headers):
-        self.send_response(code)
-        for key, value in {**headers, "Content-Length": len(body)}.items():
-            self.send_header(key, str(value))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def fake_hub(tmp_path):
-    FakeHub.root = tmp_path / "repository"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
 def resolve_in_new_process(source, endpoint):
     """huggingface_hub reads its endpoint when it is imported, so each case needs a process of its own."""
     code = ("import sys; from bertr import hub; from bertr.errors import BertrError\n"
@@ -191,31 +169,16 @@ def resolve_in_new_process(source, endpoint):
     return done.stdout.strip()
 
 
-def test_a_model_comes_from_the_hub_once(fake_hub, empty_cache):
-    write_huggingface(FakeHub.root, read_checkpoint(TINY))
-    (FakeHub.root / "pytorch_model.bin").write_bytes(b"never wanted")
-    (FakeHub.root / "onnx").mkdir()
-    (FakeHub.root / "onnx" / "config.json").write_text("{}")
-
-    folder = resolve_in_new_process("owner/tiny-bert", fake_hub)
-    assert folder == str(empty_cache / "models" / "owner--tiny-bert")
-    assert not os.path.exists(os.path.join(folder, "pytorch_model.bin"))
-    assert not os.path.exists(os.path.join(folder, "onnx"))
+def test_a_model_comes_from_the_endpoint_that_huggingface_hub_is_told(tmp_path, empty_cache):
+    write_huggingface(tmp_path / "repository", read_checkpoint(TINY))
+    server = fake.Hub(tmp_path / "repository")
+    folder = resolve_in_new_process(fake.REPO, server.url)
+    assert folder == str(empty_cache / "models" / f"owner--tiny-bert-{fake.MAIN[:8]}")
+    assert "neither a folder here nor a model on the hub" in resolve_in_new_process("owner/other", server.url)
+    server.close()
     theirs, ours = read_checkpoint(TINY), read_checkpoint(folder)
     assert ours.vocab == theirs.vocab and all((ours.tensors[n] == x).all() for n, x in theirs.tensors.items())
-    assert resolve_in_new_process("owner/tiny-bert", "http://127.0.0.1:9") == folder  # no network any more
-
-
-def test_a_model_without_safetensors_on_the_hub(fake_hub, empty_cache):
-    FakeHub.root.mkdir()
-    (FakeHub.root / "pytorch_model.bin").write_bytes(b"never wanted")
-    assert "has no model.safetensors" in resolve_in_new_process("owner/tiny-bert", fake_hub)
-    assert not (empty_cache / "models" / "owner--tiny-bert").exists()
-
-
-def test_no_such_model_and_no_network(fake_hub):
-    FakeHub.root.mkdir()
-    assert "neither a folder here nor a model on the hub" in resolve_in_new_process("owner/other", fake_hub)
+    assert resolve_in_new_process(fake.REPO, "http://127.0.0.1:9") == folder  # no network any more
     assert "could not be loaded from the hub" in resolve_in_new_process("owner/other", "http://127.0.0.1:9")
 
 
@@ -231,21 +194,23 @@ def full_disk(monkeypatch):
         path, content = pathlib.Path(local_dir) / name, (folder / name).read_bytes()
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            return
+            return str(path)
         disk.asked.append(name)
         if disk.room < len(content):
             path.with_suffix(".incomplete").write_bytes(content[:disk.room])
             raise disk.error
         disk.room -= len(content)
         path.write_bytes(content)
+        return str(path)
 
-    siblings = [types.SimpleNamespace(rfilename=p.name) for p in sorted(folder.iterdir())]
+    siblings = [types.SimpleNamespace(rfilename=p.name, size=p.stat().st_size, lfs=None)
+                for p in sorted(folder.iterdir())]
     api = types.SimpleNamespace(model_info=lambda *_, **__: types.SimpleNamespace(sha="0" * 40, siblings=siblings))
     nothing = types.SimpleNamespace(disable_progress_bars=lambda: None, logging=types.SimpleNamespace(
         set_verbosity_error=lambda: None))
-    fake = types.SimpleNamespace(HfApi=lambda: api, hf_hub_download=download, utils=nothing,
-                                 errors=types.SimpleNamespace(RepositoryNotFoundError=ZeroDivisionError))
-    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
+    errors = types.SimpleNamespace(RepositoryNotFoundError=ZeroDivisionError, RevisionNotFoundError=ZeroDivisionError)
+    theirs = types.SimpleNamespace(HfApi=lambda: api, hf_hub_download=download, utils=nothing, errors=errors)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", theirs)
     yield disk
     shutil.rmtree(folder)
 
@@ -255,14 +220,14 @@ def full_disk(monkeypatch):
 def test_a_full_disk(full_disk, empty_cache, error):
     """One sentence; what has arrived stays, and the next load goes on from there."""
     full_disk.room, full_disk.error = 600, error  # the configuration fits, not the weights
-    with pytest.raises(BertrError, match=f"the disk of '{empty_cache}' is full") as e:
+    with pytest.raises(BertrError, match=f"the disk of '{empty_cache}.*' is full") as e:
         hub.resolve("owner/tiny-bert")
     assert e.value.code == "hub" and "BERTR_HOME" in e.value.hint
     (partial,) = (empty_cache / "models").iterdir()
-    assert partial.name == "owner--tiny-bert.partial" and (partial / "config.json").exists()
+    assert partial.name == "owner--tiny-bert-00000000.partial" and (partial / "config.json").exists()
     first, full_disk.asked[:] = list(full_disk.asked), []
     full_disk.room = 10**6
     folder = hub.resolve("owner/tiny-bert")
     assert full_disk.asked[0] == first[-1] and not set(full_disk.asked) & set(first[:-1])
-    assert os.listdir(empty_cache / "models") == ["owner--tiny-bert"]
+    assert sorted(os.listdir(empty_cache / "models")) == ["owner--tiny-bert-00000000", "owner--tiny-bert.json"]
     assert read_checkpoint(folder).vocab == read_checkpoint(TINY).vocab

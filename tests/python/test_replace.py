@@ -77,15 +77,15 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(two, tmp_path, monke
     """Saved over just between two of its files."""
     folder = str(tmp_path / "m")
     bridge.save(two[0], folder, "")
-    read, calls = store.huggingface.read_vocab, []
+    read, calls = store.huggingface.read_wordpiece, []
 
-    def and_save(path):
+    def and_save(path, rows):
         calls.append(path)
         if len(calls) == 1:
             bridge.save(two[1], folder, "")
-        return read(path)
+        return read(path, rows)
 
-    monkeypatch.setattr(store.huggingface, "read_vocab", and_save)
+    monkeypatch.setattr(store.huggingface, "read_wordpiece", and_save)
     assert which(bridge.load(folder, {}), two) == 1 and len(calls) == 2
 
 

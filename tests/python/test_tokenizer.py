@@ -11,7 +11,7 @@ from tokenizers import models, normalizers, pre_tokenizers, processors
 
 from bertr import tokenizer as module
 from bertr.errors import BertrError
-from bertr.tokenizer import Tokenizer
+from bertr.tokenizer import Tokenizer, literal
 
 CASED = {"uncased": False, "cased": True, "chinese": False, "multi_cased": True}
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -275,7 +275,7 @@ def test_special_tokens_are_found():
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda: Tokenizer([*SMALL, "b"]), "holds the token 'b' more than once"),
+    (lambda: Tokenizer(SMALL, added=[literal("b", 3)]), "'b' is not in the vocabulary under its id 3"),
     (lambda: Tokenizer(["[PAD]", "[CLS]", "a"]), r"has no \[UNK\] and no \[SEP\]"),
     (lambda: Tokenizer(SMALL, mode="bytes"), "`mode` is 'bytes'"),
     (lambda: Tokenizer(SMALL).encode(["a"], max_len=2), "`max_len` is 2, .* at least 3"),

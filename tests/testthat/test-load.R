@@ -5,6 +5,7 @@ test_that("the default model is all-MiniLM-L6-v2", {
   expect_identical(bert_vocab(the_model())[c(1, 101, 102)], c("[PAD]", "[UNK]", "[CLS]"))
   expect_output(print(the_model()), "6 layers of 384.*22.7 million parameters.*pooling: mean")
   expect_output(print(summary(the_model())), "position_ids")
+  expect_output(print(summary(the_model())), "sentence-transformers/all-MiniLM-L6-v2, commit 1110a243f[0-9a-f]{31}\n")
 })
 
 test_that("options change what is loaded", {
@@ -17,6 +18,8 @@ test_that("options change what is loaded", {
   expect_error(bert_load(tokens = "letters"), "characters", class = "bertr_error_argument")
   expect_error(bert_load(max_len = 1000), "512", class = "bertr_error")
   expect_error(bert_load(1), "one string", class = "bertr_error_argument")
+  expect_error(bert_load(revision = 1), "one string", class = "bertr_error_argument")
+  expect_error(bert_load("bert-base-german"), "bert-base-german-cased", class = "bertr_error_source")
 })
 
 test_that("a model of lower layers does all that a whole one does", {
@@ -35,6 +38,10 @@ test_that("the table of models is complete", {
   models <- bert_models()
   expect_identical(names(models), c("name", "source", "revision", "parameters", "description", "installed"))
   expect_true(models$installed[models$name == "all-MiniLM-L6-v2"])
+  expect_gt(nrow(models), 20)
+  pinned <- !is.na(models$revision)
+  expect_identical(nchar(models$revision[pinned]), rep(40L, 4))
+  expect_false(anyNA(models$parameters[pinned]) || all(is.na(models$parameters[!pinned])))
 })
 
 # A folder with the default model's files, of which some are replaced

@@ -108,6 +108,18 @@ test_that("a script says once a minute what takes long", {
   expect_length(lines_of(long), 40)
 })
 
+test_that("a download is counted in megabytes and leaves one line", {
+  event <- function(kind, done) list(1, kind, list(name = "owner/name", done = done, total = 438e6))
+  events <- list(list(0, "wait", list()), event("download", 0), event("download", 109.5e6), event("downloaded", 438e6))
+  text <- bar(events)
+  expect_match(text, "Downloading [=====>              ]  25 %  3 s left  110 of 438 MB", fixed = TRUE)
+  expect_identical(screen(text), "Downloaded owner/name, 438 MB")
+  expect_identical(lines_of(events), "Downloaded owner/name, 438 MB")
+  events[[3]][[1]] <- 61
+  expect_identical(lines_of(events)[[1]], "downloading 110 of 438 MB  3 min left")
+  expect_identical(megabytes(123456), "0.1")
+})
+
 test_that("a document keeps the lines of epochs, not those for who waits", {
   withr::local_options(knitr.in.progress = TRUE)
   kept <- capture.output({

@@ -94,18 +94,18 @@ def models():
     table = hub.MODELS
     return {
         "name": list(table), "source": [m["repo"] for m in table.values()],
-        "revision": [m["revision"] for m in table.values()],
+        "revision": [m["revision"] or "" for m in table.values()],
         "description": [m["description"] for m in table.values()],
-        "parameters": [float(m["parameters"]) for m in table.values()],
+        "parameters": [float(m["parameters"] or "nan") for m in table.values()],
         "installed": [bool(hub.installed_folder(name)) for name in table],
     }
 
 
 # ---------------------------------------------------------------- models
 
-def load(source, options=None):
+def load(source, options=None, on_event=None):
     """The Model, or the Fit, of a folder or a name."""
-    return store.load_folder(source, **{k: v for k, v in (options or {}).items() if v is not None})
+    return store.load_folder(source, **{k: v for k, v in (options or {}).items() if v is not None}, on_event=on_event)
 
 
 def is_fit(thing):
@@ -120,11 +120,12 @@ def fingerprint(thing):
 def describe(thing):
     """Plain facts of a model, or of the model a fit was made from."""
     model = _base(thing)
-    checkpoint, config = model.checkpoint, model.config
+    checkpoint, config, origin = model.checkpoint, model.config, model.origin or {}
     sentence = Sentence() if isinstance(thing, Fit) else checkpoint.sentence
     return {
         "name": os.path.basename(os.path.normpath(model.source)),
         "source": model.source, "folder": checkpoint.folder, "format": checkpoint.format,
+        "repo": origin.get("repo", ""), "commit": origin.get("commit", ""),
         "config": dataclasses.asdict(config),
         "pooling": checkpoint.pooling, "width": sentence.width(pooled_width(checkpoint.pooling, config.hidden_size)),
         "steps": sentence.described(), "prompts": list(sentence.prompts),

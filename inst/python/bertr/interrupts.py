@@ -6,9 +6,12 @@ an interrupt is therefore only noted, and `stop_if_asked()` raises it at the end
 which R's side of the bridge looks after.
 """
 
-import contextlib
+import ctypes
 import signal
 import sys
+import threading
+
+TELL_SECONDS, END_SECONDS = 0.1, 1.0
 
 _asked = False
 _held = False
@@ -33,16 +36,36 @@ def stop_if_asked(asked=False):
         raise KeyboardInterrupt
 
 
-@contextlib.contextmanager
-def at_once():
-    """In here, a wait for the network say, an interrupt is raised at any moment, as Python does by itself."""
-    global _held
-    before, _held = _held, False
+def meanwhile(work, tell):
+    """What `work` gives, a wait for the network say: it runs in a thread, while this one, the only one that may call R,
+    calls `tell` a few times a second. An interrupt, or whatever else `tell` raises, ends the work."""
+    out = {}
+
+    def run_work():
+        try:
+            out["value"] = work()
+        except BaseException as e:
+            out["error"] = e
+
+    thread = threading.Thread(target=run_work, daemon=True)
+    thread.start()
     try:
-        stop_if_asked()
-        yield
-    finally:
-        _held = before
+        while thread.is_alive():
+            thread.join(TELL_SECONDS)
+            tell()
+    except BaseException:
+        _end(thread)
+        raise
+    if "error" in out:
+        raise out["error"]
+    return out["value"]
+
+
+def _end(thread):
+    """Raises an interrupt in a thread, which gets it at its next instruction: later where it waits for a
+    server that is silent."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+    thread.join(END_SECONDS)
 
 
 def _handle(number, frame):
@@ -72,8 +95,6 @@ if sys.platform == "win32":
         """There are no signals there: R's front end calls reticulate."""
 
 else:
-    import ctypes
-
     _sigaction = ctypes.CDLL(None).sigaction
     _ROOM = 512  # bytes, more than any system's `struct sigaction` has
 

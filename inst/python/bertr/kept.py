@@ -1,6 +1,7 @@
 """What bertr keeps of models and fits, as shapes: the fields of `bertr.json` and of the JSON in a fit's bytes."""
 
 from .backbone import POOLING
+from .hub import ORIGIN
 from .optim import SCHEDULES
 from .shapes import (
     FIGURE,
@@ -65,12 +66,13 @@ FIT = both(
 )
 
 META_FILE = fields({"format": whole(1), "spec": TEXT},
-                   {"tokenizer": TABLE, "max_len": LENGTH, "pooling": POOL, "source": TEXT, "fit": FIT})
+                   {"tokenizer": TABLE, "max_len": LENGTH, "pooling": POOL, "source": TEXT, "origin": or_null(ORIGIN),
+                    "fit": FIT})
 
 _DESCRIBED = {"config": TABLE, "tokenizer": TABLE, "pooling": POOL, "folder": TEXT}
 PIECES = fields(
     {"format": whole(1), "spec": TEXT, "fit": FIT, "max_len": LENGTH, "source": TEXT},
-    {"base": fields({**_DESCRIBED, "fingerprint": TEXT}),
+    {"origin": or_null(ORIGIN), "base": fields({**_DESCRIBED, "fingerprint": TEXT}),
      "checkpoint": fields({**_DESCRIBED, "vocab": list_of(TEXT)}, {"spiece": or_null(TEXT)})},
 )
 

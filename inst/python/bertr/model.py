@@ -25,9 +25,10 @@ UNKNOWN, ORDINARY = 0.2, 20  # share of [UNK] that is said, among at least so ma
 class Model:
     """A checkpoint with its tokenizer; the encoder is built when first used and never changed."""
 
-    def __init__(self, checkpoint, source, max_len=None, stored=True):
+    def __init__(self, checkpoint, source, max_len=None, stored=True, origin=None):
         self.checkpoint = dataclasses.replace(checkpoint, tensors=Tensors(checkpoint.tensors))
         self.source = source  # what it was asked for by: a name, a folder
+        self.origin = origin  # {"repo": , "commit": } on the hub, or None
         self.stored = stored  # are these weights those of the checkpoint's folder?
         if stored:
             models.add(self)
@@ -166,7 +167,7 @@ class Fit:
     @functools.cached_property
     def model(self):
         """The trained encoder as a model of its own: for embeddings, and to fit other tasks on."""
-        model = Model(self.checkpoint(), self.base.source, stored=False)
+        model = Model(self.checkpoint(), self.base.source, stored=False, origin=self.base.origin)
         if "pooler/kernel" not in self.task.tensors(self.network.head):  # else the trained pooler is the head's
             model.backbone = self.network.backbone
             model.let_go()

@@ -19,7 +19,7 @@ from . import huggingface
 from .config import config_of, read_json
 from .errors import BertrError
 from .fitting import build_network, read_head_options
-from .hub import DEFAULT, resolve
+from .hub import DEFAULT, origin, resolve
 from .kept import META_FILE, PIECES, tokenizer_shape
 from .memory import tidy
 from .model import Fit, Model, network_scorer
@@ -92,10 +92,11 @@ def check_replaceable(folder):
 
 def _write(thing, folder, spec):
     fitted = isinstance(thing, Fit)
+    base = thing.base if fitted else thing
     checkpoint = thing.checkpoint() if fitted else dataclasses.replace(thing.checkpoint, max_len=thing.max_len)
     _with_disk_errors(write_huggingface, folder, checkpoint)
     meta = {"format": FORMAT, "spec": spec, "tokenizer": checkpoint.tokenizer, "max_len": checkpoint.max_len,
-            "pooling": checkpoint.pooling, "source": thing.base.source if fitted else thing.source}
+            "pooling": checkpoint.pooling, "source": base.source, "origin": base.origin}
     if fitted:
         meta["fit"] = _fit_meta(thing)
         _with_disk_errors(save_file, _head_tensors(thing), os.path.join(folder, HEAD))
@@ -120,10 +121,11 @@ def _unsaved(folder, error):
     return BertrError("save", f"'{folder}' could not be written: {what}.{kept}", "Choose another folder or free space.")
 
 
-def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None, activation=None):
+def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None, activation=None, revision=None,
+                on_event=None):
     """The Model, or the Fit, that `source` names."""
     tidy()  # earlier models that only hold themselves
-    folder = resolve(source)
+    folder = resolve(source, revision, on_event)
     (meta, head, read), stamp = at_one_moment(folder, lambda: _open_folder(folder, layers))
     checkpoint = dataclasses.replace(read(), stamp=stamp)
     if activation is not None:
@@ -134,7 +136,8 @@ def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None,
     settings = {**checkpoint.tokenizer, **meta.get("tokenizer", {}),
                 **{name: value for name, value in given.items() if value is not None}}
     checkpoint = dataclasses.replace(checkpoint, tokenizer=settings, pooling=meta.get("pooling", checkpoint.pooling))
-    model = Model(checkpoint, meta.get("source") or source or DEFAULT, max_len or meta.get("max_len"))
+    model = Model(checkpoint, meta.get("source") or source or DEFAULT, max_len or meta.get("max_len"),
+                  origin=meta["origin"] if "origin" in meta else origin(folder))
     if "fit" not in meta:
         return model
     if layers is not None:
@@ -184,7 +187,7 @@ def to_bytes(fit):
     pieces."""
     checkpoint = fit.base.checkpoint
     meta = {"format": FORMAT, "spec": fit.spec, "fit": _fit_meta(fit), "max_len": fit.base.max_len,
-            "source": fit.base.source}
+            "source": fit.base.source, "origin": fit.base.origin}
     described = {"config": dataclasses.asdict(checkpoint.config), "tokenizer": checkpoint.tokenizer,
                  "pooling": checkpoint.pooling, "folder": checkpoint.folder}
     head = _head_tensors(fit)
@@ -253,20 +256,23 @@ def _own_model(meta, tensors):
     check(c["tokenizer"], tokenizer_shape(spiece), "the tokenizer of the fit", SAVE_AGAIN)
     checkpoint = Checkpoint(config, tensors, c["vocab"], c["tokenizer"], c["pooling"], meta["max_len"], "bertr",
                             c["folder"], {}, {}, spiece)
-    return Model(checkpoint, meta["source"], meta["max_len"], stored=False)
+    return Model(checkpoint, meta["source"], meta["max_len"], stored=False, origin=meta.get("origin"))
 
 
 def _base_model(meta, moved):
     """The base model of a head, which must be the very one it was trained on."""
-    wanted = meta["base"]
+    wanted, came_from = meta["base"], meta.get("origin")
     places = [p for p in (moved, wanted["folder"]) if p and present(os.path.expanduser(p))]
-    folder = resolve(places[0] if places else meta["source"])
+    if places or not came_from:
+        folder = resolve(places[0] if places else meta["source"])
+    else:
+        folder = resolve(came_from["repo"], came_from["commit"])
     config = config_of(wanted["config"])
     checkpoint = read_checkpoint(folder, config.num_layers)
     check(wanted["tokenizer"], tokenizer_shape(checkpoint.spiece), "the tokenizer of the fit", SAVE_AGAIN)
     checkpoint = dataclasses.replace(checkpoint, config=config, tokenizer=wanted["tokenizer"],
                                      pooling=wanted["pooling"])
-    model = Model(checkpoint, meta["source"], meta["max_len"])
+    model = Model(checkpoint, meta["source"], meta["max_len"], origin=came_from)
     if model.fingerprint != wanted["fingerprint"]:
         raise BertrError("base", f"The model in '{folder}' is not the one this fit was trained on "
                          f"('{wanted['folder']}' at that time).",

@@ -45,6 +45,7 @@ class Tokenizer(TextEncoder):
         added = [literal(name, index[name]) for name in self.literals if name in index] if added is None else added
         if mode == "characters":  # the special tokens' characters are tokens too
             added = [token for token in added if token["content"] not in self.literals]
+        _check_added(added, self.vocab)
         self._added = AddedTokens(added, self._basic.normalise)
         strange = {token["id"] for token in added if not token["piece"]}  # to WordPiece
         self._index = {token: i for token, i in index.items() if i not in strange}
@@ -201,6 +202,13 @@ def literal(content, token_id):
     """An added token that is found as it is."""
     return {"content": content, "id": token_id, "normalized": False, "single_word": False, "lstrip": False,
             "rstrip": False, "piece": True}
+
+
+def _check_added(added, vocab):
+    wrong = next((token for token in added if vocab[token["id"]:token["id"] + 1] != [token["content"]]), None)
+    if wrong:
+        raise BertrError("vocabulary", f"The added token '{wrong['content']}' is not in the vocabulary under its id "
+                         f"{wrong['id']}.", "Save or fit it again.")
 
 
 def _whole_or(chunks, is_whole):

