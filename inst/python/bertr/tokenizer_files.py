@@ -61,6 +61,7 @@ _JSON = fields(optional={  # tokenizer.json
     "pre_tokenizer": or_null(fields({"type": TEXT})),
     "added_tokens": or_null(list_of(fields({"content": TEXT, "id": whole()}, _FLAGS)))})
 _JSON_KIND = fields(optional={"model": or_null(fields(optional={"type": or_null(TEXT)}))})
+_VOCAB = fields({"model": fields({"vocab": table_of(whole())})})
 _IDS = table_of(whole())  # added_tokens.json
 
 
@@ -129,11 +130,12 @@ class TokenizerFiles:
         path = os.path.join(self.folder, "vocab.txt")
         if os.path.exists(path):
             words = dict(enumerate(read_vocab_txt(path)))
+        elif os.path.exists(os.path.join(self.folder, "spiece.model")):
+            return {}
         else:
-            model = self.json.get("model") or {}
-            if "vocab" not in model:
-                return {}
-            words = {i: token for token, i in model["vocab"].items()}
+            path = os.path.join(self.folder, "tokenizer.json")
+            check(self.json, _VOCAB, f"'{path}'", COPY_AGAIN, "vocabulary")
+            words = {i: token for token, i in self.json["model"]["vocab"].items()}
         pieces = sum(token.startswith("\u2581") for token in words.values())
         if pieces > sum(token.startswith("##") for token in words.values()):
             raise BertrError("vocabulary", f"{pieces} of the {len(words)} tokens in '{self.folder}' begin with \u2581, "
