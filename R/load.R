@@ -2,9 +2,11 @@
 #'
 #' Finds out by itself what a folder holds: Google's TensorFlow checkpoint
 #' (`bert_config.json`, `bert_model.ckpt.*`, `vocab.txt`), a Hugging Face model
-#' (`config.json`, `model.safetensors`, `vocab.txt` or `tokenizer.json`), or what
-#' [bert_save()] wrote, which gives back the model or the fit. The folder of `bert_control(checkpoint = )` holds a run,
-#' not a fit: [bert_fit()] goes on with it, and `keep = "all"` keeps a fit for every epoch in it.
+#' (`config.json`, `model.safetensors` or `pytorch_model.bin`, `vocab.txt` or `tokenizer.json`, and what may lie beside
+#' them: added tokens, sentence-transformers' modules and prompts), or what
+#' [bert_save()] wrote, which gives back the model or the fit. No file is unpickled and no code of a folder is run.
+#' The folder of `bert_control(checkpoint = )` holds a run, not a fit: [bert_fit()] goes on with it, and `keep = "all"`
+#' keeps a fit for every epoch in it.
 #'
 #' ALBERT is read from the same two kinds of folder, with `spiece.model` (Google: `30k-clean.model`) in the place of
 #' the vocabulary; its tokens need the Python package sentencepiece, which [bert_install()] does not install:
@@ -43,7 +45,8 @@
 #' @param verbose Show the progress of a download? `TRUE` by default.
 #' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit. Kept with `saveRDS()`, either
 #'   refers to its folder, which must be there and unchanged when it is used again.
-#' @source Formats: <https://github.com/google-research/bert>, <https://huggingface.co/docs/safetensors>.
+#' @source Formats: <https://github.com/google-research/bert>, <https://huggingface.co/docs/safetensors>,
+#'   <https://github.com/pytorch/pytorch> (`torch.save()`). Added tokens: <https://github.com/huggingface/tokenizers>.
 #'   Default model: Wang et al. (2020), MiniLM, <https://arxiv.org/abs/2002.10957>, fine-tuned by
 #'   <https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2>. Character tokens:
 #'   <https://github.com/bojone/bert_in_keras>. ALBERT: Lan et al. (2020), <https://arxiv.org/abs/1909.11942>, and
@@ -145,7 +148,8 @@ bert_models <- function() {
 #'   `intermediate_size`, `max_positions`, `num_segments` and `activation`; of an ALBERT also `embedding_size`
 #'   (width of the embeddings) and `num_groups` (how many blocks the layers share).
 #'
-#'   `bert_vocab()`: a character vector of length `vocab_size`. Token ids count from 0, so
+#'   `bert_vocab()`: a character vector, of length `vocab_size` or, where the word embedding has rows that are not used,
+#'   shorter. Token ids count from 0, so
 #'   `bert_vocab(model)[id + 1]` is the token with a given id.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()

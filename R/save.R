@@ -8,7 +8,7 @@
 #' the old one whole, and whoever reads it meanwhile finds the old or the new one. `saveRDS()` writes into the file that
 #' is there: on a full disk, or when R is killed, the old fit is lost and the new one is not whole. To be safe with it,
 #' write to another name and rename that file.
-#' No pickle is written or read.
+#' No pickle is written.
 #'
 #' @param object A fit from [bert_fit()] or a model from [bert_load()].
 #' @param folder Where to: a path. It may hold what an earlier `bert_save()` wrote, which is replaced,

@@ -154,6 +154,22 @@ def test_rows_beyond_the_vocabulary_are_not_used(folder):
     assert len(bridge.vocab(model)) == len(VOCAB)
 
 
+def test_rows_beyond_the_vocabulary_are_not_an_answer(folder):
+    """Though the masked-word head may find them likely."""
+    config = transformers.BertConfig.from_pretrained(folder)
+    torch.manual_seed(4)
+    theirs = transformers.BertForPreTraining(config).eval()
+    theirs.cls.predictions.bias.data[len(VOCAB):] = 20.0
+    theirs.save_pretrained(folder)
+    found = bridge.fill_mask(bridge.load(str(folder), {}), ["the [MASK] sleeps"], {"top": len(VOCAB) + 3}, None)
+    assert sorted(found["token"]) == sorted(VOCAB)
+    ids = transformers.AutoTokenizer.from_pretrained(folder)("the [MASK] sleeps", return_tensors="pt")
+    with torch.no_grad():
+        expected = theirs(**ids).prediction_logits[0, 2].softmax(-1).numpy()
+    np.testing.assert_allclose(found["probability"], [expected[VOCAB.index(token)] for token in found["token"]],
+                               rtol=1e-4, atol=1e-9)
+
+
 # ---------------------------------------------------------------- vectors
 
 HIDDEN = 16

@@ -28,7 +28,7 @@ def fill(model, texts, top, targets, max_len, progress=None):
         states = scorer.encodings(part)[is_mask]
         row = np.repeat(rows, part.lengths)[is_mask]
         mask = np.arange(len(row)) - np.searchsorted(row, row)
-        best, probability = _best(head, states, top, among)
+        best, probability = _best(head, states, top, among, len(model.tokenizer.vocab))
         vocab = model.tokenizer.vocab
         for r, m, ids, p in zip(row.tolist(), mask.tolist(), best.tolist(), probability.tolist(), strict=True):
             tokens = [vocab[i] for i in ids]
@@ -67,14 +67,15 @@ def encode_masked(model, texts, max_len):
         n_truncated=int((cut < lengths).sum()), full_lengths=lengths.astype(np.int32)), masks[inside]
 
 
-def _best(head, states, top, among):
-    """The ids of the likeliest tokens for each state and their probabilities among all tokens, best first."""
+def _best(head, states, top, among, size):
+    """The ids of the likeliest tokens for each state, of `among` or of the first `size`, and their probabilities among
+    all rows of the word embedding, best first."""
     ids, probabilities = [], []
     for _, logits in head.each_words(states):
         z = ops.convert_to_numpy(logits).astype(np.float64)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         z /= z.sum(axis=1, keepdims=True)
-        candidates = np.arange(z.shape[1]) if among is None else among
+        candidates = np.arange(size) if among is None else among
         z = z[:, candidates]
         k = min(top, z.shape[1]) if among is None else len(among)
         best = np.argpartition(-z, k - 1, axis=1)[:, :k]

@@ -1,4 +1,4 @@
-"""Fits and models in folders and in bytes. Weights are safetensors, all else JSON: no pickle is read or written."""
+"""Fits and models in folders and in bytes. Weights are safetensors, all else JSON: no pickle is written."""
 
 import base64
 import contextlib
