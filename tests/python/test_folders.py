@@ -161,7 +161,7 @@ def test_rows_beyond_the_vocabulary_are_not_an_answer(folder):
     theirs = transformers.BertForPreTraining(config).eval()
     theirs.cls.predictions.bias.data[len(VOCAB):] = 20.0
     theirs.save_pretrained(folder)
-    found = bridge.fill_mask(bridge.load(str(folder), {}), ["the [MASK] sleeps"], {"top": len(VOCAB) + 3}, None)
+    found = bridge.fill_mask(bridge.load(str(folder), {}), ["the [MASK] sleeps"], None, {"top": len(VOCAB) + 3}, None)
     assert sorted(found["token"]) == sorted(VOCAB)
     ids = transformers.AutoTokenizer.from_pretrained(folder)("the [MASK] sleeps", return_tensors="pt")
     with torch.no_grad():
