@@ -175,6 +175,19 @@ def fit_sentences(model, sentences, validation=None, on_event=None, **options):
                       on_event)
 
 
+def changed_parts(model, fitted):
+    import numpy as np
+
+    before, after = model.backbone.tensors(), fitted.network.backbone.tensors()
+    return {k.split("/")[0] for k in before if not np.array_equal(before[k], after[k])}
+
+
+def probabilities_of(fitted, sentences):
+    from bertr import bridge
+
+    return bridge.predict(fitted, sentences[0], None, {}, None)["prob"]
+
+
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##er", "##ing"]
 
 
