@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from bertr.errors import BertrError
-from bertr.torch_file import MAGIC, MOST_PICKLE, MOST_STEPS, PROTOCOL, TorchFile
+from bertr.pickles import MOST_STEPS
+from bertr.torch_file import MAGIC, MOST_PICKLE, PROTOCOL, TorchFile
 
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 SECONDS = 60  # a case takes some hundredths, the largest some seconds
