@@ -5,7 +5,7 @@
 # make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
 # make docs   writes man/ and NAMESPACE anew (needs the R package roxygen2)
 # make oldest runs the Python tests with the oldest TensorFlow and Keras that DESCRIPTION promises
-.PHONY: setup demo test lint pytest check bench docs oldest setup-test
+.PHONY: setup demo test lint pytest pytest-first pytest-second exact check bench docs oldest setup-test
 
 export RETICULATE_PYTHON := $(CURDIR)/.venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -19,21 +19,29 @@ setup-test:
 demo: setup
 	Rscript inst/examples/faq30.R
 
-# two at a time: most of them are one thread at work
+# two at a time, the longest first: most of them are one thread at work
 test: setup-test
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target pytest check lint torture-draw
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target \
+	  pytest-second pytest-first check exact torture-draw lint
 
 lint: setup-test
 	.venv/bin/ruff check --no-cache .
 	Rscript tools/lint.R
 
-# what must be exact with oneDNN and without it
-EXACT := $(addprefix tests/python/test_,attention.py dense.py encoder.py memory.py normalising.py optim.py training.py)
 PYTEST := PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider
 
-pytest: setup-test
-	$(PYTEST) tests/python
-	TF_ENABLE_ONEDNN_OPTS=0 $(PYTEST) $(EXACT)
+pytest: pytest-first pytest-second exact
+
+pytest-first: setup-test
+	$(PYTEST) $(wildcard tests/python/test_[a-q]*.py)
+
+pytest-second: setup-test
+	$(PYTEST) $(wildcard tests/python/test_[r-z]*.py)
+
+# what must be exact with oneDNN, again without it
+exact: setup-test
+	TF_ENABLE_ONEDNN_OPTS=0 $(PYTEST) \
+	  $(addprefix tests/python/test_,attention.py dense.py encoder.py memory.py normalising.py optim.py training.py)
 
 oldest: setup-test
 	tools/oldest.sh
