@@ -33,7 +33,7 @@ class AddedTokens:
         self._in_raw, self._in_normal, self._in_plain = map(_any_of, (self._raw, self._normal, plain))
         self._wide_raw, self._wide_normal = (_any_of(wide.get(kind, ())) for kind in (False, True))
         self._normalise = normalise
-        self.any_wide, self._any_wide_normal = bool(wide), bool(wide.get(True))
+        self.any_plain, self.any_wide, self._any_wide_normal = bool(plain), bool(wide), bool(wide.get(True))
 
     def reach_over_space(self, text):
         """Is there a token in it that is not between white space, so that a text cannot be cut there?"""

@@ -120,7 +120,8 @@ class Tokenizer(TextEncoder):
         """ASCII without brackets needs no normalising but lower case, and holds no added token, nor do its words."""
         if self.mode != "wordpiece" or not basic.is_plain(chunk):
             return False
-        return not (self._added.in_plain(chunk) or self.lower_case and self._added.in_plain(chunk.lower()))
+        added = self._added
+        return not (added.any_plain and (added.in_plain(chunk) or self.lower_case and added.in_plain(chunk.lower())))
 
     def _pieces(self, text):
         """(id, start, end) of every piece of a chunk, or of a whole text."""
