@@ -263,6 +263,21 @@ def test_a_fit_pools_as_its_folder_says(folder, tmp_path, pooling):
     np.testing.assert_array_equal(*probabilities)
 
 
+@pytest.mark.parametrize("train", ["all", "head"])
+def test_a_fit_keeps_the_added_tokens(folder, tmp_path, train):
+    tokenizer_json(folder)
+    model = bridge.load(str(folder), {})
+    target = {"codes": np.array([0, 1] * 4, np.int32), "levels": ["a", "b"]}
+    fitted = bridge.fit(model, "classification", TEXTS[:8], None, target, None,
+                        {"head": {}, "epochs": 1, "train": train}, None)
+    expected, ids = bridge.predict(fitted, TEXTS, None, {}, None)["prob"], model.encode(TEXTS, None).ids
+    bridge.save(fitted, str(tmp_path / "fit"), "")
+    whole = bridge.from_bytes(list(bridge.to_bytes(fitted, "")), None)
+    for again in (bridge.load(str(tmp_path / "fit"), {}), whole):
+        np.testing.assert_array_equal(again.base.encode(TEXTS, None).ids, ids)
+        np.testing.assert_allclose(bridge.predict(again, TEXTS, None, {}, None)["prob"], expected, atol=1e-6)
+
+
 # ---------------------------------------------------------------- weights
 
 def rename(folder, name):
