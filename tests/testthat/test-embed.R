@@ -23,14 +23,15 @@ test_that("pooling is what it says", {
   expect_equal(bert_embed(the_model(), texts, pool = "mean")[4, ], colMeans(tokens[[4]]), tolerance = 1e-5)
   expect_equal(bert_embed(the_model(), texts, pool = "cls")[4, ], tokens[[4]][1, ], tolerance = 1e-5)
   expect_equal(bert_embed(the_model(), texts, pool = "max")[4, ], apply(tokens[[4]], 2, max), tolerance = 1e-5)
-  expect_equal(bert_embed(the_model(), texts), bert_embed(the_model(), texts, pool = "mean"))
-  unit <- bert_embed(the_model(), texts, normalise = TRUE)
+  expect_equal(bert_embed(the_model(), texts, normalise = FALSE), bert_embed(the_model(), texts, pool = "mean"))
+  unit <- bert_embed(the_model(), texts, pool = "mean", normalise = TRUE)
   expect_equal(rowSums(unit^2), c(1, NA, 1, 1), tolerance = 1e-6)
   expect_gt(sum(unit[1, ] * unit[3, ]), sum(unit[1, ] * unit[4, ]))
 })
 
 test_that("lower layers are those of the lower model", {
-  expect_equal(bert_embed(bert_load(layers = 2), texts), bert_embed(the_model(), texts, layer = 2), tolerance = 1e-5)
+  expect_equal(bert_embed(bert_load(layers = 2), texts, normalise = FALSE), bert_embed(the_model(), texts, layer = 2),
+    tolerance = 1e-5)
   expect_error(bert_embed(the_model(), texts, layer = 7), "from 0 to 6, not 7", class = "bertr_error_argument")
 })
 

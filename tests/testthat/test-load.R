@@ -66,7 +66,7 @@ test_that("a folder that is no checkpoint is told in one sentence", {
   expect_error(bert_load(file.path(empty, "nowhere")), class = "bertr_error")
   expect_error(bert_load(broken(model.safetensors = readBin(file.path(the_model()$info$folder, "model.safetensors"),
     "raw", 5000))), "model.safetensors", class = "bertr_error")
-  expect_error(bert_load(broken(vocab.txt = charToRaw("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"))), "vocab",
+  expect_error(bert_load(broken(vocab.txt = charToRaw("[PAD]\n[UNK]\n[CLS]\n"))), "vocabulary has no \\[SEP\\]",
     class = "bertr_error")
   expect_error(bert_load(broken(config.json = charToRaw("{"))), "config.json", class = "bertr_error")
   no_weights <- broken()

@@ -2,8 +2,9 @@
 
 reticulate's signal handler asks Python for a KeyboardInterrupt, which Python raises between any two of its
 instructions: also while a result is put away, and once more after the first one was caught. While R waits for `run()`
-an interrupt is therefore only noted, and `stop_if_asked()` raises it at the end of a batch. R has a note of its own,
-which R's side of the bridge looks after.
+an interrupt is therefore only noted, and `stop_if_asked()` raises it at the end of a batch. So it is while R holds
+interrupts back around the call: new versions of reticulate run Python, too, to bring a result to R. R has a note of its
+own, which R's side of the bridge looks after.
 """
 
 import ctypes
@@ -70,11 +71,21 @@ def _end(thread):
 
 def _handle(number, frame):
     global _asked
-    if _held or (frame and frame.f_code in ENTRIES):
+    if _held or _r_holds_back() or (frame and frame.f_code in ENTRIES):
         _asked = True
     else:
         _before(number, frame)
 
+
+def _r_holds_back():
+    """Is this within R's suspendInterrupts()?"""
+    return _suspended is not None and _suspended.value != 0
+
+
+try:  # in older versions of R it is an int, of which this is the lowest byte
+    _suspended = ctypes.c_ubyte.in_dll(ctypes.CDLL(None), "R_interrupts_suspended")
+except (ValueError, OSError, TypeError):  # there is no R, or it does not tell
+    _suspended = None
 
 ENTRIES = {run.__code__}  # code that R calls, in which nothing has begun yet
 
