@@ -9,7 +9,7 @@ model_fields <- list(
   name = "string", source = "string", folder = "string", format = "string", repo = "string", commit = "string",
   config = config_fields, pooling = "string", width = "number", steps = "texts", prompts = "texts",
   prompt_texts = "texts", unused_rows = "number", max_len = "number", fingerprint = "string", lower_case = "flag",
-  tokens = "string",
+  tokens = "string", mask = "string",
   parameters = "number", unread = "texts", unread_why = "texts", missing = "texts", missing_why = "texts"
 )
 

@@ -34,7 +34,7 @@ bert_fill_mask <- function(model, x, text = NULL, top = 5, targets = NULL, max_l
     targets <- check_targets(targets, call)
   }
   asked <- read_texts(x, NULL, rlang::enquo(text))
-  masked <- grepl("[MASK]", asked$a, fixed = TRUE)
+  masked <- grepl("[MASK]", asked$a, fixed = TRUE) | grepl(encoder_info(model)$mask, asked$a, fixed = TRUE)
   without <- sum(asked$complete & !masked)
   if (without > 0) {
     speaker(verbose)("{without} of {length(masked)} text{?s} {cli::qty(without)}{?has/have} no [MASK].")

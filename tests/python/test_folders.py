@@ -139,6 +139,45 @@ def test_ids_places_and_states_are_those_of_transformers(folder, shape, tmp_path
         before.ids[slice(*before.row_splits[r:r + 2])].tolist() for r in range(len(TEXTS))]
 
 
+def test_tokens_that_transformers_adds_to_a_saved_folder_are_found(folder, tmp_path):
+    saved = tmp_path / "saved"
+    bridge.save(bridge.load(str(folder), {}), str(saved), "")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(saved)
+    tokenizer.add_tokens(["newword", "New York"])
+    tokenizer.save_pretrained(saved)
+    ids = bridge.load(str(saved), {}).encode(["a newword in New York"], None).ids.tolist()
+    assert ids == tokenizer("a newword in New York")["input_ids"] and len(VOCAB) + 1 in ids
+
+
+@pytest.mark.parametrize("ids", [
+    {"trail ": 0, "[E1]": 2}, {"a\nb": 0, "[E1]": 2}, {"##foo": 0, "xcat": 2}, {"[E1]": 1, "[E2]": 4}])
+def test_ids_with_gaps_are_saved(folder, tmp_path, ids):
+    write_json(folder / "added_tokens.json", {token: len(VOCAB) + i for token, i in ids.items()})
+    texts = ["a [E1] [E2] cat", "b bfoo b##foo xcatb", "trail  trail", "a\nb a b"]
+    model, saved = bridge.load(str(folder), {}), tmp_path / "saved"
+    expected = model.encode(texts, None).ids
+    bridge.save(model, str(saved), "")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(saved)
+    assert [i for text in texts for i in tokenizer(text)["input_ids"]] == expected.tolist()
+    for rest in ("bertr.json", "sentence_bert_config.json"):  # as where only the other files were copied
+        np.testing.assert_array_equal(bridge.load(str(saved), {}).encode(texts, None).ids, expected)
+        (saved / rest).unlink()
+
+
+GENERIC = {
+    "as BERT's": {}, "cased": {"lowercase": False}, "accents kept": {"strip_accents": False},
+    "Chinese characters in words": {"handle_chinese_chars": False}}
+
+
+@pytest.mark.parametrize("shape", GENERIC)
+def test_a_generic_tokenizer_does_what_its_own_file_says(folder, shape):
+    tokenizer_json(folder, keep_vocab=False)
+    edit(folder / "tokenizer.json", lambda text: json.dumps({
+        **json.loads(text), "normalizer": {**json.loads(text)["normalizer"], **GENERIC[shape]}}))
+    configure(folder, tokenizer_class="PreTrainedTokenizerFast")
+    assert_reads_like_transformers(folder, [*TEXTS, "The CAT sleeps on a \u4e2d\u6587 tree"])
+
+
 def test_a_byte_order_mark_is_not_part_of_a_token(folder):
     """transformers then takes [PAD] for a new token; of all other ids it gives the same."""
     expected = bridge.load(str(folder), {}).encode(TEXTS, None).ids
@@ -152,6 +191,16 @@ def test_rows_beyond_the_vocabulary_are_not_used(folder):
     model = bridge.load(str(folder), {})
     assert bridge.describe(model)["unused_rows"] == len(ADDED)
     assert len(bridge.vocab(model)) == len(VOCAB)
+
+
+def test_a_mask_of_another_name_is_answered(folder):
+    use_names(folder)
+    config = transformers.BertConfig.from_pretrained(folder)
+    transformers.BertForPreTraining(config).save_pretrained(folder)
+    model = bridge.load(str(folder), {})
+    one, other = (bridge.fill_mask(model, [text], None, {"top": 3}, None)
+                  for text in ("the <mask> sleeps", "the [MASK] sleeps"))
+    assert one["text"] == other["text"] == [f"the {token} sleeps".replace(" ##", "") for token in one["token"]]
 
 
 def test_rows_beyond_the_vocabulary_are_not_an_answer(folder):
@@ -177,6 +226,8 @@ POOLINGS = {mode: modules.Pooling(HIDDEN, pooling_mode=mode) for mode in modules
 AFTER = {
     **{mode: [pooling] for mode, pooling in POOLINGS.items()},
     "two at once": [modules.Pooling(HIDDEN, pooling_mode=("cls", "mean"))],
+    "in another order": [modules.Pooling(HIDDEN, pooling_mode=("mean", "cls")), modules.Dense(2 * HIDDEN, 8)],
+    "one twice": [modules.Pooling(HIDDEN, pooling_mode=("mean", "mean"))],
     "four at once": [modules.Pooling(HIDDEN, pooling_mode=("cls", "max", "mean", "lasttoken"))],
     "normalised": [POOLINGS["mean"], modules.Normalize()],
     "LaBSE": [POOLINGS["cls"], modules.Dense(HIDDEN, 12), modules.Normalize()],
@@ -237,6 +288,14 @@ def test_prompts(folder, tmp_path):
     assert_same_vectors(str(tmp_path / "saved"))
     with pytest.raises(BertrError, match='`prompt` is "passage", but this model has only "document", "query"'):
         bridge.embed(bridge.load(out, {}), ["a"], None, {"prompt": "passage"}, None)
+
+
+def test_only_the_first_columns(folder, tmp_path):
+    out = sentence_model(folder, AFTER["normalised"], tmp_path / "sentence", truncate_dim=4)
+    assert_same_vectors(out)
+    bridge.save(bridge.load(out, {}), str(tmp_path / "saved"), "")
+    assert_same_vectors(str(tmp_path / "saved"))
+    assert bridge.describe(bridge.load(out, {}))["width"] == 4
 
 
 def test_dense_weights_of_torch(folder, tmp_path):
@@ -361,6 +420,10 @@ REFUSED = {
     "another normalizer": (lambda f: other_tokenizer_json(f, normalizer={"type": "NFC"}), "has NFC"),
     "another pre-tokenizer": (
         lambda f: other_tokenizer_json(f, pre_tokenizer={"type": "Whitespace"}), "has Whitespace"),
+    "no pre-tokenizer": (lambda f: (other_tokenizer_json(f, pre_tokenizer=None), configure(
+        f, tokenizer_class="PreTrainedTokenizerFast")), "has no pre_tokenizer"),
+    "two vocabularies": (lambda f: (tokenizer_json(f), (f / "vocab.txt").write_text(
+        "\n".join([*VOCAB[:10], *VOCAB[10:12][::-1], *VOCAB[12:]]))), "has two vocabularies"),
     "more tokens than rows": (lambda f: edit(f / "vocab.txt", lambda text: text + "x\ny\n" * len(ADDED)), "has only"),
     "an added token beyond the rows": (
         lambda f: write_json(f / "added_tokens.json", {**IDS, "more": max(IDS.values()) + 1}), "only 103 rows"),

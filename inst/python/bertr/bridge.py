@@ -132,7 +132,7 @@ def describe(thing):
         "prompt_texts": list(sentence.prompts.values()), "unused_rows": config.vocab_size - len(checkpoint.vocab),
         "max_len": _length(thing, None), "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
-        "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
+        "tokens": checkpoint.tokenizer.get("mode", "wordpiece"), "mask": model.tokenizer.mask_name,
         "parameters": float(sum(map(math.prod, checkpoint.tensors.shapes.values()))),
         "unread": list(checkpoint.unread), "unread_why": list(checkpoint.unread.values()),
         "missing": list(checkpoint.missing), "missing_why": list(checkpoint.missing.values()),

@@ -17,7 +17,10 @@ def fill(model, texts, top, targets, max_len, progress=None):
     """Columns of the `top` likeliest tokens, or of all `targets`, for every [MASK]: row, mask and rank from 0, token,
     probability, and the text with that one mask filled. Masks that were cut off have none."""
     head = word_head(model)
-    among = None if targets is None else target_ids(model.tokenizer, targets)
+    texts = [text.replace(model.tokenizer.mask_name, MASK) for text in texts]
+    named = np.flatnonzero(np.array(model.tokenizer.vocab) != "")  # rows with a token
+    among = named if targets is None else target_ids(model.tokenizer, targets)
+    top = min(top, len(named)) if targets is None else len(among)
     encodings, masks = encode_masked(model, texts, max_len)
     scorer = model.scorer("none", (model.config.num_layers,))
     out = {"row": [], "mask": [], "rank": [], "token": [], "probability": [], "text": []}
@@ -28,7 +31,7 @@ def fill(model, texts, top, targets, max_len, progress=None):
         states = scorer.encodings(part)[is_mask]
         row = np.repeat(rows, part.lengths)[is_mask]
         mask = np.arange(len(row)) - np.searchsorted(row, row)
-        best, probability = _best(head, states, top, among, len(model.tokenizer.vocab))
+        best, probability = _best(head, states, top, among)
         vocab = model.tokenizer.vocab
         for r, m, ids, p in zip(row.tolist(), mask.tolist(), best.tolist(), probability.tolist(), strict=True):
             tokens = [vocab[i] for i in ids]
@@ -67,20 +70,18 @@ def encode_masked(model, texts, max_len):
         n_truncated=int((cut < lengths).sum()), full_lengths=lengths.astype(np.int32)), masks[inside]
 
 
-def _best(head, states, top, among, size):
-    """The ids of the likeliest tokens for each state, of `among` or of the first `size`, and their probabilities among
-    all rows of the word embedding, best first."""
+def _best(head, states, k, among):
+    """The ids of the k likeliest of these tokens for each state, and their probabilities among all rows of the word
+    embedding, best first."""
     ids, probabilities = [], []
     for _, logits in head.each_words(states):
         z = ops.convert_to_numpy(logits).astype(np.float64)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         z /= z.sum(axis=1, keepdims=True)
-        candidates = np.arange(size) if among is None else among
-        z = z[:, candidates]
-        k = min(top, z.shape[1]) if among is None else len(among)
+        z = z[:, among]
         best = np.argpartition(-z, k - 1, axis=1)[:, :k]
         best = np.take_along_axis(best, np.argsort(-np.take_along_axis(z, best, axis=1), axis=1), axis=1)
-        ids.append(candidates[best])
+        ids.append(among[best])
         probabilities.append(np.take_along_axis(z, best, axis=1))
     return (np.concatenate(x) if x else np.zeros((0, 0)) for x in (ids, probabilities))
 

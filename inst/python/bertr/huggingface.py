@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from . import names
 from .config import AlbertConfig, BertConfig, read_json
 from .errors import BertrError
-from .sentence_modules import read_sentence, write_sentence
+from .sentence_modules import read_sentence, write_sentence, write_settings
 from .shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from .tensor_file import TensorFile
 from .tokenizer_files import read_sentencepiece, read_wordpiece, tokenizer_config
@@ -164,6 +164,7 @@ def write_huggingface(folder, checkpoint):
             f.writelines(token + "\n" for token in words)
     _write_json(folder, "tokenizer_config.json", {**config, "model_max_length": checkpoint.config.max_positions})
     _write_json(folder, "sentence_bert_config.json", {"max_seq_length": checkpoint.max_len, "do_lower_case": False})
+    write_settings(folder, checkpoint.sentence, _write_json)
     if checkpoint.pooling != "pooler":
         write_sentence(folder, checkpoint.sentence, checkpoint.pooling, checkpoint.config.hidden_size, _write_json)
     save_file(huggingface_tensors(checkpoint.tensors), os.path.join(folder, WEIGHTS), metadata={"format": "pt"})

@@ -66,8 +66,7 @@ FIT = both(
 )
 
 META_FILE = fields({"format": whole(1), "spec": TEXT},
-                   {"tokenizer": TABLE, "max_len": LENGTH, "pooling": POOL, "source": TEXT, "origin": or_null(ORIGIN),
-                    "fit": FIT})
+                   {"source": TEXT, "origin": or_null(ORIGIN), "fit": FIT})
 
 _DESCRIBED = {"config": TABLE, "tokenizer": TABLE, "pooling": POOL, "folder": TEXT}
 PIECES = fields(

@@ -39,7 +39,9 @@ _POOLING = fields(optional={**dict.fromkeys(POOLING_FLAGS, FLAG), "include_promp
 _DENSE = fields({"in_features": whole(1), "out_features": whole(1)}, {
     "bias": FLAG, "activation_function": or_null(TEXT), "use_residual": or_null(FLAG),
     "module_input_name": or_null(TEXT)})
-_PROMPTS = fields(optional={"prompts": or_null(table_of(or_null(TEXT))), "default_prompt_name": or_null(TEXT)})
+_SETTINGS = fields(optional={  # config_sentence_transformers.json
+    "prompts": or_null(table_of(or_null(TEXT))), "default_prompt_name": or_null(TEXT),
+    "truncate_dim": or_null(whole(1))})
 _SENTENCE = fields(optional={"max_seq_length": or_null(whole(3))})
 # tokenizer_config.json; "no limit" is 1e30 there
 _TOKENIZER = fields(optional={"model_max_length": or_null(plain("a number of at least 3", lambda x: (
@@ -69,6 +71,7 @@ class Sentence:
     prompts: dict = dataclasses.field(default_factory=dict)
     default_prompt: str | None = None
     pools_prompt: bool = True  # are a prompt's tokens pooled as well?
+    truncate_dim: int | None = None  # only so many columns are given, the first ones
 
     @property
     def normalises(self):
@@ -76,12 +79,14 @@ class Sentence:
 
     def described(self):
         """The steps in words."""
-        return [step if step == "normalize" else f"{len(step.bias)} dense ({step.activation})" for step in self.steps]
+        out = [step if step == "normalize" else f"{len(step.bias)} dense ({step.activation})" for step in self.steps]
+        return [*out, f"the first {self.truncate_dim} columns"] if self.truncate_dim else out
 
     def width(self, pooled):
         """Of the folder's own vectors, which are so wide before the steps."""
         dense = [step for step in self.steps if isinstance(step, Dense)]
-        return len(dense[-1].bias) if dense else pooled
+        width = len(dense[-1].bias) if dense else pooled
+        return min(width, self.truncate_dim or width)
 
     def apply(self, values, normalise):
         """The folder's own vectors from pooled ones, [rows, width]; `normalise` False leaves scaling out."""
@@ -90,7 +95,7 @@ class Sentence:
                 values = step(values)
             elif normalise is not False:
                 values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-        return values
+        return values[:, :self.truncate_dim]
 
     def prompt(self, name):
         """The text of the prompt asked for, or of the default one, or ""."""
@@ -116,7 +121,7 @@ def read_sentence(folder, hidden):
     """What the folder says; an empty Sentence where it says nothing."""
     out = Sentence(max_len=_optional(folder, "sentence_bert_config.json", _SENTENCE).get("max_seq_length") or
                    _optional(folder, "tokenizer_config.json", _TOKENIZER).get("model_max_length"))
-    _read_prompts(folder, out)
+    _read_settings(folder, out)
     width = hidden
     for kind, path in _modules(folder):
         if kind == "Pooling":
@@ -195,8 +200,9 @@ def _weights(folder):
     raise BertrError("checkpoint", f"'{folder}' has no model.safetensors, the weights of its dense layer.", COPY_AGAIN)
 
 
-def _read_prompts(folder, out):
-    d = _optional(folder, "config_sentence_transformers.json", _PROMPTS)
+def _read_settings(folder, out):
+    d = _optional(folder, "config_sentence_transformers.json", _SETTINGS)
+    out.truncate_dim = d.get("truncate_dim")
     out.prompts = {name: text for name, text in (d.get("prompts") or {}).items() if text is not None}
     out.default_prompt = d.get("default_prompt_name")
     if out.default_prompt is not None and out.default_prompt not in out.prompts:
@@ -209,9 +215,11 @@ def write_sentence(folder, sentence, pooling, hidden, write_json):
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
     os.makedirs(os.path.join(folder, "1_Pooling"))
     modes = pooling.split("+")
+    flags = {name: mode in modes for name, mode in POOLING_FLAGS.items()}
     write_json(folder, os.path.join("1_Pooling", "config.json"), {
-        "word_embedding_dimension": hidden, **{name: mode in modes for name, mode in POOLING_FLAGS.items()},
-        "include_prompt": sentence.pools_prompt})
+        "word_embedding_dimension": hidden, "include_prompt": sentence.pools_prompt,
+        # older versions of sentence-transformers know the flags alone, which have one order
+        **(flags if modes == [mode for mode in MODES if mode in modes] else {"pooling_mode": modes})})
     for k, step in enumerate(sentence.steps, start=2):
         path = f"{k}_Dense" if isinstance(step, Dense) else f"{k}_Normalize"
         modules.append((path, path.partition("_")[2]))
@@ -220,9 +228,14 @@ def write_sentence(folder, sentence, pooling, hidden, write_json):
     write_json(folder, "modules.json", [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for i, (path, kind) in enumerate(modules)])
-    if sentence.prompts:
-        write_json(folder, "config_sentence_transformers.json",
-                   {"prompts": sentence.prompts, "default_prompt_name": sentence.default_prompt})
+
+
+def write_settings(folder, sentence, write_json):
+    """What stands beside the modules."""
+    if sentence.prompts or sentence.truncate_dim:
+        write_json(folder, "config_sentence_transformers.json", {
+            "prompts": sentence.prompts, "default_prompt_name": sentence.default_prompt,
+            "truncate_dim": sentence.truncate_dim})
 
 
 def _write_dense(folder, path, dense, write_json):

@@ -26,6 +26,7 @@ class SentencePieceTokenizer(TextEncoder):
     """
 
     literals = (*REQUIRED, "[MASK]")
+    mask_name = "[MASK]"
 
     def __init__(self, spiece, lower_case=True, keep_accents=False, quotes=True, keep_special=True,
                  mode="sentencepiece"):

@@ -95,8 +95,7 @@ def _write(thing, folder, spec):
     base = thing.base if fitted else thing
     checkpoint = thing.checkpoint() if fitted else dataclasses.replace(thing.checkpoint, max_len=thing.max_len)
     _with_disk_errors(write_huggingface, folder, checkpoint)
-    meta = {"format": FORMAT, "spec": spec, "tokenizer": checkpoint.tokenizer, "max_len": checkpoint.max_len,
-            "pooling": checkpoint.pooling, "source": base.source, "origin": base.origin}
+    meta = {"format": FORMAT, "spec": spec, "source": base.source, "origin": base.origin}
     if fitted:
         meta["fit"] = _fit_meta(thing)
         _with_disk_errors(save_file, _head_tensors(thing), os.path.join(folder, HEAD))
@@ -130,13 +129,9 @@ def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None,
     checkpoint = dataclasses.replace(read(), stamp=stamp)
     if activation is not None:
         checkpoint.config = dataclasses.replace(checkpoint.config, activation=activation)
-    if "tokenizer" in meta:
-        check(meta["tokenizer"], tokenizer_shape(checkpoint.spiece), f"the tokenizer of '{folder}'", SAVE_AGAIN)
     given = {"mode": tokens, "lower_case": lower_case}
-    settings = {**checkpoint.tokenizer, **meta.get("tokenizer", {}),
-                **{name: value for name, value in given.items() if value is not None}}
-    checkpoint = dataclasses.replace(checkpoint, tokenizer=settings, pooling=meta.get("pooling", checkpoint.pooling))
-    model = Model(checkpoint, meta.get("source") or source or DEFAULT, max_len or meta.get("max_len"),
+    checkpoint.tokenizer |= {name: value for name, value in given.items() if value is not None}
+    model = Model(checkpoint, meta.get("source") or source or DEFAULT, max_len,
                   origin=meta["origin"] if "origin" in meta else origin(folder))
     if "fit" not in meta:
         return model

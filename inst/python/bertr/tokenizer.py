@@ -39,7 +39,7 @@ class Tokenizer(TextEncoder):
         self.literals = tuple(special.values())
         index = {token: i for i, token in enumerate(self.vocab)}  # of a token that comes twice the last, as Rust does
         self.pad_id, self.unk_id, self.cls_id, self.sep_id = _required(index, special)
-        self.mask_id = index.get(special["mask"])
+        self.mask_name, self.mask_id = special["mask"], index.get(special["mask"])
         self._basic = basic.BasicTokenizer(
             lower_case, lower_case if strip_accents is None else strip_accents, chinese_chars)
         added = [literal(name, index[name]) for name in self.literals if name in index] if added is None else added

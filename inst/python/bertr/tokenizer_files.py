@@ -10,6 +10,7 @@ import os
 from .config import read_json
 from .errors import BertrError
 from .shapes import FLAG, TEXT, check, either, fields, list_of, one_of, or_null, table_of, whole
+from .text import WHITE_SPACE
 from .tokenizer import SPECIAL
 from .vocabulary import check_size, guess_lower_case, read_vocab_txt
 
@@ -17,7 +18,8 @@ KINDS = tuple(f"{kind}_token" for kind in SPECIAL)
 # Tokenizers that cut as BERT's does
 SAME = {f"{name}Tokenizer{fast}" for fast in ("", "Fast") for name in (
     "Bert", "ConvBert", "DistilBert", "DPRContextEncoder", "DPRQuestionEncoder", "Electra", "LayoutLM", "MobileBert",
-    "PreTrained", "RetriBert", "SqueezeBert")} | {"PreTrainedTokenizerFast", "TokenizersBackend"}
+    "RetriBert", "SqueezeBert")} | {"PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend"}
+GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}  # they do all that tokenizer.json says
 SAME_AS_ALBERT = {"AlbertTokenizer", "AlbertTokenizerFast"}
 COPY_AGAIN = "Copy the checkpoint folder again."
 
@@ -52,7 +54,8 @@ _CONFIG = fields(optional={
 _MAP = fields(optional={**_NAMED, **_MORE})
 _MODEL_CONFIG = fields(optional={"tokenizer_class": or_null(TEXT)})
 _SENTENCE = fields(optional={"do_lower_case": or_null(FLAG)})
-_STEP = {"type": TEXT, **{name: or_null(FLAG) for name in ("lowercase", "strip_accents", "handle_chinese_chars")}}
+_STEP = {"type": TEXT, **{name: or_null(FLAG) for name in (
+    "lowercase", "strip_accents", "handle_chinese_chars", "clean_text")}}
 _JSON = fields(optional={  # tokenizer.json
     "model": or_null(fields(optional={"type": or_null(TEXT), "vocab": table_of(whole()),
                                       "continuing_subword_prefix": or_null(TEXT),
@@ -63,6 +66,11 @@ _JSON = fields(optional={  # tokenizer.json
 _JSON_KIND = fields(optional={"model": or_null(fields(optional={"type": or_null(TEXT)}))})
 _VOCAB = fields({"model": fields({"vocab": table_of(whole())})})
 _IDS = table_of(whole())  # added_tokens.json
+
+
+def filler(i):
+    """The name of a row that no token has, in the files that we write."""
+    return f"[unused_row_{i}]"
 
 
 class TokenizerFiles:
@@ -103,6 +111,9 @@ class TokenizerFiles:
         found = [step["type"] for step in self._normalizers(out) if step.get("type")]
         found += [out["pre_tokenizer"]["type"]] if out.get("pre_tokenizer") else []
         odd = [name for name in found if name not in ("BertNormalizer", "BertPreTokenizer")]
+        if self.is_generic(out):
+            odd += [f"no {part}" for part in ("normalizer", "pre_tokenizer", "post_processor") if not out.get(part)]
+        odd += ["no cleaning of text"] * any(step.get("clean_text") is False for step in self._normalizers(out))
         prefix = (out.get("model") or {}).get("continuing_subword_prefix") or "##"
         if prefix != "##":
             odd.append(f"pieces that begin with '{prefix}'")
@@ -110,6 +121,10 @@ class TokenizerFiles:
             raise BertrError("not_bert", f"The tokenizer in '{path}' has {' and '.join(odd)}, which BERT's has not.",
                              "Only models with BERT's own tokenizer can be read.")
         return out
+
+    def is_generic(self, content):
+        """Does tokenizer.json decide alone?"""
+        return bool(content) and self.config.get("tokenizer_class") in GENERIC
 
     def _normalizers(self, content):
         steps = content.get("normalizer") or {}
@@ -130,6 +145,7 @@ class TokenizerFiles:
         path = os.path.join(self.folder, "vocab.txt")
         if os.path.exists(path):
             words = dict(enumerate(read_vocab_txt(path)))
+            self._check_same(words)
         elif os.path.exists(os.path.join(self.folder, "spiece.model")):
             return {}
         else:
@@ -142,6 +158,15 @@ class TokenizerFiles:
                              "as those of SentencePiece do, where BERT has WordPiece's, as ##ing.",
                              "Only models with BERT's own tokenizer can be read.")
         return words
+
+    def _check_same(self, words):
+        """Does tokenizer.json give the tokens of vocab.txt the same ids?"""
+        model = self.json.get("model") or {}
+        for token, i in (model.get("vocab") or {}).items():
+            if words.get(i, token) not in (token, token.rstrip(WHITE_SPACE)):
+                raise BertrError("vocabulary", f"'{self.folder}' has two vocabularies: token {i} is '{words[i]}' in "
+                                 f"vocab.txt and '{token}' in tokenizer.json.",
+                                 "Remove the one that is not the model's.")
 
     def _named(self):
         """({kind: name} of the special tokens, further special tokens): the latter as text or dict."""
@@ -212,7 +237,7 @@ def read_vocabulary(folder, rows):
             continue  # `Tokenizer` says which it cannot do without
         if i is None:
             i = token["id"] if token["id"] is not None else max(tokens, default=-1) + 1
-            if i in tokens:
+            if tokens.get(i, filler(i)) != filler(i):
                 raise BertrError("vocabulary", f"The added token '{content}' in '{folder}' has the id {i}, which is "
                                  f"that of '{tokens[i]}'.", "Give it an id after those of the vocabulary.")
             tokens[i] = content
@@ -229,6 +254,10 @@ def read_wordpiece(folder, rows):
     config, normalizer, ours = files.config, files.normalizer, _ours(files, "wordpiece")
     if ours.get("keep_special") is False:
         added = [token for token in added if token["content"] not in files.named.values()]
+    if files.is_generic(files.json):
+        config = {**config, "do_lower_case": normalizer.get("lowercase"),
+                  "strip_accents": normalizer.get("strip_accents"),
+                  "tokenize_chinese_chars": normalizer.get("handle_chinese_chars")}
     lower_case = config.get("do_lower_case", normalizer.get("lowercase"))
     lower_case = guess_lower_case(folder, vocab) if lower_case is None else lower_case
     strip_accents = config.get("strip_accents", normalizer.get("strip_accents"))
@@ -271,14 +300,19 @@ def tokenizer_config(settings, vocab):
                 "keep_accents": settings["keep_accents"],
                 "bertr": {name: settings[name] for name in ("quotes", "keep_special", "mode")}}, []
     special, added = settings["special"], settings["added"]
-    words = len(vocab)
-    while words and any(token["id"] == words - 1 and not token["piece"] for token in added):
-        words -= 1
+    last = {token: i for i, token in enumerate(vocab)}
+    strange = {token["id"]: token["content"] for token in added if not token["piece"]}
+    names = [token if token and last[token] == i else filler(i) for i, token in enumerate(vocab)]
+    pieces = [i for i, name in enumerate(names) if i not in strange and name != filler(i)]
+    words = [filler(i) if i in strange else names[i] for i in range(max(pieces, default=-1) + 1)]
+    # what has no row of its own is named as well, as others count the tokens to find an id
+    unused = [_added({"content": names[i], "special": True}, i)
+              for i in range(len(words), len(vocab)) if i not in strange]
     decoder = {str(token["id"]): {name: token[name] for name in ADDED if name not in ("id", "piece")}
-               for token in added}
+               for token in sorted([*added, *unused], key=lambda token: token["id"])}
     return {"tokenizer_class": "BertTokenizer", "do_lower_case": lower_case,
             "strip_accents": settings["strip_accents"], "tokenize_chinese_chars": settings["chinese_chars"],
             **{f"{kind}_token": name for kind, name in special.items() if name in vocab},
-            **({"added_tokens_decoder": decoder} if added else {}),
+            **({"added_tokens_decoder": decoder} if decoder else {}),
             "bertr": {"max_word_chars": settings["max_word_chars"], "mode": mode,
-                      "keep_special": special["unk"] in {token["content"] for token in added}}}, vocab[:words]
+                      "keep_special": special["unk"] in {token["content"] for token in added}}}, words
