@@ -5,7 +5,9 @@
 #'   `"max"`, `"pooler"`
 #'   (BERT's dense layer on the first token), or `"none"` to keep them all. `NULL` (default) does all that the
 #'   checkpoint's folder says: its pooling, which may be another one or several side by side, and, where `layer` is
-#'   `NULL` too, the dense layers and the scaling to length 1 behind it, as sentence-transformers does.
+#'   `NULL` too, the dense layers and the scaling to length 1 behind it, as sentence-transformers does. Where the folder
+#'   says nothing, as those of plain BERTs, it is the pooler, or `"cls"` where there is none; `"mean"` is mostly better
+#'   for comparing texts.
 #' @param layer Which layer's output: a whole number from 0 (the embeddings) to the number of layers, or several of
 #'   them, to be combined. `NULL` (default): the last. No layer above the highest of them is computed.
 #' @param combine How several layers become one vector: `"mean"` (default), their average, or

@@ -69,13 +69,14 @@ settle_numeric <- function(spec, outcome, say, call) {
       call = call)
   }
   if (is.null(spec$link)) {
-    say_kind(spec$outcome, outcome, say)
+    say_kind(spec, outcome, say)
   }
   list(spec = spec, outcome = outcome)
 }
 
 # Numbers that may be meant otherwise are said to be taken as numbers.
-say_kind <- function(name, outcome, say) {
+say_kind <- function(spec, outcome, say) {
+  name <- spec$outcome
   if (all(vapply(outcome, function(x) all(x >= 0 & x <= 1) && any(x != round(x)), NA))) {
     say("{.field {name}} {cli::qty(length(name))}{?holds/hold} fractions from 0 to 1, taken as any numbers;
       {.code bert_head(link = \"logit\")} learns and predicts them as probabilities.")
@@ -85,7 +86,7 @@ say_kind <- function(name, outcome, say) {
   if (length(outcome) == 1 && few && all(values == round(values))) {
     found <- if (all(values %in% 0:1)) "0 and 1 only" else
       cli::format_inline("{length(values)} different whole numbers from {min(values)} to {max(values)}")
-    code <- paste0("factor(", formula_label(as.symbol(name)), ")")
+    code <- paste0("factor(", spec$lhs, ")")
     say("{.field {name}} holds {found}, taken as numbers; for classes make it a factor, as {.code {code}} in the
       formula.")
   }

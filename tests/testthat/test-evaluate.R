@@ -68,7 +68,7 @@ test_that("labels never learnt are said with their rows, and judged", {
   messages <- testthat::capture_messages(out <- bert_evaluate(the_fit(), data))
   expect_match(messages, paste0("1 label not seen in training, \"age_limit\", in ", new, " rows: counted as wrong"),
     all = FALSE)
-  expect_match(messages, "`?mn_log_loss`? leaves it out: it has no probability", all = FALSE)
+  expect_match(messages, "`?mn_log_loss`? and `?ece`? leave it out: it has no probability", all = FALSE)
   class <- as.character(bert_predict(the_fit(), data)$.pred_class)
   expect_equal(out$.estimate[[1]], mean((class == data$label)[-1]))
   expect_silent(bert_evaluate(the_fit(), data, verbose = FALSE))

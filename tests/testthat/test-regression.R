@@ -44,6 +44,8 @@ test_that("numbers that cannot be learnt are refused", {
   expect_error(quick_fit(infinite ~ text, data), "\"infinite\" of `data` is infinite in row 1",
     class = "bertr_error_outcome")
   expect_message(bert_fit(the_model(), yes ~ text, data, train = "head", epochs = 1), "make it a factor")
+  expect_message(bert_fit(the_model(), yes + 1 ~ text, data, train = "head", epochs = 1), "factor(yes + 1)",
+    fixed = TRUE)
 })
 
 test_that("numbers with a class of their own are numbers", {
@@ -56,7 +58,8 @@ test_that("numbers that may be meant otherwise are said to be numbers", {
   said <- function(...) {
     outcome <- tibble(...)
     out <- character()
-    settle_numeric(list(outcome = names(outcome)), outcome, function(message, envir = parent.frame()) {
+    spec <- list(outcome = names(outcome), lhs = formula_label(as.symbol(names(outcome)[[1]])))
+    settle_numeric(spec, outcome, function(message, envir = parent.frame()) {
       out <<- cli::ansi_strip(cli::format_inline(message, .envir = envir))
     }, NULL)
     out
