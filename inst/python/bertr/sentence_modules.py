@@ -73,10 +73,6 @@ class Sentence:
     pools_prompt: bool = True  # are a prompt's tokens pooled as well?
     truncate_dim: int | None = None  # only so many columns are given, the first ones
 
-    @property
-    def normalises(self):
-        return "normalize" in self.steps
-
     def described(self):
         """The steps in words."""
         out = [step if step == "normalize" else f"{len(step.bias)} dense ({step.activation})" for step in self.steps]

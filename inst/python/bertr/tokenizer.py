@@ -47,8 +47,8 @@ class Tokenizer(TextEncoder):
             added = [token for token in added if token["content"] not in self.literals]
         _check_added(added, self.vocab)
         self._added = AddedTokens(added, self._basic.normalise)
-        strange = {token["id"] for token in added if not token["piece"]}  # to WordPiece
-        self._index = {token: i for token, i in index.items() if i not in strange}
+        not_pieces = {token["id"] for token in added if not token["piece"]}
+        self._index = {token: i for token, i in index.items() if i not in not_pieces}  # what WordPiece may give
         self._inside = {token[2:]: i for token, i in self._index.items() if token.startswith("##")}
         self._longest = max(map(len, self.vocab))
         if mode == "wordpiece":

@@ -15,22 +15,21 @@ from .tokenizer import SPECIAL
 from .vocabulary import check_size, guess_lower_case, read_vocab_txt
 
 KINDS = tuple(f"{kind}_token" for kind in SPECIAL)
+GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}  # they do all that tokenizer.json says
 # Tokenizers that cut as BERT's does
 SAME = {f"{name}Tokenizer{fast}" for fast in ("", "Fast") for name in (
     "Bert", "ConvBert", "DistilBert", "DPRContextEncoder", "DPRQuestionEncoder", "Electra", "LayoutLM", "MobileBert",
-    "RetriBert", "SqueezeBert")} | {"PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend"}
-GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}  # they do all that tokenizer.json says
+    "RetriBert", "SqueezeBert")} | GENERIC | {"PreTrainedTokenizer"}
 SAME_AS_ALBERT = {"AlbertTokenizer", "AlbertTokenizerFast"}
 COPY_AGAIN = "Copy the checkpoint folder again."
 
 # What our own tokenizers are made with
-ADDED = {"content": TEXT, "id": whole(), "normalized": FLAG, "single_word": FLAG, "lstrip": FLAG, "rstrip": FLAG,
-         "special": FLAG, "piece": FLAG}
+_FLAGS = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip", "special"), FLAG)
+ADDED = {"content": TEXT, "id": whole(), **_FLAGS, "piece": FLAG}
 SETTINGS = {
     "wordpiece": fields({"lower_case": FLAG, "strip_accents": or_null(FLAG), "chinese_chars": FLAG,
                          "max_word_chars": whole(1, 10_000), "special": fields(dict.fromkeys(SPECIAL, TEXT)),
-                         "added": list_of(fields(ADDED)),
-                         "mode": one_of("wordpiece", "characters")}),
+                         "added": list_of(fields(ADDED)), "mode": one_of("wordpiece", "characters")}),
     "sentencepiece": fields({"lower_case": FLAG, "keep_accents": FLAG, "quotes": FLAG, "keep_special": FLAG,
                              "mode": one_of("sentencepiece")}),
 }
@@ -42,7 +41,6 @@ OURS = {
 }
 
 # What the files must be like
-_FLAGS = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip", "special"), FLAG)
 _TOKEN = fields({"content": TEXT}, _FLAGS)
 _NAMED = {kind: or_null(either(TEXT, _TOKEN)) for kind in KINDS}
 _MORE = {name: or_null(either(list_of(either(TEXT, _TOKEN)), table_of(either(TEXT, _TOKEN))))
@@ -132,7 +130,7 @@ class TokenizerFiles:
 
     @property
     def lowered(self):
-        """Does the folder's sentence model put texts into lower case, without a word of their accents?"""
+        """Does the folder's sentence model put texts into lower case? Accents are the tokenizer's own matter."""
         return bool(self._optional("sentence_bert_config.json", _SENTENCE).get("do_lower_case"))
 
     @property
@@ -173,7 +171,7 @@ class TokenizerFiles:
         given = dict(zip(KINDS, SPECIAL.values(), strict=True))
         for source in (self.config, self.map):  # "bos_token" and the like are tokens too
             given |= {key: token for key, token in source.items()
-                      if key.endswith("_token") and (isinstance(token, str) or _TOKEN(token, "") is None)}
+                      if key.endswith("_token") and token and (isinstance(token, str) or _TOKEN(token, "") is None)}
         more = [*self._more(self.config), *self._more(self.map)]
         return {kind: _content(given[f"{kind}_token"]) for kind in SPECIAL}, [*given.values(), *more]
 
@@ -301,13 +299,13 @@ def tokenizer_config(settings, vocab):
                 "bertr": {name: settings[name] for name in ("quotes", "keep_special", "mode")}}, []
     special, added = settings["special"], settings["added"]
     last = {token: i for i, token in enumerate(vocab)}
-    strange = {token["id"]: token["content"] for token in added if not token["piece"]}
+    not_pieces = {token["id"] for token in added if not token["piece"]}
     names = [token if token and last[token] == i else filler(i) for i, token in enumerate(vocab)]
-    pieces = [i for i, name in enumerate(names) if i not in strange and name != filler(i)]
-    words = [filler(i) if i in strange else names[i] for i in range(max(pieces, default=-1) + 1)]
-    # what has no row of its own is named as well, as others count the tokens to find an id
+    pieces = [i for i, name in enumerate(names) if i not in not_pieces and name != filler(i)]
+    words = [filler(i) if i in not_pieces else names[i] for i in range(max(pieces, default=-1) + 1)]
+    # rows without a token get a name too, because other tools count the tokens to find an id
     unused = [_added({"content": names[i], "special": True}, i)
-              for i in range(len(words), len(vocab)) if i not in strange]
+              for i in range(len(words), len(vocab)) if i not in not_pieces]
     decoder = {str(token["id"]): {name: token[name] for name in ADDED if name not in ("id", "piece")}
                for token in sorted([*added, *unused], key=lambda token: token["id"])}
     return {"tokenizer_class": "BertTokenizer", "do_lower_case": lower_case,
