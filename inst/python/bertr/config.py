@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 from .errors import BertrError
 from .shapes import TABLE, check, fields, number, one_of, whole
@@ -36,6 +37,7 @@ OPTIONAL = {
     "layer_norm_eps": ("layer_norm_eps", SHARE), "initializer_range": ("initializer_range", SHARE),
 }
 ALBERT = {"embedding_size": ("embedding_size", SIZE), "num_hidden_groups": ("num_groups", LAYERS)}
+COPY_AGAIN = "Copy the checkpoint folder again."
 DAMAGED = "The config file is damaged, or it is not that of a BERT checkpoint."
 
 
@@ -190,12 +192,18 @@ def config_of(kept, where="the config"):
 def read_json(path, shape=TABLE, kind=dict):
     """The JSON object, or list, in a file, which has this shape (see shapes.py), or one sentence saying that it is
     damaged."""
-    hint = "Copy the checkpoint folder again."
     try:
         with open(path, encoding="utf-8") as f:
             out = json.load(f)
     except (OSError, ValueError, RecursionError) as e:
-        raise BertrError("config", f"'{path}' could not be read as JSON: {e}.", hint) from None
+        raise BertrError("config", f"'{path}' could not be read as JSON: {e}.", COPY_AGAIN) from None
     if not isinstance(out, kind):
-        raise BertrError("config", f"'{path}' holds no JSON {'object' if kind is dict else 'list'}.", hint)
-    return check(out, shape, f"'{path}'", hint, "config")
+        raise BertrError("config", f"'{path}' holds no JSON {'object' if kind is dict else 'list'}.",
+                         COPY_AGAIN)
+    return check(out, shape, f"'{path}'", COPY_AGAIN, "config")
+
+
+def optional_json(folder, name, shape):
+    """The same of a file that a folder may lack: then it says nothing."""
+    path = os.path.join(folder, name)
+    return read_json(path, shape) if os.path.exists(path) else {}

@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from .errors import BertrError
+from .similarity import unit
 
 
 def vectors(model, a, b, options, progress=None):
@@ -16,9 +17,7 @@ def vectors(model, a, b, options, progress=None):
     values = scorer.encodings(encodings, progress)
     if options.get("pool") is None and options.get("layer") is None:  # the folder's own vectors
         values = model.checkpoint.sentence.apply(values, options.get("normalise"))
-    if options.get("normalise"):
-        values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-    return values, encodings
+    return unit(values) if options.get("normalise") else values, encodings
 
 
 def _prompted(model, a, b, name):

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 
-from .config import AlbertConfig, BertConfig, read_json
+from .config import COPY_AGAIN, AlbertConfig, BertConfig, read_json
 from .errors import BertrError
 from .sentence_modules import Sentence
 from .tokenizer import SPECIAL
@@ -48,7 +48,7 @@ def read_wordpiece(folder, rows):
 def _read_vocab(folder):
     path = _vocab_path(folder)
     if path is None:
-        raise BertrError("vocabulary", f"'{folder}' has no vocab.txt.", "Copy the checkpoint folder again.")
+        raise BertrError("vocabulary", f"'{folder}' has no vocab.txt.", COPY_AGAIN)
     return [token.strip() for token in read_vocab_txt(path)]
 
 
@@ -150,4 +150,4 @@ def _latest(folder):
 def _damaged(path, error):
     first_line = str(error).partition("\n")[0]
     return BertrError("checkpoint", f"'{path}' is damaged or cut short: {first_line}",
-                      "Copy the checkpoint folder again.")
+                      COPY_AGAIN)

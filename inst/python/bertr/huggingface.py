@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from . import names
-from .config import AlbertConfig, BertConfig, read_json
+from .config import COPY_AGAIN, AlbertConfig, BertConfig, optional_json, read_json
 from .errors import BertrError
 from .sentence_modules import read_sentence, write_sentence, write_settings
 from .shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
@@ -53,7 +53,7 @@ def refuse_others(folder):
 
 def model_kind(folder):
     """The type of model that the config file names, "bert" or "albert"; any other is an error."""
-    d = _optional_json(folder, "config.json", CONFIG)
+    d = optional_json(folder, "config.json", CONFIG)
     kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
     if kind.lower() not in ("bert", "albert"):
         raise BertrError("not_bert", f"'{folder}' holds a model of type '{kind}', which is not BERT.",
@@ -94,7 +94,7 @@ def open_variables(folder):
         for name in file.shapes:
             if name in files:
                 raise BertrError("checkpoint", f"'{name}' is both in '{files[name].path}' and in '{path}'.",
-                                 "Copy the checkpoint folder again.")
+                                 COPY_AGAIN)
             files[name] = file
     return "huggingface", {name: file.shapes[name] for name, file in files.items()}, lambda name: files[name].read(name)
 
@@ -105,7 +105,7 @@ def _weight_files(folder):
         path = os.path.join(folder, name)
         if os.path.exists(path):
             return _shards(path) if name in (SHARDS, TORCH_SHARDS) else [path]
-    raise BertrError("checkpoint", f"'{folder}' has no {WEIGHTS}.", "Copy the checkpoint folder again.")
+    raise BertrError("checkpoint", f"'{folder}' has no {WEIGHTS}.", COPY_AGAIN)
 
 
 def _shards(index):
@@ -114,13 +114,8 @@ def _shards(index):
     absent = [s for s in shards if not os.path.exists(os.path.join(folder, s))]
     if absent or not shards:
         raise BertrError("checkpoint", f"'{folder}' lacks {len(absent)} of the {len(shards)} files that "
-                         f"{os.path.basename(index)} names: {', '.join(absent)}.", "Copy the checkpoint folder again.")
+                         f"{os.path.basename(index)} names: {', '.join(absent)}.", COPY_AGAIN)
     return [os.path.join(folder, s) for s in shards]
-
-
-def _optional_json(folder, name, shape):
-    path = os.path.join(folder, name)
-    return read_json(path, shape) if os.path.exists(path) else {}
 
 
 def huggingface_tensors(tensors):

@@ -11,9 +11,10 @@ import re
 import numpy as np
 from safetensors.numpy import save_file
 
-from .config import read_json
+from .config import COPY_AGAIN, optional_json, read_json
 from .errors import BertrError
 from .shapes import FLAG, TEXT, either, fields, list_of, or_null, plain, table_of, whole
+from .similarity import unit
 from .tensor_file import TensorFile
 from .torch_file import TorchFile
 
@@ -24,7 +25,6 @@ POOLING_FLAGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 MODES = tuple(POOLING_FLAGS.values())
-COPY_AGAIN = "Copy the checkpoint folder again."
 
 ACTIVATIONS = {
     "Identity": lambda x: x,
@@ -90,7 +90,7 @@ class Sentence:
             if step != "normalize":
                 values = step(values)
             elif normalise is not False:
-                values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+                values = unit(values)
         return values[:, :self.truncate_dim]
 
     def prompt(self, name):
@@ -115,13 +115,13 @@ def pooled_width(pooling, hidden):
 
 def read_sentence(folder, hidden):
     """What the folder says; an empty Sentence where it says nothing."""
-    out = Sentence(max_len=_optional(folder, "sentence_bert_config.json", _SENTENCE).get("max_seq_length") or
-                   _optional(folder, "tokenizer_config.json", _TOKENIZER).get("model_max_length"))
+    out = Sentence(max_len=optional_json(folder, "sentence_bert_config.json", _SENTENCE).get("max_seq_length") or
+                   optional_json(folder, "tokenizer_config.json", _TOKENIZER).get("model_max_length"))
     _read_settings(folder, out)
     width = hidden
     for kind, path in _modules(folder):
         if kind == "Pooling":
-            config = _optional(folder, os.path.join(path, "config.json"), _POOLING)
+            config = optional_json(folder, os.path.join(path, "config.json"), _POOLING)
             out.pooling, out.pools_prompt = _pooling(config, folder), config.get("include_prompt") is not False
             width = pooled_width(out.pooling, hidden)
         elif kind == "Dense":
@@ -146,11 +146,6 @@ def _modules(folder):
         raise BertrError("config", f"'{path}' names the folder '{outside}', where one in the same folder is needed.",
                          COPY_AGAIN)
     return modules
-
-
-def _optional(folder, name, shape):
-    path = os.path.join(folder, name)
-    return read_json(path, shape) if os.path.exists(path) else {}
 
 
 def _pooling(config, folder):
@@ -197,7 +192,7 @@ def _weights(folder):
 
 
 def _read_settings(folder, out):
-    d = _optional(folder, "config_sentence_transformers.json", _SETTINGS)
+    d = optional_json(folder, "config_sentence_transformers.json", _SETTINGS)
     out.truncate_dim = d.get("truncate_dim")
     out.prompts = {name: text for name, text in (d.get("prompts") or {}).items() if text is not None}
     out.default_prompt = d.get("default_prompt_name")

@@ -9,6 +9,7 @@ import unicodedata
 
 import numpy as np
 
+from .config import COPY_AGAIN
 from .encodings import TextEncoder, any_of, int32
 from .errors import BertrError
 from .text import parts_words
@@ -194,7 +195,7 @@ def open_model(spiece):
         return model
     except Exception:  # the type depends on the version, and the text tells of C++
         raise BertrError("vocabulary", "The SentencePiece model could not be read: it is damaged or cut short.",
-                         "Copy the checkpoint folder again.") from None
+                         COPY_AGAIN) from None
 
 
 def pieces_of(model):

@@ -7,7 +7,7 @@ same order.
 
 import os
 
-from .config import read_json
+from .config import COPY_AGAIN, optional_json
 from .errors import BertrError
 from .shapes import FLAG, TEXT, check, either, fields, list_of, one_of, or_null, table_of, whole
 from .text import WHITE_SPACE
@@ -21,7 +21,6 @@ SAME = {f"{name}Tokenizer{fast}" for fast in ("", "Fast") for name in (
     "Bert", "ConvBert", "DistilBert", "DPRContextEncoder", "DPRQuestionEncoder", "Electra", "LayoutLM", "MobileBert",
     "RetriBert", "SqueezeBert")} | GENERIC | {"PreTrainedTokenizer"}
 SAME_AS_ALBERT = {"AlbertTokenizer", "AlbertTokenizerFast"}
-COPY_AGAIN = "Copy the checkpoint folder again."
 
 # What our own tokenizers are made with
 _FLAGS = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip", "special"), FLAG)
@@ -76,20 +75,17 @@ class TokenizerFiles:
 
     def __init__(self, folder, same=SAME):
         self.folder = folder
-        self.config = self._optional("tokenizer_config.json", _CONFIG)
+        self.config = optional_json(self.folder, "tokenizer_config.json", _CONFIG)
         self._check_class(same)
-        self.map = {} if "added_tokens_decoder" in self.config else self._optional("special_tokens_map.json", _MAP)
+        decides = "added_tokens_decoder" in self.config
+        self.map = {} if decides else optional_json(folder, "special_tokens_map.json", _MAP)
         self.json = self._tokenizer_json()
         self.words = self._words()
         self.named, more = self._named()
         self.added = self._added(more)
 
-    def _optional(self, name, shape):
-        path = os.path.join(self.folder, name)
-        return read_json(path, shape) if os.path.exists(path) else {}
-
     def _check_class(self, same):
-        for config in (self.config, self._optional("config.json", _MODEL_CONFIG)):
+        for config in (self.config, optional_json(self.folder, "config.json", _MODEL_CONFIG)):
             name = config.get("tokenizer_class")
             if name and name not in same:
                 raise BertrError("not_bert", f"The folder '{self.folder}' asks for the tokenizer {name}, which cuts "
@@ -97,7 +93,7 @@ class TokenizerFiles:
                                  "Only models with BERT's own tokenizer can be read.")
 
     def _tokenizer_json(self):
-        out = self._optional("tokenizer.json", _JSON_KIND)
+        out = optional_json(self.folder, "tokenizer.json", _JSON_KIND)
         kind = (out.get("model") or {}).get("type") or "WordPiece"
         path = os.path.join(self.folder, "tokenizer.json")
         if kind != "WordPiece":
@@ -131,7 +127,7 @@ class TokenizerFiles:
     @property
     def lowered(self):
         """Does the folder's sentence model put texts into lower case? Accents are the tokenizer's own matter."""
-        return bool(self._optional("sentence_bert_config.json", _SENTENCE).get("do_lower_case"))
+        return bool(optional_json(self.folder, "sentence_bert_config.json", _SENTENCE).get("do_lower_case"))
 
     @property
     def normalizer(self):
@@ -189,7 +185,7 @@ class TokenizerFiles:
         else:
             names = {*self.named.values(), *map(_content, self._more(self.config)),
                      *map(_content, self._more({**self.map, "additional_special_tokens": None}))}
-            for content, i in self._optional("added_tokens.json", _IDS).items():
+            for content, i in optional_json(self.folder, "added_tokens.json", _IDS).items():
                 out[content] = _added({"content": content, "special": content in names}, i)
             for token in self.json.get("added_tokens") or []:
                 out[token["content"]] = _added(token, token["id"])

@@ -3,6 +3,7 @@
 import os
 import re
 
+from .config import COPY_AGAIN
 from .errors import BertrError
 from .text import WHITE_SPACE
 
@@ -16,7 +17,7 @@ def read_vocab_txt(path):
         lines = read_bytes(path).decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as e:
         raise BertrError("vocabulary", f"'{path}' could not be read as UTF-8 text: {e}.",
-                         "Copy the checkpoint folder again.") from None
+                         COPY_AGAIN) from None
     while lines and not lines[-1].strip("\r"):
         lines.pop()
     return [line.rstrip(WHITE_SPACE) or line.removesuffix("\r") for line in lines]
@@ -29,7 +30,7 @@ def read_bytes(path):
             return f.read()
     except OSError as e:
         raise BertrError("vocabulary", f"'{path}' could not be read: {e}.",
-                         "Copy the checkpoint folder again.") from None
+                         COPY_AGAIN) from None
 
 
 def guess_lower_case(folder, vocab):
