@@ -18,6 +18,20 @@ def pytest_collection_finish():
     freeze()
 
 
+@pytest.fixture
+def alarm():
+    """A minute for a test that takes some seconds at most."""
+    import signal
+
+    def out_of_time(*_):
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+
+
 @pytest.fixture(scope="session")
 def minilm():
     """The folder of all-MiniLM-L6-v2 in its package, none of whose code is run."""
