@@ -26,6 +26,7 @@ test: setup-test
 
 lint: setup-test
 	.venv/bin/ruff check --no-cache .
+	.venv/bin/python tools/walls.py
 	Rscript tools/lint.R
 
 PYTEST := PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider

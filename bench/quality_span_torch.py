@@ -13,7 +13,7 @@ import torch
 import transformers
 
 import plain_torch
-from bertr.squad import scores
+from bertr.tasks.span.squad import scores
 
 MAX_LEN, OVERLAP, LONGEST = 256, 85, 30
 BATCH = 16

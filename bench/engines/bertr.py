@@ -3,13 +3,13 @@
 import numpy as np
 
 from bertr import bridge
-from bertr.backbone import build_backbone
-from bertr.engine import TrainStep
-from bertr.heads import DenseHead
-from bertr.network import Network
-from bertr.optim import BertAdamW
+from bertr.kernels.compiled import TrainStep
+from bertr.nn.backbone import build_backbone
+from bertr.nn.heads import DenseHead
+from bertr.nn.network import Network
 from bertr.tasks import find_task
-from bertr.tokenizer import Tokenizer
+from bertr.text.wordpiece import Tokenizer
+from bertr.training.adamw import BertAdamW
 
 RATE, STEPS = 1e-4, 10 ** 9  # so many steps that the rate, which falls to 0 over them, stays as it is
 

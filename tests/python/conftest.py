@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 def pytest_collection_finish():
     """All modules are imported now: collecting garbage need not look through them again."""
-    from bertr.memory import freeze
+    from bertr.kernels.memory import freeze
 
     freeze()
 
@@ -42,7 +42,7 @@ def minilm():
 @pytest.fixture(scope="session")
 def checkpoint(minilm):
     """The same, read."""
-    from bertr.weights import read_checkpoint
+    from bertr.checkpoints.checkpoint import read_checkpoint
 
     return read_checkpoint(minilm)
 
@@ -64,16 +64,16 @@ def fixtures():
 @pytest.fixture
 def traced(monkeypatch):
     """The kinds of all graphs that are made from here on; none is there from before."""
-    from bertr import engine
+    from bertr.kernels import compiled
 
-    made, trace = [], engine._trace
+    made, trace = [], compiled._trace
 
     def counted(function, *args):
         made.append(function.__qualname__)
         return trace(function, *args)
 
-    monkeypatch.setattr(engine, "_trace", counted)
-    engine._kept.clear()
+    monkeypatch.setattr(compiled, "_trace", counted)
+    compiled._kept.clear()
     return made
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 import torch
 
-from bertr.heads import DenseHead
-from bertr.network import Network
+from bertr.checkpoints.checkpoint import canonical_tensors
+from bertr.nn.heads import DenseHead
+from bertr.nn.network import Network
 from bertr.tasks import find_task
-from bertr.weights import canonical_tensors
 
 TARGETS = np.array([0, 2, 1, 2], np.int32)
 

@@ -8,7 +8,7 @@ import pytest
 from test_tokenizer import assert_same, random_strings, reference
 from tokenizers import AddedToken
 
-from bertr.tokenizer import SPECIAL, Tokenizer, literal
+from bertr.text.wordpiece import SPECIAL, Tokenizer, literal
 
 KINDS = {
     "normalized": {"normalized": True},

@@ -10,14 +10,15 @@ import transformers
 from conftest import make_albert
 from one_step import assert_same_step
 
-from bertr import backbone as backbone_module
-from bertr import bridge, names
-from bertr.backbone import build_backbone
-from bertr.config import AlbertConfig, config_of
-from bertr.engine import Forward
+from bertr import bridge
+from bertr.checkpoints import weight_names
+from bertr.checkpoints.checkpoint import canonical_tensors, huggingface_tensors, read_checkpoint, write_huggingface
+from bertr.checkpoints.config import AlbertConfig, config_of
 from bertr.errors import BertrError
-from bertr.packing import PaddedPacking
-from bertr.weights import canonical_tensors, huggingface_tensors, read_checkpoint, write_huggingface
+from bertr.kernels.compiled import Forward
+from bertr.nn import backbone as backbone_module
+from bertr.nn.backbone import build_backbone
+from bertr.nn.packing import PaddedPacking
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_every_tensor_is_read(grouped):
     groups = theirs.config.num_hidden_groups
     assert c.format == "huggingface" and c.missing == {} and c.pooling == "pooler" and c.max_len == 64
     assert c.config == AlbertConfig(2000, 32, 4, 4, 64, 64, 2, "gelu_tanh", 0.0, 0.0, 1e-12, 0.2, 12, groups)
-    assert {k: v.shape for k, v in c.tensors.items()} == names.tensor_shapes(c.config)
+    assert {k: v.shape for k, v in c.tensors.items()} == weight_names.tensor_shapes(c.config)
     state = {k: v.numpy() for k, v in theirs.state_dict().items()}
     for ours, name in (("embeddings/projection/kernel", "albert.encoder.embedding_hidden_mapping_in.weight"),
                        ("mlm/transform/kernel", "predictions.dense.weight"), ("pooler/kernel", "albert.pooler.weight"),
@@ -209,7 +210,7 @@ def test_a_fit_survives_folder_and_bytes(model, train, tmp_path):
 
 def test_shared_layers_are_one_set_of_variables(model):
     _, fitted = fit(model)
-    shapes, pool = names.tensor_shapes(model.config), fitted.head_options["pool"]
+    shapes, pool = weight_names.tensor_shapes(model.config), fitted.head_options["pool"]
     assert pool == "pooler"
     encoder = sum(int(np.prod(s)) for n, s in shapes.items() if not n.startswith(("mlm", "nsp")))
     head = sum(int(np.prod(v.shape)) for v in fitted.network.head.trainable_variables)
@@ -232,7 +233,7 @@ def test_upper_layers_alone_only_where_they_share_nothing(model, tmp_path, spiec
         fit(two, train="top:1")
     _, fitted = fit(two, train="top:2")
     trained, before = fitted.network.backbone.tensors(), two.checkpoint.tensors
-    changed = {names.part(n) for n, x in trained.items() if not np.array_equal(x, before[n])}
+    changed = {weight_names.part(n) for n, x in trained.items() if not np.array_equal(x, before[n])}
     assert changed == {"block_1", "pooler"}
 
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 import torch
 from memory import most_during
 
-from bertr.attention import attend_dropped
-from bertr.dropout import kept
+from bertr.kernels.attention_dropout import attend_dropped
+from bertr.kernels.dropout import kept
 
 RATE, SEED = 0.3, np.array([7, 11], np.uint32)
 

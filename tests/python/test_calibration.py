@@ -9,11 +9,11 @@ from conftest import fit_sentences, target
 
 from bertr import bridge, events
 from bertr.errors import BertrError
-from bertr.plan import make_plan
 from bertr.tasks import classification
 from bertr.tasks.base import Task
 from bertr.tasks.calibration import PRIOR_SD, best_temperature, stratified
 from bertr.tasks.classification import Classification
+from bertr.training.plan import make_plan
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bertr.chain import Chains, negative_log_likelihood
-from bertr.iob import allowed_pairs
+from bertr.tasks.entities.crf import Chains, negative_log_likelihood
+from bertr.tasks.entities.iob import allowed_pairs
 
 
 def sequences(scores, transitions, allowed=None, first=None):
@@ -90,7 +90,7 @@ def test_the_gradient_is_expected_minus_true():
 
 @pytest.mark.parametrize("at_once", [1, 10**6])
 def test_labels_and_probabilities_are_those_of_all_allowed_sequences(monkeypatch, at_once):
-    monkeypatch.setattr("bertr.chain.NUMBERS_AT_ONCE", at_once)
+    monkeypatch.setattr("bertr.tasks.entities.crf.NUMBERS_AT_ONCE", at_once)
     rng = np.random.default_rng(5)
     allowed, first = allowed_pairs(2)
     lengths = np.array([2, 0, 4, 1, 3, 4])

@@ -8,7 +8,8 @@ import torch
 import transformers
 from transformers.activations import ACT2FN
 
-from bertr.config import BertConfig, read_json
+from bertr.checkpoints.config import BertConfig
+from bertr.checkpoints.files import read_json
 from bertr.errors import BertrError
 
 GOOGLE = {

@@ -8,14 +8,16 @@ import pytest
 import torch
 from conftest import fit_sentences, target
 
-from bertr import bridge, fitting, train
-from bertr.adversary import Adversary
-from bertr.engine import TrainStep
+from bertr import bridge
 from bertr.errors import BertrError
-from bertr.layer_rates import rate_scales
-from bertr.optim import SCHEDULES, BertAdamW
-from bertr.stopping import Best
+from bertr.kernels.compiled import TrainStep
+from bertr.nn.network import build_network, read_head_options
 from bertr.tasks import find_task
+from bertr.training import loop
+from bertr.training.adamw import SCHEDULES, BertAdamW
+from bertr.training.adversarial import Adversary
+from bertr.training.early_stopping import Best
+from bertr.training.layer_rates import rate_scales
 
 fit = functools.partial(fit_sentences, seed=1, learning_rate=1e-3, epochs=2, dropout=0.0)
 
@@ -97,7 +99,7 @@ def test_scaled_rates_are_torchs_groups():
 
 def test_every_layer_has_its_power(model):
     task = find_task("classification")({"levels": ["cat", "dog"]})
-    network = fitting.build_network(model, task, fitting.read_head_options(model, {"pool": "pooler"}), "all")
+    network = build_network(model, task, read_head_options(model, {"pool": "pooler"}), "all")
     bert = network.backbone
     chosen = [bert.embeddings.word, bert.embeddings.norm.gamma, bert.blocks[0].qkv_kernel, bert.blocks[1].inner_bias,
               bert.blocks[2].output_norm.beta, bert.pooler.kernel, network.head.kernel]
@@ -123,8 +125,8 @@ def test_a_tiny_layer_decay_leaves_the_encoder_alone(model, sentences):
 def test_untouched_words_are_as_if_all_were_trained(model, sentences, monkeypatch, options):
     options = {"weight_decay": 0.9, "learning_rate": 1e-2, **options}
     some = fit(model, sentences, **options)
-    real = train.WordRows
-    monkeypatch.setattr(train, "WordRows", lambda table, ids: real(table, np.arange(table.shape[0])))
+    real = loop.WordRows
+    monkeypatch.setattr(loop, "WordRows", lambda table, ids: real(table, np.arange(table.shape[0])))
     every = fit(model, sentences, **options)
     assert some.history["loss"] == pytest.approx(every.history["loss"], rel=1e-5)
     ours, theirs = (f.network.backbone.tensors()["embeddings/word"] for f in (some, every))
@@ -230,7 +232,7 @@ def test_fgm_adds_the_gradient_at_the_moved_words(model, sentences):
     import tensorflow as tf
 
     task = find_task("classification")({"levels": ["cat", "dog"]})
-    network = fitting.build_network(model, task, fitting.read_head_options(model, {}), "all", dropout=0.0)
+    network = build_network(model, task, read_head_options(model, {}), "all", dropout=0.0)
     network.train_only("all")
     encodings = model.encode(sentences[0][:8], None)
     inputs, codes = encodings.pad(np.arange(8)), np.array(sentences[1][:8], np.int32)

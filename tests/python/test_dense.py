@@ -10,7 +10,9 @@ import torch
 import transformers
 from conftest import target
 
-from bertr import bridge, dense, infer, onednn
+from bertr import bridge
+from bertr.kernels import dense, onednn
+from bertr.nn import scorer
 
 ROWS = (1, 16, 17, 300, 2000)  # of which oneDNN wants its weights in several orders
 AFTER = {
@@ -97,8 +99,8 @@ def test_final_weights_take_one_operation_where_tensorflow_has_it(monkeypatch):
 @pytest.fixture
 def at_once(monkeypatch):
     """Every call takes the graph of many tokens, where there is one."""
-    monkeypatch.setattr(infer, "token_budget", lambda config: 100)
-    monkeypatch.setattr(infer, "MANY", 0)
+    monkeypatch.setattr(scorer, "token_budget", lambda config: 100)
+    monkeypatch.setattr(scorer, "MANY", 0)
 
 
 def _keep(forward):
@@ -116,7 +118,7 @@ def _fit(model, sentences, **options):
 def test_many_tokens_in_large_calls_take_the_second_graph(tiny, monkeypatch):
     scorer = bridge.load(tiny, {}).scorer("mean", (3,))
     scorer.of_many, scorer.budget = object(), 10
-    monkeypatch.setattr(infer, "MANY", 25)
+    monkeypatch.setattr(scorer, "MANY", 25)
     assert [scorer._graph(n) is scorer.of_many for n in (9, 15, 9, 10, 3)] == [False, False, False, True, False]
 
 

@@ -11,9 +11,10 @@ import time
 import huggingface_hub.constants
 import pytest
 
-from bertr import download, hub, interrupts
+from bertr import interrupts
+from bertr.checkpoints import download, hub
+from bertr.checkpoints.checkpoint import read_checkpoint, write_huggingface
 from bertr.errors import BertrError
-from bertr.weights import read_checkpoint, write_huggingface
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "testthat"))
 import fake_hub as fake  # noqa: E402

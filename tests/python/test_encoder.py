@@ -10,15 +10,15 @@ import torch
 import transformers
 from one_step import assert_same_step
 
-from bertr import activations
-from bertr import backbone as backbone_module
-from bertr.backbone import build_backbone
-from bertr.batches import scoring_batches
-from bertr.config import BertConfig
-from bertr.engine import Forward
-from bertr.packing import PaddedPacking, packing_for
-from bertr.tokenizer import Tokenizer
-from bertr.weights import canonical_tensors
+from bertr.checkpoints.checkpoint import canonical_tensors
+from bertr.checkpoints.config import BertConfig
+from bertr.kernels import activations
+from bertr.kernels.compiled import Forward
+from bertr.nn import backbone as backbone_module
+from bertr.nn.backbone import build_backbone
+from bertr.nn.packing import PaddedPacking, packing_for
+from bertr.nn.scorer import scoring_batches
+from bertr.text.wordpiece import Tokenizer
 
 
 @pytest.fixture(scope="module")

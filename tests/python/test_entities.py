@@ -11,9 +11,9 @@ import pytest
 from conftest import make_albert
 
 from bertr import bridge
-from bertr.iob import f1
-from bertr.tasks.entities import UNSCORED, Entities
-from bertr.token_heads import TokenHead
+from bertr.tasks.entities.heads import TokenHead
+from bertr.tasks.entities.iob import f1
+from bertr.tasks.entities.task import UNSCORED, Entities
 
 FRAGMENTS = ["cafe\u0301", "São", "U.S.", "don't", "👩\u200d👩\u200d👧", "❤\ufe0f", "🇩🇪", "北京大学", "हिन्दी", "한국어",
              "ไทย", "e\u0301e\u0301", "unbelievably", "x", "(Paris)", "10%", "\u200bzero", "na\u00efve", "İstanbul"]

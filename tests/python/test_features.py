@@ -8,10 +8,10 @@ import pytest
 import torch
 import transformers
 
-from bertr import backbone as backbone_module
 from bertr import bridge
 from bertr.errors import BertrError
-from bertr.packing import PaddedPacking
+from bertr.nn import backbone as backbone_module
+from bertr.nn.packing import PaddedPacking
 from bertr.tasks import TASKS
 
 

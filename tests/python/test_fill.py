@@ -12,8 +12,9 @@ import transformers
 from checkpoints import google_tensors_of, write_google_folder
 from conftest import VOCAB
 
-from bertr import bridge, fill
+from bertr import bridge
 from bertr.errors import BertrError
+from bertr.tasks.mlm import fill_mask
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_masks_beyond_the_limit_have_no_answer(model):
     texts = ["cat [MASK] dog dog [MASK]", "dog [MASK]"]
     ours = bridge.fill_mask(model, texts, None, {"top": 1, "max_len": 4}, None)
     assert ours["row"].tolist() == [1, 2] and ours["n_truncated"] == 1
-    e, masks = fill.encode_masked(model, texts, 4)
+    e, masks = fill_mask.encode_masked(model, texts, 4)
     np.testing.assert_array_equal(e.ids, model.encode(texts, None, 4).ids)
     np.testing.assert_array_equal(masks, e.ids == 4)
     none = bridge.fill_mask(model, ["cat"], None, {"top": 1}, None)
@@ -94,7 +95,7 @@ def test_masks_beyond_the_limit_have_no_answer(model):
 
 def test_characters_can_be_masked_too(pretrained):
     model = bridge.load(pretrained[1], {"tokens": "characters"})
-    e, masks = fill.encode_masked(model, ["a[MASK],"], 48)
+    e, masks = fill_mask.encode_masked(model, ["a[MASK],"], 48)
     assert [VOCAB[i] for i in e.ids] == ["[CLS]", "a", "[MASK]", ",", "[SEP]"] and masks.tolist() == [0, 0, 1, 0, 0]
 
 

@@ -18,10 +18,11 @@ from checkpoints import (
     write_google_folder,
 )
 
-from bertr import bridge, names
+from bertr import bridge
+from bertr.checkpoints import weight_names
+from bertr.checkpoints.checkpoint import read_checkpoint, write_huggingface
 from bertr.errors import BertrError
-from bertr.tokenizer import SPECIAL
-from bertr.weights import read_checkpoint, write_huggingface
+from bertr.text.wordpiece import SPECIAL
 
 
 def test_the_tiny_google_checkpoint_is_read_in_full():
@@ -68,11 +69,11 @@ def test_any_one_checkpoint_name_will_do(tmp_path):
 
 
 def test_the_name_table_covers_a_google_checkpoint_of_12_layers():
-    known = {f"bert/{v}": k for k, v in names.file_names(12, "google").items()}
-    known |= {v: k for k, v in names.file_names(12, "google").items() if v.startswith("cls/")}
+    known = {f"bert/{v}": k for k, v in weight_names.file_names(12, "google").items()}
+    known |= {v: k for k, v in weight_names.file_names(12, "google").items() if v.startswith("cls/")}
     documented = google_names(12)
     assert len(documented) == 206
-    assert len({known[v] for v in documented}) == 206 == len(names.file_names(12, "google"))
+    assert len({known[v] for v in documented}) == 206 == len(weight_names.file_names(12, "google"))
 
 
 @pytest.mark.parametrize("layout", ["old", "new", "pretraining"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bertr.heads import SCALES, DenseHead, PrototypeHead, RegressionHead, nearest_means
+from bertr.nn.heads import SCALES, DenseHead, PrototypeHead, RegressionHead, nearest_means
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ import safetensors.numpy
 from checkpoints import TINY
 from conftest import fit_sentences
 
-from bertr import bridge, squad, store
+from bertr import bridge, store
+from bertr.checkpoints.checkpoint import read_checkpoint
 from bertr.errors import BertrError
-from bertr.resume import RunFolder
 from bertr.tasks import TASKS
-from bertr.weights import read_checkpoint
+from bertr.tasks.span import squad
+from bertr.training.run_folder import RunFolder
 
 WRONG = [None, "x", -1, 0.5, 10**9, 10**400, float("nan"), True, [[1]], {"x": [None]}]
 SECONDS = 30  # a case takes some hundredths; without the checks some never ended

@@ -13,9 +13,9 @@ import types
 
 import pytest
 
-from bertr import hub
+from bertr.checkpoints import hub
+from bertr.checkpoints.checkpoint import read_checkpoint, write_huggingface
 from bertr.errors import BertrError
-from bertr.weights import read_checkpoint, write_huggingface
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "testthat"))
 import fake_hub as fake  # noqa: E402

@@ -5,8 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from bertr import infer
-from bertr.encodings import Encodings, splits
+from bertr.nn.scorer import Scorer
+from bertr.text.encodings import Encodings, splits
 
 
 def _texts(lengths, rng):
@@ -27,7 +27,7 @@ def scorer():
 
         shapes = []
         nothing = types.SimpleNamespace(variables=[])
-        out = infer.Scorer(call, nothing, types.SimpleNamespace(hidden_size=384), per_token)
+        out = Scorer(call, nothing, types.SimpleNamespace(hidden_size=384), per_token)
         out.forward, out.budget = call, 400
         return out, shapes
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from conftest import VOCAB, WORDS, language
 
-from bertr import bridge, fitting
-from bertr.masking import Words, draw_seconds, hide, pair_up
-from bertr.tasks.mlm import MaskedLanguage
+from bertr import bridge
+from bertr.nn.network import read_head_options
+from bertr.tasks.mlm.masking import Words, draw_seconds, hide, pair_up
+from bertr.tasks.mlm.task import MaskedLanguage
+from bertr.training.fit import make_samples
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def model(pretrained):
 
 def samples_of(model, texts, max_len=48):
     task = MaskedLanguage({"pairs": False, "whole_words": False})
-    return task, fitting.make_samples(model, task, fitting.read_head_options(model, {}), texts, None, {}, max_len)
+    return task, make_samples(model, task, read_head_options(model, {}), texts, None, {}, max_len)
 
 
 def encodings_of(model, texts):

@@ -9,10 +9,12 @@ import torch
 import transformers
 from conftest import VOCAB, WORDS, language
 
-from bertr import bridge, fitting
+from bertr import bridge
+from bertr.checkpoints.checkpoint import canonical_tensors
 from bertr.errors import BertrError
-from bertr.tasks.mlm import MaskedLanguage
-from bertr.weights import canonical_tensors
+from bertr.nn.network import build_network, read_head_options
+from bertr.tasks.mlm.task import MaskedLanguage
+from bertr.training.fit import make_samples
 
 
 @pytest.fixture
@@ -38,11 +40,11 @@ def fit(model, a, b=None, validation=None, **options):
 def test_loss_and_every_gradient(pretrained, model, pairs):
     theirs = pretrained[0]
     a, b = language(7), language(7, seed=1) if pairs else None
-    task, options = task_of(pairs), fitting.read_head_options(model, {})
-    samples = fitting.make_samples(model, task, options, a, b, {}, 48)
+    task, options = task_of(pairs), read_head_options(model, {})
+    samples = make_samples(model, task, options, a, b, {}, 48)
     rng = np.random.default_rng(3)
     samples = task.draw(samples, rng)
-    network = fitting.build_network(model, task, options, "all")
+    network = build_network(model, task, options, "all")
     network.train_only("all")
     rows = np.arange(7)
     targets, (ids, segments, mask) = samples.batch(rows, rng)

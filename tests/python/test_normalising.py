@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import torch
 
-from bertr import normalising, onednn
+from bertr.kernels import layer_norm, onednn
 
 EPS = 1e-12
 WAYS = pytest.mark.parametrize("training", [True, False])
@@ -20,7 +20,7 @@ def _drawn(shape):
 
 def _graph(training, gradients_for=None):
     def call(x, gamma, beta):
-        out = normalising.layer_norm(x, gamma, beta, EPS, training)
+        out = layer_norm.layer_norm(x, gamma, beta, EPS, training)
         if gradients_for is None:
             return out
         return tf.gradients(tf.reduce_sum(out * gradients_for), (x, gamma, beta))
@@ -38,7 +38,7 @@ def test_values_are_torchs(shape, training):
     drawn = _drawn(shape)
     expected = _torch(*map(torch.tensor, drawn))
     np.testing.assert_allclose(_graph(training)(*drawn), expected, atol=1e-5)
-    np.testing.assert_allclose(normalising.layer_norm(*drawn, EPS, training), expected, atol=1e-5)  # eagerly
+    np.testing.assert_allclose(layer_norm.layer_norm(*drawn, EPS, training), expected, atol=1e-5)  # eagerly
 
 
 @WAYS
@@ -64,11 +64,11 @@ def _operations(training):
 
 
 def test_scoring_has_one_operation_where_tensorflow_has_it(monkeypatch):
-    there = len(onednn.kernels.get_registered_kernels_for_op(normalising.KERNEL).kernel) > 0
-    assert (normalising.KERNEL in _operations(False)) == (there and onednn.port.IsMklEnabled())
-    assert normalising.KERNEL not in _operations(True) and "IdentityN" in _operations(True)  # the gradient written out
+    there = len(onednn.kernels.get_registered_kernels_for_op(layer_norm.KERNEL).kernel) > 0
+    assert (layer_norm.KERNEL in _operations(False)) == (there and onednn.port.IsMklEnabled())
+    assert layer_norm.KERNEL not in _operations(True) and "IdentityN" in _operations(True)  # the gradient written out
     with monkeypatch.context() as m:
         m.setattr(onednn.port, "IsMklEnabled", lambda: False)
-        assert normalising.KERNEL not in _operations(False)
+        assert layer_norm.KERNEL not in _operations(False)
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
-    assert normalising.KERNEL not in _operations(False)
+    assert layer_norm.KERNEL not in _operations(False)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from memory import is_counted, most_during
 
-from bertr.engine import TrainStep
-from bertr.optim import BertAdamW, warmup_linear
+from bertr.kernels.compiled import TrainStep
+from bertr.training.adamw import BertAdamW, warmup_linear
 
 
 def test_schedule_by_hand():

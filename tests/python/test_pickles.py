@@ -25,9 +25,9 @@ from torch_files import (
     zipped,
 )
 
+from bertr.checkpoints.pickles import MOST_STEPS
+from bertr.checkpoints.torch_file import MAGIC, MOST_PICKLE, PROTOCOL, TorchFile
 from bertr.errors import BertrError
-from bertr.pickles import MOST_STEPS
-from bertr.torch_file import MAGIC, MOST_PICKLE, PROTOCOL, TorchFile
 
 pytestmark = pytest.mark.usefixtures("alarm")
 
@@ -88,7 +88,7 @@ def hostile(marker):
         "a name that is shifted": (
             b"\x80\x02ctorch\n_utils _rebuild_tensor_v2\n.", "'torch._utils _rebuild_tensor_v2'"),
         "getattr": (b"\x80\x02c__builtin__\ngetattr\n.", "'__builtin__.getattr'"),
-        "bertr's own": (b"\x80\x02cbertr.torch_file\nTorchFile\n.", "'bertr.torch_file.TorchFile'"),
+        "bertr's own": (b"\x80\x02cbertr.torch_file\nTorchFile\n.", "'bertr.checkpoints.torch_file.TorchFile'"),
         "torch.load": (b"\x80\x02ctorch\nload\n" + text + b"\x85R.", "'torch.load'"),
         "a name in Chinese, with a line": (
             b"\x80\x04\x8c\6" + "\u7cfb\u7edf".encode() + b"\x8c\3a\nb\x93.", r"'\u7cfb\u7edf.a\nb'"),

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from bertr.gplinker import SIZE, GPLinker, PointerHead, pointer_loss, rotate, split
-from bertr.subject_first import SubjectFirst
+from bertr.tasks.relations.gplinker import SIZE, GPLinker, PointerHead, pointer_loss, rotate, split
+from bertr.tasks.relations.subject_first import SubjectFirst
 
 # ---------------------------------------------------------------- decoding
 

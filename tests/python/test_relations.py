@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bertr import bridge
-from bertr.triples import COLUMNS, agreement
+from bertr.tasks.relations.triples import COLUMNS, agreement
 
 FORMS = ["gplinker", "subject_first"]
 ANIMALS = ("cat", "dog", "bird", "fish")

@@ -14,10 +14,11 @@ import time
 import numpy as np
 import pytest
 
-from bertr import bridge, moment, replace, store
+from bertr import bridge, replace, store
+from bertr.checkpoints import moment
+from bertr.checkpoints.checkpoint import read_checkpoint
 from bertr.errors import BertrError
 from bertr.model import Model
-from bertr.weights import read_checkpoint
 
 ROOT = pathlib.Path(store.__file__).parents[1]
 WAYS = pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "renamed"])

@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from bertr import bridge, events, resume
+from bertr import bridge, events
 from bertr.errors import BertrError
+from bertr.training import run_folder
 
 
 class Killed(Exception):
@@ -311,7 +312,7 @@ def test_a_folder_that_goes_away_does_not_end_the_run(tiny, sentences, tmp_path,
 
 def test_a_disk_that_is_full_for_a_while(tiny, sentences, tmp_path, monkeypatch):
     """What matters is whether the last epoch is there."""
-    real, calls = resume.save_file, []
+    real, calls = run_folder.save_file, []
 
     def full(*args):
         calls.append(args)
@@ -319,7 +320,7 @@ def test_a_disk_that_is_full_for_a_while(tiny, sentences, tmp_path, monkeypatch)
             raise OSError(28, "No space left on device")
         real(*args)
 
-    monkeypatch.setattr(resume, "save_file", full)
+    monkeypatch.setattr(run_folder, "save_file", full)
     fitted = fit(tiny, sentences, checkpoint=str(tmp_path))
     assert len(calls) == 4 and fitted.facts["checkpoint_lost"] is None
     assert bits(fit(tiny, sentences, checkpoint=str(tmp_path))) == bits(fitted)
@@ -329,7 +330,7 @@ def test_a_folder_that_may_not_be_written_to_is_told_at_once(tiny, sentences, tm
     def refused(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(resume, "open", refused, raising=False)
+    monkeypatch.setattr(run_folder, "open", refused, raising=False)
     told = []
     with pytest.raises(BertrError, match="could not be written"):
         fit(tiny, sentences, lambda kind, _: told.append(kind), checkpoint=str(tmp_path))

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from conftest import changed_parts, fit_sentences, probabilities_of, target
 
-from bertr import bridge, events, head_steps
+from bertr import bridge, events
 from bertr.errors import BertrError
-from bertr.plan import make_plan
 from bertr.tasks import find_task
+from bertr.training import head_steps
+from bertr.training.plan import make_plan
 
 fit = functools.partial(fit_sentences, seed=1, learning_rate=3e-3, epochs=8)
 

@@ -15,7 +15,7 @@ import transformers
 from sentencepiece import sentencepiece_model_pb2
 
 from bertr.errors import BertrError
-from bertr.sentence_pieces import SentencePieceTokenizer
+from bertr.text.sentencepiece import SentencePieceTokenizer
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from conftest import fit_sentences, probabilities_of, target
 
-from bertr import bridge, engine, head_steps
+from bertr import bridge
+from bertr.kernels import compiled
+from bertr.training import head_steps
 
 fit = functools.partial(fit_sentences, seed=1, learning_rate=3e-3, epochs=8)
 
@@ -24,8 +26,8 @@ def test_graphs_are_traced_once_whatever_the_lengths(model, sentences, traced):
 def test_a_tensorflow_without_the_short_way_into_a_graph_gives_the_same(tiny, sentences, monkeypatch):
     short = fit(bridge.load(tiny, {}), sentences, epochs=2, accumulate=2)
     expected = probabilities_of(short, sentences)
-    bound = engine._bound
-    monkeypatch.setattr(engine, "_bound", lambda graph, variables: bound(lambda *x: graph(*x), variables))
+    bound = compiled._bound
+    monkeypatch.setattr(compiled, "_bound", lambda graph, variables: bound(lambda *x: graph(*x), variables))
     long = fit(bridge.load(tiny, {}), sentences, epochs=2, accumulate=2)
     assert long.history["loss"] == short.history["loss"]
     np.testing.assert_array_equal(probabilities_of(long, sentences), expected)
@@ -50,7 +52,7 @@ def test_a_second_fit_of_a_kind_makes_no_graph_and_gives_what_it_gives_alone(tin
     words = [len(set(" ".join(part).split())) for part in (texts, other[0])]
     assert words[1] < words[0]  # so the tables of words have other sizes
     np.testing.assert_array_equal(probabilities_of(first, sentences), before)
-    engine._kept.clear()
+    compiled._kept.clear()
     alone = fit(bridge.load(tiny, {}), other, valid, seed=2, epochs=3, learning_rate=1e-2, batch_size=3)
     assert len(traced) > count
     assert second.history["loss"] == alone.history["loss"] and second.history["val_loss"] == alone.history["val_loss"]
@@ -66,13 +68,13 @@ def graphs_of_defaults():
 @pytest.mark.parametrize("setting", OTHERS, ids=lambda s: "-".join(s))
 def test_a_fit_of_another_kind_does_not_take_the_graph(model, sentences, setting, graphs_of_defaults):
     options = {"seed": 3, "epochs": 2, "learning_rate": 1e-3, **setting}
-    engine._kept.clear()
+    compiled._kept.clear()
     if not graphs_of_defaults:
         fit(model, sentences, seed=1, epochs=1)
-        graphs_of_defaults.update(engine._kept)
-    engine._kept.update(graphs_of_defaults)
+        graphs_of_defaults.update(compiled._kept)
+    compiled._kept.update(graphs_of_defaults)
     after = fit(model, sentences, **options)
-    engine._kept.clear()
+    compiled._kept.clear()
     alone = fit(model, sentences, **options)
     assert after.history["loss"] == alone.history["loss"]
     np.testing.assert_array_equal(probabilities_of(after, sentences), probabilities_of(alone, sentences))

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from bertr import bridge, fitting
+from bertr import bridge
 from bertr.errors import BertrError
-from bertr.spans import best_spans, contexts, fullest, locate, search
-from bertr.tasks.span import NBEST, Answers, Span, best_threshold, mean_loss
-from bertr.tokenizer import Tokenizer
-from bertr.windows import windows
+from bertr.tasks.span.search import best_spans, contexts, fullest, locate, search
+from bertr.tasks.span.task import NBEST, Answers, Span, best_threshold, mean_loss
+from bertr.text.windows import windows
+from bertr.text.wordpiece import Tokenizer
 
 WORDS = "the a cat dog bird fish tree sun moon rain red blue . , ?".split()
 
@@ -265,7 +265,7 @@ def test_a_fit_finds_answers_and_their_absence(fitted, tmp_path):
 
 
 def test_only_validation_rows_move_the_threshold(tiny, monkeypatch):
-    monkeypatch.setattr(fitting, "SETTLE_ROWS", 20)  # fewer than there are training rows
+    monkeypatch.setattr("bertr.training.fit.SETTLE_ROWS", 20)  # fewer than there are training rows
     b, target = animals(30, 40)
     options = {**OPTIONS, "epochs": 1, "learning_rate": 1e-5}  # so bad that another threshold would be better
     alone = bridge.fit(bridge.load(tiny, {}), "span", ["the?"] * 30, b, target, None, options, None)

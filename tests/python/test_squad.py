@@ -7,8 +7,9 @@ import string
 import numpy as np
 import pytest
 
-from bertr import bridge, squad
+from bertr import bridge
 from bertr.errors import BertrError
+from bertr.tasks.span import squad
 
 TEXTS = ["", "the", "The Rhine", "Rhine", "rhine!", "a river, the Rhine", "an Rhine  river", "Theodor", "42 %", "42",
          "Überfall", "莱茵河", "莱茵 河", "it's", "its", "the a an", "Rhine Rhine", "\u00a0x\u2003y"]

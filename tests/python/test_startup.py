@@ -117,7 +117,8 @@ def test_a_tensorflow_without_the_private_modules_runs_without_their_operations(
             return real(name, globals, *rest, **more)
 
         builtins.__import__ = importing
-        from bertr import bridge, onednn
+        from bertr import bridge
+        from bertr.kernels import onednn
         model = bridge.load(sys.argv[1], {})
         values = bridge.embed(model, ["A man is eating food.", "Rain."], None, {}, None)["values"]
         print(json.dumps([onednn.is_on(), onednn.has("_MklLayerNorm"), values.tolist()]))

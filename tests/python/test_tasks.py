@@ -6,9 +6,9 @@ from keras import ops
 
 from bertr import bridge, tasks
 from bertr.errors import BertrError
-from bertr.heads import DenseHead
-from bertr.infer import token_places
+from bertr.nn.heads import DenseHead
 from bertr.tasks.base import Task
+from bertr.text.encodings import token_places
 
 
 class Animals(Task):

@@ -9,9 +9,9 @@ import pytest
 import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
-from bertr import tokenizer as module
 from bertr.errors import BertrError
-from bertr.tokenizer import Tokenizer, literal
+from bertr.text import wordpiece as module
+from bertr.text.wordpiece import Tokenizer, literal
 
 CASED = {"uncased": False, "cased": True, "chinese": False, "multi_cased": True}
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

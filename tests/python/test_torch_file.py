@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch_files import DATA, assert_refused, assert_same, legacy, outcome, table, tensor, zip_of
 
+from bertr.checkpoints.torch_file import MAGIC, PROTOCOL, TorchFile
 from bertr.errors import BertrError
-from bertr.torch_file import MAGIC, PROTOCOL, TorchFile
 
 pytestmark = pytest.mark.usefixtures("alarm")
 

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from conftest import changed_parts, fit_sentences, target
 
-from bertr import bridge, infer, train
-from bertr.batches import scoring_batches, training_batches
+from bertr import bridge
+from bertr.nn import scorer
+from bertr.nn.scorer import scoring_batches
+from bertr.training import loop
+from bertr.training.batches import training_batches
 
 fit = functools.partial(fit_sentences, seed=1, learning_rate=3e-3, epochs=8)
 
@@ -57,8 +60,8 @@ def test_which_part_is_trained(model, sentences):
 
 def test_a_head_is_trained_on_kept_features(model, sentences, monkeypatch):
     calls = []
-    real = infer.Scorer.encodings
-    monkeypatch.setattr(infer.Scorer, "encodings", lambda self, e, *p: calls.append(len(e)) or real(self, e, *p))
+    real = scorer.Scorer.encodings
+    monkeypatch.setattr(scorer.Scorer, "encodings", lambda self, e, *p: calls.append(len(e)) or real(self, e, *p))
     texts, codes = sentences
     seen = {"a": texts[:10], "b": None, "target": target(codes[:10])}
     fitted = fit(model, sentences, seen, train="head", epochs=50, head={"units": [32, 32], "dropout": 0.5})
@@ -132,8 +135,8 @@ def test_training_the_words_in_use_is_training_all_words(model, sentences, monke
     """Against a run whose table holds every word: AdamW leaves nothing to the others but decay."""
     options = {"epochs": 2, "learning_rate": 1e-3, "weight_decay": weight_decay, "seed": 5}
     some = fit(model, sentences, **options)
-    real = train.WordRows
-    monkeypatch.setattr(train, "WordRows", lambda table, ids: real(table, np.arange(table.shape[0])))
+    real = loop.WordRows
+    monkeypatch.setattr(loop, "WordRows", lambda table, ids: real(table, np.arange(table.shape[0])))
     every = fit(model, sentences, **options)
     assert some.history["loss"] == pytest.approx(every.history["loss"], rel=1e-6)
     ours, theirs = (f.network.backbone.tensors() for f in (some, every))

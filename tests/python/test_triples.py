@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from bertr import bridge
-from bertr.inputs import encode
-from bertr.tasks.relations import Relations
-from bertr.triples import agreement, to_characters, to_triples
+from bertr.tasks.inputs import encode
+from bertr.tasks.relations.task import Relations
+from bertr.tasks.relations.triples import agreement, to_characters, to_triples
 
 
 def encoded(model, texts, max_len=None):

@@ -11,12 +11,12 @@ import transformers
 from checkpoints import TINY, same_tensors
 from safetensors.numpy import load_file, save_file
 
-from bertr import names
-from bertr.config import BertConfig
+from bertr.checkpoints import weight_names
+from bertr.checkpoints.checkpoint import canonical_tensors, huggingface_tensors, read_checkpoint, write_huggingface
+from bertr.checkpoints.config import BertConfig
+from bertr.checkpoints.vocabulary import read_vocab_txt
 from bertr.errors import BertrError
-from bertr.tokenizer import SPECIAL, Tokenizer
-from bertr.vocabulary import read_vocab_txt
-from bertr.weights import canonical_tensors, huggingface_tensors, read_checkpoint, write_huggingface
+from bertr.text.wordpiece import SPECIAL, Tokenizer
 
 # Hugging Face ---------------------------------------------------------------------------------------------------
 
@@ -36,7 +36,7 @@ def test_minilm_is_read_in_full(checkpoint, torch_model):
                        ("block_3/feed_forward/outer/kernel", "encoder.layer.3.output.dense.weight")):
         np.testing.assert_array_equal(checkpoint.tensors[ours], theirs[name].numpy().T)
     assert {k: v.shape for k, v in checkpoint.tensors.items()} == {
-        k: v for k, v in names.tensor_shapes(checkpoint.config).items() if not k.startswith(("mlm", "nsp"))}
+        k: v for k, v in weight_names.tensor_shapes(checkpoint.config).items() if not k.startswith(("mlm", "nsp"))}
 
 
 def test_what_is_written_opens_in_transformers_with_the_same_numbers(checkpoint, torch_model, minilm, tmp_path):
@@ -275,8 +275,8 @@ def test_pooling_is_the_checkpoints(tmp_path, pooling, expected):
 
 def test_shapes_are_those_of_transformers(torch_model):
     config = BertConfig.from_dict(torch_model.config.to_dict())
-    shapes = names.tensor_shapes(config)
-    for ours, theirs in names.file_names(6, "huggingface").items():
+    shapes = weight_names.tensor_shapes(config)
+    for ours, theirs in weight_names.file_names(6, "huggingface").items():
         if theirs in torch_model.state_dict():
             x = torch_model.state_dict()[theirs]
-            assert names.file_shape(ours, shapes[ours], config, "huggingface") == tuple(x.shape)
+            assert weight_names.file_shape(ours, shapes[ours], config, "huggingface") == tuple(x.shape)

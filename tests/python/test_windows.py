@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bertr import bridge
-from bertr.tokenizer import Tokenizer
-from bertr.windows import head_and_tail, windows
+from bertr.text.windows import head_and_tail, windows
+from bertr.text.wordpiece import Tokenizer
 
 
 @pytest.fixture

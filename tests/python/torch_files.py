@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from bertr.checkpoints.torch_file import MAGIC, PROTOCOL, TorchFile
 from bertr.errors import BertrError
-from bertr.torch_file import MAGIC, PROTOCOL, TorchFile
 
 
 def in_numpy(tensor):

@@ -8,9 +8,9 @@ def make(folder, texts):
     import io
     import numpy as np
     import sentencepiece
-    from bertr import names
-    from bertr.config import AlbertConfig
-    from bertr.weights import Checkpoint, write_huggingface
+    from bertr.checkpoints.checkpoint import Checkpoint, write_huggingface
+    from bertr.checkpoints.config import AlbertConfig
+    from bertr.checkpoints.weight_names import tensor_shapes
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(t.lower() for t in texts), model_writer=out, vocab_size=300, hard_vocab_limit=False,
@@ -20,7 +20,7 @@ def make(folder, texts):
     config = AlbertConfig(size, 32, 3, 4, 64, 64, embedding_size=16)
     rng = np.random.default_rng(1)
     tensors = {name: 0.1 * rng.normal(size=shape).astype(np.float32)
-               for name, shape in names.tensor_shapes(config).items()}
+               for name, shape in tensor_shapes(config).items()}
     for name in tensors:
         if name.endswith('gamma'):
             tensors[name] += 1

@@ -10,14 +10,21 @@ import traceback
 import keras
 import numpy as np
 
-from . import features, fitting, hub, interrupts, notes, onednn, resume, similarity, squad, startup, store
+from . import features, interrupts, notes, similarity, startup, store
+from .checkpoints import hub
+from .checkpoints.sentence_modules import Sentence, pooled_width
 from .errors import BertrError
 from .events import counter, throttled
-from .fill import fill
-from .inputs import encode
-from .memory import freeze
+from .kernels import onednn
+from .kernels.backend import BACKEND, gpus
+from .kernels.memory import freeze
 from .model import Fit, Model
-from .sentence_modules import Sentence, pooled_width
+from .tasks.inputs import encode
+from .tasks.mlm.fill_mask import fill
+from .tasks.span import squad
+from .training import run_folder
+from .training.fit import fit as train
+from .training.fit import make_samples
 
 
 class Outcome:
@@ -57,8 +64,8 @@ def info():
     """Versions and devices of this Python."""
     return {
         "python": sys.version.split()[0], "python_path": sys.executable, "keras": keras.__version__,
-        "tensorflow": _version("tensorflow"), "backend": keras.backend.backend(), "numpy": np.__version__,
-        "threads": startup.threads(), "onednn": onednn.is_on(), "gpus": _gpus(),
+        "tensorflow": _version("tensorflow"), "backend": BACKEND, "numpy": np.__version__,
+        "threads": startup.threads(), "onednn": onednn.is_on(), "gpus": gpus(),
         "default_model": hub.installed_folder() or "",
     }
 
@@ -77,16 +84,6 @@ def start():
 def _version(package):
     module = sys.modules.get(package)
     return getattr(module, "__version__", "") if module else ""
-
-
-def _gpus():
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return [d.name for d in tf.config.list_physical_devices("GPU")]
-    import jax
-
-    return [str(d) for d in jax.devices() if d.platform != "cpu"]
 
 
 def models():
@@ -184,13 +181,12 @@ def detokenize(thing, ids, lengths):
 
 def fit(model, task, a, b, target, validation, options, on_event):
     """Trains a model, or the encoder of a fit; an interrupt gives what there is so far."""
-    return fitting.fit(_encoder(model), task, a, b, target, validation, options, throttled(on_event),
-                       store.save_folder)
+    return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event))
 
 
 def kept_seed(folder):
     """The seed of the run that a checkpoint folder holds, or None."""
-    return resume.kept_seed(folder)
+    return run_folder.kept_seed(folder)
 
 
 def describe_fit(thing):
@@ -223,7 +219,7 @@ def judge(thing, a, b, options, on_event):
     """Sums by which a task is judged whose outcomes are the texts themselves: what is hidden of them is drawn with
     the fit's seed."""
     task, seed = thing.task, thing.facts["seed"]
-    samples = fitting.make_samples(thing.base, task, thing.head_options, a, b, {}, _length(thing, None))
+    samples = make_samples(thing.base, task, thing.head_options, a, b, {}, _length(thing, None))
     samples = task.draw(samples, np.random.default_rng(seed))
     tell = counter(on_event, len(a), len(samples))
     done = 0

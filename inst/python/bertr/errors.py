@@ -1,5 +1,7 @@
 """The one error type that reaches the user: a sentence, a code R turns into a condition class, and a hint."""
 
+COPY_AGAIN = "Copy the checkpoint folder again."  # the hint where a file of it is damaged
+
 
 class BertrError(Exception):
     """Bad input, told in one sentence.

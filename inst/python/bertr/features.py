@@ -16,8 +16,18 @@ def vectors(model, a, b, options, progress=None):
     scorer = model.scorer(model.pool(options.get("pool")), layers, options.get("combine") or "mean")
     values = scorer.encodings(encodings, progress)
     if options.get("pool") is None and options.get("layer") is None:  # the folder's own vectors
-        values = model.checkpoint.sentence.apply(values, options.get("normalise"))
+        values = _through_steps(model.checkpoint.sentence, values, options.get("normalise"))
     return unit(values) if options.get("normalise") else values, encodings
+
+
+def _through_steps(sentence, values, normalise):
+    """The folder's own vectors from pooled ones, [rows, width]; `normalise` False leaves scaling out."""
+    for step in sentence.steps:
+        if step != "normalize":
+            values = step(values)
+        elif normalise is not False:
+            values = unit(values)
+    return values[:, :sentence.truncate_dim]
 
 
 def _prompted(model, a, b, name):

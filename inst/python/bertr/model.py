@@ -7,17 +7,18 @@ import zlib
 import numpy as np
 from keras import ops
 
-from . import names, notes
-from .backbone import build_backbone
+from . import notes
+from .checkpoints import weight_names
+from .checkpoints.checkpoint import fingerprint
+from .checkpoints.lazy_tensors import Tensors
+from .checkpoints.moment import stamp
+from .checkpoints.reread import models, read_again
+from .checkpoints.sentence_modules import Sentence
 from .errors import BertrError
-from .infer import NetworkScorer, Scorer
-from .moment import stamp
-from .sentence_modules import Sentence
-from .sentence_pieces import SentencePieceTokenizer
-from .stored import models, read_again
-from .tensors import Tensors
-from .tokenizer import Tokenizer
-from .weights import fingerprint
+from .nn.backbone import build_backbone
+from .nn.scorer import NetworkScorer, Scorer
+from .text.sentencepiece import SentencePieceTokenizer
+from .text.wordpiece import Tokenizer
 
 UNKNOWN, ORDINARY = 0.2, 20  # share of [UNK] that is said, among at least so many tokens
 
@@ -160,7 +161,7 @@ class Fit:
         frozen = self.facts["train"] == "head"
         encoder = base.tensors.items() if frozen else self.network.backbone.each_tensor()
         tensors = {**dict(encoder), **trained}
-        missing = {part: why for part, why in base.missing.items() if part not in map(names.part, trained)}
+        missing = {part: why for part, why in base.missing.items() if part not in map(weight_names.part, trained)}
         # layers behind the pooling belong to the weights that were there before
         return dataclasses.replace(base, tensors=tensors, missing=missing, sentence=Sentence())
 

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import errno
 import fnmatch
+import glob
 import itertools
 import json
 import math
@@ -15,22 +16,29 @@ import numpy as np
 from keras import ops
 from safetensors.numpy import load, load_file, save_file
 
-from . import huggingface
-from .config import config_of, read_json
+from .checkpoints import huggingface
+from .checkpoints.checkpoint import (
+    Checkpoint,
+    check_finite,
+    check_tensors,
+    open_checkpoint,
+    read_checkpoint,
+    write_huggingface,
+)
+from .checkpoints.config import config_of
+from .checkpoints.files import read_json
+from .checkpoints.hub import DEFAULT, origin, resolve
+from .checkpoints.moment import at_one_moment
+from .checkpoints.reread import take_back
+from .checkpoints.vocabulary import check_size
 from .errors import BertrError
-from .fitting import build_network, read_head_options
-from .hub import DEFAULT, origin, resolve
-from .kept import META_FILE, PIECES, tokenizer_shape
-from .memory import tidy
+from .kernels.memory import tidy
+from .manifest import META_FILE, PIECES, RUN_FILE, tokenizer_shape
 from .model import Fit, Model, network_scorer
-from .moment import at_one_moment
+from .nn.network import build_network, read_head_options
 from .replace import Nest, present
-from .resume import refuse_run
 from .shapes import check
-from .stored import take_back
 from .tasks import find_task
-from .vocabulary import check_size
-from .weights import Checkpoint, check_finite, check_tensors, open_checkpoint, read_checkpoint, write_huggingface
 
 FORMAT = 1
 META = "bertr.json"
@@ -150,13 +158,25 @@ def _open_folder(folder, layers):
         _check_format(meta, f"'{folder}'")
         check(meta, META_FILE, f"'{path}'", SAVE_AGAIN)
     else:
-        refuse_run(folder)
+        _refuse_run(folder)
     read = open_checkpoint(folder, layers)
     head = {}
     if "fit" in meta:
         with _told_as_damaged(f"The fit in '{folder}'"):
             head = load_file(os.path.join(folder, HEAD))
     return meta, head, read
+
+
+def _refuse_run(folder):
+    """An error that says what it is, if a folder holds a run, not a model or a fit."""
+    folder = os.path.abspath(os.path.expanduser(folder))
+    if not os.path.isfile(os.path.join(folder, RUN_FILE)):
+        return
+    epochs = sorted(glob.glob(os.path.join(glob.escape(folder), "epoch-*", "bertr.json")))
+    of_epoch = f", or load an epoch that was kept, such as '{os.path.dirname(epochs[-1])}'" if epochs else ""
+    raise BertrError("checkpoint", f"'{folder}' is the checkpoint folder of a training run, not a model or a fit.",
+                     f"Call bert_fit() again as before, with bert_control(checkpoint = \"{folder}\"): it goes on, or "
+                     f"gives the fit if the run is over{of_epoch}.")
 
 
 def _check_format(meta, what):

@@ -2,12 +2,12 @@
 
 from ..errors import BertrError
 from .classification import Classification
-from .entities import Entities
-from .mlm import MaskedLanguage
+from .entities.task import Entities
+from .mlm.task import MaskedLanguage
 from .multilabel import MultiLabel
 from .regression import Regression
-from .relations import Relations
-from .span import Span
+from .relations.task import Relations
+from .span.task import Span
 
 TASKS = {task.name: task for task in (Classification, MultiLabel, Regression, Entities, Span, Relations,
                                  MaskedLanguage)}

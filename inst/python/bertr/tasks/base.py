@@ -1,4 +1,4 @@
-"""What every task says of itself. The engine (`train.py`, `infer.py`, `store.py`) knows tasks only through this."""
+"""What every task says of itself. The engine (`training/`, `nn/`, `store.py`) knows tasks only through this."""
 
 import numpy as np
 

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from ..heads import DenseHead, PrototypeHead
+from ..nn.heads import DenseHead, PrototypeHead
 from ..shapes import TEXT, both, equally_long, fields, list_of, number, or_null
 from .base import Task
 from .calibration import MANY, best_temperature, held_share, stratified

@@ -7,7 +7,7 @@ is given where its probability is above a threshold of its own: at 0.5 rare labe
 import numpy as np
 from keras import ops
 
-from ..heads import DenseHead
+from ..nn.heads import DenseHead
 from ..shapes import FLAG, TEXT, both, equally_long, fields, list_of, number, or_null
 from .base import Task
 from .calibration import MANY, held_share

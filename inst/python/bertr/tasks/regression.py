@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from ..errors import BertrError
-from ..heads import CosineHead, RegressionHead
+from ..nn.heads import CosineHead, RegressionHead
 from ..shapes import TEXT, both, equally_long, fields, list_of, number, one_of
 from .base import Task
 

@@ -1,0 +1,252 @@
+"""A checkpoint folder of any known format, read into one form: config, tensors, vocabulary, tokenizer settings."""
+
+import collections.abc
+import dataclasses
+import hashlib
+import math
+import os
+import zlib
+
+import numpy as np
+
+from ..errors import BertrError
+from ..text.sentencepiece import open_model, pieces_of
+from . import google, huggingface, weight_names
+from .config import BertConfig
+from .huggingface import canonical_tensors, huggingface_tensors, write_huggingface
+from .moment import at_one_moment
+from .sentence_modules import Sentence
+from .vocabulary import check_size
+
+__all__ = ["Checkpoint", "canonical_tensors", "check_tensors", "fingerprint", "huggingface_tensors", "open_checkpoint",
+           "read_checkpoint", "write_huggingface"]
+
+
+@dataclasses.dataclass
+class Checkpoint:
+    config: BertConfig
+    tensors: collections.abc.Mapping  # canonical name -> contiguous float32 array, kernels (in, out)
+    vocab: list
+    tokenizer: dict  # keyword arguments of `Tokenizer`, or of `SentencePieceTokenizer`
+    pooling: str  # what the checkpoint recommends: "pooler", or modes of sentence_modules.py joined by "+"
+    max_len: int  # tokens, recommended
+    format: str  # "google", "google2", "huggingface" or "bertr"
+    folder: str
+    unread: dict  # variable of the file -> why it was not read
+    missing: dict  # "pooler", "mlm" or "nsp" -> what that means
+    spiece: bytes | None = None  # the file of the SentencePiece model, where that is what cuts words
+    stamp: list = dataclasses.field(default_factory=list)  # of the folder when it was read
+    sentence: Sentence = dataclasses.field(default_factory=Sentence)  # what follows on pooling
+
+
+def fingerprint(checkpoint):
+    """Tells whether two checkpoints are the same config, weights and vocabulary, wherever and however they are stored.
+    Made of checksums, which take a tenth of the time of hashing every byte."""
+    parts = [f"{name} {value.shape} {zlib.crc32(value.data)}" for name, value in sorted(checkpoint.tensors.items())]
+    parts.append(repr(checkpoint.config))
+    parts.append(str(zlib.crc32("\n".join(checkpoint.vocab).encode("utf-8", "surrogatepass"))))
+    if checkpoint.spiece:
+        parts.append(str(zlib.crc32(checkpoint.spiece)))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def read_checkpoint(folder, layers=None):
+    """Read the checkpoint in `folder`, whatever its format; `layers` keeps only that many lower blocks."""
+    folder = os.path.expanduser(str(folder))
+    read, stamp = at_one_moment(folder, lambda: open_checkpoint(folder, layers))
+    return dataclasses.replace(read(), stamp=stamp)
+
+
+def open_checkpoint(folder, layers=None):
+    """A function that gives the Checkpoint: all is read but for the tensors, whose files are open, so that they are
+    what is there now."""
+    reader = _reader(folder)
+    config = reader.read_config(folder)
+    cut = config.cut(_check_layers(layers, config))
+    fmt, shapes, read = reader.open_variables(folder)
+    _check_format(fmt, config, folder)
+    found, unread = _match(shapes, config, fmt)
+    missing = _check_complete(found, shapes, config, fmt, folder)
+    for name in [name for name in found if weight_names.part(name) in missing]:
+        unread[found.pop(name)] = "its head is not complete in the file"
+    _check_shapes(found, shapes, config, fmt, folder)
+    spiece = reader.read_spiece(folder) if config.model_type == "albert" else None
+    if spiece is None:
+        vocab, tokenizer = reader.read_wordpiece(folder, config.vocab_size)
+    else:
+        vocab = pieces_of(open_model(spiece))
+        tokenizer = reader.read_sentencepiece(folder, vocab)
+        check_size(len(vocab), config.vocab_size, folder)
+    sentence = reader.read_sentence(folder, config.hidden_size)
+    checkpoint = Checkpoint(
+        config=cut,
+        tensors={},
+        vocab=vocab,
+        tokenizer=tokenizer,
+        pooling=sentence.pooling or ("pooler" if "pooler/kernel" in found else "cls"),
+        sentence=sentence,
+        max_len=int(min(sentence.max_len or config.max_positions, config.max_positions)),
+        format="bertr" if os.path.exists(os.path.join(folder, "bertr.json")) else fmt,
+        folder=folder,
+        unread=unread,
+        missing=missing,
+        spiece=spiece,
+    )
+
+    def whole():
+        tensors = _read_tensors(config, cut, found, fmt, read, folder)
+        aliases = _explain_aliases(shapes, fmt, found, tensors, read)
+        return dataclasses.replace(checkpoint, tensors=tensors, unread=unread | aliases)
+
+    if reader is google:  # TensorFlow opens files when it reads them, by their path
+        at_once = whole()
+        return lambda: at_once
+    return whole
+
+
+def _read_tensors(config, cut, found, fmt, read, folder):
+    """Canonical name -> array, of those that are in the file and in the layers to keep."""
+    dropped = {f"block_{i}" for i in range(cut.num_blocks, config.num_blocks)}
+    tensors = _empty({name: shape for name, shape in weight_names.tensor_shapes(config).items()
+                      if name in found and weight_names.part(name) not in dropped})
+    for name, tensor in tensors.items():
+        x = read(found[name])
+        tensor[...] = (x.T if weight_names.is_transposed(name, fmt) else x).reshape(tensor.shape)  # joins TF2's heads
+        check_finite(found[name], tensor, f"'{folder}'")
+    return tensors
+
+
+def check_finite(name, array, where):
+    """Are these weights all numbers?"""
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(array.sum()) or np.isfinite(array).all()  # the sum takes no memory
+    if not finite:
+        raise BertrError("damaged", f"'{name}' in {where} holds infinite numbers or some that are none (NaN).",
+                         "The training that made these weights failed, or the file is damaged: use another.")
+
+
+def check_tensors(tensors, config, where):
+    """Are these the tensors, by their canonical names, of an encoder of this config?"""
+    for name, shape in weight_names.tensor_shapes(config).items():
+        found = tensors[name].shape if name in tensors else None
+        if found != shape and (found or weight_names.part(name) not in weight_names.PARTS):
+            what = f"has the shape {_by(found)}" if found else "is missing"
+            raise BertrError("damaged", f"'{name}' in {where} {what}, where its config asks for {_by(shape)}.",
+                             "It is damaged: save or fit it again.")
+    for name, tensor in tensors.items():
+        check_finite(name, tensor, where)
+
+
+def _empty(shapes):
+    """Arrays of these shapes side by side in one piece, which the system gets back when all of them are gone; of many
+    pieces the process would keep most."""
+    ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
+    parts = np.split(np.empty(ends[-1], np.float32), ends[:-1])
+    return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+
+
+def _reader(folder):
+    """The module that reads this folder: `huggingface` (which reads our own folders too) or `google`."""
+    if not os.path.isdir(folder):
+        what = "is a file" if os.path.exists(folder) else "does not exist"
+        raise BertrError("checkpoint", f"'{folder}' {what}, where the folder of a checkpoint is needed.",
+                         "Give the folder that holds config.json or bert_config.json.")
+    lacks = {reader: reader.missing_files(folder) for reader in (huggingface, google)}
+    for reader, files in lacks.items():
+        if not files:
+            return reader
+    huggingface.model_kind(folder)  # another model is told first, whatever else it lacks
+    if huggingface.WEIGHTS in lacks[huggingface]:
+        huggingface.refuse_others(folder)
+    present = sorted(e.name + "/" * e.is_dir() for e in os.scandir(folder))
+    holds = ", ".join(present[:10]) + (f" and {len(present) - 10} more" if len(present) > 10 else "")
+    raise BertrError(
+        "checkpoint",
+        f"'{folder}' is no complete BERT checkpoint: it holds {holds or 'nothing'}; for a Hugging Face checkpoint "
+        f"it lacks {', '.join(lacks[huggingface])}; for a Google checkpoint it lacks {', '.join(lacks[google])}.",
+        "Give the folder itself that holds these files.")
+
+
+def _check_layers(layers, config):
+    """How many blocks to keep."""
+    if layers is None:
+        return config.num_layers
+    if not isinstance(layers, (int, float)) or layers not in range(1, config.num_layers + 1):
+        raise BertrError("layers", f"`layers` is {layers}, but the checkpoint has layers 1 to {config.num_layers}.",
+                         f"Give a whole number from 1 to {config.num_layers}.")
+    return int(layers)
+
+
+def _check_format(fmt, config, folder):
+    if fmt == "google2" and config.model_type == "albert":
+        raise BertrError("checkpoint", f"'{folder}' holds an ALBERT saved by TensorFlow 2's Keras, whose names bertr "
+                         "does not know.", "Take Google's TensorFlow 1 files or the Hugging Face files of the same "
+                         "model.")
+
+
+def _match(shapes, config, fmt):
+    """({canonical name: variable}, {variable: why it is not read}); aliases that are not needed are in neither."""
+    table = weight_names.file_names(config.num_blocks, fmt, config.model_type)
+    known = {theirs: ours for ours, theirs in table.items()}
+    aliases = weight_names.ALIASES[fmt]
+    found, unread, second = {}, {}, {}
+    for variable in sorted(shapes):
+        plain = weight_names.plain_name(variable, fmt)
+        if plain in known and known[plain] not in found:
+            found[known[plain]] = variable
+        elif plain in known:
+            unread[variable] = f"repeats '{found[known[plain]]}'"
+        elif plain in aliases:
+            second.setdefault(aliases[plain], variable)
+        else:
+            unread[variable] = weight_names.reason_unread(variable)
+    return {**second, **found}, unread
+
+
+def _explain_aliases(shapes, fmt, found, tensors, read):
+    """Second names of tensors, such as the masked-word head's copy of the word embedding -> why not read."""
+    out = {}
+    for variable in shapes:
+        ours = weight_names.ALIASES[fmt].get(weight_names.plain_name(variable, fmt))
+        if ours is None or found.get(ours) == variable:
+            continue
+        if ours not in tensors:
+            out[variable] = "its head is not complete in the file"
+        elif np.array_equal(read(variable).astype(np.float32), tensors[ours]):
+            out[variable] = f"repeats '{found[ours]}'"
+        else:
+            out[variable] = f"differs from the tensor it should repeat ({ours})"
+    return out
+
+
+def _check_complete(found, shapes, config, fmt, folder):
+    """The parts the file may lack and does, with what that means; an encoder that lacks anything is an error."""
+    table = weight_names.file_names(config.num_blocks, fmt, config.model_type)
+    lacking = [name for name in weight_names.tensor_shapes(config) if name not in found]
+    missing = {part: weight_names.PARTS[part] for part in weight_names.PARTS if part in map(weight_names.part, lacking)}
+    lacking = [name for name in lacking if weight_names.part(name) not in weight_names.PARTS]
+    if lacking:
+        other = weight_names.other_model(shapes)
+        there = ", ".join(f"'{name}'" for name in sorted(shapes)[:3]) or "none"
+        what = f"it is {other}, which is not BERT" if other else \
+            f"{len(lacking)} of the encoder's variables are not in it, the first is '{table[lacking[0]]}'; it holds " \
+            f"{len(shapes)}, the first are {there}"
+        kind = {"bert": "a BERT", "albert": "an ALBERT"}[config.model_type]
+        raise BertrError("checkpoint", f"The weights in '{folder}' are not those of {kind} with {config.num_layers} "
+                         f"layers: {what}.", "Check that the config file and the weights belong together.")
+    return missing
+
+
+def _check_shapes(found, shapes, config, fmt, folder):
+    for name, expected in weight_names.tensor_shapes(config).items():
+        expected = weight_names.file_shape(name, expected, config, fmt)
+        if name in found and shapes[found[name]] != expected:
+            raise BertrError(
+                "checkpoint",
+                f"'{found[name]}' in '{folder}' has the shape {_by(shapes[found[name]])}, where the config file "
+                f"asks for {_by(expected)}.",
+                "Check that the config file and the weights belong together.")
+
+
+def _by(shape):
+    return " x ".join(map(str, shape))

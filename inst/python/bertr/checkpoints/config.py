@@ -1,0 +1,186 @@
+"""What a BERT encoder looks like: its sizes and constants, read from Google's or Hugging Face's config."""
+
+import dataclasses
+
+from ..errors import BertrError
+from ..shapes import check, fields, number, one_of, whole
+
+ACTIVATIONS = {
+    # name in a config file -> our name. "gelu" was the exact form when Google released BERT, and Hugging Face reads
+    # all of Google's checkpoints so; Google's later code has the tanh form, 4.7e-4 away at most
+    "gelu": "gelu_erf",
+    **dict.fromkeys(("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate", "gelu_tanh"),
+                    "gelu_tanh"),
+    "gelu_erf": "gelu_erf",
+    "gelu_python": "gelu_erf",
+    "swish": "silu",
+    **{name: name for name in (
+        "relu", "tanh", "linear", "gelu_10", "hardswish", "laplace", "leaky_relu", "mish", "quick_gelu", "relu2",
+        "relu6", "sigmoid", "silu", "sqrtsoftplus")},
+}
+
+SIZE, SHARE = whole(1), number(0, 1)
+# so many layers that nobody has them: with ALBERT's shared blocks no tensor tells that a number is absurd
+LAYERS = whole(1, 1000)
+
+# name in a config file -> (our name, what it must be); those of `OPTIONAL` may be left out
+NEEDED = {
+    "vocab_size": ("vocab_size", SIZE), "hidden_size": ("hidden_size", SIZE),
+    "num_hidden_layers": ("num_layers", LAYERS), "num_attention_heads": ("num_heads", SIZE),
+    "intermediate_size": ("intermediate_size", SIZE),
+}
+OPTIONAL = {
+    "max_position_embeddings": ("max_positions", SIZE), "type_vocab_size": ("num_segments", SIZE),
+    "hidden_dropout_prob": ("hidden_dropout", SHARE), "attention_probs_dropout_prob": ("attention_dropout", SHARE),
+    "layer_norm_eps": ("layer_norm_eps", SHARE), "initializer_range": ("initializer_range", SHARE),
+}
+ALBERT = {"embedding_size": ("embedding_size", SIZE), "num_hidden_groups": ("num_groups", LAYERS)}
+DAMAGED = "The config file is damaged, or it is not that of a BERT checkpoint."
+
+
+@dataclasses.dataclass(frozen=True)
+class BertConfig:
+    """Sizes of a post-LN BERT encoder (Devlin et al. 2019, google-research/bert `modeling.py`)."""
+
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    intermediate_size: int
+    max_positions: int = 512
+    num_segments: int = 2
+    activation: str = "gelu_erf"
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    layer_norm_eps: float = 1e-12
+    initializer_range: float = 0.02
+
+    model_type = "bert"  # as Hugging Face calls it; not a field
+
+    @property
+    def head_size(self):
+        return self.hidden_size // self.num_heads
+
+    @property
+    def embedding_size(self):
+        """Width of the embeddings."""
+        return self.hidden_size
+
+    @property
+    def num_blocks(self):
+        """How many blocks have weights of their own."""
+        return self.num_layers
+
+    @property
+    def shares_blocks(self):
+        return self.num_blocks < self.num_layers
+
+    def block_of(self, layer):
+        """The block whose weights a layer (from 0) has."""
+        return layer
+
+    def cut(self, layers):
+        """The same encoder with its lower layers only."""
+        return dataclasses.replace(self, num_layers=layers)
+
+    def __post_init__(self):
+        if self.hidden_size % self.num_heads:
+            raise BertrError("config", f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads "
+                             f"{self.num_heads}.", DAMAGED)
+
+    @classmethod
+    def from_dict(cls, d, where="the config file"):
+        """From the JSON of Google's `bert_config.json` or Hugging Face's `config.json`."""
+        return cls(**cls._read(d, where))
+
+    @classmethod
+    def _read(cls, d, where, more=None):
+        """Our fields; `more` optional ones of the kind of model."""
+        optional = {**OPTIONAL, **(more or {})}
+        check(d, fields(*({name: shape for name, (_, shape) in part.items()} for part in (NEEDED, optional))), where,
+              DAMAGED, "config")
+        act = d.get("hidden_act", "gelu")
+        activation = ACTIVATIONS.get(act) if isinstance(act, str) else None
+        if activation is None:
+            raise BertrError(
+                "config", f"The checkpoint's activation is '{act}', which is not one of BERT's.",
+                "Known: " + ", ".join(ACTIVATIONS) + ".")
+        given = {ours: d[name] for name, (ours, _) in {**NEEDED, **optional}.items() if name in d}
+        shares = {ours: float(given[ours]) for ours, shape in optional.values() if shape is SHARE and ours in given}
+        return {"activation": activation, **given, **shares}
+
+    def to_huggingface(self):
+        """The same as Hugging Face's `config.json` says it, so that transformers opens our folders."""
+        act = {"gelu_erf": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}.get(self.activation, self.activation)
+        return {
+            "architectures": ["BertModel"],
+            "model_type": "bert",
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "num_hidden_layers": self.num_layers,
+            "num_attention_heads": self.num_heads,
+            "intermediate_size": self.intermediate_size,
+            "hidden_act": act,
+            "hidden_dropout_prob": self.hidden_dropout,
+            "attention_probs_dropout_prob": self.attention_dropout,
+            "max_position_embeddings": self.max_positions,
+            "type_vocab_size": self.num_segments,
+            "initializer_range": self.initializer_range,
+            "layer_norm_eps": self.layer_norm_eps,
+            "position_embedding_type": "absolute",
+            "pad_token_id": 0,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class AlbertConfig(BertConfig):
+    """ALBERT (Lan et al. 2020, google-research/albert `modeling.py`): embeddings narrower than the layers, and layers
+    in groups that share their weights, in all of Google's models one group."""
+
+    embedding_size: int = 128
+    num_groups: int = 1
+
+    model_type = "albert"
+
+    @property
+    def num_blocks(self):
+        return self.num_groups
+
+    def block_of(self, layer):
+        return layer * self.num_groups // self.num_layers
+
+    def cut(self, layers):
+        run = self.num_layers // self.num_groups  # layers a group
+        if layers > run and layers % run:
+            raise BertrError("layers", f"`layers` is {layers}, but this model's layers share their weights by {run}.",
+                             f"Give a multiple of {run}.")
+        return dataclasses.replace(self, num_layers=layers, num_groups=-(-layers // run))
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.num_layers % self.num_groups:
+            raise BertrError("config", f"num_hidden_layers {self.num_layers} is not a multiple of num_hidden_groups "
+                             f"{self.num_groups}.", "Use another checkpoint.")
+
+    @classmethod
+    def _read(cls, d, where):
+        if d.get("inner_group_num", 1) != 1:
+            raise BertrError("config", f"The config file's 'inner_group_num' is {d['inner_group_num']!r}: bertr reads "
+                             "ALBERTs whose layers are one block each.", "Use another checkpoint.")
+        d = {"hidden_act": "gelu_new", "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, **d}
+        return super()._read(d, where, ALBERT)
+
+    def to_huggingface(self):
+        out = super().to_huggingface()
+        act = "gelu_new" if self.activation == "gelu_tanh" else out["hidden_act"]  # as all ALBERTs have it
+        return {**out, "architectures": ["AlbertModel"], "model_type": "albert", "hidden_act": act,
+                "embedding_size": self.embedding_size, "num_hidden_groups": self.num_groups, "inner_group_num": 1}
+
+
+def config_of(kept, where="the config"):
+    """The config with these fields (`dataclasses.asdict`)."""
+    kind = AlbertConfig if isinstance(kept, dict) and "num_groups" in kept else BertConfig
+    table = {**NEEDED, **OPTIONAL, **(ALBERT if kind is AlbertConfig else {})}
+    shape = fields({ours: shape for ours, shape in table.values()} | {"activation": one_of(*ACTIVATIONS.values())})
+    check(kept, shape, where)
+    return kind(**{field.name: kept[field.name] for field in dataclasses.fields(kind)})

@@ -1,0 +1,154 @@
+"""Reading Google's TensorFlow checkpoints: `bert_config.json`, `bert_model.ckpt.*`, `vocab.txt`; of ALBERT
+`albert_config.json`, `model.ckpt-best.*`, `30k-clean.model` (or in Chinese `vocab_chinese.txt`)."""
+
+
+import glob
+import os
+import re
+
+from ..errors import COPY_AGAIN, BertrError
+from ..text.wordpiece import SPECIAL
+from .config import AlbertConfig, BertConfig
+from .files import read_json
+from .sentence_modules import Sentence
+from .vocabulary import check_size, guess_lower_case, read_bytes, read_vocab_txt
+
+CONFIGS = ("bert_config.json", "albert_config.json")
+CHECKPOINTS = ("bert_model.ckpt", "model.ckpt-best")
+
+
+def missing_files(folder):
+    """What a Google checkpoint would still need in this folder."""
+    out = [] if _config_path(folder) else ["bert_config.json"]
+    prefixes = _prefixes(folder)
+    if not prefixes:
+        out.append("bert_model.ckpt.index")
+    if not any(_shards(p) for p in prefixes or [os.path.join(folder, "bert_model.ckpt")]):
+        out.append("bert_model.ckpt.data-00000-of-00001")
+    return out if _vocab_path(folder) or _spiece_path(folder) else [*out, "vocab.txt"]
+
+
+def read_config(folder):
+    path = _config_path(folder)
+    d, where = read_json(path), f"'{path}'"
+    if "embedding_size" not in d:
+        return BertConfig.from_dict(d, where)
+    # Google's own "gelu" is the tanh form, and Hugging Face's ALBERTs say so
+    return AlbertConfig.from_dict({**d, "hidden_act": "gelu_new"} if d.get("hidden_act") == "gelu" else d, where)
+
+
+def read_wordpiece(folder, rows):
+    """(vocabulary, settings) as google-research/bert `tokenization.py`: words of up to 200 characters, special tokens
+    in a text are split."""
+    vocab = _read_vocab(folder)
+    check_size(len(vocab), rows, folder)
+    return vocab, {"lower_case": guess_lower_case(folder, vocab), "strip_accents": None, "chinese_chars": True,
+                   "max_word_chars": 200, "special": SPECIAL, "added": [], "mode": "wordpiece"}
+
+
+def _read_vocab(folder):
+    path = _vocab_path(folder)
+    if path is None:
+        raise BertrError("vocabulary", f"'{folder}' has no vocab.txt.", COPY_AGAIN)
+    return [token.strip() for token in read_vocab_txt(path)]
+
+
+def read_spiece(folder):
+    """The SentencePiece model, or None where words are cut by a vocabulary."""
+    path = _spiece_path(folder)
+    return path and read_bytes(path)
+
+
+def read_sentencepiece(folder, pieces):
+    """As google-research/albert `tokenization.py`."""
+    return {"lower_case": True, "keep_accents": False, "quotes": False, "keep_special": False,
+            "mode": "sentencepiece"}
+
+
+def read_sentence(folder, hidden):
+    """Google's folders are not those of sentence models."""
+    return Sentence()
+
+
+def open_variables(folder):
+    """(format, {variable: shape}, read): the format is "google" (TF1) or "google2" (TF2 object checkpoint)."""
+    prefix = _prefix(folder)
+    try:
+        import tensorflow as tf
+    except ImportError:
+        raise BertrError("tensorflow", "Google's checkpoint format can only be read with TensorFlow, which this "
+                         "Python does not have.", "Install it with bert_install(), or take the Hugging Face files "
+                         "of the same model.") from None
+    # TensorFlow names damage in many types of exception (DataLoss, OutOfRange, ValueError, RuntimeError)
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+    except Exception as e:
+        raise _damaged(prefix + ".index", e) from None
+
+    def read(variable):
+        try:
+            return reader.get_tensor(variable)
+        except Exception as e:
+            raise _damaged(prefix + ".data-*", e) from None
+
+    fmt = "google2" if any(".ATTRIBUTES/" in name for name in shapes) else "google"
+    return fmt, shapes, read
+
+
+def _config_path(folder):
+    return next(filter(os.path.exists, (os.path.join(folder, name) for name in CONFIGS)), None)
+
+
+def _vocab_path(folder):
+    return _only(folder, "vocab.txt") or _only(folder, "vocab*.txt")
+
+
+def _spiece_path(folder):
+    return _only(folder, "*.model")
+
+
+def _only(folder, pattern):
+    """The one file of this pattern, or None."""
+    found = glob.glob(os.path.join(glob.escape(folder), pattern))
+    return found[0] if len(found) == 1 else None
+
+
+def _prefixes(folder):
+    return sorted(p.removesuffix(".index") for p in glob.glob(os.path.join(glob.escape(folder), "*.index")))
+
+
+def _shards(prefix):
+    return glob.glob(glob.escape(prefix) + ".data-*-of-*")
+
+
+def _prefix(folder):
+    """The one checkpoint of the folder: that of Google's name, or whatever it is called when there is no other, or the
+    one that the file `checkpoint` names, as TensorFlow does."""
+    prefixes = [p for p in _prefixes(folder) if _shards(p)]
+    for name in CHECKPOINTS:
+        if os.path.join(folder, name) in prefixes:
+            return os.path.join(folder, name)
+    latest = _latest(folder)
+    if latest in prefixes:
+        return latest
+    if len(prefixes) > 1:
+        names = ", ".join(os.path.basename(p) for p in prefixes)
+        raise BertrError("checkpoint", f"'{folder}' holds {len(prefixes)} checkpoints ({names}), none is called "
+                         "bert_model.ckpt, and no file `checkpoint` names one of them.",
+                         "Keep one of them in the folder.")
+    return prefixes[0]
+
+
+def _latest(folder):
+    """What TensorFlow's file `checkpoint` names, a file in the same folder."""
+    path = os.path.join(folder, "checkpoint")
+    text = read_bytes(path).decode("utf-8", "replace") if os.path.exists(path) else ""
+    found = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^/\\"]+)"', text, re.MULTILINE)
+    return found and os.path.join(folder, found.group(1))
+
+
+def _damaged(path, error):
+    first_line = str(error).partition("\n")[0]
+    return BertrError("checkpoint", f"'{path}' is damaged or cut short: {first_line}",
+                      COPY_AGAIN)

@@ -1,0 +1,198 @@
+"""Where a model comes from: a folder, a name in the table of `known_models`, or "owner/name" on the Hugging Face hub.
+
+The cache holds one folder a repository and commit, and beside it a file that says which commit a branch was when it was
+last asked for.
+"""
+
+import contextlib
+import difflib
+import importlib.util
+import json
+import os
+import re
+import shutil
+
+from ..errors import BertrError
+from ..events import throttled
+from ..replace import present
+from ..shapes import TEXT, fields, matching, table_of
+from .download import COMMIT, FILES, Unreachable, commit_of, fetch, sha256
+from .files import read_json
+from .known_models import DEFAULT, MODELS
+
+__all__ = ["DEFAULT", "FILES", "MODELS", "ORIGIN", "cache_folder", "installed_folder", "origin", "resolve"]
+
+ORIGIN = fields({"repo": TEXT, "commit": matching(COMMIT, "the 40 digits of a commit")})
+ORIGIN_FILE = ".bertr-origin.json"
+MAIN = "main"  # the branch that is meant where none is named
+
+
+def resolve(source=None, revision=None, on_event=None):
+    """The folder of a model, downloaded when it is not on this machine yet.
+
+    `source` is None (the default model), a folder, a name in `MODELS`, or "owner/name" on the hub, there with a
+    `revision`: a branch, a tag or a commit.
+    """
+    source = DEFAULT if source is None else source
+    folder = os.path.expanduser(source)
+    there = folder and present(folder)
+    if there and os.path.isdir(there):
+        if revision is not None:
+            raise BertrError("revision", f"`revision` is of models on the hub, and '{source}' is a folder.",
+                             "Leave `revision` out, or give the model's name on the hub.")
+        return os.path.abspath(there)
+    if os.path.exists(folder):
+        raise BertrError("source", f"'{source}' is a file, where the folder of a checkpoint is needed.",
+                         "Give the folder the file is in.")
+    for name, entry in MODELS.items():
+        if source in (name, entry["repo"]):
+            return _known(entry, revision, on_event)
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source):
+        return _cached(source, revision, {}, on_event)
+    if re.search(r"[/\\]|^[.~]", source) or not source:
+        raise BertrError("source", f"There is no folder '{source}'.", f"The working directory is '{os.getcwd()}'.")
+    raise BertrError("source", f"'{source}' is neither a folder nor a model bertr knows by name.",
+                     f"{_suggestion(source)}bert_models() lists the known names; any other model of the hub is called "
+                     "\"owner/name\".")
+
+
+def _suggestion(source):
+    by_lower = {name.lower(): name for name in MODELS}
+    close = difflib.get_close_matches(source.lower(), by_lower, 1)
+    if not close:
+        return ""
+    name = by_lower[close[0]]
+    return f"Did you mean \"{name}\" ({MODELS[name]['repo']})? "
+
+
+def installed_folder(name=DEFAULT):
+    """Where a model of the table lies on this machine, or None."""
+    entry = MODELS[name]
+    commit = entry["revision"] or _commits(entry["repo"]).get(MAIN)
+    folder = commit and _cache_path(entry["repo"], commit)
+    return folder if folder and os.path.isdir(folder) else _package_folder(entry)
+
+
+def origin(folder):
+    """{"repo": , "commit": } of the files in a folder, or None where they did not come from the hub."""
+    for entry in MODELS.values():
+        packaged = _package_folder(entry)
+        if packaged and os.path.realpath(packaged) == os.path.realpath(folder):
+            return {"repo": entry["repo"], "commit": entry["revision"]}
+    path = os.path.join(folder, ORIGIN_FILE)
+    return read_json(path, ORIGIN) if os.path.exists(path) else None
+
+
+def cache_folder():
+    """Where downloads go: BERTR_HOME, else R's cache folder of the package (which R passes in BERTR_CACHE)."""
+    for variable in ("BERTR_HOME", "BERTR_CACHE"):
+        if os.environ.get(variable):
+            return os.path.abspath(os.path.expanduser(os.environ[variable]))
+    return os.path.join(os.path.expanduser("~"), ".cache", "R", "bertr")
+
+
+def _known(entry, revision, on_event):
+    """A model of the table: from the cache, else from its installed package, else from the hub. Another revision than
+    the pinned one has no hashes to be checked by."""
+    pinned = entry["revision"]
+    if not pinned or revision not in (None, pinned):
+        return _cached(entry["repo"], revision, {}, on_event)
+    packaged = _package_folder(entry)
+    if packaged and not os.path.isdir(_cache_path(entry["repo"], pinned)):
+        _verify(packaged, entry["repo"], entry["sha256"], "Install the package again, or remove it to use the hub.")
+        return packaged
+    return _cached(entry["repo"], pinned, entry["sha256"], on_event)
+
+
+def _package_folder(entry):
+    """The model's folder in an installed Python package, found without running any of the package's code."""
+    spec = importlib.util.find_spec(entry["package"]) if "package" in entry else None
+    for location in (spec and spec.submodule_search_locations) or []:
+        folder = os.path.join(location, "model")
+        if os.path.isdir(folder):
+            return folder
+    return None
+
+
+def _cache_path(repo, commit):
+    """Its name keeps "cased" or "uncased" in sight of the tokenizer."""
+    return f"{_cache_name(repo)}-{commit[:8]}"
+
+
+def _cache_name(repo):
+    return os.path.join(cache_folder(), "models", repo.replace("/", "--"))
+
+
+def _cached(repo, revision, pins, on_event):
+    """The model's folder in the cache, filled from the hub first when it is not there.
+
+    The download goes to a folder beside, which keeps what it has when it is cut off, and is renamed when complete.
+    """
+    commit = _commit(repo, revision, on_event)
+    folder = _cache_path(repo, commit)
+    if not os.path.isdir(folder):
+        partial = folder + ".partial"
+        fetch(repo, commit, partial, pins, on_event)
+        _verify(partial, repo, pins, f"Delete '{partial}' and load again.")
+        _write_json(os.path.join(partial, ORIGIN_FILE), {"repo": repo, "commit": commit})
+        shutil.rmtree(os.path.join(partial, ".cache"), ignore_errors=True)  # what huggingface_hub notes of a download
+        with contextlib.suppress(OSError):  # another process may have been faster
+            os.replace(partial, folder)
+    _verify(folder, repo, pins, f"Delete '{folder}' and load again.")
+    commits, name = _commits(repo), revision or MAIN
+    if commit not in (revision, commits.get(name)):
+        with contextlib.suppress(BertrError):  # a cache that may only be read
+            _write_json(_commits_path(repo), {**commits, name: commit})
+    return folder
+
+
+def _verify(folder, repo, pins, hint):
+    for name, expected in pins.items():
+        path = os.path.join(folder, name)
+        found = sha256(path) if os.path.exists(path) else "no such file"
+        if found != expected:
+            raise BertrError("hub", f"'{path}' is not the file of {repo} that bertr expects: its SHA-256 should be "
+                             f"{expected}, found: {found}.", hint)
+
+
+# ---------------------------------------------------------------- branches and their commits
+
+def _commit(repo, revision, on_event):
+    """The commit that is meant. The hub is asked about a branch or tag that was named; without one, a copy in the cache
+    will do, as it will where the hub cannot be reached."""
+    if revision and re.fullmatch(COMMIT, revision):
+        return revision
+    earlier = _commits(repo).get(revision or MAIN)
+    here = earlier and os.path.isdir(_cache_path(repo, earlier))
+    if here and revision is None:
+        return earlier
+    try:
+        return commit_of(repo, revision, on_event)
+    except Unreachable:
+        if not here:
+            raise
+        throttled(on_event)("remark", {"text": f"The hub cannot be reached; this is {repo} as it was when '{revision}' "
+                                       f"was last loaded ({earlier[:8]})."})
+        return earlier
+
+
+def _commits(repo):
+    """Branch or tag -> commit, as they were when last asked for."""
+    path = _commits_path(repo)
+    with contextlib.suppress(BertrError):  # damaged: the hub is asked again
+        return read_json(path, table_of(matching(COMMIT, "a commit"))) if os.path.exists(path) else {}
+    return {}
+
+
+def _commits_path(repo):
+    return _cache_name(repo) + ".json"
+
+
+def _write_json(path, value):
+    try:
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            json.dump(value, f)
+        os.replace(path + ".new", path)
+    except OSError as e:
+        raise BertrError("hub", f"'{path}' could not be written: {e.strerror}.",
+                         "Free space, or let the environment variable BERTR_HOME name another folder.") from None

@@ -1,0 +1,172 @@
+"""Reading and writing Hugging Face folders: `config.json`, `model.safetensors` or `pytorch_model.bin`, `vocab.txt` or
+`tokenizer.json`, of ALBERT `spiece.model`."""
+
+import json
+import os
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from ..errors import COPY_AGAIN, BertrError
+from ..shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
+from . import weight_names
+from .config import AlbertConfig, BertConfig
+from .files import optional_json, read_json
+from .sentence_modules import read_sentence, write_sentence, write_settings
+from .tensor_file import TensorFile
+from .tokenizer_files import read_sentencepiece, read_wordpiece, tokenizer_config
+from .torch_file import TorchFile
+from .vocabulary import read_bytes
+
+WEIGHTS = "model.safetensors"
+SHARDS = "model.safetensors.index.json"
+TORCH, TORCH_SHARDS = "pytorch_model.bin", "pytorch_model.bin.index.json"
+OTHERS = {"tf_model.h5": "from_tf=True", "flax_model.msgpack": "from_flax=True"}  # weights that are not read
+SPIECE = "spiece.model"
+# Patterns of all that `write_huggingface` writes
+FILES = ("config.json", "vocab.txt", SPIECE, "tokenizer_config.json", WEIGHTS, "sentence_bert_config.json",
+         "config_sentence_transformers.json", "modules.json", os.path.join("1_Pooling", "config.json"),
+         os.path.join("[0-9]*_Dense", "config.json"), os.path.join("[0-9]*_Dense", "model.safetensors"))
+__all__ = ["read_sentence", "read_sentencepiece", "read_wordpiece"]  # what checkpoint.py reads of a folder, too
+# What the files of a folder must be like
+CONFIG = fields(optional={"model_type": or_null(TEXT), "architectures": or_null(list_of(TEXT)),
+                          "position_embedding_type": or_null(TEXT), "is_decoder": or_null(FLAG)})
+INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name of a file in the same folder"))})
+
+
+def missing_files(folder):
+    """What a Hugging Face checkpoint would still need in this folder."""
+    weights = (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS)
+    wanted = (("config.json",), weights, ("vocab.txt", "tokenizer.json", SPIECE))
+    return [" or ".join(n for n in either if n not in (*weights[1:], SPIECE)) for either in wanted
+            if not any(os.path.exists(os.path.join(folder, n)) for n in either)]
+
+
+def refuse_others(folder):
+    """Weights of Keras' and Flax' models, and torch's under other names."""
+    names = [name for name in sorted(os.listdir(folder)) if name in OTHERS or name.endswith((".bin", ".pt", ".pth"))]
+    if names:
+        how = f", {OTHERS[names[0]]}" if names[0] in OTHERS else ""
+        raise BertrError("checkpoint", f"The weights in '{folder}' are in '{names[0]}', and bertr reads {WEIGHTS} and "
+                         f"{TORCH}.", "Convert it once in Python: from transformers import AutoModel; "
+                         f"AutoModel.from_pretrained(\"{folder}\"{how}).save_pretrained(\"{folder}\")")
+
+
+def model_kind(folder):
+    """The type of model that the config file names, "bert" or "albert"; any other is an error."""
+    d = optional_json(folder, "config.json", CONFIG)
+    kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
+    if kind.lower() not in ("bert", "albert"):
+        raise BertrError("not_bert", f"'{folder}' holds a model of type '{kind}', which is not BERT.",
+                         "bertr reads models whose config.json says \"model_type\": \"bert\" or \"albert\".")
+    return kind.lower()
+
+
+def read_config(folder):
+    kind = model_kind(folder)
+    path = os.path.join(folder, "config.json")
+    d = read_json(path, CONFIG)
+    if (d.get("position_embedding_type") or "absolute") != "absolute":
+        raise BertrError("not_bert", f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions; "
+                         "bertr knows the absolute positions of the original.", "Use another checkpoint.")
+    if d.get("is_decoder"):
+        raise BertrError("not_bert", f"'{folder}' holds a BERT decoder, which reads from left to right.",
+                         "bertr reads encoders: use another checkpoint.")
+    return (AlbertConfig if kind == "albert" else BertConfig).from_dict(d, f"'{path}'")
+
+
+def read_spiece(folder):
+    """An ALBERT's SentencePiece model, or None where words are cut by a vocabulary."""
+    path = os.path.join(folder, SPIECE)
+    if os.path.exists(path):
+        return read_bytes(path)
+    if os.path.exists(os.path.join(folder, "vocab.txt")):
+        return None
+    raise BertrError("vocabulary", f"'{folder}' has no {SPIECE}, by which ALBERT cuts texts; tokenizer.json alone "
+                     "does not do.", "Copy it from the model this one was made from.")
+
+
+def open_variables(folder):
+    """("huggingface", {variable: shape}, read) of the one `model.safetensors` or of its shards. The files are open from
+    now on: `read` gives what is in them now."""
+    files = {}
+    for path in _weight_files(folder):
+        file = TorchFile(path) if path.endswith(".bin") else TensorFile(path)
+        for name in file.shapes:
+            if name in files:
+                raise BertrError("checkpoint", f"'{name}' is both in '{files[name].path}' and in '{path}'.",
+                                 COPY_AGAIN)
+            files[name] = file
+    return "huggingface", {name: file.shapes[name] for name, file in files.items()}, lambda name: files[name].read(name)
+
+
+def _weight_files(folder):
+    """Those of safetensors where both are there."""
+    for name in (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return _shards(path) if name in (SHARDS, TORCH_SHARDS) else [path]
+    raise BertrError("checkpoint", f"'{folder}' has no {WEIGHTS}.", COPY_AGAIN)
+
+
+def _shards(index):
+    folder = os.path.dirname(index)
+    shards = sorted(set(read_json(index, INDEX)["weight_map"].values()))
+    absent = [s for s in shards if not os.path.exists(os.path.join(folder, s))]
+    if absent or not shards:
+        raise BertrError("checkpoint", f"'{folder}' lacks {len(absent)} of the {len(shards)} files that "
+                         f"{os.path.basename(index)} names: {', '.join(absent)}.", COPY_AGAIN)
+    return [os.path.join(folder, s) for s in shards]
+
+
+def huggingface_tensors(tensors):
+    """Canonical tensors under Hugging Face's names and in its orientation, each contiguous as safetensors needs."""
+    kind = "albert" if "embeddings/projection/kernel" in tensors else "bert"
+    table = weight_names.file_names(_count(tensors, "block_"), "huggingface", kind)
+    return {table[name]: np.ascontiguousarray(x.T if weight_names.is_transposed(name, "huggingface") else x)
+            for name, x in tensors.items()}
+
+
+def canonical_tensors(hf_tensors):
+    """The way back from `huggingface_tensors`."""
+    groups = _count(hf_tensors, "encoder.albert_layer_groups.")
+    table = weight_names.file_names(groups or _count(hf_tensors, "encoder.layer."), "huggingface",
+                             "albert" if groups else "bert")
+    return {ours: np.ascontiguousarray(hf_tensors[theirs].T if weight_names.is_transposed(ours, "huggingface")
+                                       else hf_tensors[theirs])
+            for ours, theirs in table.items() if theirs in hf_tensors}
+
+
+def _count(tensors, prefix):
+    """How many blocks there are whose names start so."""
+    numbers = [name[len(prefix):].replace("/", ".").partition(".")[0] for name in tensors if name.startswith(prefix)]
+    return max(map(int, numbers), default=-1) + 1
+
+
+def write_huggingface(folder, checkpoint):
+    """Write a folder that transformers and sentence-transformers open as the same model.
+
+    The weights come last: a folder without them is not complete.
+    """
+    os.makedirs(folder, exist_ok=True)
+    settings = checkpoint.tokenizer
+    _write_json(folder, "config.json", checkpoint.config.to_huggingface())
+    if checkpoint.spiece:
+        with open(os.path.join(folder, SPIECE), "wb") as f:
+            f.write(checkpoint.spiece)
+    config, words = tokenizer_config(settings, checkpoint.vocab)
+    if words:
+        with open(os.path.join(folder, "vocab.txt"), "w", encoding="utf-8", newline="") as f:
+            f.writelines(token + "\n" for token in words)
+    _write_json(folder, "tokenizer_config.json", {**config, "model_max_length": checkpoint.config.max_positions})
+    _write_json(folder, "sentence_bert_config.json", {"max_seq_length": checkpoint.max_len, "do_lower_case": False})
+    write_settings(folder, checkpoint.sentence, _write_json)
+    if checkpoint.pooling != "pooler":
+        write_sentence(folder, checkpoint.sentence, checkpoint.pooling, checkpoint.config.hidden_size, _write_json)
+    save_file(huggingface_tensors(checkpoint.tensors), os.path.join(folder, WEIGHTS), metadata={"format": "pt"})
+
+
+def _write_json(folder, name, value):
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+        json.dump(value, f, indent=2, ensure_ascii=False)
+        f.write("\n")

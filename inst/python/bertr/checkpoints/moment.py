@@ -1,0 +1,45 @@
+"""A folder read as it was at one moment, though it may be saved over in the meantime."""
+
+import glob
+import os
+import time
+
+from ..errors import BertrError
+from ..replace import present
+from . import hub
+
+TRIES, PAUSE = 50, 0.02  # seconds
+FILES = (*hub.FILES, "*.safetensors", "bertr.json",
+         "bert_config.json", "albert_config.json", "*.index", "*.data-*-of-*", "vocab*.txt", "*.model")  # Google's
+
+
+def stamp(folder):
+    """The same while nobody writes to the files of a model in this folder."""
+    found = {path for pattern in FILES for path in glob.glob(os.path.join(glob.escape(folder), pattern))}
+    return [(os.path.relpath(path, folder), *_stamp(path)) for path in sorted(found)]
+
+
+def _stamp(path):
+    try:
+        status = os.stat(path)
+        return status.st_ino, status.st_size, status.st_mtime_ns
+    except OSError:
+        return ()
+
+
+def at_one_moment(folder, read):
+    """(read(), the folder's stamp): again where the folder changed meanwhile."""
+    for i in range(TRIES):
+        present(folder)
+        before, error = stamp(folder), None
+        try:
+            out = read()
+        except (BertrError, OSError) as e:
+            error = e
+        if stamp(folder) == before and (before or i):  # nothing there may be the moment between two renamings
+            if error:
+                raise error
+            return out, before
+        time.sleep(PAUSE)
+    raise BertrError("changed", f"'{folder}' changes all the time while it is read.",
+                     "Load it when nothing is written to it.")

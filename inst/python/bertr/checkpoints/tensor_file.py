@@ -1,0 +1,80 @@
+"""A file of safetensors, read one tensor at a time from one open file: it gives what was there when it was opened,
+whatever takes the file's place. And what was read of it does not stay in memory, as that of a mapped file does.
+
+Source: the format's description, https://github.com/huggingface/safetensors.
+"""
+
+import json
+import math
+import os
+import weakref
+
+import ml_dtypes
+import numpy as np
+
+from ..errors import BertrError
+from ..shapes import check, fields, list_of, one_of, whole
+
+MOST_HEADER = 100_000_000  # bytes, as safetensors itself has it
+SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
+         "I32": 4, "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8, "C64": 8}
+WEIGHTS = {"F16": np.dtype("<f2"), "BF16": np.dtype(ml_dtypes.bfloat16), "F32": np.dtype("<f4"),
+           "F64": np.dtype("<f8")}
+ENTRY = fields({"dtype": one_of(*SIZES), "shape": list_of(whole(most=2**63)),
+                "data_offsets": list_of(whole(most=2**63), least=2)})
+
+
+class TensorFile:
+    """`shapes` of its tensors by their names; `read` gives one."""
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            self.file = open(path, "rb", buffering=0)  # noqa: SIM115 (closed when this object goes)
+            weakref.finalize(self, self.file.close)
+            end = os.fstat(self.file.fileno()).st_size
+            size = int.from_bytes(self.file.read(8), "little")
+            if not 0 < size <= min(MOST_HEADER, end - 8):
+                raise ValueError("its header is longer than the file")
+            header = json.loads(self._bytes(8, size).tobytes())
+            if not isinstance(header, dict):
+                raise ValueError("its header is no object")
+        except (OSError, ValueError, RecursionError) as e:
+            raise self._damaged(e) from None
+        header.pop("__metadata__", None)
+        self.start = 8 + size
+        for name, entry in header.items():
+            check(entry, ENTRY, f"the header of '{name}' in '{path}'", "Copy the file again.", "checkpoint")
+            first, last = entry["data_offsets"][:2]
+            if last - first != math.prod(entry["shape"]) * SIZES[entry["dtype"]] or self.start + last > end:
+                raise self._damaged(f"'{name}' does not lie within it")
+        self.entries = header
+        self.shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+
+    def read(self, name):
+        entry = self.entries[name]
+        dtype = WEIGHTS.get(entry["dtype"])
+        if dtype is None:
+            raise BertrError("checkpoint", f"'{name}' in '{self.path}' is of a number type that is not one of weights: "
+                             f"{entry['dtype']}.", "Save the model as float32.")
+        first, last = entry["data_offsets"][:2]
+        try:
+            data = self._bytes(self.start + first, last - first)
+        except OSError as e:
+            raise self._damaged(e) from None
+        return data.view(dtype).reshape(entry["shape"])
+
+    def _bytes(self, start, size):
+        """Bytes [size], as an array."""
+        out = np.empty(size, np.uint8)
+        self.file.seek(start)
+        left = memoryview(out)
+        while len(left):
+            n = self.file.readinto(left)
+            if not n:
+                raise OSError("it ends too early")
+            left = left[n:]
+        return out
+
+    def _damaged(self, why):
+        return BertrError("checkpoint", f"'{self.path}' is damaged or cut short: {why}.", "Copy the file again.")

@@ -1,0 +1,312 @@
+"""How a Hugging Face folder says that texts are cut into tokens: `vocab.txt` or `tokenizer.json`, `added_tokens.json`,
+`tokenizer_config.json`, `special_tokens_map.json`, `sentence_bert_config.json`.
+
+Source: transformers, `tokenization_utils_base.py` and `tokenization_utils_tokenizers.py`, which read these files in the
+same order.
+"""
+
+import os
+
+from ..errors import COPY_AGAIN, BertrError
+from ..shapes import FLAG, TEXT, check, either, fields, list_of, one_of, or_null, table_of, whole
+from ..text.basic import WHITE_SPACE
+from ..text.wordpiece import SPECIAL
+from .files import optional_json
+from .vocabulary import check_size, guess_lower_case, read_vocab_txt
+
+KINDS = tuple(f"{kind}_token" for kind in SPECIAL)
+GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}  # they do all that tokenizer.json says
+# Tokenizers that cut as BERT's does
+SAME = {f"{name}Tokenizer{fast}" for fast in ("", "Fast") for name in (
+    "Bert", "ConvBert", "DistilBert", "DPRContextEncoder", "DPRQuestionEncoder", "Electra", "LayoutLM", "MobileBert",
+    "RetriBert", "SqueezeBert")} | GENERIC | {"PreTrainedTokenizer"}
+SAME_AS_ALBERT = {"AlbertTokenizer", "AlbertTokenizerFast"}
+
+# What our own tokenizers are made with
+_FLAGS = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip", "special"), FLAG)
+ADDED = {"content": TEXT, "id": whole(), **_FLAGS, "piece": FLAG}
+SETTINGS = {
+    "wordpiece": fields({"lower_case": FLAG, "strip_accents": or_null(FLAG), "chinese_chars": FLAG,
+                         "max_word_chars": whole(1, 10_000), "special": fields(dict.fromkeys(SPECIAL, TEXT)),
+                         "added": list_of(fields(ADDED)), "mode": one_of("wordpiece", "characters")}),
+    "sentencepiece": fields({"lower_case": FLAG, "keep_accents": FLAG, "quotes": FLAG, "keep_special": FLAG,
+                             "mode": one_of("sentencepiece")}),
+}
+# What we write into tokenizer_config.json beside what other tools know
+OURS = {
+    "wordpiece": fields({"max_word_chars": whole(1, 10_000), "keep_special": FLAG,
+                         "mode": one_of("wordpiece", "characters")}),
+    "sentencepiece": fields({"quotes": FLAG, "keep_special": FLAG, "mode": one_of("sentencepiece")}),
+}
+
+# What the files must be like
+_TOKEN = fields({"content": TEXT}, _FLAGS)
+_NAMED = {kind: or_null(either(TEXT, _TOKEN)) for kind in KINDS}
+_MORE = {name: or_null(either(list_of(either(TEXT, _TOKEN)), table_of(either(TEXT, _TOKEN))))
+         for name in ("extra_special_tokens", "additional_special_tokens")}
+_CONFIG = fields(optional={
+    **_NAMED, **_MORE, "do_lower_case": or_null(FLAG), "strip_accents": or_null(FLAG),
+    "tokenize_chinese_chars": or_null(FLAG), "keep_accents": or_null(FLAG), "tokenizer_class": or_null(TEXT),
+    "added_tokens_decoder": or_null(table_of(_TOKEN))})
+_MAP = fields(optional={**_NAMED, **_MORE})
+_MODEL_CONFIG = fields(optional={"tokenizer_class": or_null(TEXT)})
+_SENTENCE = fields(optional={"do_lower_case": or_null(FLAG)})
+_STEP = {"type": TEXT, **{name: or_null(FLAG) for name in (
+    "lowercase", "strip_accents", "handle_chinese_chars", "clean_text")}}
+_JSON = fields(optional={  # tokenizer.json
+    "model": or_null(fields(optional={"type": or_null(TEXT), "vocab": table_of(whole()),
+                                      "continuing_subword_prefix": or_null(TEXT),
+                                      "max_input_chars_per_word": or_null(whole(1, 10_000))})),
+    "normalizer": or_null(fields(optional={**_STEP, "normalizers": or_null(list_of(fields(optional=_STEP)))})),
+    "pre_tokenizer": or_null(fields({"type": TEXT})),
+    "added_tokens": or_null(list_of(fields({"content": TEXT, "id": whole()}, _FLAGS)))})
+_JSON_KIND = fields(optional={"model": or_null(fields(optional={"type": or_null(TEXT)}))})
+_VOCAB = fields({"model": fields({"vocab": table_of(whole())})})
+_IDS = table_of(whole())  # added_tokens.json
+
+
+def filler(i):
+    """The name of a row that no token has, in the files that we write."""
+    return f"[unused_row_{i}]"
+
+
+class TokenizerFiles:
+    """A folder's files, read once."""
+
+    def __init__(self, folder, same=SAME):
+        self.folder = folder
+        self.config = optional_json(self.folder, "tokenizer_config.json", _CONFIG)
+        self._check_class(same)
+        decides = "added_tokens_decoder" in self.config
+        self.map = {} if decides else optional_json(folder, "special_tokens_map.json", _MAP)
+        self.json = self._tokenizer_json()
+        self.words = self._words()
+        self.named, more = self._named()
+        self.added = self._added(more)
+
+    def _check_class(self, same):
+        for config in (self.config, optional_json(self.folder, "config.json", _MODEL_CONFIG)):
+            name = config.get("tokenizer_class")
+            if name and name not in same:
+                raise BertrError("not_bert", f"The folder '{self.folder}' asks for the tokenizer {name}, which cuts "
+                                 "texts otherwise than BERT's WordPiece.",
+                                 "Only models with BERT's own tokenizer can be read.")
+
+    def _tokenizer_json(self):
+        out = optional_json(self.folder, "tokenizer.json", _JSON_KIND)
+        kind = (out.get("model") or {}).get("type") or "WordPiece"
+        path = os.path.join(self.folder, "tokenizer.json")
+        if kind != "WordPiece":
+            if os.path.exists(os.path.join(self.folder, "spiece.model")):
+                return {}
+            raise BertrError("vocabulary", f"'{path}' holds a {kind} tokenizer, where BERT has a WordPiece vocabulary.",
+                             "Only models with BERT's own tokenizer can be read.")
+        check(out, _JSON, f"'{path}'", COPY_AGAIN, "vocabulary")
+        found = [step["type"] for step in self._normalizers(out) if step.get("type")]
+        found += [out["pre_tokenizer"]["type"]] if out.get("pre_tokenizer") else []
+        odd = [name for name in found if name not in ("BertNormalizer", "BertPreTokenizer")]
+        if self.is_generic(out):
+            odd += [f"no {part}" for part in ("normalizer", "pre_tokenizer", "post_processor") if not out.get(part)]
+        odd += ["no cleaning of text"] * any(step.get("clean_text") is False for step in self._normalizers(out))
+        prefix = (out.get("model") or {}).get("continuing_subword_prefix") or "##"
+        if prefix != "##":
+            odd.append(f"pieces that begin with '{prefix}'")
+        if odd:
+            raise BertrError("not_bert", f"The tokenizer in '{path}' has {' and '.join(odd)}, which BERT's has not.",
+                             "Only models with BERT's own tokenizer can be read.")
+        return out
+
+    def is_generic(self, content):
+        """Does tokenizer.json decide alone?"""
+        return bool(content) and self.config.get("tokenizer_class") in GENERIC
+
+    def _normalizers(self, content):
+        steps = content.get("normalizer") or {}
+        return steps["normalizers"] if steps.get("normalizers") is not None else [steps]
+
+    @property
+    def lowered(self):
+        """Does the folder's sentence model put texts into lower case? Accents are the tokenizer's own matter."""
+        return bool(optional_json(self.folder, "sentence_bert_config.json", _SENTENCE).get("do_lower_case"))
+
+    @property
+    def normalizer(self):
+        """The settings of tokenizer.json's normalizer."""
+        return next(iter(self._normalizers(self.json)), {})
+
+    def _words(self):
+        """WordPiece's own tokens, {id: token}; those of `spiece.model` are not its."""
+        path = os.path.join(self.folder, "vocab.txt")
+        if os.path.exists(path):
+            words = dict(enumerate(read_vocab_txt(path)))
+            self._check_same(words)
+        elif os.path.exists(os.path.join(self.folder, "spiece.model")):
+            return {}
+        else:
+            path = os.path.join(self.folder, "tokenizer.json")
+            check(self.json, _VOCAB, f"'{path}'", COPY_AGAIN, "vocabulary")
+            words = {i: token for token, i in self.json["model"]["vocab"].items()}
+        pieces = sum(token.startswith("\u2581") for token in words.values())
+        if pieces > sum(token.startswith("##") for token in words.values()):
+            raise BertrError("vocabulary", f"{pieces} of the {len(words)} tokens in '{self.folder}' begin with \u2581, "
+                             "as those of SentencePiece do, where BERT has WordPiece's, as ##ing.",
+                             "Only models with BERT's own tokenizer can be read.")
+        return words
+
+    def _check_same(self, words):
+        """Does tokenizer.json give the tokens of vocab.txt the same ids?"""
+        model = self.json.get("model") or {}
+        for token, i in (model.get("vocab") or {}).items():
+            if words.get(i, token) not in (token, token.rstrip(WHITE_SPACE)):
+                raise BertrError("vocabulary", f"'{self.folder}' has two vocabularies: token {i} is '{words[i]}' in "
+                                 f"vocab.txt and '{token}' in tokenizer.json.",
+                                 "Remove the one that is not the model's.")
+
+    def _named(self):
+        """({kind: name} of the special tokens, further special tokens): the latter as text or dict."""
+        given = dict(zip(KINDS, SPECIAL.values(), strict=True))
+        for source in (self.config, self.map):  # "bos_token" and the like are tokens too
+            given |= {key: token for key, token in source.items()
+                      if key.endswith("_token") and token and (isinstance(token, str) or _TOKEN(token, "") is None)}
+        more = [*self._more(self.config), *self._more(self.map)]
+        return {kind: _content(given[f"{kind}_token"]) for kind in SPECIAL}, [*given.values(), *more]
+
+    def _more(self, source):
+        """The further special tokens that a file names."""
+        lists = [source.get(name) or [] for name in _MORE]
+        return [token for tokens in lists for token in (tokens.values() if isinstance(tokens, dict) else tokens)]
+
+    def _added(self, special):
+        """All tokens that are found before words are cut, {content: dict}, those without an id last."""
+        out = {}
+        if self.config.get("added_tokens_decoder") is not None:
+            for key, token in self.config["added_tokens_decoder"].items():
+                out[token["content"]] = _added(token, _whole(key, self.folder))
+        else:
+            names = {*self.named.values(), *map(_content, self._more(self.config)),
+                     *map(_content, self._more({**self.map, "additional_special_tokens": None}))}
+            for content, i in optional_json(self.folder, "added_tokens.json", _IDS).items():
+                out[content] = _added({"content": content, "special": content in names}, i)
+            for token in self.json.get("added_tokens") or []:
+                out[token["content"]] = _added(token, token["id"])
+        out = dict(sorted(out.items(), key=lambda item: item[1]["id"]))
+        for token in special:
+            content = _content(token)
+            if content not in out:
+                out[content] = _added({**(token if isinstance(token, dict) else {}), "content": content,
+                                       "special": True}, None)
+            out[content]["special"] |= content in self.named.values()
+        return out
+
+
+def _content(token):
+    return token if isinstance(token, str) else token["content"]
+
+
+def _whole(key, folder):
+    if not key.isdecimal():
+        raise BertrError("vocabulary", f"The \"added_tokens_decoder\" in '{folder}/tokenizer_config.json' names the "
+                         f"token '{key}', where an id is needed.", COPY_AGAIN)
+    return int(key)
+
+
+def _added(token, i):
+    """An added token with all its fields; one that is special is looked for as it is, unless it says otherwise."""
+    special = bool(token.get("special"))
+    normalized = token.get("normalized")
+    return {"content": token["content"], "id": i, "normalized": not special if normalized is None else normalized,
+            **{name: bool(token.get(name)) for name in ("single_word", "lstrip", "rstrip")}, "special": special}
+
+
+def read_vocabulary(folder, rows):
+    """(tokens in the order of their ids, added tokens included; the added ones as `Tokenizer` takes them; names of the
+    special ones; the files)."""
+    files = TokenizerFiles(folder)
+    ids = {token: i for i, token in files.words.items()}  # of a token that comes twice the last, as Rust does
+    tokens = dict(files.words)
+    added = []
+    for content, token in files.added.items():
+        i = ids.get(content)
+        if i is None and token["id"] is None and content in files.named.values():
+            continue  # `Tokenizer` says which it cannot do without
+        if i is None:
+            i = token["id"] if token["id"] is not None else max(tokens, default=-1) + 1
+            if tokens.get(i, filler(i)) != filler(i):
+                raise BertrError("vocabulary", f"The added token '{content}' in '{folder}' has the id {i}, which is "
+                                 f"that of '{tokens[i]}'.", "Give it an id after those of the vocabulary.")
+            tokens[i] = content
+        added.append({**token, "id": i, "piece": content in ids})
+    n = max(tokens, default=-1) + 1
+    check_size(n, rows, folder)
+    added = sorted(added, key=lambda token: token["id"])
+    return [tokens.get(i, "") for i in range(n)], added, files  # a token that came twice leaves a gap
+
+
+def read_wordpiece(folder, rows):
+    """(vocabulary, the settings of `Tokenizer`) for a word embedding of so many rows."""
+    vocab, added, files = read_vocabulary(folder, rows)
+    config, normalizer, ours = files.config, files.normalizer, _ours(files, "wordpiece")
+    if ours.get("keep_special") is False:
+        added = [token for token in added if token["content"] not in files.named.values()]
+    if files.is_generic(files.json):
+        config = {**config, "do_lower_case": normalizer.get("lowercase"),
+                  "strip_accents": normalizer.get("strip_accents"),
+                  "tokenize_chinese_chars": normalizer.get("handle_chinese_chars")}
+    lower_case = config.get("do_lower_case", normalizer.get("lowercase"))
+    lower_case = guess_lower_case(folder, vocab) if lower_case is None else lower_case
+    strip_accents = config.get("strip_accents", normalizer.get("strip_accents"))
+    if files.lowered and not lower_case:
+        lower_case, strip_accents = True, bool(strip_accents)
+    chinese_chars = config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars"))
+    longest = (files.json.get("model") or {}).get("max_input_chars_per_word") or 100
+    return vocab, {
+        "lower_case": lower_case, "strip_accents": strip_accents, "chinese_chars": chinese_chars is not False,
+        "max_word_chars": ours.get("max_word_chars", longest), "special": files.named, "added": added,
+        "mode": ours.get("mode", "wordpiece")}
+
+
+def read_sentencepiece(folder, pieces):
+    """The settings of `SentencePieceTokenizer`, as transformers' `AlbertTokenizer`."""
+    files = TokenizerFiles(folder, SAME_AS_ALBERT)
+    strange = [content for content, token in files.added.items() if content not in pieces and token["id"] is not None]
+    if strange:
+        raise BertrError("vocabulary", f"'{folder}' adds the token '{strange[0]}' to an ALBERT, whose tokens bertr "
+                         "takes from its SentencePiece model alone.", "Use another checkpoint.")
+    ours = _ours(files, "sentencepiece")
+    return {"lower_case": files.config.get("do_lower_case") is not False or files.lowered,
+            "keep_accents": bool(files.config.get("keep_accents")), "quotes": ours.get("quotes", True),
+            "keep_special": ours.get("keep_special", True), "mode": "sentencepiece"}
+
+
+def _ours(files, mode):
+    """What we wrote into tokenizer_config.json ourselves."""
+    if "bertr" in files.config:
+        check(files.config, fields({"bertr": OURS[mode]}), f"'{os.path.join(files.folder, 'tokenizer_config.json')}'",
+              COPY_AGAIN, "config")
+    return files.config.get("bertr") or {}
+
+
+def tokenizer_config(settings, vocab):
+    """(content of `tokenizer_config.json`, the tokens of `vocab.txt`) for these settings and tokens."""
+    lower_case, mode = settings["lower_case"], settings["mode"]
+    if mode == "sentencepiece":
+        return {"tokenizer_class": "AlbertTokenizer", "do_lower_case": lower_case,
+                "keep_accents": settings["keep_accents"],
+                "bertr": {name: settings[name] for name in ("quotes", "keep_special", "mode")}}, []
+    special, added = settings["special"], settings["added"]
+    last = {token: i for i, token in enumerate(vocab)}
+    not_pieces = {token["id"] for token in added if not token["piece"]}
+    names = [token if token and last[token] == i else filler(i) for i, token in enumerate(vocab)]
+    pieces = [i for i, name in enumerate(names) if i not in not_pieces and name != filler(i)]
+    words = [filler(i) if i in not_pieces else names[i] for i in range(max(pieces, default=-1) + 1)]
+    # rows without a token get a name too, because other tools count the tokens to find an id
+    unused = [_added({"content": names[i], "special": True}, i)
+              for i in range(len(words), len(vocab)) if i not in not_pieces]
+    decoder = {str(token["id"]): {name: token[name] for name in ADDED if name not in ("id", "piece")}
+               for token in sorted([*added, *unused], key=lambda token: token["id"])}
+    return {"tokenizer_class": "BertTokenizer", "do_lower_case": lower_case,
+            "strip_accents": settings["strip_accents"], "tokenize_chinese_chars": settings["chinese_chars"],
+            **{f"{kind}_token": name for kind, name in special.items() if name in vocab},
+            **({"added_tokens_decoder": decoder} if decoder else {}),
+            "bertr": {"max_word_chars": settings["max_word_chars"], "mode": mode,
+                      "keep_special": special["unk"] in {token["content"] for token in added}}}, words

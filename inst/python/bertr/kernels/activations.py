@@ -1,0 +1,44 @@
+"""The activation functions BERTs have."""
+
+import math
+
+from keras import ops
+
+from .custom_gradient import written_out
+
+
+def activation(name):
+    """The activation function of a name in `checkpoints.config.ACTIVATIONS`."""
+    return gelu if name == "gelu_erf" else _OTHERS[name]
+
+
+# As transformers' `activations.py` has them
+_OTHERS = {
+    "gelu_tanh": lambda x: 0.5 * x * (1.0 + ops.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x))),
+    "relu": ops.relu,
+    "tanh": ops.tanh,
+    "linear": lambda x: x,
+    "gelu_10": lambda x: ops.clip(gelu(x), -10.0, 10.0),
+    "hardswish": ops.hard_silu,
+    "laplace": lambda x: 0.5 * (1.0 + ops.erf((x - 0.707107) / (0.282095 * math.sqrt(2.0)))),
+    "leaky_relu": lambda x: ops.leaky_relu(x, 0.01),
+    "mish": lambda x: x * ops.tanh(ops.softplus(x)),
+    "quick_gelu": lambda x: x * ops.sigmoid(1.702 * x),
+    "relu2": lambda x: ops.square(ops.relu(x)),
+    "relu6": ops.relu6,
+    "sigmoid": ops.sigmoid,
+    "silu": ops.silu,
+    "sqrtsoftplus": lambda x: ops.sqrt(ops.softplus(x)),
+}
+
+
+def _gelu_gradient(upstream, x, phi):
+    density = ops.exp(-0.5 * ops.square(x)) * (1.0 / math.sqrt(2.0 * math.pi))
+    return upstream * (phi + x * density)
+
+
+@written_out(_gelu_gradient)
+def gelu(x):
+    """x Phi(x)."""
+    phi = 0.5 * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))  # written out: `keras.activations.gelu` has no ONNX export
+    return x * phi, (x, phi)

@@ -1,0 +1,27 @@
+"""Which backend Keras runs on. Only the modules of this folder, and the packing of rows, ask for it by name."""
+
+import keras
+
+from ..errors import BertrError
+
+BACKEND = keras.backend.backend()
+
+if BACKEND not in ("tensorflow", "jax"):
+    raise BertrError("backend", f"Keras runs on '{BACKEND}' here, and bertr on TensorFlow or JAX.",
+                     "Unset KERAS_BACKEND, or set it to 'tensorflow', and restart R.")
+
+COMPILES_SHAPES = BACKEND != "tensorflow"  # each shape of a batch is compiled by itself, so there should be few
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    def gpus():
+        """The names of the GPUs in use."""
+        return [device.name for device in tf.config.list_physical_devices("GPU")]
+
+else:
+    import jax
+
+    def gpus():
+        """The names of the GPUs in use."""
+        return [str(device) for device in jax.devices() if device.platform != "cpu"]

@@ -1,0 +1,325 @@
+"""Compiled functions, one writing for TensorFlow and one for JAX; nothing above this file knows which runs.
+
+TensorFlow: graphs with open shapes, so a new length is no new trace. JAX: compiled per shape, so lengths and rows
+come in few sizes (`static_shapes`).
+"""
+
+import collections
+import contextlib
+
+import keras
+import numpy as np
+
+from ..errors import BertrError
+from .backend import BACKEND
+from .dense import final_weights
+
+BUCKET = 32  # lengths are rounded up to a multiple where shapes are compiled
+WORD_ROWS = "word_rows"  # name of the variables with a row for each word in use
+
+
+
+def bucketed(lengths):
+    """Lengths as batches will have them."""
+    return lengths if BACKEND == "tensorflow" else -(-lengths // BUCKET) * BUCKET
+
+
+def static_shapes(arrays, rows):
+    """Padded to a bucketed length and to `rows` rows, where the backend compiles each shape."""
+    if BACKEND == "tensorflow":
+        return arrays
+    if len(arrays) > 3:
+        raise BertrError("backend", "Texts of several rows (windows, cosine pairs) are trained on TensorFlow only.",
+                         "Unset KERAS_BACKEND and restart R.")
+    length = bucketed(arrays[0].shape[1])
+    out = []
+    for a in arrays:
+        padded = np.zeros((max(rows, len(a)), length), a.dtype)
+        padded[:a.shape[0], :a.shape[1]] = a
+        out.append(padded)
+    return tuple(out)
+
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")  # it takes the graphs of several fits for one that is traced again and again
+
+    for gpu in tf.config.list_physical_devices("GPU"):  # take memory as needed, and leave the rest to others
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+    IDS = tf.TensorSpec([None, None], tf.int32)  # [batch, length]
+
+    def _open(array):
+        return tf.TensorSpec([None] * array.ndim, tf.as_dtype(array.dtype))
+
+    def new_variable(value, name=None, trainable=True):
+        """A Keras variable. Tables of the words in use have another number of rows in each fit, so for TensorFlow it
+        is left open: else a graph would be optimised for the number that it meets first, and fail with others."""
+        out = keras.Variable(value, name=name, trainable=trainable)
+        if name == WORD_ROWS:
+            out._value = tf.Variable(value, shape=(None, *value.shape[1:]), trainable=trainable)
+        return out
+
+    KINDS = 12  # graphs that are kept for others of their kind: those of the last few fits
+    _kept = collections.OrderedDict()
+
+    def _graph(kind, function, variables, signature):
+        """`function(*inputs)` as a graph that takes the tf.Variables it works on as its first input. Whoever asks for
+        the same kind of graph gets the same one, so that the next fit need not wait for it to be made; None is of no
+        kind. `kind` must tell all that `function` depends on but inputs and variables."""
+        specs = [tf.type_spec_from_value(v.value) for v in variables]
+        key = kind and (kind, repr(specs), repr(signature))
+        if key in _kept:
+            _kept.move_to_end(key)
+            return _kept[key]
+        graph = _trace(function, variables, specs, signature)
+        if key:
+            _kept[key] = graph
+            if len(_kept) > KINDS:
+                _kept.popitem(last=False)
+        return graph
+
+    def _trace(function, variables, specs, signature):
+        def run(values, *inputs):
+            with _standing_for(variables, values):
+                return function(*inputs)
+
+        # no autograph: no control flow depends on a tensor, and rewriting the Python takes time
+        graph = tf.function(run, autograph=False).get_concrete_function(specs, *signature)
+        if graph.captured_inputs:  # it would work on the first fit's numbers for ever
+            raise AssertionError(f"A graph holds {len(graph.captured_inputs)} tensors besides its inputs.")
+        return graph
+
+    def _bound(graph, variables):
+        """`graph` on the values of these variables. To sort hundreds of them into their places takes TensorFlow some
+        milliseconds a call; there is a way past that, which is private, and the public one if it goes."""
+        values = [v.value for v in variables]  # also keeps them alive
+        call = getattr(getattr(graph, "_inference_function", None), "call_preflattened", None)
+        if call is None:
+            return lambda *inputs: graph(values, *map(tf.constant, inputs))
+        handles = [value.handle for value in values]
+        return lambda *inputs, values=values: call([*handles, *map(tf.constant, inputs)])
+
+    @contextlib.contextmanager
+    def _standing_for(variables, values):
+        """In here each Keras variable is one of these tf.Variables. Keras has no public way to say so: its
+        StatelessScope gives tensors, which optimiser kernels cannot update in place."""
+        before = [v._value for v in variables]
+        try:
+            for variable, value in zip(variables, values, strict=True):
+                variable._value = value
+            yield
+        finally:
+            for variable, value in zip(variables, before, strict=True):
+                variable._value = value
+
+    class Forward:
+        """`call(ids, segments, mask)` as a graph; `final` if none of the variables will be changed any more. Such a
+        graph holds weights, so it has no kind."""
+
+        def __init__(self, call, variables, final=False, kind=None):
+            self.call, self.variables, self.final, self.kind = call, variables, final, kind
+            self.graph = None
+
+        def __call__(self, ids, segments, mask):
+            if self.graph is None:
+                self.graph = _graph(None if self.final else self.kind, self._run, self.variables, [IDS, IDS, IDS])
+                self.bound = _bound(self.graph, self.variables)
+            return tf.nest.map_structure(lambda t: t.numpy(), self.bound(ids, segments, mask))
+
+        def _run(self, ids, segments, mask):
+            with final_weights(self.final):
+                return self.call(ids, segments, mask)
+
+    class TrainStep:
+        """The gradients of a batch for the optimiser, which makes a step of them, or waits for `flush` if it
+        accumulates. `loss(targets, *inputs)` gives the loss of each row; an `adversary` adds the gradients of a
+        second pass (see training/adversarial.py). Steps of one `kind` (see `_graph`) share their graphs."""
+
+        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
+            def step(targets, *inputs):
+                return _apply(loss, variables, optimizer, adversary, targets, *inputs)
+
+            self.optimizer, self.kind = optimizer, kind
+            every = [*variables, *other_variables, *optimizer.variables]
+            self.bound = _bound(_graph(kind, step, every, [_open(targets), *map(_open, inputs)]), every)
+            self.flushed = None
+
+        def __call__(self, targets, *inputs):
+            return float(self.bound(targets, *inputs))
+
+        def flush(self):
+            if self.flushed is None:
+                state = [*self.optimizer.trained, *self.optimizer.variables]
+                kind = self.kind and (self.kind, "flush")
+                self.flushed = _bound(_graph(kind, self.optimizer.flush, state, []), state)
+            self.flushed()
+
+        def finish(self):
+            """The variables are always up to date here."""
+
+    class FeatureSteps:
+        """Many optimiser steps on rows of features that lie in memory, in one graph: a step of a small head takes
+        less time than one call from Python. The graph serves any features and targets of these types."""
+
+        def __init__(self, loss, variables, other_variables, optimizer, targets, features):
+            order = tf.TensorSpec([None], tf.int32)
+
+            def run(order, splits, targets, features):  # rows of all batches in turn; where each batch starts and ends
+                batches = tf.size(splits) - 1
+
+                def step(i, losses):
+                    rows = order[splits[i]:splits[i + 1]]
+                    batch = tf.gather(targets, rows), tf.gather(features, rows)
+                    return i + 1, losses.write(i, _apply(loss, variables, optimizer, None, *batch))
+
+                losses = tf.TensorArray(tf.float32, size=batches)
+                return tf.while_loop(lambda i, _: i < batches, step, (0, losses))[1].stack()
+
+            # no autograph: it leaves the code that it writes in the temporary folder
+            signature = [order, order, _open(targets), _open(features)]
+            self.function = tf.function(run, input_signature=signature, autograph=False)
+            self.begin(targets, features)
+
+        def begin(self, targets, features):
+            """These rows from now on; the variables may have been changed."""
+            self.data = tf.constant(targets), tf.constant(features)
+
+        def __call__(self, batches):
+            """The mean loss of each batch."""
+            splits = np.cumsum([0] + [len(b) for b in batches]).astype(np.int32)
+            return self.function(np.concatenate(batches).astype(np.int32), splits, *self.data).numpy()
+
+        def finish(self):
+            """The variables are always up to date here."""
+
+        def end(self):
+            """Lets go of the rows."""
+            self.data = None
+
+        def traces(self):
+            return self.function.experimental_get_tracing_count()
+
+    def _apply(loss, variables, optimizer, adversary, targets, *inputs):
+        each = loss(targets, *inputs)
+        value = tf.reduce_mean(each)
+        gradients = _gradients(value, variables)
+        if adversary:
+            with adversary.attack(gradients):
+                more = _gradients(tf.reduce_mean(loss(targets, *inputs)), variables)
+            gradients = [a + b for a, b in zip(gradients, more, strict=True)]
+        optimizer.take(gradients, tf.size(each))
+        return value
+
+    def _gradients(value, variables):
+        gradients = tf.gradients(value, [v.value for v in variables])  # a tape would not know of written-out gradients
+        # dense: the norm of a gradient in pieces would count a word that comes twice as two
+        return [tf.convert_to_tensor(g) for g in gradients]
+
+else:
+    import jax
+
+    def new_variable(value, name=None, trainable=True):
+        return keras.Variable(value, name=name, trainable=trainable)
+
+    def _with_values(function, variables, values):
+        """`function` run with other values in its variables; the values afterwards come back too."""
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+            out = function()
+        return out, [scope.get_current_value(v) for v in variables]
+
+    class Forward:
+        """`call(ids, segments, mask)`, compiled."""
+
+        def __init__(self, call, variables, final=False, kind=None):
+            self.variables = variables
+            self.function = jax.jit(lambda values, *x: _with_values(lambda: call(*x), variables, values)[0])
+
+        def __call__(self, ids, segments, mask):
+            out = self.function([v.value for v in self.variables], ids, segments, mask)
+            return jax.tree.map(np.asarray, out)
+
+    class TrainStep:
+        """As on TensorFlow; rows that only fill up the batch have no mask and count nothing."""
+
+        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
+            self.layers = (variables, other_variables, optimizer.variables)
+            self.begin()
+
+            def mean_loss(trained, others, targets, *inputs):
+                rows, now = _with_values(lambda: loss(targets, *inputs), variables + other_variables, trained + others)
+                real = (inputs[-1][:, 0] > 0).astype(rows.dtype)
+                return (rows * real).sum() / real.sum(), now[len(trained):]
+
+            both = jax.value_and_grad(mean_loss, has_aux=True)
+
+            def optimize(how, trained, state):
+                _, now = _with_values(how, variables + optimizer.variables, trained + state)
+                return now[:len(trained)], now[len(trained):]
+
+            @jax.jit
+            def step(trained, others, state, targets, *inputs):
+                (value, others), gradients = both(trained, others, targets, *inputs)
+                if adversary:
+                    with adversary.attack(gradients):
+                        (_, others), more = both(trained, others, targets, *inputs)
+                    gradients = [a + b for a, b in zip(gradients, more, strict=True)]
+                rows = (inputs[-1][:, 0] > 0).sum()
+                trained, state = optimize(lambda: optimizer.take(gradients, rows), trained, state)
+                return value, [trained, others, state]
+
+            @jax.jit
+            def flush(trained, others, state):
+                trained, state = optimize(optimizer.flush, trained, state)
+                return [trained, others, state]
+
+            self.function, self.last = step, flush
+
+        def __call__(self, targets, *inputs):
+            rows = len(inputs[0])
+            targets = np.concatenate([targets, np.repeat(targets[:1], rows - len(targets), axis=0)])
+            value, self.values = self.function(*self.values, targets, *inputs)
+            return float(value)
+
+        def flush(self):
+            self.values = self.last(*self.values)
+
+        def begin(self):
+            """Takes the values that the variables have now."""
+            self.values = [[v.value for v in group] for group in self.layers]
+
+        def finish(self):
+            """Writes the trained values back into the variables."""
+            for group, values in zip(self.layers, self.values, strict=True):
+                for variable, value in zip(group, values, strict=True):
+                    variable.assign(value)
+
+    class FeatureSteps:
+        """Many optimiser steps on rows of features that lie in memory."""
+
+        def __init__(self, loss, variables, other_variables, optimizer, targets, features):
+            self.step = TrainStep(lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets,
+                                  features)
+            self.begin(targets, features)
+
+        def begin(self, targets, features):
+            self.targets, self.features = targets, features
+            self.step.begin()
+
+        def __call__(self, batches):
+            widest = max(len(b) for b in batches)
+            return np.array([self._one(b, widest) for b in batches])
+
+        def _one(self, rows, widest):
+            x = np.zeros((widest, *self.features.shape[1:]), self.features.dtype)
+            mask = np.zeros((widest, 1), np.int32)
+            x[:len(rows)], mask[:len(rows)] = self.features[rows], 1
+            return self.step(self.targets[rows], x, mask)
+
+        def finish(self):
+            self.step.finish()
+
+        def end(self):
+            """Lets go of the rows."""
+            self.targets = self.features = None

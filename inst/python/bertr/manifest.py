@@ -1,0 +1,68 @@
+"""What bertr keeps of models and fits, as shapes: the fields of `bertr.json` and of the JSON in a fit's bytes."""
+
+from .checkpoints.hub import ORIGIN
+from .checkpoints.tokenizer_files import SETTINGS
+from .nn.backbone import POOLING
+from .shapes import FIGURE, FLAG, TABLE, TEXT, both, fields, list_of, matching, number, one_of, or_null, table_of, whole
+from .tasks import TASKS
+
+RUN_FILE = "run.json"  # of a training run that is kept after every epoch
+
+LENGTH, SHARE = whole(3), number(0, 1)
+POOL, POOL_OR_NONE = (matching(pattern, "a way of pooling, such as \"mean\"")
+                      for pattern in (POOLING, f"none|{POOLING}"))
+
+HEAD = fields(optional={  # what `read_head_options` gives
+    "units": list_of(whole(1)), "dropout": or_null(SHARE), "pool": POOL, "pair": one_of("joint", "cosine"),
+    "link": one_of("identity", "logit"), "crf": FLAG, "words": one_of("punctuation", "space"),
+    "relations": one_of("gplinker", "subject_first"),
+    "long": one_of("truncate", "head_tail", "window"), "windows": one_of("mean", "max", "attention"),
+    "threshold": or_null(SHARE), "whole_words": FLAG, "calibrate": FLAG,
+})
+
+FACTS = fields({  # what `training.fit` notes
+    "train": matching(r"all|head|top:\d+", "\"all\", \"head\" or \"top:k\""), "epochs": whole(1),
+    "learning_rate": number(0), "batch_size": whole(1), "seed": whole(), "max_len": LENGTH,
+    "pool": POOL_OR_NONE, "rows": whole(1), "valid_rows": whole(), "n_truncated": whole(),
+    "epochs_done": whole(), "interrupted": FLAG, "best_epoch": or_null(whole(1)), "stopped_early": FLAG,
+    "parameters_trained": whole(most=2**53), "seconds": number(0), "remarks": list_of(TEXT),
+}, {
+    "warmup": SHARE, "weight_decay": number(0), "clip": or_null(number(0)), "schedule": TEXT,
+    "layer_decay": SHARE, "accumulate": whole(1), "ema": or_null(SHARE), "adversarial": or_null(number(0)),
+    "early_stopping": or_null(whole(1)), "checkpoint_lost": or_null(TEXT),
+    "held_rows": whole(), "temperature": or_null(number(0)),
+})
+
+
+def _columns(value, name):
+    """One number an epoch, of each measure."""
+    done, history = value["facts"]["epochs_done"], value["history"]
+    if (value["facts"]["best_epoch"] or 0) > done:
+        return f"{name}.facts.best_epoch", value["facts"]["best_epoch"], f"a number up to {done}"
+    for column, values in history.items():
+        if len(values) != done:
+            return f"{name}.history.{column}", values, f"a list of {done}"
+    return fields({"epoch": list_of(whole(1))} if done else {})(history, f"{name}.history")
+
+
+FIT = both(
+    fields({"task": lambda value, name: one_of(*TASKS)(value, name), "task_spec": TABLE, "head": HEAD, "facts": FACTS,
+            "history": table_of(list_of(FIGURE))}),
+    lambda value, name: TASKS[value["task"]].shape(value["task_spec"], f"{name}.task_spec"),
+    _columns,
+)
+
+META_FILE = fields({"format": whole(1), "spec": TEXT},
+                   {"source": TEXT, "origin": or_null(ORIGIN), "fit": FIT})
+
+_DESCRIBED = {"config": TABLE, "tokenizer": TABLE, "pooling": POOL, "folder": TEXT}
+PIECES = fields(
+    {"format": whole(1), "spec": TEXT, "fit": FIT, "max_len": LENGTH, "source": TEXT},
+    {"origin": or_null(ORIGIN), "base": fields({**_DESCRIBED, "fingerprint": TEXT}),
+     "checkpoint": fields({**_DESCRIBED, "vocab": list_of(TEXT)}, {"spiece": or_null(TEXT)})},
+)
+
+
+def tokenizer_shape(spiece):
+    """The settings of the tokenizer of a model with this SentencePiece model, or none."""
+    return SETTINGS["sentencepiece" if spiece else "wordpiece"]

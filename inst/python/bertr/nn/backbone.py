@@ -1,0 +1,171 @@
+"""The encoder: padded ids in, padded hidden states out, no padding in between."""
+
+import dataclasses
+
+import keras
+import numpy as np
+from keras import ops
+
+from .layers import Block, Embeddings
+from .packing import packing_for
+
+POOLS = ("mean", "cls", "pooler", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+OF_FIRST = ("cls", "pooler")  # those that look at nothing but the first token
+_SEVERAL = "|".join(pool for pool in POOLS if pool != "pooler")
+POOLING = f"pooler|({_SEVERAL})([+]({_SEVERAL}))*"  # a pattern: one, or several side by side
+
+
+class Backbone(keras.layers.Layer):
+    """BERT's embeddings and blocks, with the pooler where the checkpoint has one. ALBERT's layers share blocks."""
+
+    def __init__(self, config, has_pooler=True, seed=0, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)  # explicit: a global policy set elsewhere must not change numbers
+        self.config = config
+        policy = self.dtype_policy
+        self.embeddings = Embeddings(config, seed, name="embeddings", dtype=policy)
+        self.blocks = [Block(config, seed + 1 + i, name=f"block_{i}", dtype=policy) for i in range(config.num_blocks)]
+        self.pooler = None
+        if has_pooler:
+            self.pooler = keras.layers.Dense(config.hidden_size, "tanh", kernel_initializer="zeros", name="pooler",
+                                             dtype=policy)
+        self.live_from = 0  # layers below run as at prediction: no dropout where nothing is trained
+
+    def build(self, *_):
+        self.embeddings.build()
+        for block in self.blocks:
+            block.build()
+        if self.pooler:
+            self.pooler.build((None, self.config.hidden_size))
+        self.built = True
+
+    def call(self, ids, segments, mask, training=False):
+        """Hidden states [batch, length, hidden], zero at padding. ids, segments and mask are int [batch, length]."""
+        return self.states_for("none", ids, segments, mask, (self.config.num_layers,), training)[0]
+
+    def _states(self, packing, ids, segments, upto, training=False, of_first=False):
+        """Packed states [tokens, hidden] of the embeddings and of each of the lower `upto` layers; with `of_first`
+        those of the last one are the first tokens' alone, [batch, hidden]."""
+        x = self.embeddings(packing.pack(ids), packing.pack(segments), packing.positions(),
+                            training=training and self.embeddings.trainable)  # [tokens, hidden]
+        states = [x]
+        for i in range(upto):
+            block = self.blocks[self.config.block_of(i)]
+            x = block(x, packing=packing, training=training and i >= self.live_from,
+                      of_first=of_first and i == upto - 1)
+            states.append(x)
+        return states
+
+    def attention(self, ids, segments, mask, layers):
+        """Attention probabilities of these layers, which count from 1: [batch, layers, heads, length, length], the
+        last axis being the tokens looked at."""
+        packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
+        states = self._states(packing, ids, segments, upto=max(layers) - 1)
+        blocks = [self.blocks[self.config.block_of(k - 1)] for k in layers]
+        return ops.stack([block.attention_probs(states[k - 1], packing)
+                          for block, k in zip(blocks, layers, strict=True)], axis=1)
+
+    def states_for(self, kind, ids, segments, mask, layers, training=False):
+        """What this kind of pooling ("none": none) looks at of these layers, which count from 0, the embeddings: a list
+        of states [batch, length, hidden], zero at padding, or of the first tokens' alone, [batch, hidden]. Then the
+        highest layer is not computed for the other tokens, but for their keys and values."""
+        packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
+        of_first = kind in OF_FIRST
+        states = self._states(packing, ids, segments, max(layers), training, of_first)
+        if not of_first:
+            return [packing.pad(states[i]) for i in layers]
+        return [states[i] if i and i == max(layers) else packing.first(states[i]) for i in layers]
+
+    def pool(self, states, mask, kind):
+        """One vector a row, [batch, hidden], from what `states_for` gives for this kind; of several kinds joined by "+"
+        one beside the other."""
+        if "+" in kind:
+            return ops.concatenate([self.pool(states[:, 0] if one == "cls" else states, mask, one)
+                                    for one in kind.split("+")], axis=-1)
+        if kind == "cls":
+            return states
+        if kind == "pooler":
+            return self.pooler(states)
+        real = ops.cast(mask, states.dtype)[:, :, None]  # [batch, length, 1]
+        if kind == "max":
+            return ops.max(states + (real - 1.0) * 1e9, axis=1)
+        if kind == "lasttoken":
+            after = ops.pad(real[:, 1:], ((0, 0), (0, 1), (0, 0)))
+            return ops.sum(states * (real - after), axis=1)
+        if kind == "weightedmean":
+            real = real * ops.cumsum(real, axis=1)  # the place of a token, from 1
+        total, n = ops.sum(states * real, axis=1), ops.maximum(ops.sum(real, axis=1), 1.0)
+        return total / (ops.sqrt(n) if kind == "mean_sqrt_len_tokens" else n)
+
+    # ------------------------------------------------------------ which part is trained
+
+    def train_upper(self, k):
+        """Train the upper k layers; None: all of them and the embeddings."""
+        first = 0 if k is None else self.config.num_layers - k
+        self.live_from = first
+        self.embeddings.trainable = k is None
+        for i, block in enumerate(self.blocks):
+            block.trainable = i >= self.config.block_of(first)
+
+    # ------------------------------------------------------------ tensors by their canonical names
+
+    def _variables(self):
+        """Canonical name -> (variable, columns): `columns` is the slice of a fused kernel, or None."""
+        e, h = self.embeddings, self.config.hidden_size
+        out = {"embeddings/word": e.word, "embeddings/position": e.position, "embeddings/segment": e.segment,
+               "embeddings/norm/gamma": e.norm.gamma, "embeddings/norm/beta": e.norm.beta}
+        if e.projected:
+            out["embeddings/projection/kernel"] = e.projection_kernel
+            out["embeddings/projection/bias"] = e.projection_bias
+        out = {k: (v, None) for k, v in out.items()}
+        for i, b in enumerate(self.blocks):
+            at, ff = f"block_{i}/attention", f"block_{i}/feed_forward"
+            for k, part in enumerate(("query", "key", "value")):
+                columns = slice(k * h, (k + 1) * h)
+                out[f"{at}/{part}/kernel"] = (b.qkv_kernel, columns)
+                out[f"{at}/{part}/bias"] = (b.qkv_bias, columns)
+            for name, layer in ((f"{at}/output", "output"), (f"{ff}/inner", "inner"), (f"{ff}/outer", "outer")):
+                out[f"{name}/kernel"] = (getattr(b, f"{layer}_kernel"), None)
+                out[f"{name}/bias"] = (getattr(b, f"{layer}_bias"), None)
+            for name, norm in ((at, b.attention_norm), (ff, b.output_norm)):
+                out[f"{name}/norm/gamma"] = (norm.gamma, None)
+                out[f"{name}/norm/beta"] = (norm.beta, None)
+        if self.pooler:
+            out["pooler/kernel"], out["pooler/bias"] = (self.pooler.kernel, None), (self.pooler.bias, None)
+        return out
+
+    def set_tensors(self, tensors):
+        """Takes the weights from a checkpoint's tensors; those of other heads are left alone."""
+        fused = {}
+        for name, (variable, columns) in self._variables().items():
+            if columns is None:
+                variable.assign(tensors[name])
+            else:  # query, key, value come in this order
+                fused.setdefault(id(variable), (variable, []))[1].append(tensors[name])
+        for variable, parts in fused.values():
+            variable.assign(np.concatenate(parts, axis=-1))
+
+    def shapes(self):
+        """The shapes of `tensors`, in the same order."""
+        return {name: tuple(variable.shape) if columns is None else (*variable.shape[:-1], columns.stop - columns.start)
+                for name, (variable, columns) in self._variables().items()}
+
+    def tensors(self):
+        """The weights by their canonical names, float32 arrays."""
+        return dict(self.each_tensor())
+
+    def each_tensor(self):
+        """The same, one (name, array) at a time."""
+        for name, (variable, columns) in self._variables().items():
+            array = np.asarray(ops.convert_to_numpy(variable.value), dtype=np.float32)
+            yield name, array if columns is None else np.ascontiguousarray(array[..., columns])
+
+
+def build_backbone(checkpoint, seed=0, dropout=None):
+    """The encoder of a `Checkpoint`, with its weights; `dropout` overrides both rates."""
+    config = checkpoint.config
+    if dropout is not None:
+        config = dataclasses.replace(config, hidden_dropout=dropout, attention_dropout=dropout)
+    backbone = Backbone(config, has_pooler="pooler/kernel" in checkpoint.tensors, seed=seed, name="bert")
+    backbone.build()
+    backbone.set_tensors(checkpoint.tensors)
+    return backbone

@@ -1,0 +1,140 @@
+"""What stands on the encoder."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from ..kernels.dropout import dropout
+
+SCALES = np.geomspace(1.0, 1000.0, 61)
+
+
+class PrototypeHead(keras.layers.Layer):
+    """A linear classifier on features of length 1, started at each class's mean feature.
+
+    Started so, it is the nearest-mean classifier (imprinted weights, Qi et al. 2018), and the first steps already
+    pull rows to their class and off the others, where a random head would first spoil the features.
+    """
+
+    def __init__(self, classes, dropout, initializer_range, seed, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.classes, self.rate = classes, dropout
+        self.initializer = keras.initializers.TruncatedNormal(stddev=initializer_range, seed=seed)
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], self.classes), initializer=self.initializer, name="kernel")
+        self.bias = self.add_weight(shape=(self.classes,), initializer="zeros", name="bias")
+        # not trained: it only says how sharp the classes are, so that the rates of kernel and encoder fit together
+        self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
+        self.built = True
+
+    def call(self, x, training=False):  # [batch, hidden] -> [batch, classes]
+        x = dropout(unit(x), self.rate, self.generator, training)
+        return self.scale * ops.matmul(x, self.kernel) + self.bias
+
+    def start(self, features, codes):
+        """From features [rows, hidden] of classes `codes` [rows]; every class has a row or more."""
+        means, scale = nearest_means(ops.convert_to_numpy(unit(features)), codes, self.classes)
+        self.kernel.assign(means.T)
+        self.scale.assign(scale)
+        self.bias.assign(-0.5 * scale * np.square(means).sum(axis=1))
+
+
+def unit(x):
+    """Vectors of length 1, [rows, hidden]."""
+    return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), 1e-12))
+
+
+def nearest_means(x, codes, classes):
+    """The class means [classes, hidden] and the scale s for which softmax(-s / 2 * squared distance) tells each
+    row's class best when that row is left out of its class's mean."""
+    counts = np.bincount(codes, minlength=classes)
+    sums = np.zeros((classes, x.shape[1]), x.dtype)
+    np.add.at(sums, codes, x)
+    means = sums / np.maximum(counts, 1)[:, None]
+    squared = (np.square(x).sum(axis=1)[:, None] + np.square(means).sum(axis=1) - 2.0 * x @ means.T)  # [rows, classes]
+    rows, n = np.arange(len(x)), counts[codes]
+    squared[rows, codes] *= np.square(n / np.maximum(n - 1, 1))  # its distance to the mean of the others
+    kept = n > 1  # a row that is all of its class says nothing about distances
+    if not kept.any():
+        return means, 1.0
+    return means, min(SCALES, key=lambda s: _cross_entropy(-0.5 * s * squared[kept], codes[kept]))
+
+
+def _cross_entropy(z, codes):
+    z = z - z.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), codes]))
+
+
+class DenseHead(keras.layers.Layer):
+    """Hidden layers of ReLU units, each followed by dropout, then a linear output."""
+
+    def __init__(self, outputs, units, dropout, seed, bias=None, **kwargs):
+        """`bias`: what the output's bias starts at, [outputs]; by default zeros."""
+        super().__init__(dtype="float32", **kwargs)
+        self.rate, self.bias = dropout, bias
+        self.generator = keras.random.SeedGenerator(seed)
+        self.stack = [
+            keras.layers.Dense(n, activation, kernel_initializer=keras.initializers.GlorotUniform(seed + 1 + i),
+                               name=f"dense_{i}", dtype=self.dtype_policy)
+            for i, (n, activation) in enumerate([*((n, "relu") for n in units), (outputs, None)])]
+
+    def build(self, shape):
+        width = shape[-1]
+        for layer in self.stack:
+            layer.build((None, width))
+            width = layer.units
+        if self.bias is not None:
+            self.stack[-1].bias.assign(self.bias)
+        self.built = True
+
+    def call(self, x, training=False):  # [..., hidden] -> [..., outputs]
+        for layer in self.stack[:-1]:
+            x = dropout(layer(x), self.rate, self.generator, training)
+        return self.stack[-1](x)
+
+
+class RegressionHead(DenseHead):
+    """Without hidden layers as BERT's own heads are: dropout before the output, which starts with small numbers, for
+    large ones would first spoil the features."""
+
+    def __init__(self, outputs, units, dropout, seed, initializer_range, **kwargs):
+        super().__init__(outputs, units, dropout, seed, **kwargs)
+        if not units:
+            start = keras.initializers.TruncatedNormal(stddev=initializer_range, seed=seed + 1)
+            self.stack[-1].kernel_initializer = start
+
+    def call(self, x, training=False):
+        if len(self.stack) == 1:
+            x = dropout(x, self.rate, self.generator, training)
+        return super().call(x, training=training)
+
+
+class CosineHead(keras.layers.Layer):
+    """One number from two vectors: their cosine, shifted and scaled. It starts as the line that fits the encoder's own
+    cosines best (as in Sentence-BERT, Reimers & Gurevych 2019, but in the unit of the outcome)."""
+
+    def __init__(self, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+
+    def build(self, shape):
+        self.slope = self.add_weight(shape=(), initializer="ones", name="slope")
+        self.bias = self.add_weight(shape=(), initializer="zeros", name="bias")
+        self.built = True
+
+    def call(self, x, training=False):  # [batch, 2 * hidden] -> [batch, 1]
+        return self.slope * self.cosine(x) + self.bias
+
+    def cosine(self, x):
+        a, b = ops.split(x, 2, axis=-1)
+        return ops.sum(unit(a) * unit(b), axis=-1, keepdims=True)
+
+    def start(self, features, targets):
+        """From features [rows, 2 * hidden] and targets [rows, 1]."""
+        cosine = ops.convert_to_numpy(self.cosine(features))[:, 0].astype(np.float64)
+        y = targets[:, 0]
+        varies = cosine.std() > 1e-6
+        slope = float(np.cov(cosine, y, bias=True)[0, 1] / cosine.var()) if varies else 1.0
+        self.slope.assign(slope)
+        self.bias.assign(float(y.mean() - slope * cosine.mean()))

@@ -1,0 +1,142 @@
+"""The layers of BERT's encoder (Devlin et al. 2019; google-research/bert `modeling.py`), on packed tokens.
+
+Dense layers see only real tokens, `[tokens, hidden]`; attention alone needs rows, `[batch, heads, length, size]`.
+`packing.py` moves between the two.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from ..kernels.attention_dropout import attend_dropped
+from ..kernels.dense import dense
+from ..kernels.dropout import dropout
+from ..kernels.layer_norm import layer_norm
+
+
+class LayerNorm(keras.layers.Layer):
+    """Normalises the last axis, then scales and shifts it."""
+
+    def __init__(self, eps, **kwargs):
+        super().__init__(**kwargs)
+        self.eps = eps
+
+    def build(self, shape):
+        self.gamma = self.add_weight(shape=(shape[-1],), initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=(shape[-1],), initializer="zeros", name="beta")
+        self.built = True
+
+    def call(self, x, training=True):  # [..., hidden] -> the same
+        return layer_norm(x, self.gamma, self.beta, self.eps, training)
+
+
+class Embeddings(keras.layers.Layer):
+    """Word + segment + position, LayerNorm, dropout; in ALBERT they are narrower, and are projected to the layers'
+    width."""
+
+    def __init__(self, config, seed, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
+        self.generator = keras.random.SeedGenerator(seed)
+        self.projected = config.model_type == "albert"
+        self.word_rows = None  # a WordRows while it is trained: then `ids` are rows of it
+        self.shift = None  # what an Adversary adds to the word vectors, in the shape of their table
+
+    def build(self, *_):
+        c, width = self.config, self.config.embedding_size
+        # zeros: a checkpoint's weights follow, and drawing random ones takes longer than reading them
+        self.word = self.add_weight(shape=(c.vocab_size, width), initializer="zeros", name="word")
+        self.position = self.add_weight(shape=(c.max_positions, width), initializer="zeros", name="position")
+        self.segment = self.add_weight(shape=(c.num_segments, width), initializer="zeros", name="segment")
+        self.norm.build((None, width))
+        if self.projected:
+            self.projection_kernel = self.add_weight(
+                shape=(width, c.hidden_size), initializer="zeros", name="projection_kernel")
+            self.projection_bias = self.add_weight(
+                shape=(c.hidden_size,), initializer="zeros", name="projection_bias")
+        self.built = True
+
+    def call(self, ids, segments, positions, training=False):  # each [tokens] or [batch, length]
+        # the few segments as a product: its gradient is a product too, not a contended scatter
+        positions = ops.minimum(positions, self.config.max_positions - 1)  # padding may lie beyond the last one
+        kinds = ops.one_hot(segments, self.config.num_segments, dtype=self.compute_dtype)
+        words = self.word_rows.rows if training and self.word_rows else self.word
+        x = ops.take(words, ids, axis=0) + ops.take(self.position, positions, axis=0)
+        if self.shift is not None:
+            x = x + ops.take(self.shift, ids, axis=0)
+        x = self.norm(x + ops.matmul(kinds, self.segment), training=training)
+        x = dropout(x, self.config.hidden_dropout, self.generator, training)
+        return dense(x, self.projection_kernel, self.projection_bias) if self.projected else x
+
+
+class Block(keras.layers.Layer):
+    """One post-LN transformer block: self-attention and feed-forward, each added to its input and normalised."""
+
+    def __init__(self, config, seed, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.attention_norm = LayerNorm(config.layer_norm_eps, name="attention_norm", dtype=self.dtype_policy)
+        self.output_norm = LayerNorm(config.layer_norm_eps, name="output_norm", dtype=self.dtype_policy)
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def build(self, *_):
+        h, inner = self.config.hidden_size, self.config.intermediate_size
+        # query, key and value side by side: one product instead of three
+        self._dense("qkv", h, 3 * h)
+        self._dense("output", h, h)
+        self._dense("inner", h, inner)
+        self._dense("outer", inner, h)
+        self.attention_norm.build((None, h))
+        self.output_norm.build((None, h))
+        self.built = True
+
+    def _dense(self, name, n_in, n_out):
+        kernel = self.add_weight(shape=(n_in, n_out), initializer="zeros", name=f"{name}_kernel")
+        bias = self.add_weight(shape=(n_out,), initializer="zeros", name=f"{name}_bias")
+        setattr(self, f"{name}_kernel", kernel)
+        setattr(self, f"{name}_bias", bias)
+
+    def call(self, x, packing, training=False, of_first=False):
+        """[tokens, hidden] -> the same, or with `of_first` [batch, hidden]: only the first token of each row, which
+        looks at all."""
+        c = self.config
+        attended = self._attention(x, packing, training, of_first)
+        x = packing.first(x) if of_first else x
+        x = self.attention_norm(self._added(x, attended, self.output_kernel, self.output_bias, training),
+                                training=training)
+        inner = dense(x, self.inner_kernel, self.inner_bias, then=c.activation)
+        return self.output_norm(self._added(x, inner, self.outer_kernel, self.outer_bias, training), training=training)
+
+    def _added(self, x, inner, kernel, bias, training):
+        """`x` and what a dense layer, with dropout, makes of `inner`."""
+        rate = self.config.hidden_dropout
+        if not training or rate == 0:
+            return dense(inner, kernel, bias, plus=x)
+        return x + dropout(dense(inner, kernel, bias), rate, self.generator, training)
+
+    def _attention(self, x, packing, training, of_first):  # [tokens, hidden] -> the same, or [batch, hidden]
+        scores, value = self._scores(x, packing, of_first)
+        rate = self.config.attention_dropout
+        if training and rate > 0:
+            context = attend_dropped(scores, value, rate, self.generator.next()) * (1.0 / (1.0 - rate))
+        else:
+            context = ops.matmul(ops.softmax(scores, axis=-1), value)  # [batch, heads, length, size]
+        if of_first:
+            return ops.reshape(context, (packing.batch, self.config.hidden_size))
+        return packing.merge(context)
+
+    def attention_probs(self, x, packing):
+        """Softmax of the scores, [batch, heads, length, length]."""
+        return ops.softmax(self._scores(x, packing)[0], axis=-1)
+
+    def _scores(self, x, packing, of_first=False):
+        """The scaled scores, far below zero for padding, [batch, heads, length, length], and the values; with
+        `of_first` only the first token looks, [batch, heads, 1, length]."""
+        c = self.config
+        qkv = dense(x, self.qkv_kernel, self.qkv_bias)  # [tokens, 3 * hidden]
+        query, key, value = ops.unstack(packing.split(qkv), 3)  # [batch, heads, length, size]
+        query = query[:, :, :1] if of_first else query
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [batch, heads, length, length]
+        return scores * (1.0 / math.sqrt(c.head_size)) + packing.key_bias, value

@@ -1,0 +1,96 @@
+"""An encoder, what a task reads from it, and the task's head: the whole that is trained."""
+
+import dataclasses
+import json
+
+import keras
+from keras import ops
+
+from .backbone import build_backbone
+from .join import make_join
+
+
+class Network(keras.layers.Layer):
+    """`call` goes from ids to the head's outputs; `features` and `head` are its two halves."""
+
+    def __init__(self, backbone, head, task, head_options, kind=None, **kwargs):
+        """`kind`, a text, tells all that outputs and losses depend on but variables."""
+        super().__init__(dtype="float32", **kwargs)
+        self.kind = kind
+        self.backbone, self.head, self.task, self.pool = backbone, head, task, head_options["pool"]
+        self.join = None if task.per_token else make_join(head_options)
+        width = backbone.config.hidden_size * (1 if task.per_token else self.pool.count("+") + 1)
+        if self.join:
+            self.join.build((None, width))
+        self.width = self.join.width(width) if self.join else width  # of what the head reads
+        head.build((None, self.width))
+        self.built = True
+
+    def pooled(self, ids, segments, mask, training=False):
+        """Vectors of rows, [batch, hidden], or states [batch, length, hidden] for tasks that look at tokens."""
+        if self.task.per_token:
+            return self.backbone(ids, segments, mask, training=training)
+        last = (self.backbone.config.num_layers,)
+        states = self.backbone.states_for(self.pool, ids, segments, mask, last, training)[0]
+        return self.backbone.pool(states, mask, self.pool)
+
+    def features(self, ids, segments, mask, owner=None, training=False):
+        """What the head reads: as `pooled`, or of each text the joined vector where `owner` tells its rows."""
+        values = self.pooled(ids, segments, mask, training=training)
+        return values if self.join is None else self.join(values, owner)
+
+    def call(self, ids, segments, mask, owner=None, training=False):
+        return self.head(self.features(ids, segments, mask, owner, training=training), training=training)
+
+    def joined(self, values, owner):
+        """Features of texts from the pooled vectors of all of their rows; numpy in, numpy out."""
+        return values if self.join is None else ops.convert_to_numpy(self.join(values, owner))
+
+    @property
+    def upper_weights(self):
+        """The variables that are not the encoder's."""
+        return [*self.head.weights, *(self.join.weights if self.join else [])]
+
+    def train_only(self, train):
+        """`train`: "all", "head", or "top:k", the last k blocks. The head is always trained, the pooler where it is
+        read."""
+        upper = {"all": None, "head": 0}.get(train) if train in ("all", "head") else int(train.removeprefix("top:"))
+        self.backbone.train_upper(upper)
+        if self.backbone.pooler:
+            self.backbone.pooler.trainable = train != "head" and self.pool == "pooler" and not self.task.per_token
+
+
+def read_head_options(model, given):
+    """All options of a head, those not given as they are by default."""
+    return {
+        "units": [int(n) for n in given.get("units") or []], "dropout": given.get("dropout"),
+        "pool": model.pool(given.get("pool")), "pair": given.get("pair") or "joint",
+        "link": given.get("link") or "identity",
+        "crf": bool(given.get("crf")), "words": given.get("words") or "punctuation",
+        "relations": given.get("relations") or "gplinker",
+        "long": given.get("long") or "truncate", "windows": given.get("windows") or "mean",
+        "threshold": given.get("threshold"), "calibrate": given.get("calibrate") is not False,
+        "whole_words": bool(given.get("whole_words")),
+    }
+
+
+def build_network(model, task, head_options, train, seed=0, dropout=None):
+    """The network of a fit, untrained: also what a saved fit's weights are put into."""
+    backbone = model.backbone if train == "head" else build_backbone(model.checkpoint, seed, dropout)
+    rate = head_dropout(model, head_options, dropout)
+    head = task.head(model.config, head_options, rate, seed)
+    config = backbone.config
+    kind = json.dumps([config.model_type, dataclasses.asdict(config), backbone.pooler is not None, task.kind,
+                       head_options, rate])
+    network = Network(backbone, head, task, head_options, kind)
+    task.attach(head, backbone, model.checkpoint.tensors)
+    model.let_go()
+    return network
+
+
+def head_dropout(model, head_options, dropout=None):
+    """The head's own rate, else the one asked for the encoder, else the checkpoint's."""
+    rate = head_options["dropout"]
+    if rate is None:
+        rate = model.config.hidden_dropout if dropout is None else dropout
+    return rate

@@ -1,0 +1,145 @@
+"""Between padded rows `[batch, length, ...]` and real tokens only `[tokens, ...]`.
+
+Half of a batch of natural texts is padding; leaving it out of every dense layer is where the speed comes from.
+XLA (JAX, GPU compilation) needs shapes known beforehand: there the rows stay padded and packing is a reshape.
+"""
+
+from keras import ops
+
+from ..kernels.backend import BACKEND
+from ..kernels.custom_gradient import written_out
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+MASKED = -1e9  # finite, so that a row with no real token stays finite
+# tokens, of few and of many (above 4,096): oneDNN makes kernels for each number of them, a quarter to two thirds of a
+# megabyte, and keeps a thousand, so they come in fewer numbers
+TILES, FEW = (16, 64), 4096
+
+
+def packing_for(mask, dtype, heads):
+    """The packing of a batch with this mask, [batch, length] of 0 / 1, on the backend in use."""
+    cls = TensorflowPacking if BACKEND == "tensorflow" else PaddedPacking
+    return cls(mask, dtype, heads)
+
+
+class PaddedPacking:
+    """Every position is a token: shapes stay static, the mask alone keeps padding out of attention."""
+
+    def __init__(self, mask, dtype, heads):
+        self.batch, self.length = ops.shape(mask)
+        self.heads = heads
+        self.mask = ops.cast(mask, dtype)  # [batch, length]
+        self.key_bias = ((1.0 - self.mask) * MASKED)[:, None, None, :]
+
+    def positions(self):  # [tokens]
+        return ops.tile(ops.arange(self.length), (self.batch,))
+
+    def pack(self, x):  # [batch, length, ...] -> [tokens, ...]
+        return ops.reshape(x, (self.batch * self.length, *x.shape[2:]))
+
+    def unpack(self, x):  # [tokens, ...] -> [batch, length, ...]
+        return ops.reshape(x, (self.batch, self.length, *x.shape[1:]))
+
+    def split(self, x):  # [tokens, 3 * heads * size] -> [3, batch, heads, length, size]
+        x = ops.reshape(x, (self.batch, self.length, 3, self.heads, x.shape[-1] // (3 * self.heads)))
+        return ops.transpose(x, (2, 0, 3, 1, 4))
+
+    def merge(self, x):  # [batch, heads, length, size] -> [tokens, heads * size]
+        x = ops.transpose(x, (0, 2, 1, 3))
+        return ops.reshape(x, (self.batch * self.length, x.shape[2] * x.shape[3]))
+
+    def first(self, x):  # [tokens, hidden] -> [batch, hidden], of the first token of each row
+        return self.unpack(x)[:, 0]
+
+    def pad(self, x):  # [tokens, hidden] -> [batch, length, hidden], zero at padding
+        return self.unpack(x) * self.mask[:, :, None]
+
+
+class TensorflowPacking(PaddedPacking):
+    """Gathers real tokens, and a few of padding (see TILES), by TensorFlow's dynamic shapes (no other backend has any).
+
+    For attention `split` and `merge` gather the heads' pieces of tokens: one pass instead of a gather and a transpose.
+    Padding repeats a neighbouring token: as a key it is masked, and as a query `merge` drops it. Gathers there and back
+    are each other's transpose, so each one's gradient is written as the other, instead of the scatter that automatic
+    differentiation would make.
+    """
+
+    def __init__(self, mask, dtype, heads):
+        super().__init__(mask, dtype, heads)
+        taken = _filled_up(tf.reshape(tf.cast(mask, tf.int32), (-1,)))  # [batch * length]
+        self.index = tf.cast(tf.where(taken)[:, 0], tf.int32)  # [tokens]: where each token lies
+        self.inverse = tf.maximum(tf.cumsum(taken) - 1, 0)  # [batch * length]: which token lies there
+        # worked out once for all layers: of contexts, and of queries, keys and values side by side
+        self.rows_of_one, self.rows_of_three = self._head_rows(1), self._head_rows(3)
+        taken = tf.tile(tf.reshape(tf.cast(taken, self.mask.dtype), (self.batch, 1, self.length)), (1, heads, 1))
+        self.taken = tf.reshape(taken, (-1, 1))  # [batch * heads * length, 1]
+
+    def positions(self):
+        return self.index % self.length
+
+    def pack(self, x):
+        return tf.gather(super().pack(x), self.index)
+
+    def split(self, x):
+        size = x.shape[-1] // (3 * self.heads)
+        places = _unpack(tf.reshape(x, (-1, size)), *self.rows_of_three)  # [3 * batch * heads * length, size]
+        return tf.reshape(places, (3, self.batch, self.heads, self.length, size))
+
+    def merge(self, x):
+        size = x.shape[-1]
+        pieces = _pack(tf.reshape(x, (-1, size)), *self.rows_of_one, self.taken)  # [tokens, 1, heads, size]
+        return tf.reshape(pieces, (-1, self.heads * size))
+
+    def _head_rows(self, parts):
+        """For each place of [tokens, parts, heads] the row of [parts, batch, heads, length] that lies there, and the
+        other way round."""
+        # `expand_dims()` keeps the count of tokens known as one and the same, unlike an index with None: only then
+        # TensorFlow takes the sum of a layer's input and what attention adds to it into the product before it
+        row, place = (tf.expand_dims(tf.expand_dims(x, 1), 2)
+                      for x in (self.index // self.length, self.index % self.length))
+        part, head = tf.range(parts)[:, None], tf.range(self.heads)
+        to_tokens = ((part * self.batch + row) * self.heads + head) * self.length + place  # [tokens, parts, heads]
+        token = tf.reshape(self.inverse, (self.batch, 1, self.length))
+        # [parts, batch, heads, length]
+        to_heads = (token * parts + part[:, :, None, None]) * self.heads + head[:, None]
+        return to_tokens, tf.reshape(to_heads, (-1,))
+
+    def first(self, x):
+        return tf.gather(x, tf.reshape(self.inverse, (self.batch, self.length))[:, 0])
+
+    def unpack(self, x):
+        return ops.reshape(_unpack(x, self.index, self.inverse), (self.batch, self.length, *x.shape[1:]))
+
+
+def _filled_up(real):
+    """Marks, [batch * length], of tokens: the real ones, and so many places of padding that they are a multiple of a
+    tile together, as far as there are any. What is computed there is looked at by none: as a key it is masked, it is
+    dropped in the end, and so its gradients are zero."""
+    padding = 1 - real
+    count = tf.reduce_sum(real)
+    lacking = -count % tf.where(count > FEW, TILES[1], TILES[0])
+    return real + padding * tf.cast(tf.cumsum(padding) <= lacking, tf.int32)
+
+
+def _rows(x):  # [..., size] -> [rows, size]
+    return tf.reshape(x, (-1, x.shape[-1]))
+
+
+def _pack_gradient(upstream, inverse, taken):
+    return tf.gather(_rows(upstream), inverse) * taken
+
+
+@written_out(_pack_gradient)
+def _pack(flat, index, inverse, taken):  # [places, size] -> [tokens, 1, heads, size]
+    return tf.gather(flat, index), (inverse, taken)
+
+
+def _unpack_gradient(upstream, index):
+    return _rows(tf.gather(upstream, index))
+
+
+@written_out(_unpack_gradient)
+def _unpack(packed, index, inverse):  # [of tokens, size] -> [places, size]; padding repeats a neighbour
+    return tf.gather(packed, inverse), (index,)

@@ -1,0 +1,140 @@
+"""Labelled spans of a text, none within another: one IOB2 code at the first piece of every word, scored by itself or,
+with `crf`, in a linear chain."""
+
+import dataclasses
+
+import numpy as np
+from keras import ops
+
+from ...kernels.compiled import bucketed
+from ...shapes import FLAG, TEXT, fields, list_of, one_of
+from ...text.encodings import token_places
+from ...text.windows import windows
+from ..base import Task
+from ..inputs import OVERLAP
+from .crf import Chains, negative_log_likelihood
+from .heads import CrfHead, TokenHead
+from .iob import allowed_pairs, codes_of, f1, spans
+from .words import at_spaces, at_words, word_places
+
+UNSCORED = -1  # special tokens, and pieces that go on with a word
+
+
+class Entities(Task):
+    """Target: of every entity `row` and `start` (from 0), `end` (exclusive) and `code` of its label, int [entities],
+    in order of rows and starts; `levels`, the names of the labels."""
+
+    name = "entities"
+    shape = staticmethod(fields({"levels": list_of(TEXT, least=1, distinct=True), "crf": FLAG},
+                                {"words": one_of("punctuation", "space")}))
+    per_token = True
+    needs_offsets = True
+
+    @classmethod
+    def from_target(cls, target, head_options):
+        return cls({"levels": list(target["levels"]), "crf": head_options["crf"], "words": head_options["words"]})
+
+    @property
+    def levels(self):
+        return self.spec["levels"]
+
+    def plan(self, rows, hidden_size):
+        return {"learning_rate": 2e-4 * 384 / hidden_size}
+
+    def encode(self, model, a, b, max_len):
+        """Windows of texts; `start` and `end` are those of whole words, at their first pieces."""
+        whole = model.encode_whole(a, b, offsets=True)
+        spaced = self.spec.get("words") == "space"  # fits made before this was asked do not say
+        start, end = at_spaces(whole, a) if spaced else at_words(whole, model.tokenizer.inside_words(whole, a), a)
+        return windows(dataclasses.replace(whole, start=start, end=end), max_len, int(OVERLAP * max_len))
+
+    def targets(self, target, encodings):
+        """Codes of words, [tokens], as in `iob.py`. A word is of the first entity that holds some of it."""
+        row, start, end, label = (np.asarray(target[name], np.int64) for name in ("row", "start", "end", "code"))
+        out = np.full(len(encodings.ids), UNSCORED, np.int32)
+        words = np.flatnonzero(encodings.end > 0)
+        out[words] = 0
+        if not len(row):
+            return out
+        text = np.repeat(encodings.owner, encodings.lengths)[words].astype(np.int64)
+        begin, stop, far = encodings.start[words], encodings.end[words], 2**32  # more than a text is long
+        entity = np.minimum(np.searchsorted(row * far + end, text * far + begin, side="right"), len(row) - 1)
+        within = (row[entity] == text) & (start[entity] < stop) & (end[entity] > begin)
+        words, begin, entity = words[within], begin[within], entity[within]
+        first, last = np.full(len(row), far), np.zeros(len(row), np.int64)
+        np.minimum.at(first, entity, begin)
+        np.maximum.at(last, entity, stop[within])
+        self.remarks = _remarks(int(((first < start) | (last > end)).sum()), int((first == far).sum()))
+        out[words] = codes_of(begin == first[entity], label[entity])
+        return out
+
+    def batch(self, targets, encodings, rows, ids, rng):
+        """The words' codes and places in their rows, int32 [batch, words, 2], UNSCORED after a row's last word."""
+        lengths = encodings.lengths[rows]
+        row = np.repeat(np.arange(len(rows)), lengths)
+        place = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        codes = targets[token_places(encodings, rows)]
+        row, place, codes = (x[codes != UNSCORED] for x in (row, place, codes))
+        words = np.bincount(row, minlength=len(rows))
+        out = np.full((len(rows), bucketed(max(1, words.max())), 2), UNSCORED, np.int32)
+        out[np.arange(out.shape[1]) < words[:, None]] = np.stack([codes, place], axis=1)
+        return out, ids
+
+    def head(self, config, head_options, dropout, seed):
+        kind = CrfHead if self.spec["crf"] else TokenHead
+        return kind(1 + 2 * len(self.levels), head_options["units"], dropout, seed, name="head")
+
+    def loss(self, targets, outputs, head):
+        """Negative log-likelihood; every word of the batch counts the same."""
+        real = ops.cast(targets[:, :, 0] != UNSCORED, "float32")  # [batch, words]
+        codes, places = ops.maximum(targets[:, :, 0], 0), ops.maximum(targets[:, :, 1], 0)
+        rows = ops.shape(outputs)[1] * ops.arange(ops.shape(targets)[0])[:, None]
+        scores = ops.take(ops.reshape(outputs, (-1, outputs.shape[-1])), rows + places, axis=0)
+        transitions = head.transitions
+        if transitions is None:
+            picked = ops.take_along_axis(scores, codes[..., None], axis=-1)[..., 0]
+            each = ops.sum((ops.logsumexp(scores, axis=-1) - picked) * real, axis=1)
+        else:
+            each = negative_log_likelihood(codes, scores, transitions, real)
+        return each / ops.maximum(ops.mean(ops.sum(real, axis=1)), 1e-6)
+
+    def judge(self, targets, outputs, encodings, head):
+        places, splits = word_places(encodings)
+        scores, codes = outputs[places], targets[places]
+        free = np.ones((scores.shape[1],) * 2, bool)
+        loss = Chains(scores, splits, self._transitions(head), free, free[0]).negative_log_likelihood(codes)
+        return {"loss": loss / max(1, len(places)), "f1": f1(self._chains(scores, splits, head).best(), codes)}
+
+    def decode(self, outputs, encodings, a, b, head):
+        """Of every entity found its text's row, start (from 1) and end (inclusive), label code, text and score: the
+        probability that just its words are labelled so."""
+        places, splits = word_places(encodings)
+        chains = self._chains(outputs[places], splits, head)
+        codes = chains.best()
+        first, last, label = spans(codes)
+        row = np.searchsorted(splits, first, side="right") - 1
+        start, end = encodings.start[places[first]], encodings.end[places[last]]
+        text = [a[r][s:e] for r, s, e in zip(row.tolist(), start.tolist(), end.tolist(), strict=True)]
+        score = np.exp(np.minimum(chains.log_probability(codes, first, last), 0.0))
+        return {"row": (row + 1).astype(np.int32), "start": start + 1, "end": end, "code": label.astype(np.int32),
+                "text": text, "score": score}
+
+    def _chains(self, scores, splits, head):
+        return Chains(scores, splits, self._transitions(head), *allowed_pairs(len(self.levels)))
+
+    def _transitions(self, head):
+        given = head.transitions
+        return 0.0 if given is None else ops.convert_to_numpy(given)
+
+
+def _remarks(wider, lost):
+    out = []
+    if wider:
+        out.append(f"{_entities(wider, 'begins or ends', 'begin or end')} inside a word: learnt as whole words.")
+    if lost:
+        out.append(f"{_entities(lost, 'has', 'have')} no word without another entity: not learnt.")
+    return out
+
+
+def _entities(n, one, many):
+    return f"1 entity {one}" if n == 1 else f"{n} entities {many}"

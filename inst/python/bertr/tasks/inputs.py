@@ -1,0 +1,32 @@
+"""From texts to the rows that the encoder reads: one a text or pair, or several, which `nn/join.py` joins again."""
+
+import dataclasses
+
+import numpy as np
+
+from ..errors import BertrError
+from ..text.windows import head_and_tail, windows
+
+OVERLAP = 0.25  # of a window of a long text, shared with the next one
+
+
+def encode(model, task, head_options, a, b, max_len):
+    """The encodings of texts or pairs for a task with this head."""
+    if head_options["pair"] == "cosine":
+        return _each_alone(model, a, b, max_len)
+    long = head_options["long"]
+    if long == "truncate" or task.per_token:
+        return task.encode(model, a, b, max_len)
+    whole = model.encode_whole(a, b)
+    if long == "head_tail":
+        return head_and_tail(whole, max_len)
+    return windows(whole, max_len, int(OVERLAP * max_len))
+
+
+def _each_alone(model, a, b, max_len):
+    """The texts of pairs as rows of their own: a, b, a, b ..."""
+    if b is None:
+        raise BertrError("pairs", "A head that compares two texts needs two text columns.",
+                         "Write both on the right-hand side, as in score ~ a + b.")
+    both = model.encode([text for pair in zip(a, b, strict=True) for text in pair], None, max_len)
+    return dataclasses.replace(both, owner=np.repeat(np.arange(len(a), dtype=np.int32), 2))

@@ -1,0 +1,113 @@
+"""Words for the [MASK]s of texts."""
+
+import dataclasses
+
+import numpy as np
+from keras import ops
+
+from ...errors import BertrError
+from .head import word_head
+from .masking import Words
+
+MASK = "[MASK]"
+ROWS_AT_ONCE = 512  # whose states are in memory
+
+
+def fill(model, texts, top, targets, max_len, progress=None):
+    """Columns of the `top` likeliest tokens, or of all `targets`, for every [MASK]: row, mask and rank from 0, token,
+    probability, and the text with that one mask filled. Masks that were cut off have none."""
+    head = word_head(model)
+    texts = [text.replace(model.tokenizer.mask_name, MASK) for text in texts]
+    named = np.flatnonzero(np.array(model.tokenizer.vocab) != "")  # rows with a token
+    among = named if targets is None else target_ids(model.tokenizer, targets)
+    top = min(top, len(named)) if targets is None else len(among)
+    encodings, masks = encode_masked(model, texts, max_len)
+    scorer = model.scorer("none", (model.config.num_layers,))
+    out = {"row": [], "mask": [], "rank": [], "token": [], "probability": [], "text": []}
+    asked = np.flatnonzero(np.add.reduceat(masks, encodings.row_splits[:-1]) > 0)  # rows with a mask
+    for start in range(0, len(asked), ROWS_AT_ONCE):
+        rows = asked[start:start + ROWS_AT_ONCE]
+        part, is_mask = encodings.take(rows), dataclasses.replace(encodings, ids=masks).take(rows).ids > 0
+        states = scorer.encodings(part)[is_mask]
+        row = np.repeat(rows, part.lengths)[is_mask]
+        mask = np.arange(len(row)) - np.searchsorted(row, row)
+        best, probability = _best(head, states, top, among)
+        vocab = model.tokenizer.vocab
+        for r, m, ids, p in zip(row.tolist(), mask.tolist(), best.tolist(), probability.tolist(), strict=True):
+            tokens = [vocab[i] for i in ids]
+            out["row"] += [r] * len(ids)
+            out["mask"] += [m] * len(ids)
+            out["rank"] += range(len(ids))
+            out["token"] += tokens
+            out["probability"] += p
+            out["text"] += filled(texts[r], m, tokens)
+        if progress:
+            progress(start + len(rows))
+    return out, encodings.n_truncated
+
+
+def encode_masked(model, texts, max_len):
+    """(encodings of texts, int32 [tokens] 1 at every [MASK]): in one, the parts between are cut into tokens each by
+    itself, since Google's tokenizer and that of characters would cut [MASK] too."""
+    mask_id = Words(model.tokenizer).mask_id
+    parts = [text.split(MASK) for text in texts]
+    e = model.encode_whole([part for text in parts for part in text], None)  # [CLS] part [SEP], each
+    of_text = np.cumsum([len(text) for text in parts])  # after each text's last part
+    last = np.zeros(len(e), bool)
+    last[of_text - 1] = True
+    masks = np.zeros(len(e.ids), np.int32)
+    masks[e.row_splits[1:][~last] - 1] = 1  # [SEP] [CLS] between two parts of a text is where the mask was
+    keep = np.ones(len(e.ids), bool)
+    keep[e.row_splits[1:-1][~last[:-1]]] = False
+    splits = np.concatenate([[0], np.cumsum(keep)])[e.row_splits[np.concatenate([[0], of_text])]]
+    ids, masks = np.where(masks > 0, mask_id, e.ids)[keep].astype(np.int32), masks[keep]
+    lengths = np.diff(splits)
+    place = np.arange(len(ids)) - np.repeat(splits[:-1], lengths)
+    inside = (place < max_len - 1) | (place == np.repeat(lengths - 1, lengths))  # the last [SEP] stays
+    cut = np.minimum(lengths, max_len)
+    return dataclasses.replace(
+        e, ids=ids[inside], segments=e.segments[keep][inside], row_splits=np.concatenate([[0], np.cumsum(cut)]),
+        n_truncated=int((cut < lengths).sum()), full_lengths=lengths.astype(np.int32)), masks[inside]
+
+
+def _best(head, states, k, among):
+    """The ids of the k likeliest of these tokens for each state, and their probabilities among all rows of the word
+    embedding, best first."""
+    ids, probabilities = [], []
+    for _, logits in head.each_words(states):
+        z = ops.convert_to_numpy(logits).astype(np.float64)
+        z = np.exp(z - z.max(axis=1, keepdims=True))
+        z /= z.sum(axis=1, keepdims=True)
+        z = z[:, among]
+        best = np.argpartition(-z, k - 1, axis=1)[:, :k]
+        best = np.take_along_axis(best, np.argsort(-np.take_along_axis(z, best, axis=1), axis=1), axis=1)
+        ids.append(among[best])
+        probabilities.append(np.take_along_axis(z, best, axis=1))
+    return (np.concatenate(x) if x else np.zeros((0, 0)) for x in (ids, probabilities))
+
+
+def target_ids(tokenizer, targets):
+    """The ids of words that are one token each; a token may be given as the vocabulary writes it, such as ##ing."""
+    out, wrong = [], []
+    for word in targets:
+        ids = tokenizer.encode([word]).ids[1:-1].tolist()
+        if word in tokenizer.vocab:
+            out.append(tokenizer.vocab.index(word))
+        elif len(ids) == 1 and ids[0] != tokenizer.unk_id:
+            out += ids
+        else:
+            wrong.append(word)
+    if wrong:
+        raise BertrError("targets", f"`targets` must be single tokens of the vocabulary, which '{wrong[0]}'"
+                         + (f" and {len(wrong) - 1} more are" if len(wrong) > 1 else " is") + " not.",
+                         "bert_tokenize() shows how a word is cut.")
+    return np.unique(out)
+
+
+def filled(text, mask, tokens):
+    """The text with its `mask`-th [MASK] (from 0) replaced by each token; a piece such as ##ing joins what is before
+    it."""
+    parts = text.split(MASK)
+    before, after = MASK.join(parts[:mask + 1]), MASK.join(parts[mask + 1:])
+    return [before.rstrip() + t[2:] + after if t.startswith("##") and len(t) > 2 else before + t + after
+            for t in tokens]

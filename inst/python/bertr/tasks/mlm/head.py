@@ -1,0 +1,105 @@
+"""The heads BERT was pre-trained with: hidden words, and whether a second text follows the first.
+
+Source: Devlin et al. 2019; google-research/bert `run_pretraining.py`.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from ...errors import BertrError
+from ...kernels.dense import dense
+from ...nn.layers import LayerNorm
+
+WORDS_AT_ONCE = 256  # places whose probabilities over the whole vocabulary are in memory
+
+
+class PretrainingHead(keras.layers.Layer):
+    """As a layer it hands the states on: a softmax over the vocabulary is worked out only at the places asked for.
+
+    `attach` comes before anything is asked: the encoder's word table is the last layer."""
+
+    def __init__(self, config, pairs, seed=0, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.config, self.pairs = config, pairs
+        self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
+        self.initializers = [keras.initializers.TruncatedNormal(stddev=config.initializer_range, seed=seed + i)
+                             for i in range(3)]
+
+    def build(self, *_):
+        h, width = self.config.hidden_size, self.config.embedding_size  # ALBERT's word vectors are narrower
+        self.norm.build((None, width))
+        self.output_bias = self.add_weight(shape=(self.config.vocab_size,), initializer="zeros", name="output_bias")
+        self._dense("transform", width, self.initializers[0])
+        if self.pairs:
+            self._dense("pooler", h, self.initializers[1])
+            self._dense("nsp", 2, self.initializers[2])
+        self.built = True
+
+    def _dense(self, name, n_out, initializer):
+        kernel = self.add_weight(shape=(self.config.hidden_size, n_out), initializer=initializer,
+                                 name=f"{name}_kernel")
+        setattr(self, f"{name}_kernel", kernel)
+        setattr(self, f"{name}_bias", self.add_weight(shape=(n_out,), initializer="zeros", name=f"{name}_bias"))
+
+    def attach(self, embeddings, tensors):
+        """Ties the last layer to the encoder's word table; takes those of its weights that are among canonical
+        `tensors`. True if the head for words was there."""
+        # as an attribute the embeddings' weights would count as the head's own
+        self.table = lambda: embeddings.word
+        self.projection = lambda: (embeddings.projection_kernel if embeddings.projected else
+                                   ops.eye(self.config.hidden_size))
+        for name, variable in self._variables().items():
+            if name in tensors:
+                variable.assign(tensors[name])
+        return "mlm/bias" in tensors
+
+    def start(self, counts):
+        """A new head for words: the states as they are are compared with the word table, in ALBERT as it is projected
+        to their width, and the bias is the words' frequencies, which Adam's small steps would take thousands to reach.
+        `counts` [vocabulary]."""
+        self.transform_kernel.assign(self.transform_kernel + ops.transpose(self.projection()))
+        self.output_bias.assign(np.log((counts + 1.0) / (counts + 1.0).sum()))
+
+    def call(self, states, training=False):
+        return states
+
+    def words(self, states):  # [n, hidden] -> logits [n, vocabulary]
+        x = self.norm(dense(states, self.transform_kernel, self.transform_bias, then=self.config.activation))
+        # transposed before and after: the table is far larger than what goes in and comes out
+        return ops.transpose(ops.matmul(self.table(), ops.transpose(x))) + self.output_bias
+
+    def follows(self, first):  # states of [CLS] [n, hidden] -> logits [n, 2]: is next, is random
+        pooled = ops.tanh(dense(first, self.pooler_kernel, self.pooler_bias))
+        return dense(pooled, self.nsp_kernel, self.nsp_bias)
+
+    def each_words(self, states):
+        """`words` of any number of states, numpy, a piece at a time: (first place, logits)."""
+        for start in range(0, len(states), WORDS_AT_ONCE):
+            yield start, self.words(states[start:start + WORDS_AT_ONCE])
+
+    def _variables(self):
+        """Canonical name -> variable."""
+        out = {"mlm/bias": self.output_bias, "mlm/transform/kernel": self.transform_kernel,
+               "mlm/transform/bias": self.transform_bias, "mlm/norm/gamma": self.norm.gamma,
+               "mlm/norm/beta": self.norm.beta}
+        if self.pairs:
+            out |= {"pooler/kernel": self.pooler_kernel, "pooler/bias": self.pooler_bias,
+                    "nsp/kernel": self.nsp_kernel, "nsp/bias": self.nsp_bias}
+        return out
+
+    def tensors(self):
+        """The weights by their canonical names."""
+        return {name: ops.convert_to_numpy(variable.value) for name, variable in self._variables().items()}
+
+
+def word_head(model):
+    """A model's own head for hidden words."""
+    if "mlm/bias" not in model.checkpoint.tensors:
+        raise BertrError("no_mlm", "This model has no head for hidden words, so it cannot fill masks.",
+                         "Train one on your texts with bert_fit(model, ~ text, data), or load a checkpoint that has "
+                         "one, such as bert-base-uncased.")
+    head = PretrainingHead(model.config, pairs=False)
+    head.build()
+    head.attach(model.backbone.embeddings, model.checkpoint.tensors)
+    return head

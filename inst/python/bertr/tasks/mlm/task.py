@@ -1,0 +1,139 @@
+"""Pre-training that goes on with other texts: hidden words are guessed, and of pairs whether the second text follows.
+
+Source: Devlin et al. 2019; google-research/bert `run_pretraining.py`; for further pre-training Gururangan et al. 2020,
+Don't Stop Pretraining.
+"""
+
+import dataclasses
+
+import numpy as np
+from keras import ops
+
+from ...errors import BertrError
+from ...kernels.backend import COMPILES_SHAPES
+from ...shapes import FLAG, fields
+from ...text.windows import windows
+from ..base import Task
+from ..samples import Samples
+from .head import PretrainingHead
+from .masking import Words, draw_seconds, hide, pair_up
+
+ROWS_AT_ONCE = 512  # whose states are in memory when the task is judged
+
+
+class MaskedLanguage(Task):
+    """No outcome but the texts. Targets [tokens]: the id hidden there, -1 where none is; at [CLS] of a pair 0 if its
+    second text follows the first and 1 if it was drawn at random. Before `draw` every token's own id."""
+
+    name = "mlm"
+    shape = staticmethod(fields({"pairs": FLAG, "whole_words": FLAG}))
+    per_token = True
+    whole_vocabulary = True  # the softmax over it gives every word a gradient
+
+    @classmethod
+    def from_target(cls, target, head_options):
+        if COMPILES_SHAPES:
+            raise BertrError("backend", "Hidden words are trained on TensorFlow only.",
+                             "Unset KERAS_BACKEND and restart R.")
+        if head_options["pair"] != "joint":
+            raise BertrError("pairs", "Whether a text follows another is read off both of them together.",
+                             'Leave `pair` of bert_head() at "joint".')
+        return cls({"pairs": bool(target["pairs"]), "whole_words": head_options["whole_words"]})
+
+    @property
+    def pairs(self):
+        return self.spec["pairs"]
+
+    def encode(self, model, a, b, max_len):
+        """Long texts as several rows, that all of them is learnt from; pairs uncut, for other pairs to be made of."""
+        self.words, self.max_len = Words(model.tokenizer), max_len  # for `draw`
+        whole = model.encode_whole(a, b)
+        if b is None:
+            return windows(whole, max_len, overlap=0)
+        return dataclasses.replace(whole, n_truncated=int((whole.lengths > max_len).sum()))
+
+    def targets(self, target, encodings):
+        return encodings.ids
+
+    def draw(self, samples, rng):
+        encodings = samples.encodings
+        if self.pairs:
+            second, random = draw_seconds(len(samples), rng)
+            encodings = pair_up(encodings, second, self.max_len)
+        seen, targets = hide(encodings, self.words, self.spec["whole_words"], rng)
+        if self.pairs:
+            targets[encodings.row_splits[:-1]] = random
+        return Samples(dataclasses.replace(encodings, ids=seen), targets, self, grouped=False)
+
+    def batch(self, targets, encodings, rows, ids, rng):
+        """int32 [batch, asked, 2]: places in a row and the targets there; -1 where a row is asked less than others."""
+        padded, _, _ = dataclasses.replace(encodings, ids=targets, pad_id=-1).pad(rows)  # [batch, length]
+        asked = padded >= 0
+        widest = max(1, asked.sum(axis=1).max())
+        places = np.argsort(~asked, axis=1, kind="stable")[:, :widest]
+        return np.stack([places, np.take_along_axis(padded, places, axis=1)], axis=2).astype(np.int32), ids
+
+    def head(self, config, head_options, dropout, seed):
+        return PretrainingHead(config, self.pairs, seed, name="head")
+
+    def attach(self, head, backbone, tensors):
+        self.trained_before = head.attach(backbone.embeddings, tensors)
+
+    def start_rows(self, head, targets, rng):
+        """None: the start of a new head needs no features."""
+        if not self.trained_before:
+            counts = np.bincount(targets, minlength=self.words.size)
+            counts[self.words.special] = 0
+            head.start(counts)
+
+    def loss(self, targets, outputs, head):  # [batch, asked, 2], [batch, length, hidden] -> [batch]
+        """The mean of both losses over the batch is BERT's: of words over all words, of pairs over all pairs."""
+        places, labels = targets[:, :, 0], targets[:, :, 1]
+        batch, length = ops.shape(outputs)[:2]
+        flat = ops.reshape(outputs, (-1, outputs.shape[-1]))
+        states = ops.take(flat, places + length * ops.arange(batch)[:, None], axis=0)  # [batch, asked, hidden]
+        of_pairs = 0.0
+        if self.pairs:
+            of_pairs = _nll(head.follows(states[:, 0]), labels[:, 0])
+            states, labels = states[:, 1:], labels[:, 1:]
+        nll = _nll(head.words(ops.reshape(states, (-1, states.shape[-1]))), ops.reshape(labels, (-1,)))
+        asked = ops.cast(labels >= 0, nll.dtype)
+        of_words = ops.sum(ops.reshape(nll, ops.shape(labels)) * asked, axis=1)
+        return of_words * ops.cast(batch, nll.dtype) / (ops.sum(asked) + 1e-5) + of_pairs
+
+    def sums(self, samples, score, head):
+        """Sums over all hidden words and pairs, by which any number of rows can be judged."""
+        out = dict.fromkeys(("words", "nll", "right", "pairs", "pair_nll", "pair_right"), 0.0)
+        for start in range(0, len(samples), ROWS_AT_ONCE):
+            part = samples.encodings.take(np.arange(start, min(start + ROWS_AT_ONCE, len(samples))))
+            begin = samples.encodings.row_splits[start]
+            targets, states = samples.targets[begin:begin + len(part.ids)], score(part)
+            if self.pairs:
+                first, targets = part.row_splits[:-1], targets.copy()
+                _add(out, "pairs", "pair_nll", "pair_right", head.follows(states[first]), targets[first])
+                targets[first] = -1
+            asked = np.flatnonzero(targets >= 0)
+            for at, logits in head.each_words(states[asked]):
+                _add(out, "words", "nll", "right", logits, targets[asked[at:at + len(logits)]])
+        return out
+
+    def validate(self, samples, score, head):
+        s = self.sums(samples, score, head)
+        loss, accuracy = s["nll"] / (s["words"] + 1e-5), s["right"] / max(1.0, s["words"])
+        if not self.pairs:
+            return {"loss": loss, "accuracy": accuracy}
+        return {"loss": loss + s["pair_nll"] / s["pairs"], "accuracy": accuracy,
+                "nsp_accuracy": s["pair_right"] / s["pairs"]}
+
+    def tensors(self, head):
+        return head.tensors()
+
+
+def _nll(logits, labels):  # [n, classes], [n] -> [n]; a label of -1 gives any number
+    return ops.sparse_categorical_crossentropy(ops.maximum(labels, 0), logits, from_logits=True)
+
+
+def _add(sums, count, nll, right, logits, labels):
+    sums[count] += len(labels)
+    sums[nll] += float(ops.sum(_nll(logits, labels)))
+    sums[right] += int(np.sum(ops.convert_to_numpy(ops.argmax(logits, axis=-1)) == labels))

@@ -1,0 +1,175 @@
+"""Relations in one pass: an entity pointer finds spans that are heads or tails, two more pointers link first to first
+and last to last tokens of head and tail, a kind a relation.
+
+Sources: GPLinker (Su 2022, https://kexue.fm/archives/8888) with efficient GlobalPointers (Su et al. 2022,
+arXiv:2208.03054), the multilabel cross-entropy of https://kexue.fm/archives/7359, rotary positions of Su et al. 2021
+(arXiv:2104.09864).
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from ...nn.heads import DenseHead
+
+SIZE = 64  # of the queries and keys of a pointer
+PRIOR = -7.0  # every score at the start: hardly one pair in a thousand is right, and to learn that takes long
+MASKED = -1e9
+LEAST = 1e-30  # that a logarithm is taken of
+MOST = 100  # heads and tails of a row that are linked, the best ones: an untrained model takes half of all spans
+
+
+class PointerHead(keras.layers.Layer):
+    """For every token and pointer a query, a key, and for every kind of pair what it adds as the first and as the
+    second of one. Token i and j have the score `query_i . key_j + first_i + second_j` of a kind."""
+
+    def __init__(self, kinds, units, dropout, seed, **kwargs):
+        """`kinds` of each pointer."""
+        super().__init__(dtype="float32", **kwargs)
+        self.project = DenseHead(2 * SIZE * len(kinds), units, dropout, seed, name="project")
+        self.biases = [
+            keras.layers.Dense(2 * n, kernel_initializer=keras.initializers.GlorotUniform(seed + 101 + i),
+                               bias_initializer=keras.initializers.Constant(PRIOR), name=f"bias_{i}",
+                               dtype=self.dtype_policy)
+            for i, n in enumerate(kinds)]
+
+    def build(self, shape):
+        self.project.build(shape)
+        for layer in self.biases:
+            layer.build((None, 2 * SIZE))
+        self.built = True
+
+    def call(self, x, training=False):  # [batch, length, hidden] -> [batch, length, sum of 2 * (SIZE + kinds)]
+        x, out = self.project(x, training=training), []
+        for i, layer in enumerate(self.biases):
+            both = x[..., 2 * SIZE * i:2 * SIZE * (i + 1)]
+            query, key = both[..., :SIZE] / SIZE**0.5, both[..., SIZE:]
+            if i == 0:  # where an entity ends hangs on where it begins
+                query, key = rotate(query), rotate(key)
+            out += [query, key, layer(both) / 2.0]
+        return ops.concatenate(out, axis=-1)
+
+
+def rotate(x):
+    """[..., length, size] -> the same, turned by angles in proportion to the place: products of two such depend
+    on the distance of their places alone."""
+    half = x.shape[-1] // 2
+    speed = 10000.0 ** (-np.arange(half, dtype=np.float32) / half)
+    angle = ops.cast(ops.arange(ops.shape(x)[-2]), "float32")[:, None] * speed  # [length, half]
+    a, b, cos, sin = x[..., :half], x[..., half:], ops.cos(angle), ops.sin(angle)
+    return ops.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+
+
+def split(outputs, kinds):
+    """(query, key, first, second) of each pointer, from what PointerHead gives."""
+    at, out = 0, []
+    for n in kinds:
+        ends = np.cumsum([at, SIZE, SIZE, n, n]).tolist()
+        out.append(tuple(outputs[..., a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)))
+        at = ends[-1]
+    return out
+
+
+class GPLinker:
+    """How heads, relations and tails are read from the outputs of its head; rows are [CLS] text [SEP]."""
+
+    def __init__(self, relations):
+        self.kinds = (2, relations, relations)  # is a head, is a tail; a kind a relation
+
+    def head(self, units, dropout, seed):
+        return PointerHead(self.kinds, units, dropout, seed, name="head")
+
+    def sample(self, triples, rng):
+        """Nothing is drawn."""
+        return -1, -1
+
+    def loss(self, info, triples, outputs):
+        """Of each row, [batch], from its length, info[:, 0], and triples [batch, most, 5]."""
+        place = ops.arange(ops.shape(outputs)[1])
+        real = (place > 0) & (place < info[:, :1] - 1)  # [batch, length], neither [CLS] nor [SEP]
+        pairs = real[:, :, None] & real[:, None, :]
+        h_start, h_end, relation, t_start, t_end = (triples[:, :, i] for i in range(5))
+        there = relation >= 0
+        kind = ops.concatenate([ops.where(there, 0, -1), ops.where(there, 1, -1)], axis=1)
+        first, second = ops.concatenate([h_start, t_start], axis=1), ops.concatenate([h_end, t_end], axis=1)
+        entity, starts, ends = split(outputs, self.kinds)
+        return (pointer_loss(entity, pairs & (place[:, None] <= place), kind, first, second)
+                + pointer_loss(starts, pairs, relation, h_start, t_start)
+                + pointer_loss(ends, pairs, relation, h_end, t_end))
+
+    def decode(self, outputs):
+        """Triples [n, 5] of one row's tokens and their scores [n], from 0.5 to 1; `outputs` [length, ...], numpy."""
+        entity, starts, ends = split(outputs[1:-1], self.kinds)
+        allowed = np.triu(np.ones((len(outputs) - 2,) * 2, bool))
+        query, key, first, second = entity
+        scores = np.where(allowed, query @ key.T, MASKED)
+        (hs, he, heads), (ts, te, tails) = (_best(scores + first[:, [k]] + second[:, k]) for k in (0, 1))
+        # [heads, tails, relations]: the least of all scores that a triple hangs on
+        least = np.minimum(heads[:, None], tails)[:, :, None]
+        for (query, key, first, second), h, t in ((starts, hs, ts), (ends, he, te)):
+            link = (query[h] @ key[t].T)[:, :, None] + first[h][:, None] + second[t]
+            least = np.minimum(least, link)
+        h, t, relation = np.nonzero(least > 0)
+        triples = np.column_stack([hs[h] + 1, he[h] + 1, relation, ts[t] + 1, te[t] + 1])
+        return triples, 1.0 / (1.0 + np.exp(-least[h, t, relation].astype(np.float64)))
+
+
+def _best(scores):
+    """First and last tokens, and scores, of the spans above 0, the best MOST of them."""
+    i, j = np.nonzero(scores > 0)
+    kept = np.argsort(-scores[i, j], kind="stable")[:MOST]
+    return i[kept], j[kept], scores[i, j][kept]
+
+
+def pointer_loss(pointer, allowed, kind, first, second):
+    """Multilabel cross-entropy of every kind's matrix of scores, summed over kinds: [batch].
+
+    `log(1 + sum of exp(s) of the wrong pairs) + log(1 + sum of exp(-s) of the right ones)`, so that right pairs rise
+    above 0 and wrong ones fall below. `allowed` [batch, length, length]; kind, first and second [batch, n] say the
+    right pairs, -1 for none. A score is q.k + a + b, so the sum over a matrix is that of exp(a) exp(q.k) exp(b), a
+    matrix product: memory holds [length, length] and [kinds, length], never [kinds, length, length].
+    """
+    query, key, a, b = pointer
+    length, kinds = ops.shape(a)[1], a.shape[2]
+    a, b = ops.swapaxes(a, 1, 2), ops.swapaxes(b, 1, 2)  # [batch, kinds, length]
+    scores = ops.where(allowed, ops.matmul(query, ops.swapaxes(key, 1, 2)), MASKED)  # [batch, length, length]
+    at_kind, at_first, at_second = (  # [batch, n, ...], zeros where there is no pair
+        ops.one_hot(x, n, dtype="float32") for x, n in ((kind, kinds), (first, length), (second, length)))
+
+    # the whole line of scores [batch, n, length] that each right pair lies in
+    line = ops.matmul(at_first, scores) + ops.matmul(at_kind, b) \
+        + ops.sum(ops.matmul(at_first, ops.swapaxes(a, 1, 2)) * at_kind, axis=-1, keepdims=True)
+    there = (kind >= 0)[:, :, None]
+    same_line = _equal(kind) & _equal(first) & there  # [batch, n, n]
+    right = ops.matmul(ops.cast(same_line, "float32"), at_second) > 0  # [batch, n, length]
+    rest = ops.logsumexp(ops.where(right, MASKED, line), axis=-1, keepdims=True)  # of the wrong pairs in the line
+    new_line, new_pair = ~_repeated(same_line) & there, ~_repeated(same_line & _equal(second)) & there  # [batch, n, 1]
+
+    wrong = _lines(scores, allowed, a, b)  # [batch, kinds, length]
+    by_kind = ops.swapaxes(at_kind, 1, 2)
+    with_right = ops.matmul(by_kind, at_first) > 0
+    wrong = ops.where(with_right, ops.matmul(by_kind, at_first * ops.where(new_line, rest, 0.0)), wrong)
+    score = ops.sum(line * at_second, axis=-1, keepdims=True)  # [batch, n, 1]
+    negative = ops.where(new_pair & (at_kind > 0), -score, MASKED)  # [batch, n, kinds]
+    return ops.sum(ops.softplus(ops.logsumexp(wrong, axis=2)) + ops.softplus(ops.logsumexp(negative, axis=1)), axis=1)
+
+
+def _lines(scores, allowed, a, b):
+    """log(sum over j of exp(scores_ij + a_i + b_j)), [batch, kinds, length], each line by its own maximum. What is
+    less than LEAST of it is lost, and matters only where b spreads by 60 and more."""
+    top = ops.stop_gradient(ops.max(scores, axis=2))  # [batch, length]
+    top_b = ops.stop_gradient(ops.max(b, axis=2, keepdims=True))
+    shares = ops.where(allowed, ops.exp(scores - top[:, :, None]), 0.0)
+    sums = ops.matmul(ops.exp(b - top_b), ops.swapaxes(shares, 1, 2))  # [batch, kinds, length]
+    lines = ops.log(ops.maximum(sums, LEAST)) + top[:, None] + a + top_b
+    return ops.where(ops.any(allowed, axis=2)[:, None], lines, MASKED)
+
+
+def _equal(x):  # [batch, n] -> [batch, n, n]
+    return x[:, :, None] == x[:, None, :]
+
+
+def _repeated(same):
+    """Is one before it the same? [batch, n, n] -> [batch, n, 1]."""
+    n = ops.arange(ops.shape(same)[1])
+    return ops.any(same & (n[:, None] > n), axis=2, keepdims=True)

@@ -1,0 +1,89 @@
+"""Relations in two steps: all heads (subjects) of a text, then for each one the relations and tails (objects).
+
+Source: the model of bojone/bert_in_keras (`relation_extract.py`); CasRel (Wei et al. 2020, arXiv:1909.03227) is alike.
+"""
+
+import numpy as np
+from keras import ops
+
+from ...nn.heads import DenseHead
+from .gplinker import MOST
+
+START, END = 0.0, float(np.log(0.4 / 0.6))  # logits above these: a probability of 0.5 for a start, 0.4 for an end
+
+
+class SubjectFirst:
+    """Outputs of a token: is it the first, the last of a head; then of each relation, is it the first, the last of a
+    tail. The states at head's first and last token are averaged and added to each state before the last
+    layer. That is linear, so as much is done by adding outputs: the head need not be known when a text is read.
+    """
+
+    def __init__(self, relations):
+        self.relations = relations
+
+    def head(self, units, dropout, seed):
+        return DenseHead(2 + 2 * self.relations, units, dropout, seed, name="head")
+
+    def sample(self, triples, rng):
+        """One head of a row, (first, last) token: a first, then a last not before it. It may be those of two heads,
+        and then has no tails: that is how wrong heads are learnt."""
+        if len(triples) == 0:
+            return -1, -1
+        heads = np.unique(triples[:, :2], axis=0)
+        first = rng.choice(heads[:, 0])
+        return first, rng.choice(heads[heads[:, 1] >= first, 1])
+
+    def loss(self, info, triples, outputs):
+        """Of each row, [batch], so that their mean is that over all tokens of the batch; `info` [batch, 3] is length
+        and the sampled head."""
+        length = ops.shape(outputs)[1]
+        batch = ops.cast(ops.shape(outputs)[0], "float32")
+        real = ops.cast(ops.arange(length) < info[:, :1], "float32")  # [batch, length]
+        h_start, h_end, t_start, t_end = (
+            ops.one_hot(triples[:, :, i], length, dtype="float32") for i in (0, 1, 3, 4))  # [batch, n, length]
+        heads = ops.stack([ops.max(h_start, axis=1), ops.max(h_end, axis=1)], axis=-1)  # [batch, length, 2]
+        of_heads = ops.sum(_entropy(heads, outputs[..., :2]), axis=-1)
+
+        chosen = ops.all(triples[:, :, :2] == info[:, None, 1:], axis=-1, keepdims=True)
+        relation = ops.one_hot(triples[:, :, 2], self.relations, dtype="float32") * ops.cast(chosen, "float32")
+        tails = ops.concatenate([ops.matmul(ops.swapaxes(t, 1, 2), relation) for t in (t_start, t_end)], axis=-1)
+        subject = ops.sum(ops.one_hot(info[:, 1:], length, dtype="float32"), axis=1, keepdims=True) / 2.0
+        logits = outputs[..., 2:] + ops.matmul(subject, outputs[..., 2:])
+        of_tails = ops.sum(_entropy(ops.minimum(tails, 1.0), logits), axis=-1)
+
+        asked = real * ops.cast(info[:, 1:2] >= 0, "float32")  # a row without triples has no head to ask about
+        return batch * (_share(of_heads, real) + _share(of_tails, asked))
+
+    def decode(self, outputs):
+        """Triples [n, 5] of one row's tokens and their scores [n], from 0.4 to 1; `outputs` [length, ...], numpy."""
+        z = outputs[1:-1].astype(np.float64)
+        hs, he, heads = _spans(z[:, :1], z[:, 1:2])[:3]
+        best = np.argsort(-heads, kind="stable")[:MOST]
+        out, scores = [np.zeros((0, 5), np.int64)], [np.zeros(0)]
+        for first, last, score in zip(hs[best], he[best], heads[best], strict=True):
+            logits = z[:, 2:] + (z[first, 2:] + z[last, 2:]) / 2.0
+            ts, te, tails, relation = _spans(logits[:, :self.relations], logits[:, self.relations:])
+            ones = np.ones_like(ts)
+            out.append(np.column_stack([(first + 1) * ones, (last + 1) * ones, relation, ts + 1, te + 1]))
+            scores.append(np.minimum(score, tails))
+        return np.concatenate(out), 1.0 / (1.0 + np.exp(-np.concatenate(scores)))
+
+
+def _spans(starts, ends):
+    """From logits [length, kinds]: first and last tokens, the lesser logit of both, and kind, of each start with the
+    nearest end not before it."""
+    length = len(starts)
+    place = np.where(ends > END, np.arange(length)[:, None], length)
+    nearest = np.minimum.accumulate(place[::-1], axis=0)[::-1]  # [length, kinds]
+    first, kind = np.nonzero((starts > START) & (nearest < length))
+    last = nearest[first, kind]
+    return first, last, np.minimum(starts[first, kind], ends[last, kind]), kind
+
+
+def _entropy(labels, logits):
+    return ops.softplus(logits) - labels * logits
+
+
+def _share(values, weights):
+    """The part of each row, [batch], in the weighted mean of [batch, length]."""
+    return ops.sum(values * weights, axis=1) / ops.maximum(ops.sum(weights), 1.0)

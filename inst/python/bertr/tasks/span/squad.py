@@ -1,0 +1,92 @@
+"""SQuAD: its files read into columns, and answers judged as it judges them.
+
+Source: Rajpurkar et al. 2016 and 2018, and what the official evaluation script (v2.0) computes.
+"""
+
+import collections
+import itertools
+import json
+import re
+import string
+
+import numpy as np
+
+from ...errors import BertrError
+from ...shapes import FLAG, TEXT, check, fields, list_of, or_null, plain, whole
+
+ID = plain("a text or a whole number", lambda x: TEXT(x, "") is None or whole(-2**53, 2**53)(x, "") is None)
+ANSWER = fields({"text": TEXT, "answer_start": whole(most=2**31 - 2)})
+QA = fields({"id": ID, "question": TEXT}, {"answers": or_null(list_of(ANSWER)), "is_impossible": or_null(FLAG)})
+FILE = fields({"data": list_of(fields(
+    {"paragraphs": list_of(fields({"context": TEXT, "qas": list_of(QA)}))}, {"title": or_null(TEXT)}))})
+
+ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
+
+
+def read(path):
+    """One entry a question, as columns; `start` counts from 1 and is 0 where there is no answer, and the texts of all
+    answers lie one after the other in `answers`. `answered` is False where the file does not tell."""
+    columns = {name: [] for name in ("id", "title", "question", "context", "answer")}
+    start, answered, answers, n_answers = [], [], [], []
+    for article, paragraph, qa in _questions(_content(path)["data"]):
+        given = qa.get("answers") or []
+        texts = [answer["text"] for answer in given]
+        first = texts[0] if texts else ""
+        row = (str(qa["id"]), article.get("title") or "", qa["question"], paragraph["context"], first)
+        for values, value in zip(columns.values(), row, strict=True):
+            values.append(value)
+        start.append(given[0]["answer_start"] + 1 if given else 0)
+        answered.append(qa.get("answers") is not None)
+        answers += texts
+        n_answers.append(len(texts))
+    return {**columns, "start": np.array(start, np.int32), "answered": np.array(answered, bool), "answers": answers,
+            "n_answers": np.array(n_answers, np.int32)}
+
+
+def _content(path):
+    hint = "It must be JSON with data, paragraphs and qas, as in SQuAD 1.1 and 2.0."
+    try:
+        with open(path, encoding="utf-8-sig") as f:
+            content = json.load(f)
+    except (OSError, ValueError, RecursionError) as e:
+        raise BertrError("file", f"'{path}' is not a SQuAD file: {e}.", hint) from None
+    try:
+        return check(content, FILE, "it")
+    except BertrError as e:
+        raise BertrError("file", f"'{path}' is not a SQuAD file: {e.message}", hint) from None
+
+
+def _questions(articles):
+    return ((article, paragraph, qa) for article in articles for paragraph in article["paragraphs"]
+            for qa in paragraph["qas"])
+
+
+def words(text):
+    """What is compared: without case, punctuation, articles and the amount of white space."""
+    return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
+
+
+def f1(gold, predicted):
+    """F1 of two lists of words; without words only another empty list is right."""
+    if not gold or not predicted:
+        return float(gold == predicted)
+    common = (collections.Counter(gold) & collections.Counter(predicted)).total()
+    return 2 * common / (len(gold) + len(predicted))
+
+
+def grouped(golds, counts):
+    """The right answers of each question, as a list of lists, from all of them one after the other."""
+    each = iter(golds)
+    return [list(itertools.islice(each, n)) for n in counts]
+
+
+def scores(predicted, golds):
+    """(exact match, F1) of each predicted text [n], the best over its right ones, golds [n] lists; [""] for none."""
+    exact, best = np.zeros((2, len(predicted)))
+    for i, (text, right) in enumerate(zip(predicted, golds, strict=True)):
+        mine = words(text)
+        theirs = [w for w in map(words, right) if w] or [[]]
+        exact[i] = mine in theirs
+        best[i] = max(f1(w, mine) for w in theirs)
+    return exact, best

@@ -1,0 +1,166 @@
+"""The span of a context that answers a question: a score for its first and one for its last token.
+
+Sources: Devlin et al. 2019, google-research/bert `run_squad.py`; Rajpurkar et al. 2018 (questions without an answer).
+With a type for the question and a token a character it is the event subject task of bojone/bert_in_keras.
+"""
+
+import dataclasses
+
+import numpy as np
+from keras import ops
+
+from ...errors import BertrError
+from ...nn.heads import DenseHead
+from ...shapes import FLAG, fields, number, whole
+from ...text.windows import windows
+from ..base import Task
+from .search import contexts, locate, search
+from .squad import grouped, scores
+
+LONGEST = 30  # tokens of an answer, where none to learn from is longer
+OVERLAP = 1 / 3  # of a window, shared with the next one
+NBEST = 5
+HIDDEN = -1e9  # the score of what is not in the context; in float32 exp() of it is 0
+
+
+@dataclasses.dataclass
+class Answers:
+    """What is right for the texts, and where it is in the rows."""
+
+    places: np.ndarray  # int32 [rows, 4]: first and last token of the answer, first of the context and its end
+    contexts: list  # of str [texts]
+    golds: list  # of lists of str [texts]: all right answers, [""] where there is none
+    none: np.ndarray  # bool [texts]: there is none
+
+
+class Span(Task):
+    """Target: `start`, `end`, int [texts]: characters [start, end) of the last text, -1 and 0 for no answer;
+    `contexts`, the last texts; `golds`, right answers one after the other, `gold_counts` [texts] of each text.
+
+    `spec`: `none`, are there questions without an answer; `longest` answer in tokens; and `threshold`: there is none
+    where its score is more than that above the best span's."""
+
+    name = "span"
+    not_in_graph = ("none", "longest", "threshold")
+    shape = staticmethod(fields({"none": FLAG, "longest": whole(1, 2**15), "threshold": number()}))
+    per_token = True
+    needs_offsets = True
+
+    @classmethod
+    def from_target(cls, target, head_options):
+        if head_options["pair"] == "cosine":
+            raise BertrError("pairs", "A span is found in a context that is read together with its question.",
+                             'Use bert_head(pair = "joint"), the default.')
+        none = bool((np.asarray(target["start"]) < 0).any())
+        return cls({"none": none, "longest": None, "threshold": 0.0})
+
+    @property
+    def settles(self):
+        return self.spec["none"]
+
+    def encode(self, model, a, b, max_len):
+        return windows(model.encode_whole(a, b, offsets=True), max_len, int(OVERLAP * max_len))
+
+    def targets(self, target, encodings):
+        where = contexts(encodings)
+        start, end = np.asarray(target["start"]), np.asarray(target["end"])
+        answer = locate(where, encodings, start, end)  # [rows, 2]
+        if self.spec["longest"] is None:  # these are the training targets, which come first
+            self.spec["longest"] = max(LONGEST, int((answer[:, 1] - answer[:, 0]).max()) + 1)
+        limits = np.stack([where.first, where.stop], axis=1) - encodings.row_splits[:-1, None]
+        golds = grouped(target["golds"], target["gold_counts"])
+        return Answers(np.concatenate([answer, limits], axis=1).astype(np.int32), target["contexts"], golds, start < 0)
+
+    def batch(self, targets, encodings, rows, ids, rng):
+        return targets.places[rows], ids
+
+    def head(self, config, head_options, dropout, seed):
+        return DenseHead(2, head_options["units"], dropout, seed, name="head")
+
+    def loss(self, targets, outputs, head):  # [batch, 4], [batch, length, 2] -> [batch]
+        place = ops.arange(ops.shape(outputs)[1], dtype="int32")[None]
+        shown = (place == 0) | ((place >= targets[:, 2:3]) & (place < targets[:, 3:4]))  # [CLS] and the context
+        z = ops.where(shown[..., None], outputs, HIDDEN)
+        picked = ops.take_along_axis(z, targets[:, None, :2], axis=1)[:, 0]  # [batch, 2]
+        return ops.mean(ops.logsumexp(z, axis=1) - picked, axis=1)
+
+    def judge(self, targets, outputs, encodings, head):
+        exact, f1 = scores(self._texts(self._search(outputs, encodings, 1), targets.contexts), targets.golds)
+        loss = mean_loss(targets.places, outputs, encodings)
+        return {"loss": loss, "exact": float(exact.mean()), "f1": float(f1.mean())}
+
+    def settle(self, targets, outputs, encodings, head):
+        """The threshold with the best F1."""
+        if targets.none.all() or not targets.none.any():
+            return  # nothing to weigh
+        found = self._search(outputs, encodings, 1)
+        known = [i for i, f in enumerate(found) if f.spans]
+        golds = [targets.golds[i] for i in known]
+        margin = np.array([found[i].none - found[i].spans[0][0] for i in known])
+        answered = scores([cut(targets.contexts[i], found[i].spans[0]) for i in known], golds)[1]
+        self.spec["threshold"] = best_threshold(margin, answered, scores([""] * len(known), golds)[1])
+
+    def decode(self, outputs, encodings, a, b, head):
+        texts = a if b is None else b
+        found = self._search(outputs, encodings, NBEST)
+        chosen = [self._choice(f) for f in found]
+        best = [(i, text, f, span) for i, (text, f) in enumerate(zip(texts, found, strict=True)) for span in f.spans]
+        return {
+            "text": self._texts(found, texts),
+            "start": np.array([span[1] + 1 if span else 0 for span in chosen], np.int32),  # from 1; 0 for none
+            "end": np.array([span[2] if span else 0 for span in chosen], np.int32),
+            "score": np.array([self._probability(f, span) for f, span in zip(found, chosen, strict=True)]),
+            "nbest_row": np.array([i + 1 for i, _, _, _ in best], np.int32),
+            "nbest_text": [cut(text, span) for _, text, _, span in best],
+            "nbest_start": np.array([span[1] + 1 for *_, span in best], np.int32),
+            "nbest_end": np.array([span[2] for *_, span in best], np.int32),
+            "nbest_score": np.array([self._probability(f, span) for *_, f, span in best], np.float64),
+        }
+
+    def _search(self, outputs, encodings, most):
+        return search(outputs, encodings, self.spec["longest"], most)
+
+    def _choice(self, found):
+        """The span predicted, or None."""
+        if not found.spans or (self.spec["none"] and found.none - found.spans[0][0] > self.spec["threshold"]):
+            return None
+        return found.spans[0]
+
+    def _texts(self, found, texts):
+        chosen = map(self._choice, found)
+        return [cut(text, span) if span else "" for text, span in zip(texts, chosen, strict=True)]
+
+    def _probability(self, found, span):
+        """Of a span, or of none, among all spans of the text, and none where there can be none."""
+        if not found.spans:
+            return 1.0
+        total = np.logaddexp(found.total, found.none) if self.spec["none"] else found.total
+        return float(np.exp((span[0] if span else found.none) - total))
+
+
+def cut(text, span):
+    """The text of a span (score, start, end)."""
+    return text[span[1]:span[2]]
+
+
+def mean_loss(places, outputs, encodings):
+    """The mean of `loss` over encoded rows: places [rows, 4], outputs [tokens, 2]."""
+    where, first = contexts(encodings), encodings.row_splits[:-1]
+    shown = where.inside.copy()
+    shown[first] = True
+    z = np.where(shown[:, None], outputs.astype(np.float64), -np.inf)
+    top = np.maximum.reduceat(z, first)  # [rows, 2]
+    total = top + np.log(np.add.reduceat(np.exp(z - top[where.row]), first))
+    return float(np.mean(total - z[first[:, None] + places[:, :2], [0, 1]]))
+
+
+def best_threshold(margin, answered, none):
+    """Where to draw the line so that the sum of scores is highest: `answered` [n] counts up to that margin, `none` [n]
+    above. Of several such lines the nearest to 0."""
+    order = np.argsort(margin)
+    margin, answered, none = margin[order], answered[order], none[order]
+    total = np.cumsum(np.append(0.0, answered - none))  # with so many answered, less a constant
+    lines = np.concatenate([[0.0, margin[0] - 1.0], (margin[1:] + margin[:-1]) / 2, [margin[-1] + 1.0]])
+    value = total[np.searchsorted(margin, lines, side="right")]
+    best = lines[np.isclose(value, value.max())]
+    return float(best[np.argmin(np.abs(best))])

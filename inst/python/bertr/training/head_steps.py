@@ -1,0 +1,75 @@
+"""Training steps of a head alone, kept for the next head of the same kind, of whatever model: building their graph
+takes longer than some hundred steps, and TensorFlow never gives back all the memory that a graph took."""
+
+import dataclasses
+import json
+
+from ..kernels.compiled import FeatureSteps
+from .adamw import BertAdamW
+
+_kept = {}  # the last ones, by their kind
+
+
+class HeadSteps:
+    """Trains a twin of the head, `finish` gives the head its weights."""
+
+    def __init__(self, task, twin, plan):
+        self.task, self.twin = task, twin
+        self.optimizer = BertAdamW(twin.trainable_variables, plan.weight_decay, plan.clip, plan.schedule, ema=plan.ema)
+        self.steps = None
+
+    def begin(self, head, targets, features, schedule, resume):
+        """A new run, from the weights and random seeds of `head`; or one taken up again, if `resume` does so with
+        all variables that change. `schedule`: peak rate, steps in all, share of warmup."""
+        self.head = head
+        _copy(head, self.twin)
+        self.optimizer.begin(*schedule)
+        if resume([*self.twin.variables, *self.optimizer.variables]):
+            self._show()
+        if self.steps:
+            self.steps.begin(targets, features)
+            return
+        twin, task = self.twin, self.task
+        self.steps = FeatureSteps(lambda y, x: task.training_loss(y, twin(x, training=True), twin),
+                                  twin.trainable_variables, twin.non_trainable_variables, self.optimizer, targets,
+                                  features)
+
+    def __call__(self, batches):
+        """The mean loss of each batch."""
+        losses = self.steps(batches)
+        self.steps.finish()
+        self._show()
+        return losses
+
+    def end(self):
+        """Lets go of the run: these steps stay for the next one."""
+        self.head = None
+        if self.steps:  # an error may have come before
+            self.steps.end()
+
+    def _show(self):
+        _copy(self.twin, self.head)
+        if self.optimizer.averages:
+            _assign(self.head.trainable_variables, self.optimizer.averages)
+
+
+def head_steps(model, network, head_options, dropout, plan):
+    """The last ones where they fit, else new ones."""
+    task = network.task
+    kind = json.dumps([dataclasses.asdict(model.config), network.width, task.name, task.spec, head_options, dropout,
+                       plan.weight_decay, plan.clip, plan.schedule, plan.ema])
+    if kind not in _kept:
+        twin = task.head(model.config, head_options, dropout, seed=0)
+        twin.build((None, network.width))
+        _kept.clear()
+        _kept[kind] = HeadSteps(task, twin, plan)
+    return _kept[kind]
+
+
+def _copy(from_layer, to_layer):
+    _assign(to_layer.variables, from_layer.variables)
+
+
+def _assign(goals, sources):
+    for goal, source in zip(goals, sources, strict=True):
+        goal.assign(source)

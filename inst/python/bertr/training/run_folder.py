@@ -1,0 +1,199 @@
+"""A run kept in a folder after every epoch: the same run, started again, goes on where it was killed.
+
+Numbers are safetensors, all else JSON. Both are written beside and then renamed, last the JSON, which names the file
+of its numbers: whenever the process dies, the folder holds a whole epoch.
+"""
+
+import contextlib
+import glob
+import hashlib
+import json
+import os
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from ..errors import BertrError
+from ..manifest import RUN_FILE
+from ..replace import drop_lock, take_lock
+from ..shapes import FIGURE, TEXT, both, check, fields, list_of, matching, number, plain, table_of, whole
+
+FORMAT = 1
+BEST = plain("an epoch and its score", lambda x: isinstance(x, list) and len(x) == 2
+             and whole()(x[0], "") is None and list_of(FIGURE, least=1)(x[1], "") is None)
+EPOCHS = plain("a history of its epochs", lambda facts: facts.get("best", [0])[0] <= facts["epoch"] and
+               all(len(column) == facts["epoch"] for column in facts["history"].values()))
+HISTORY = both(table_of(list_of(FIGURE)), fields({"epoch": list_of(whole(1))}))
+BITS = whole(most=2**128 - 1)
+RNG = fields({"bit_generator": TEXT, "state": fields({"state": BITS, "inc": BITS}), "has_uint32": whole(0, 1),
+              "uinteger": whole(0, 2**32 - 1)})  # numpy's own words
+SHAPE = fields({
+    "identity": fields({"seed": whole()}), "numbers": matching(r"epoch-\d+\.safetensors", "the name of its numbers"),
+    "facts": both(fields(
+        {"epoch": whole(1), "steps": whole(1), "history": HISTORY, "rng": RNG},
+        {"decayed": number(), "best": BEST}), EPOCHS),
+})
+ANEW = "Delete the folder to start anew."
+
+
+class RunFolder:
+    """`identity` says which run this is, as plain data by names; a folder that holds another one is refused."""
+
+    def __init__(self, folder, identity):
+        self.folder = _full(folder)
+        self.identity = json.loads(json.dumps(identity))
+        self.lost = None  # why the last epoch could not be kept
+        _check_folder(self.folder)
+        probe = os.path.join(self.folder, RUN_FILE + ".new")
+        try:  # rather told now than after the first epoch
+            os.makedirs(self.folder, exist_ok=True)
+            with open(probe, "w"):
+                pass
+            os.remove(probe)
+        except OSError as e:
+            raise BertrError("checkpoint", f"The checkpoint in '{self.folder}' could not be written: {e}.",
+                             "Choose another folder or free space.") from None
+
+    def __enter__(self):
+        """The folder is this fit's alone until `__exit__`, or the end of the process."""
+        while True:
+            try:
+                self.lock = take_lock(self.folder, needed=False)
+                return self
+            except FileNotFoundError:  # the last owner has just deleted it
+                os.makedirs(self.folder, exist_ok=True)
+            except (BlockingIOError, PermissionError):  # the second on Windows
+                raise BertrError("checkpoint", f"Another fit is using the folder '{self.folder}'.",
+                                 "Wait until it is over, or name another folder.") from None
+
+    def __exit__(self, *_):
+        drop_lock(self.folder, self.lock)
+
+    def read(self):
+        """(facts, {name: array}) of the last whole epoch, or None."""
+        kept = _read_meta(self.folder)
+        if kept is None:
+            return None
+        mine, theirs = self.identity, kept["identity"]
+        other = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+        if other == ["epochs"] and isinstance(theirs.get("epochs"), int):
+            self._check_epochs(theirs["epochs"], kept["facts"]["epoch"])
+        elif other:
+            raise BertrError("checkpoint", f"'{self.folder}' holds another run: it differs in {', '.join(other)}.",
+                             "Name another folder, or delete this one to start anew. With schedule = \"constant\" "
+                             "`epochs` may be another; all else must be the same.")
+        try:
+            return kept["facts"], load_file(os.path.join(self.folder, kept["numbers"]))
+        except Exception as e:
+            raise _damaged(self.folder, e) from None
+
+    def _check_epochs(self, planned, done):
+        """May the run go on to another number of epochs than it was to have? Not if the rates of the steps done depend
+        on that number. Those of the constant schedule do not; its warmup stays as it was."""
+        epochs = self.identity["epochs"]
+        if self.identity["schedule"] != "constant":
+            raise BertrError("checkpoint", f"The run in '{self.folder}' was planned for {planned} epochs, on which its "
+                             f"learning rate depends; it cannot have {epochs}.",
+                             f"Give epochs = {planned} as before, or start anew in another folder; only with schedule "
+                             "= \"constant\" can a run have more epochs later.")
+        if epochs < done:
+            raise BertrError("checkpoint", f"The run in '{self.folder}' has had {done} epochs already; it cannot have "
+                             f"{epochs}.", f"Give at least epochs = {done}.")
+
+    def write(self, facts, arrays):
+        """In place of what the folder held. Where that is not possible the run goes on, and `lost` says why."""
+        numbers = f"epoch-{facts['epoch']}.safetensors"
+        meta = {"format": FORMAT, "identity": self.identity, "numbers": numbers, "facts": facts}
+        try:
+            self._put(numbers, lambda path: save_file(arrays, path))
+            self._put(RUN_FILE, lambda path: _write_json(path, meta))
+            for old in glob.glob(os.path.join(glob.escape(self.folder), "epoch-*.safetensors*")):
+                if os.path.basename(old) != numbers:
+                    os.remove(old)
+            self.lost = None
+        except Exception as e:  # OSError, or what safetensors makes of it
+            self.lost = str(e)
+
+    def _put(self, name, write):
+        path = os.path.join(self.folder, name)
+        write(path + ".new")
+        with open(path + ".new", "rb+") as f:
+            os.fsync(f.fileno())
+        os.replace(path + ".new", path)
+
+
+def epoch_folder(folder, epoch):
+    """Where `keep = "all"` has the fit of an epoch."""
+    return os.path.join(_full(folder), f"epoch-{epoch:03d}")
+
+
+def share_encoder(folder, epoch):
+    """Lets the epochs of a head have one file of the encoder, which is the same, where the file system can do that."""
+    mine, before = (os.path.join(epoch_folder(folder, e), "model.safetensors") for e in (epoch, epoch - 1))
+    with contextlib.suppress(OSError):
+        os.link(before, mine + ".link")
+        os.replace(mine + ".link", mine)
+
+
+def kept_seed(folder):
+    """The seed of the run in a folder, or None: a run that is to go on needs the same."""
+    kept = _read_meta(_full(folder))
+    return kept and kept["identity"]["seed"]
+
+
+def digest(*things):
+    """A checksum of texts, numbers, arrays and of lists and dicts of them."""
+    out = hashlib.sha256()
+    _feed(out, things)
+    return out.hexdigest()
+
+
+def _feed(out, thing):
+    if isinstance(thing, dict):
+        thing = list(thing.items())
+    if isinstance(thing, (list, tuple)):
+        out.update(f"list {len(thing)}\n".encode())
+        for part in thing:
+            _feed(out, part)
+    elif isinstance(thing, np.ndarray):
+        out.update(f"array {thing.dtype} {thing.shape}\n".encode())
+        out.update(np.ascontiguousarray(thing))
+    else:
+        out.update(f"{type(thing).__name__} {thing!r}\n".encode("utf-8", "surrogatepass"))
+
+
+def _full(folder):
+    return os.path.abspath(os.path.expanduser(folder))
+
+
+def _read_meta(folder):
+    _check_folder(folder)
+    path = os.path.join(folder, RUN_FILE)
+    if not os.path.exists(path):
+        return None
+    try:
+        with open(path, encoding="utf-8") as f:
+            kept = json.load(f)
+        if kept["format"] == FORMAT:
+            return check(kept, SHAPE, f"'{path}'", ANEW)
+    except BertrError:
+        raise
+    except Exception as e:
+        raise _damaged(folder, e) from None
+    raise BertrError("checkpoint", f"The run in '{folder}' was kept by another version of bertr.",
+                     "Name another folder, or delete this one to start anew.")
+
+
+def _check_folder(folder):
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise BertrError("checkpoint", f"'{folder}' is a file, where a folder for checkpoints is needed.",
+                         "Name a folder, which may be new.")
+
+
+def _write_json(path, value):
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(value, f)
+
+
+def _damaged(folder, error):
+    return BertrError("damaged", f"The run in '{folder}' could not be read: {error}.", ANEW)
