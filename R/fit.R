@@ -142,8 +142,8 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
   }
   say <- speaker(verbose)
   say_truncated(say, fit$info$n_truncated, fit$info$rows + fit$info$valid_rows, fit$info$max_len)
-  for (remark in as_chr(fit$info$remarks)) {
-    say("{remark}")
+  for (note in as_chr(fit$info$notes)) {
+    say("{note}")
   }
   if (!is.null(fit$info$checkpoint_lost)) {
     cli::cli_warn(c("The last epochs could not be kept in {.file {options$checkpoint}}: {fit$info$checkpoint_lost}.",

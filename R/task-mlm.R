@@ -13,7 +13,7 @@ task_mlm <- function() {
     target = function(spec, outcome) list(pairs = length(spec$text) == 2),
     predict = NULL,
     instead = "bert_fill_mask",
-    judge = "judge",
+    judge = "evaluate",
     evaluate = hidden_metrics
   )
 }

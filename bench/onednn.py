@@ -39,7 +39,7 @@ def serve(work):
         else:
             texts, codes = read_rows(os.path.join(work, "texts", "fit.tsv"))
             texts, codes = texts[:int(rows)], codes[:int(rows)]
-            target = {"codes": codes.tolist(), "levels": [str(i) for i in range(max(codes) + 1)]}
+            target = {"label_ids": codes.tolist(), "levels": [str(i) for i in range(max(codes) + 1)]}
             options = {"epochs": 3, "head": {}, "seed": 1, "train": "all"}
             fit = bridge.fit(model, "classification", texts, None, target, None, options, lambda *_: None)
             spent = min(fit.history["seconds"][1:])  # the first epoch makes the graph

@@ -58,7 +58,7 @@ def main(folder, texts, rows):
     with open(rows, encoding="utf-8") as f:
         rows = [line.split("\t") for line in f.read().splitlines()[:640]]
     model, levels = bridge.load(folder, {}), sorted({label for label, _ in rows})
-    target = {"codes": np.array([levels.index(label) for label, _ in rows], np.int32), "levels": levels}
+    target = {"label_ids": np.array([levels.index(label) for label, _ in rows], np.int32), "levels": levels}
     options = {"head": {"pool": "mean"}, "seed": 1, "epochs": 2, "batch_size": 32}
 
     def embed():

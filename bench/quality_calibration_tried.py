@@ -31,14 +31,14 @@ def main(data, name, epochs, rate, seed="1"):
     def columns(rows):
         a, b = ([texts[k] for texts, _ in rows] for k in range(2))
         codes = np.array([levels.index(label) for _, label in rows], np.int32)
-        return {"a": a, "b": None if b[0] is None else b, "target": {"codes": codes, "levels": levels}}
+        return {"a": a, "b": None if b[0] is None else b, "target": {"label_ids": codes, "levels": levels}}
 
-    outputs, judge = [], Task.judge
-    Task.judge = lambda self, targets, out, *more: outputs.append(out) or judge(self, targets, out, *more)
+    outputs, judge = [], Task.evaluate
+    Task.evaluate = lambda self, targets, out, *more: outputs.append(out) or judge(self, targets, out, *more)
     train, test = columns(rows[:n]), columns(rows[n:])
     options = {"head": {"calibrate": False}, "epochs": int(epochs), "learning_rate": float(rate), "seed": int(seed)}
     bridge.fit(bridge.load(None, {}), "classification", train["a"], train["b"], train["target"], test, options, None)
-    codes = test["target"]["codes"]
+    codes = test["target"]["label_ids"]
     for epoch, z in enumerate(np.asarray(outputs, np.float64)):
         losses = [cross_entropy(z / t, codes).mean() for t in TEMPERATURES]
         best = TEMPERATURES[np.argmin(losses)]

@@ -155,9 +155,9 @@ def main(data, folder, epochs=20, rate=1e-4, seeds=1):
         torch.manual_seed(seed)
         model = GPLinker(folder, len(codes))
         train(model, rows, int(epochs), float(rate))
-        measures = evaluate(model, valid)
+        metrics = evaluate(model, valid)
         print("seed {}: F1 {:.4f}, precision {:.4f}, recall {:.4f}, {:.0f} s".format(
-            seed, *measures, time.perf_counter() - began), flush=True)
+            seed, *metrics, time.perf_counter() - began), flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def embed_seconds(model, texts):
 def epoch_seconds(model, texts, labels):
     """The second epoch's: the first one compiles."""
     levels = sorted(set(labels))
-    target = {"codes": np.array([levels.index(x) for x in labels], np.int32), "levels": levels}
+    target = {"label_ids": np.array([levels.index(x) for x in labels], np.int32), "levels": levels}
     options = {"head": {"pool": "mean", "calibrate": False}, "epochs": 2, "batch_size": 32, "learning_rate": 1e-4,
                "max_len": 128, "seed": 1}
     return bridge.fit(model, "classification", texts, None, target, None, options, None).history["seconds"][-1]

@@ -178,7 +178,7 @@ def target(codes):
     """The target of `sentences`."""
     import numpy as np
 
-    return {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+    return {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
 
 
 def fit_sentences(model, sentences, validation=None, on_event=None, **options):

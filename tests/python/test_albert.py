@@ -177,7 +177,7 @@ def test_layers_keeps_so_many_applications(grouped):
 
 def fit(model, **options):
     texts = [f"the {'cat' if i % 2 else 'dog'} was {'here ' * (i % 5)}" for i in range(24)]
-    target = {"codes": np.arange(24, dtype=np.int32) % 2, "levels": ["dog", "cat"]}
+    target = {"label_ids": np.arange(24, dtype=np.int32) % 2, "levels": ["dog", "cat"]}
     return texts, bridge.fit(model, "classification", texts, None, target, None,
                              {"head": {}, "seed": 1, "epochs": 2, "learning_rate": 1e-3, **options}, None)
 

@@ -46,8 +46,8 @@ def test_what_is_dropped_and_its_gradient_are_torchs():
 ON_JAX = """
 import json
 import jax, keras, numpy as np
-from bertr.attention import attend_dropped
-from bertr.dropout import kept
+from bertr.kernels.attention_dropout import attend_dropped
+from bertr.kernels.dropout import kept
 scores, value, weights = (np.array(x, "f") for x in json.loads(input()))
 seed = keras.random.SeedGenerator(7).next()
 of = lambda s, v: (attend_dropped(s, v, 0.3, seed) * weights).sum()

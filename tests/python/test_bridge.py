@@ -23,7 +23,7 @@ def model(tiny):
 
 def small_fit(model, sentences, **options):
     texts, codes = sentences
-    target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dög"]}
+    target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dög"]}
     return bridge.fit(model, "classification", texts, None, target, None,
                       {"head": {}, "seed": 1, "epochs": 2, **options}, None)
 

@@ -13,9 +13,9 @@ from bertr.errors import BertrError
 from bertr.kernels.compiled import TrainStep
 from bertr.nn.network import build_network, read_head_options
 from bertr.tasks import find_task
-from bertr.training import loop
+from bertr.training import fine_tuning
 from bertr.training.adamw import SCHEDULES, BertAdamW
-from bertr.training.adversarial import Adversary
+from bertr.training.adversarial import FastGradientMethod
 from bertr.training.early_stopping import Best
 from bertr.training.layer_rates import rate_scales
 
@@ -125,8 +125,8 @@ def test_a_tiny_layer_decay_leaves_the_encoder_alone(model, sentences):
 def test_untouched_words_are_as_if_all_were_trained(model, sentences, monkeypatch, options):
     options = {"weight_decay": 0.9, "learning_rate": 1e-2, **options}
     some = fit(model, sentences, **options)
-    real = loop.WordRows
-    monkeypatch.setattr(loop, "WordRows", lambda table, ids: real(table, np.arange(table.shape[0])))
+    real = fine_tuning.WordRows
+    monkeypatch.setattr(fine_tuning, "WordRows", lambda table, ids: real(table, np.arange(table.shape[0])))
     every = fit(model, sentences, **options)
     assert some.history["loss"] == pytest.approx(every.history["loss"], rel=1e-5)
     ours, theirs = (f.network.backbone.tensors()["embeddings/word"] for f in (some, every))
@@ -252,7 +252,7 @@ def test_fgm_adds_the_gradient_at_the_moved_words(model, sentences):
     recorder = Recorder(trained)
     step = TrainStep(lambda y, *x: task.loss(y, network(*x, training=True), network.head), trained,
                      network.non_trainable_variables, recorder, codes, inputs,
-                     Adversary(network.backbone.embeddings, place, 0.5))
+                     FastGradientMethod(network.backbone.embeddings, place, 0.5))
     step(codes, *inputs)
     assert not np.allclose(clean[place], moved[place], atol=1e-3)
     for kept, a, b, v in zip(recorder.kept, clean, moved, trained, strict=True):
@@ -281,7 +281,7 @@ def test_the_training_loss_is_torchs(smoothing, weights):
         expected = expected * np.array(weights)[codes]
     np.testing.assert_allclose(task.training_loss(codes, outputs, None), expected, atol=1e-6)
     plain = torch.nn.functional.cross_entropy(torch.tensor(outputs), torch.tensor(codes).long()).item()
-    assert task.judge(codes, outputs, None, None)["loss"] == pytest.approx(plain, abs=1e-6)  # neither in validation
+    assert task.evaluate(codes, outputs, None, None)["loss"] == pytest.approx(plain, abs=1e-6)  # neither in validation
 
 
 def test_balanced_weights_by_hand(model, sentences):
@@ -316,7 +316,7 @@ def test_the_best_epoch_by_hand():
         best.see({"epoch": epoch, "loss": 1.0, "val_loss": loss, "val_accuracy": accuracy}, w)
         waited.append(best.waited(epoch))
     assert best.epoch == 3 and waited == [False, False, False, False, True]
-    best.put_back(w)
+    best.restore_best(w)
     assert float(w[0].value) == 3
 
 

@@ -65,8 +65,8 @@ def test_spans_become_codes_become_spans(minilm, options, max_len, words):
                 some.append((places[at][0], places[last][1], rng.choice(levels)))
             at = last + 1
         spans.append(some)
-    codes = task.targets(target_of(spans, levels), encodings)
-    assert not task.remarks
+    codes, notes = task.targets(target_of(spans, levels), encodings)
+    assert not notes
     outputs = np.zeros((len(codes), 5), np.float32)
     outputs[codes != UNSCORED, codes[codes != UNSCORED]] = 30.0
     out = task.decode(outputs, encodings, texts, None, TokenHead(5, [], 0.0, 1))
@@ -154,8 +154,8 @@ def test_entities_of_whole_words_are_learnt_by_an_albert(albert, words):
     model, levels = bridge.load(albert, {}), ["W", "u"]
     task = Entities({"levels": levels, "words": words})
     encodings = task.encode(model, texts, None, 64)
-    codes = task.targets(target_of(spans, levels), encodings)
-    assert not task.remarks and sorted(codes[codes > 0]) == [1, 1, 3, 3]  # one code a word, though of several pieces
+    codes, notes = task.targets(target_of(spans, levels), encodings)
+    assert not notes and sorted(codes[codes > 0]) == [1, 1, 3, 3]  # one code a word, though of several pieces
     assert np.sum(model.encode_whole(texts, None).lengths) > np.sum(codes != UNSCORED) + 2 * len(texts) + 4
     options = {"head": {"words": words}, "seed": 1, "epochs": 60, "learning_rate": 5e-3, "dropout": 0.0}
     fitted = bridge.fit(model, "entities", texts * 8, None, target_of(spans * 8, levels), None, options, None)
@@ -178,9 +178,9 @@ def test_an_entity_within_a_word_is_learnt_as_the_word(minilm):
     texts = ["the unbelievably big one", "New York-based"]
     encodings = task.encode(model, texts, None, 512)
     spans = [[(6, 13, "a"), (13, 16, "b")], [(0, 8, "b")]]  # two in one word
-    codes = task.targets(target_of(spans, levels), encodings)
+    codes, notes = task.targets(target_of(spans, levels), encodings)
     assert codes[codes != UNSCORED].tolist() == [0, 1, 0, 0, 3, 4, 0, 0]
-    assert task.remarks == ["1 entity begins or ends inside a word: learnt as whole words.",
+    assert notes == ["1 entity begins or ends inside a word: learnt as whole words.",
                             "1 entity has no word without another entity: not learnt."]
 
 
@@ -191,7 +191,7 @@ def test_the_loss_is_the_mean_over_words_as_in_torch(minilm):
     task = Entities({"levels": levels, "crf": False})
     texts = ["unbelievably big", "the cat", "", "New York-based"]
     encodings = task.encode(model, texts, None, 512)
-    codes = task.targets(target_of([[(0, 12, "a")], [], [], [(0, 8, "a")]], levels), encodings)
+    codes, notes = task.targets(target_of([[(0, 12, "a")], [], [], [(0, 8, "a")]], levels), encodings)
     rows = np.array([3, 0, 1, 2])
     ids, _, mask = encodings.pad(rows)
     targets, same = task.batch(codes, encodings, rows, ids, None)

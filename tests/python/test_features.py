@@ -36,7 +36,7 @@ def theirs(tiny):
 
 def small_fit(model, sentences, **options):
     texts, codes = sentences
-    target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+    target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
     return bridge.fit(model, "classification", texts, None, target, None,
                       {"head": {}, "seed": 1, "epochs": 1, **options}, None)
 
@@ -102,7 +102,7 @@ def test_a_cut_model_has_only_its_layers(tiny, sentences, tmp_path, train):
 
 TEXTS = ["the cat eats", "the dog runs", "the sun shines", "the cat sleeps on the red moon"]
 TARGETS = {
-    "classification": {"codes": [0, 1, 0, 1], "levels": ["cat", "dog"]},
+    "classification": {"label_ids": [0, 1, 0, 1], "levels": ["cat", "dog"]},
     "multilabel": {"values": [[1, 0], [0, 1], [1, 1], [0, 0]], "levels": ["cat", "dog"]},
     "regression": {"values": [[1.0], [2.0], [1.5], [0.0]], "outputs": ["y"]},
     "entities": {"row": [0], "start": [4], "end": [7], "code": [0], "levels": ["animal"]},
@@ -118,7 +118,7 @@ TARGETS = {
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_runs_on_lower_layers(tiny, task):
     model = bridge.load(tiny, {"layers": 2})
-    target = {k: np.array(v) if k in ("values", "codes") else v for k, v in TARGETS[task].items()}
+    target = {k: np.array(v) if k in ("values", "label_ids") else v for k, v in TARGETS[task].items()}
     fitted = bridge.fit(model, task, TEXTS, None, target, None, {"head": {}, "seed": 1, "epochs": 1}, None)
     assert len(fitted.network.backbone.blocks) == 2
     expected = bridge.embed(fitted, TEXTS, None, {}, None)["values"]

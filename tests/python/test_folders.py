@@ -179,7 +179,7 @@ def test_rows_beyond_the_vocabulary_are_not_an_answer(folder):
 def test_a_fit_keeps_the_added_tokens(folder, tmp_path, train):
     tokenizer_json(folder)
     model = bridge.load(str(folder), {})
-    target = {"codes": np.array([0, 1] * 4, np.int32), "levels": ["a", "b"]}
+    target = {"label_ids": np.array([0, 1] * 4, np.int32), "levels": ["a", "b"]}
     fitted = bridge.fit(model, "classification", TEXTS[:8], None, target, None,
                         {"head": {}, "epochs": 1, "train": train}, None)
     expected, ids = bridge.predict(fitted, TEXTS, None, {}, None)["prob"], model.encode(TEXTS, None).ids

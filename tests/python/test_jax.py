@@ -16,7 +16,7 @@ from bertr import bridge
 import numpy as np
 tiny, saved, texts, codes, options = json.loads(sys.argv[1])
 assert bridge.info()["backend"] == "jax"
-target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
 fit = bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, options, None)
 print(json.dumps({
     "saved": bridge.predict(bridge.load(saved, {}), texts, None, {}, None)["prob"].tolist(),
@@ -33,7 +33,7 @@ CONTROLS = {"accumulate": 2, "batch_size": 8, "ema": 0.8, "adversarial": 0.5, "l
 def test_jax_gives_the_numbers_of_tensorflow(tiny, sentences, tmp_path, given):
     texts, codes = sentences
     options = {"head": {}, "seed": 2, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.0, **given}
-    target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+    target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
     fitted = bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, options, None)
     expected = bridge.predict(fitted, texts, None, {}, None)["prob"]
     bridge.save(fitted, str(tmp_path / "fit"), "")
@@ -50,7 +50,8 @@ def test_jax_gives_the_numbers_of_tensorflow(tiny, sentences, tmp_path, given):
 DROPOUT = """
 from bertr import bridge
 import numpy as np
-from bertr import dropout, engine, optim
+from bertr.kernels import compiled, dropout
+from bertr.training.adamw import BertAdamW
 import keras
 class Probe(keras.layers.Layer):
     def build(self, *_):
@@ -60,9 +61,9 @@ class Probe(keras.layers.Layer):
     def call(self, x):
         return dropout.dropout(x, 0.5, self.generator, True)
 probe = Probe(); probe.build()
-optimizer = optim.BertAdamW([probe.seen], 0.0, None)
+optimizer = BertAdamW([probe.seen], 0.0, None)
 optimizer.begin(1.0, 10, 0.0)
-step = engine.FeatureSteps(lambda y, x: probe(x)[:, 0] + 0 * probe.seen[0], [probe.seen],
+step = compiled.FeatureSteps(lambda y, x: probe(x)[:, 0] + 0 * probe.seen[0], [probe.seen],
                            probe.non_trainable_variables, optimizer, np.zeros(400, np.int32), np.ones((400, 1), "f"))
 print([float(step([[i]])[0]) for i in range(40)])
 """

@@ -25,7 +25,7 @@ def test_free_memory_goes_back_and_tensors_keep_their_numbers(onednn):
     had, free, after, same = in_new_process("""
         import numpy as np
         import tensorflow as tf
-        from bertr.kernels.memory import give_back
+        from bertr.kernels.memory import release_memory
 
         def megabytes():
             return int(open("/proc/self/statm").read().split()[1]) * 4096 // 2 ** 20
@@ -38,7 +38,7 @@ def test_free_memory_goes_back_and_tensors_keep_their_numbers(onednn):
         print(megabytes() - before)
         tensors = tensors[::4]
         print(megabytes() - before)
-        give_back()
+        release_memory()
         print(megabytes() - before)
         again = [tf.add(numbers(k), 0.0) for k in range(64)]
         print(all((t.numpy() == numbers(4 * k)).all() for k, t in enumerate(tensors))
@@ -53,16 +53,16 @@ def test_returning_memory_again_and_again_takes_no_more_of_it():
     # gaps of 6 MB, for which the allocator gives whole what is asked for in pieces of 4 MB
     grown, = in_new_process("""
         import tensorflow as tf
-        from bertr.kernels.memory import give_back
+        from bertr.kernels.memory import release_memory
 
         def megabytes():
             return int(open("/proc/self/statm").read().split()[0]) * 4096 // 2 ** 20
 
         tensors = [tf.zeros([3 * 2 ** 19]) for k in range(64)][::2]
-        give_back()
+        release_memory()
         before = megabytes()
         for _ in range(20):
-            give_back()
+            release_memory()
         print(megabytes() - before)
     """, TF_ENABLE_ONEDNN_OPTS="1")
     assert int(grown) < 50

@@ -95,7 +95,7 @@ def test_what_follows_is_learnt(model):
     fitted = fit(model, a, b, validation=(a, b), epochs=45, batch_size=8, learning_rate=4e-3)
     assert fitted.history["val_nsp_accuracy"][-1] > 0.75
     assert fitted.history["val_accuracy"][-1] > 0.5
-    sums = bridge.judge(fitted, a, b, {}, None)["sums"]
+    sums = bridge.evaluate(fitted, a, b, {}, None)["sums"]
     assert sums["pairs"] == 120 and sums["pair_right"] / 120 == pytest.approx(fitted.history["val_nsp_accuracy"][-1])
 
 
@@ -108,7 +108,7 @@ def test_an_easy_language_is_learnt(model, tiny):
         losses = fitted.history["loss"]
         assert losses[-1] < 0.4 * losses[0]
         assert fitted.history["val_accuracy"][-1] > 0.6
-        sums = bridge.judge(fitted, language(40, seed=9), None, {}, None)["sums"]
+        sums = bridge.evaluate(fitted, language(40, seed=9), None, {}, None)["sums"]
         assert sums["nll"] / sums["words"] == pytest.approx(fitted.history["val_loss"][-1], rel=1e-5)
     words = WORDS[:24]
     asked = [" ".join("[MASK]" if i == 3 else words[(k + i) % 24] for i in range(6)) for k in range(24)]
@@ -154,7 +154,7 @@ def test_which_part_is_trained(model, train):
 def test_the_adapted_encoder_serves_other_tasks(model, sentences, tmp_path):
     texts, codes = sentences
     adapted = fit(model, texts, epochs=3)
-    target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+    target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
     for train in ("all", "head"):
         options = {"head": {}, "seed": 1, "epochs": 2, "train": train}
         fitted = bridge.fit(adapted, "classification", texts, None, target, None, options, None)
@@ -193,10 +193,10 @@ def test_a_kept_fit_gives_the_same_and_opens_in_transformers(pretrained, model, 
     fitted = fit(model, a, b, epochs=2, learning_rate=1e-2, train=train)
     asked = ["the [MASK] cat [MASK]", "[MASK]"]
     expected = bridge.fill_mask(fitted, asked, None, {"top": 4}, None)
-    sums = bridge.judge(fitted, a, b, {}, None)["sums"]
+    sums = bridge.evaluate(fitted, a, b, {}, None)["sums"]
     bridge.save(fitted, str(tmp_path / "fit"), "{}")
     for back in (bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None), bridge.load(str(tmp_path / "fit"), {})):
-        assert bridge.judge(back, a, b, {}, None)["sums"] == pytest.approx(sums)
+        assert bridge.evaluate(back, a, b, {}, None)["sums"] == pytest.approx(sums)
         again = bridge.fill_mask(back, asked, None, {"top": 4}, None)
         assert again["token"] == expected["token"]
         np.testing.assert_allclose(again["probability"], expected["probability"], rtol=1e-5)

@@ -103,7 +103,7 @@ def test_shares_are_learnt_by_cross_entropy():
     task = find_task("regression")({"outputs": list("abc"), "link": "logit"})
     np.testing.assert_allclose(task.loss(y, z, None), expected.mean(dim=1), atol=1e-6)
     expected = np.mean([np.corrcoef(y[:, k], torch.sigmoid(torch.tensor(z))[:, k])[0, 1] for k in range(3)])
-    assert task.measures(y, z)["pearson"] == pytest.approx(expected, abs=1e-6)
+    assert task.metrics(y, z)["pearson"] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("train", ["all", "head"])

@@ -55,14 +55,14 @@ def test_a_fit_finds_triples_and_is_kept(tiny, form, tmp_path):
     fitted = bridge.fit(model, "relations", texts, None, target, {"a": texts, "b": None, "target": target}, options,
                         None)
     assert fitted.history["val_f1"][-1] > 0.9 and fitted.history["val_loss"][-1] < fitted.history["val_loss"][0]
-    assert fitted.facts["remarks"] == []
+    assert fitted.facts["notes"] == []
     result = bridge.predict(fitted, texts, None, {}, None)
     assert result["head"] == spans_of(texts, result, "head") and result["tail"] == spans_of(texts, result, "tail")
     assert result["score"].min() > 0.4 and result["score"].max() <= 1
     truth, found = columns(target), columns(again(result))
     assert agreement(truth, found)["f1"] == fitted.history["val_f1"][-1]
     e = fitted.task.encode(model, texts, None, 32)
-    fed = fitted.task.targets(again(result), e)
+    fed, _ = fitted.task.targets(again(result), e)
     assert np.array_equal(fed.truth, np.unique(found, axis=0)) and (fed.n_lost, fed.n_snapped) == (0, 0)
 
     order = np.random.default_rng(0).permutation(len(texts))

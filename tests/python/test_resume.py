@@ -19,7 +19,7 @@ class Killed(Exception):
 
 
 def target(codes):
-    return {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+    return {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
 
 
 def fit(tiny, sentences, on_event=None, validated=True, **options):
@@ -86,10 +86,10 @@ def test_a_process_that_dies(tiny, sentences, tmp_path):
     script = """
 import json, os, sys
 import numpy as np
-from bertr import bridge, events, resume
+from bertr import bridge, events
 events.EVENT_SECONDS = -1  # every event comes through
 tiny, folder, texts, codes, options = json.loads(sys.argv[1])
-target = {"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}
+target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
 on_event = lambda kind, values: os._exit(9) if kind == "step" and values["epoch"] == 3 else None
 bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, options, on_event)
 """
@@ -246,7 +246,7 @@ def test_epochs_that_cannot_be_kept_do_not_end_the_fit(tiny, sentences, tmp_path
     monkeypatch.setattr(bridge.store, "save_folder", full)
     fitted = fit(tiny, sentences, epochs=3, train="head", checkpoint=str(tmp_path), keep="all", spec="{}")
     assert fitted.facts["epochs_done"] == 3
-    assert fitted.facts["remarks"] == ["From epoch 2 on, epochs were not kept: the disk is full."]
+    assert fitted.facts["notes"] == ["From epoch 2 on, epochs were not kept: the disk is full."]
     assert "epoch-001" in os.listdir(tmp_path) and "epoch-003" not in os.listdir(tmp_path)
 
 

@@ -113,7 +113,7 @@ def test_dense_weights_of_torch(folder, tmp_path):
 def test_a_fit_pools_as_its_folder_says(folder, tmp_path, pooling):
     out = sentence_model(folder, [modules.Pooling(HIDDEN, pooling_mode=pooling)], tmp_path / "sentence")
     model = bridge.load(out, {})
-    target = {"codes": np.array([0, 1] * 4, np.int32), "levels": ["a", "b"]}
+    target = {"label_ids": np.array([0, 1] * 4, np.int32), "levels": ["a", "b"]}
     fitted = bridge.fit(model, "classification", TEXTS[:8], None, target, None, {"head": {}, "epochs": 1}, None)
     assert fitted.facts["pool"] == model.checkpoint.pooling
     assert fitted.network.width == HIDDEN * (2 if len(pooling) == 2 else 1)

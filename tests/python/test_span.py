@@ -203,11 +203,13 @@ def test_targets(whole):
     task = Span({"none": True, "longest": None, "threshold": 0.0})
     e = windows(whole(["the cat", "the"], ["red dog " * 30, "sun"]), 90, 9)
     target = {"start": [0, -1], "end": [239, 0], "contexts": ["x", "y"], "golds": ["p", "q", ""], "gold_counts": [2, 1]}
-    out = task.targets(target, e)
+    out, _ = task.targets(target, e)
     assert isinstance(out, Answers) and out.golds == [["p", "q"], [""]] and out.none.tolist() == [False, True]
-    assert out.places.tolist() == [[4, 63, 4, 64], [0, 0, 3, 4]] and task.spec["longest"] == 60
-    task.targets({**target, "end": [3, 0]}, e)
-    assert task.spec["longest"] == 60
+    assert out.places.tolist() == [[4, 63, 4, 64], [0, 0, 3, 4]]
+    shorter, _ = task.targets({**target, "end": [3, 0]}, e)
+    for targets, longest in ((out, 60), (shorter, 30)):  # of training rows, whatever was made of others before
+        task.train_with(None, None, targets)
+        assert task.spec["longest"] == longest
 
 
 # ---------------------------------------------------------------- fits
@@ -265,7 +267,7 @@ def test_a_fit_finds_answers_and_their_absence(fitted, tmp_path):
 
 
 def test_only_validation_rows_move_the_threshold(tiny, monkeypatch):
-    monkeypatch.setattr("bertr.training.fit.SETTLE_ROWS", 20)  # fewer than there are training rows
+    monkeypatch.setattr("bertr.training.fit.CALIBRATION_ROWS", 20)  # fewer than there are training rows
     b, target = animals(30, 40)
     options = {**OPTIONS, "epochs": 1, "learning_rate": 1e-5}  # so bad that another threshold would be better
     alone = bridge.fit(bridge.load(tiny, {}), "span", ["the?"] * 30, b, target, None, options, None)
@@ -292,7 +294,7 @@ def test_predictions_are_targets(fitted):
     e = fitted.task.encode(fitted.base, a, b, 20)
     target = {"start": out["start"] - 1, "end": out["end"], "contexts": b, "golds": out["text"],
               "gold_counts": [1] * 30}
-    places = fitted.task.targets(target, e).places
+    places = fitted.task.targets(target, e)[0].places
     for r, text in enumerate(e.owner):
         first, last = e.row_splits[r] + places[r, :2]
         if places[r, 0]:

@@ -1,4 +1,4 @@
-"""SQuAD's files and measures."""
+"""SQuAD's files and metrics."""
 
 import json
 import re

@@ -40,7 +40,7 @@ class Animals(Task):
         each = (ops.logsumexp(outputs, axis=-1) - picked) * real
         return ops.sum(each, axis=-1) / ops.sum(real, axis=-1)
 
-    def measures(self, targets, outputs):
+    def metrics(self, targets, outputs):
         return {"accuracy": float(np.mean(outputs.argmax(axis=1) == targets))}
 
     def decode(self, outputs, encodings, a, b, head):

@@ -48,7 +48,7 @@ def test_scoring_and_training_leave_no_second_copy(minilm, in_memory):
     whole = facts["parameters"] * 4 / 2 ** 20
     assert in_memory() > 0.99 * whole
     fitted = bridge.fit(model, "classification", ["a cat", "a dog"] * 2, None,
-                        {"codes": np.array([0, 1, 0, 1], np.int32), "levels": ["cat", "dog"]}, None,
+                        {"label_ids": np.array([0, 1, 0, 1], np.int32), "levels": ["cat", "dog"]}, None,
                         {"head": {}, "seed": 1, "epochs": 1}, None)
     assert in_memory() < 0.1 * whole
     vectors(model)
@@ -62,7 +62,7 @@ def test_nor_do_fits_of_a_folder_and_of_a_head(minilm, in_memory, tmp_path):
     model = bridge.load(minilm, {})
     whole = in_memory()
     fitted = bridge.fit(model, "classification", ["a cat", "a dog"], None,
-                        {"codes": np.array([0, 1], np.int32), "levels": ["cat", "dog"]}, None,
+                        {"label_ids": np.array([0, 1], np.int32), "levels": ["cat", "dog"]}, None,
                         {"head": {}, "train": "head", "seed": 1, "epochs": 1}, None)
     vectors(fitted)
     assert in_memory() < 0.1 * whole

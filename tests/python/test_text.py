@@ -6,7 +6,7 @@ import pytest
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from bertr.text import basic as basic
+from bertr.text import basic
 
 # planes 4 to 13 are empty: test_tokenizer.py goes through them once
 CODE_POINTS = [chr(c) for c in [*range(0x40000), *range(0xE0000, 0x110000)] if not 0xD800 <= c < 0xE000]

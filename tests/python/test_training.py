@@ -15,7 +15,7 @@ from conftest import changed_parts, fit_sentences, target
 from bertr import bridge
 from bertr.nn import scorer
 from bertr.nn.scorer import scoring_batches
-from bertr.training import loop
+from bertr.training import fine_tuning
 from bertr.training.batches import training_batches
 
 fit = functools.partial(fit_sentences, seed=1, learning_rate=3e-3, epochs=8)
@@ -88,7 +88,7 @@ SCRIPT = """
     from bertr import bridge
     texts, codes = {sentences!r}
     model = bridge.load({tiny!r}, {{}})
-    target = {{"codes": np.array(codes, np.int32), "levels": ["cat", "dog"]}}
+    target = {{"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}}
     for train in ("all", "head"):
         options = {{"head": {{"units": [8] * (train == "head")}}, "seed": {seed}, "epochs": 2, "train": train}}
         fit = bridge.fit(model, "classification", texts, None, target, None, options, None)
@@ -135,8 +135,8 @@ def test_training_the_words_in_use_is_training_all_words(model, sentences, monke
     """Against a run whose table holds every word: AdamW leaves nothing to the others but decay."""
     options = {"epochs": 2, "learning_rate": 1e-3, "weight_decay": weight_decay, "seed": 5}
     some = fit(model, sentences, **options)
-    real = loop.WordRows
-    monkeypatch.setattr(loop, "WordRows", lambda table, ids: real(table, np.arange(table.shape[0])))
+    real = fine_tuning.WordRows
+    monkeypatch.setattr(fine_tuning, "WordRows", lambda table, ids: real(table, np.arange(table.shape[0])))
     every = fit(model, sentences, **options)
     assert some.history["loss"] == pytest.approx(every.history["loss"], rel=1e-6)
     ours, theirs = (f.network.backbone.tensors() for f in (some, every))

@@ -47,7 +47,7 @@ def data(task):
     rng = random.Random(5)
     texts = [" ".join(rng.choices(WORDS, k=rng.randint(3, 10))) for _ in range(60)]
     if task == "classification":
-        return texts, {"codes": np.array([rng.randrange(2) for _ in texts], np.int32)}
+        return texts, {"label_ids": np.array([rng.randrange(2) for _ in texts], np.int32)}
     if task == "mlm":
         return texts, {}
     spans = [(row, text.index(word), text.index(word) + len(word), code) for row, text in enumerate(texts)

@@ -74,7 +74,7 @@ def start():
     """What R calls first. Sentences for the user about how TensorFlow was started."""
     interrupts.listen()
     freeze()
-    out = startup.remarks()
+    out = startup.notes()
     if startup.STARTED_BEFORE and onednn.is_on() is False and os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1":
         out.append("TensorFlow was imported before bertr and does not use oneDNN, so bertr is slower than it could be: "
                    "load bertr first, or set TF_ENABLE_ONEDNN_OPTS=1 before.")
@@ -215,7 +215,7 @@ def read_squad(path):
     return squad.read(path)
 
 
-def judge(thing, a, b, options, on_event):
+def evaluate(thing, a, b, options, on_event):
     """Sums by which a task is judged whose outcomes are the texts themselves: what is hidden of them is drawn with
     the fit's seed."""
     task, seed = thing.task, thing.facts["seed"]

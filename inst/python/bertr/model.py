@@ -43,18 +43,18 @@ class Model:
     @functools.cached_property
     def backbone(self):
         backbone = build_backbone(self.checkpoint)
-        self.checkpoint.tensors.let_go(backbone.shapes().keys(), backbone.tensors)
+        self.checkpoint.tensors.release(backbone.shapes().keys(), backbone.tensors)
         return backbone
 
-    def let_go(self):
+    def release(self):
         """Leaves the weights to the encoder, if it was built, else to the folder that they came from, if nobody wrote
         to it since, so that they do not lie beside those of a network that is trained."""
         tensors = self.checkpoint.tensors
         if "backbone" in vars(self):
-            tensors.let_go(self.backbone.shapes().keys(), self.backbone.tensors)
+            tensors.release(self.backbone.shapes().keys(), self.backbone.tensors)
         elif self.stored and stamp(self.checkpoint.folder) == self.checkpoint.stamp:
             rest = dataclasses.replace(self.checkpoint, tensors={})
-            tensors.let_go(tensors.shapes.keys(), functools.partial(read_again, rest, self.fingerprint))
+            tensors.release(tensors.shapes.keys(), functools.partial(read_again, rest, self.fingerprint))
 
     @functools.cached_property
     def fingerprint(self):
@@ -171,5 +171,5 @@ class Fit:
         model = Model(self.checkpoint(), self.base.source, stored=False, origin=self.base.origin)
         if "pooler/kernel" not in self.task.tensors(self.network.head):  # else the trained pooler is the head's
             model.backbone = self.network.backbone
-            model.let_go()
+            model.release()
         return model

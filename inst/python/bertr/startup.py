@@ -60,9 +60,9 @@ def threads():
     return int(os.environ[THREADS[0]])
 
 
-def remarks():
+def notes():
     """Sentences about what could not be set any more, since TensorFlow had started before."""
-    return list(_remarks)
+    return list(_notes)
 
 
 def _prepare():
@@ -89,8 +89,8 @@ def _set_late(count):
         threading.set_intra_op_parallelism_threads(count)
         threading.set_inter_op_parallelism_threads(count)
     except RuntimeError:
-        _remarks.append("TensorFlow had started before bertr, so the number of threads was not changed.")
+        _notes.append("TensorFlow had started before bertr, so the number of threads was not changed.")
 
 
-_remarks = []
+_notes = []
 _prepare()

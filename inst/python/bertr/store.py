@@ -29,7 +29,7 @@ from .checkpoints.config import config_of
 from .checkpoints.files import read_json
 from .checkpoints.hub import DEFAULT, origin, resolve
 from .checkpoints.moment import at_one_moment
-from .checkpoints.reread import take_back
+from .checkpoints.reread import reload
 from .checkpoints.vocabulary import check_size
 from .errors import BertrError
 from .kernels.memory import tidy
@@ -59,7 +59,7 @@ def save_folder(thing, folder, spec):
         raise BertrError("save", f"'{folder}' is the working directory, which cannot be replaced.",
                          "Name a folder inside it.")
     check_replaceable(folder)
-    take_back(folder)
+    reload(folder)
     try:
         nest = Nest(folder)
     except OSError as e:

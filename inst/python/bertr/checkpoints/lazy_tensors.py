@@ -10,15 +10,15 @@ class Tensors(collections.abc.Mapping):
         self.shapes = {name: array.shape for name, array in arrays.items()}
         self._held, self._again = dict(arrays.items()), None
 
-    def let_go(self, names, again):
+    def release(self, names, again):
         """Forgets these; `again()` gives them anew. The others are held from now on."""
         if not self.shapes.keys() - names <= self._held.keys():
-            self.take_back()  # while what had them can still be asked
+            self.reload()  # while what had them can still be asked
         # copies, because an array may be part of one that holds all
         self._held = {name: array.copy() for name, array in self._held.items() if name not in names}
         self._again = again
 
-    def take_back(self):
+    def reload(self):
         """Makes those that were let go again."""
         if len(self._held) < len(self.shapes):
             self._held |= self._again()
@@ -30,7 +30,7 @@ class Tensors(collections.abc.Mapping):
 
     def __getitem__(self, name):
         if name in self.shapes and name not in self._held:
-            self.take_back()
+            self.reload()
         return self._held[name]
 
     def __contains__(self, name):

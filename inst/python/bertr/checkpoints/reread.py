@@ -11,12 +11,12 @@ from .checkpoint import fingerprint, read_checkpoint
 models = weakref.WeakSet()  # all those whose weights their folders hold
 
 
-def take_back(folder):
+def reload(folder):
     """Takes the weights that were left to this folder back into memory: it will hold others."""
     for model in list(models):
         if os.path.realpath(model.checkpoint.folder) == folder and "backbone" not in vars(model):
             with contextlib.suppress(BertrError):  # it holds others already
-                model.checkpoint.tensors.take_back()
+                model.checkpoint.tensors.reload()
 
 
 def read_again(checkpoint, wanted):

@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from .custom_gradient import written_out
+from .custom_gradient import custom_gradient
 
 
 def activation(name):
@@ -37,7 +37,7 @@ def _gelu_gradient(upstream, x, phi):
     return upstream * (phi + x * density)
 
 
-@written_out(_gelu_gradient)
+@custom_gradient(_gelu_gradient)
 def gelu(x):
     """x Phi(x)."""
     phi = 0.5 * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))  # written out: `keras.activations.gelu` has no ONNX export

@@ -3,7 +3,7 @@ with long texts these are most of what it keeps."""
 
 from keras import ops
 
-from .custom_gradient import once_there, written_out
+from .custom_gradient import custom_gradient, once_there
 from .dropout import kept
 
 
@@ -15,7 +15,7 @@ def _gradient(upstream, signed, value):  # [batch, heads, queries, size], [.., q
     return weighted - ops.abs(signed) * ops.sum(weighted, axis=-1, keepdims=True), of_value
 
 
-@written_out(_gradient, inputs=2)
+@custom_gradient(_gradient, inputs=2)
 def attend_dropped(scores, value, rate, seed):
     """The softmax of `scores` [batch, heads, queries, keys], of which a share `rate` is dropped, times `value`
     [batch, heads, keys, size]. The caller makes up for what is dropped: a scaled `value` would be one more copy of it

@@ -11,7 +11,7 @@ import keras
 from .backend import BACKEND
 
 
-def written_out(backward, inputs=1):
+def custom_gradient(backward, inputs=1):
     """Decorates `forward(x, ...)`, which gives a value and a tuple of what `backward(upstream, *kept)` needs for the
     gradient of `x`; nothing else is differentiated. With `inputs` above 1 `backward` gives a tuple: the gradients of so
     many first arguments."""

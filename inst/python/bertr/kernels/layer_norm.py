@@ -8,7 +8,7 @@ from keras import ops
 
 from . import onednn
 from .backend import BACKEND
-from .custom_gradient import written_out
+from .custom_gradient import custom_gradient
 
 
 def _unscaled_gradient(upstream, normal, inverse):
@@ -23,7 +23,7 @@ def _normal(x, eps):
     return centred * inverse, inverse
 
 
-@written_out(_unscaled_gradient)
+@custom_gradient(_unscaled_gradient)
 def _normalise(x, eps):
     normal, inverse = _normal(x, eps)
     return normal, (normal, inverse)
@@ -52,7 +52,7 @@ if BACKEND == "tensorflow":
         return (_unscaled_gradient(upstream * gamma, normal, inverse), ops.sum(upstream * normal, axis=down),
                 ops.sum(upstream, axis=down))
 
-    @written_out(_gradient, inputs=3)
+    @custom_gradient(_gradient, inputs=3)
     def _layer_norm(x, gamma, beta, eps):
         attributes = {"epsilon": tf.compat.v1.AttrValue(f=eps)}
         out = onednn.operation(KERNEL, [x, gamma, beta], attributes, "layer_norm")

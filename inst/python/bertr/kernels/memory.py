@@ -20,7 +20,7 @@ PIECE = 4 * 2**20  # bytes
 def tidy():
     """Frees what only rings of objects hold, and returns what is free."""
     gc.collect()
-    give_back()
+    release_memory()
 
 
 def freeze():
@@ -42,7 +42,7 @@ if BACKEND == "tensorflow" and sys.platform == "linux":
     _most = [0]  # bytes in use at once so far
     _madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
-    def give_back():
+    def release_memory():
         """Returns what is free now of the most that the program had in use at once, but for small gaps. To take more
         could make the allocator grow, and then it would spread over more memory. So what is taken here does not count
         as in use: a piece takes up to twice its size, and the most would rise with every call."""
@@ -71,5 +71,5 @@ if BACKEND == "tensorflow" and sys.platform == "linux":
 
 else:
 
-    def give_back():
+    def release_memory():
         """Only on Linux may single pages be returned like this."""

@@ -33,9 +33,9 @@ class PrototypeHead(keras.layers.Layer):
         x = dropout(unit(x), self.rate, self.generator, training)
         return self.scale * ops.matmul(x, self.kernel) + self.bias
 
-    def start(self, features, codes):
-        """From features [rows, hidden] of classes `codes` [rows]; every class has a row or more."""
-        means, scale = nearest_means(ops.convert_to_numpy(unit(features)), codes, self.classes)
+    def start(self, features, label_ids):
+        """From features [rows, hidden] of classes `label_ids` [rows]; every class has a row or more."""
+        means, scale = nearest_means(ops.convert_to_numpy(unit(features)), label_ids, self.classes)
         self.kernel.assign(means.T)
         self.scale.assign(scale)
         self.bias.assign(-0.5 * scale * np.square(means).sum(axis=1))
@@ -46,25 +46,25 @@ def unit(x):
     return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), 1e-12))
 
 
-def nearest_means(x, codes, classes):
+def nearest_means(x, label_ids, classes):
     """The class means [classes, hidden] and the scale s for which softmax(-s / 2 * squared distance) tells each
     row's class best when that row is left out of its class's mean."""
-    counts = np.bincount(codes, minlength=classes)
+    counts = np.bincount(label_ids, minlength=classes)
     sums = np.zeros((classes, x.shape[1]), x.dtype)
-    np.add.at(sums, codes, x)
+    np.add.at(sums, label_ids, x)
     means = sums / np.maximum(counts, 1)[:, None]
     squared = (np.square(x).sum(axis=1)[:, None] + np.square(means).sum(axis=1) - 2.0 * x @ means.T)  # [rows, classes]
-    rows, n = np.arange(len(x)), counts[codes]
-    squared[rows, codes] *= np.square(n / np.maximum(n - 1, 1))  # its distance to the mean of the others
+    rows, n = np.arange(len(x)), counts[label_ids]
+    squared[rows, label_ids] *= np.square(n / np.maximum(n - 1, 1))  # its distance to the mean of the others
     kept = n > 1  # a row that is all of its class says nothing about distances
     if not kept.any():
         return means, 1.0
-    return means, min(SCALES, key=lambda s: _cross_entropy(-0.5 * s * squared[kept], codes[kept]))
+    return means, min(SCALES, key=lambda s: _cross_entropy(-0.5 * s * squared[kept], label_ids[kept]))
 
 
-def _cross_entropy(z, codes):
+def _cross_entropy(z, label_ids):
     z = z - z.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), codes]))
+    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), label_ids]))
 
 
 class DenseHead(keras.layers.Layer):

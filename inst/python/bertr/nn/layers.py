@@ -42,7 +42,7 @@ class Embeddings(keras.layers.Layer):
         self.generator = keras.random.SeedGenerator(seed)
         self.projected = config.model_type == "albert"
         self.word_rows = None  # a WordRows while it is trained: then `ids` are rows of it
-        self.shift = None  # what an Adversary adds to the word vectors, in the shape of their table
+        self.shift = None  # what an FastGradientMethod adds to the word vectors, in the shape of their table
 
     def build(self, *_):
         c, width = self.config, self.config.embedding_size

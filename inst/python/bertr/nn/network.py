@@ -84,7 +84,7 @@ def build_network(model, task, head_options, train, seed=0, dropout=None):
                        head_options, rate])
     network = Network(backbone, head, task, head_options, kind)
     task.attach(head, backbone, model.checkpoint.tensors)
-    model.let_go()
+    model.release()
     return network
 
 

@@ -7,7 +7,7 @@ XLA (JAX, GPU compilation) needs shapes known beforehand: there the rows stay pa
 from keras import ops
 
 from ..kernels.backend import BACKEND
-from ..kernels.custom_gradient import written_out
+from ..kernels.custom_gradient import custom_gradient
 
 if BACKEND == "tensorflow":
     import tensorflow as tf
@@ -131,7 +131,7 @@ def _pack_gradient(upstream, inverse, taken):
     return tf.gather(_rows(upstream), inverse) * taken
 
 
-@written_out(_pack_gradient)
+@custom_gradient(_pack_gradient)
 def _pack(flat, index, inverse, taken):  # [places, size] -> [tokens, 1, heads, size]
     return tf.gather(flat, index), (inverse, taken)
 
@@ -140,6 +140,6 @@ def _unpack_gradient(upstream, index):
     return _rows(tf.gather(upstream, index))
 
 
-@written_out(_unpack_gradient)
+@custom_gradient(_unpack_gradient)
 def _unpack(packed, index, inverse):  # [of tokens, size] -> [places, size]; padding repeats a neighbour
     return tf.gather(packed, inverse), (index,)

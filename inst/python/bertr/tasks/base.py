@@ -7,7 +7,7 @@ from ..shapes import TABLE
 
 
 class Task:
-    """A task: how R's targets become arrays, which head, which loss, which measures, how outputs become columns.
+    """A task: how R's targets become arrays, which head, which loss, which metrics, how outputs become columns.
 
     `spec` is plain JSON and enough to make the task again; R's own part of it (column names) stays in R.
     """
@@ -16,11 +16,10 @@ class Task:
     shape = staticmethod(TABLE)  # of a `spec` that was kept (see shapes.py)
     per_token = False  # the head reads every token's state, not one vector a row
     needs_offsets = False  # `targets` or `decode` read `encodings.start` and `encodings.end`
-    settles = False  # has a `settle`
-    settles_by_training = False  # by training rows where there are no validation rows; else it stays as it is then
+    calibrates = False  # has a `calibrate`
+    calibrates_on_training_rows = False  # where there are no other rows
     whole_vocabulary = False  # the head reads the whole word table, so all of it is trained
     not_in_graph = ()  # entries of `spec` on which neither outputs nor loss depend
-    remarks = ()  # sentences for the user about the targets that `targets` made last
 
     def __init__(self, spec):
         self.spec = spec
@@ -48,8 +47,8 @@ class Task:
         return model.encode(a, b, max_len, offsets=self.needs_offsets)
 
     def targets(self, target, encodings):
-        """An array to train on: [rows, ...], or [tokens, ...] as in `encodings`; a task with a `batch` and a `judge` of
-        its own may take anything."""
+        """(targets, notes): an array to train on, [rows, ...], or [tokens, ...] as in `encodings` (a task with its own
+        `batch` and `evaluate` may take anything), and sentences for the user about them."""
         raise NotImplementedError
 
     def draw(self, samples, rng):
@@ -75,8 +74,8 @@ class Task:
         """Starts the head from the frozen encoder's features of `start_rows` and their targets."""
 
     def train_with(self, class_weights, label_smoothing, targets):
-        """Takes the settings of the training loss, given the targets of all training samples: `class_weights` are
-        "balanced" or one number a class."""
+        """Completes `spec` from the targets of all training samples, and takes the settings of the training loss:
+        `class_weights` are "balanced" or one number a class."""
         if class_weights is not None or label_smoothing:
             raise BertrError("task", f"A task of kind '{self.name}' has no class weights and no label smoothing.",
                              "Leave both out of bert_control().")
@@ -89,24 +88,24 @@ class Task:
         """The loss of each row, [batch]; `head` is the layer that gave the outputs."""
         raise NotImplementedError
 
-    def measures(self, targets, outputs):
+    def metrics(self, targets, outputs):
         """Named measures over all rows, larger is better, the main one first; numpy in, floats out."""
         raise NotImplementedError
 
-    def judge(self, targets, outputs, encodings, head):
+    def evaluate(self, targets, outputs, encodings, head):
         """Loss and measures on validation rows; targets and outputs are [rows, ...], or [tokens, ...] if per token."""
-        return {"loss": float(np.mean(self.loss(targets, outputs, head))), **self.measures(targets, outputs)}
+        return {"loss": float(np.mean(self.loss(targets, outputs, head))), **self.metrics(targets, outputs)}
 
     def validate(self, samples, score, head):
         """The same for samples; `score(encodings)` gives the outputs."""
-        return self.judge(samples.targets, score(samples.encodings), samples.encodings, head)
+        return self.evaluate(samples.targets, score(samples.encodings), samples.encodings, head)
 
     def hold_out(self, targets, rng):
-        """Sorted places of the rows to hold out of training for `settle`, if there are no validation rows."""
+        """Sorted places of the rows to hold out of training for `calibrate`, if there are no validation rows."""
         return np.zeros(0, np.int64)
 
-    def settle(self, targets, outputs, encodings, head):
-        """After training: completes `spec`, as by thresholds, from rows that `settles_by_training` tells."""
+    def calibrate(self, targets, outputs, encodings, head):
+        """After training: completes `spec`, as by thresholds, from rows that `calibrates_on_training_rows` tells."""
 
     def decode(self, outputs, encodings, a, b, head):
         """Columns for R, one entry a text, as arrays or lists; `a` and `b` are the texts themselves."""

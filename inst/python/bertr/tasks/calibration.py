@@ -16,28 +16,28 @@ def held_share(rows):
     return min(SHARE, MOST / rows)
 
 
-def best_temperature(outputs, codes, weights):
+def best_temperature(outputs, label_ids, weights):
     """The maximum a posteriori temperature for outputs [rows, classes] of rows with these classes and relative weights
     [rows]; its prior is log-normal around 1."""
     outputs, weights = outputs.astype(np.float64), weights / np.mean(weights)
-    return float(min(TEMPERATURES, key=lambda t: np.sum(weights * cross_entropy(outputs / t, codes))
+    return float(min(TEMPERATURES, key=lambda t: np.sum(weights * cross_entropy(outputs / t, label_ids))
                      + 0.5 * np.square(np.log(t) / PRIOR_SD)))
 
 
-def cross_entropy(outputs, codes):
+def cross_entropy(outputs, label_ids):
     """Of each row, [rows]."""
     z = outputs - outputs.max(axis=1, keepdims=True)
-    return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), codes]
+    return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), label_ids]
 
 
-def stratified(codes, share, rng):
+def stratified(label_ids, share, rng):
     """Sorted places of about `share` of each class's rows, drawn at random; every class keeps at least one row."""
-    shuffled = rng.permutation(len(codes))
-    shuffled = shuffled[np.argsort(codes[shuffled], kind="stable")]  # class by class
+    shuffled = rng.permutation(len(label_ids))
+    shuffled = shuffled[np.argsort(label_ids[shuffled], kind="stable")]  # class by class
     # a row is taken whenever the share adds up to another whole row
-    steps = np.floor(np.arange(len(codes) + 1) * share + rng.random())
+    steps = np.floor(np.arange(len(label_ids) + 1) * share + rng.random())
     taken = shuffled[np.diff(steps) > 0]
-    emptied = np.bincount(codes[taken], minlength=codes.max() + 1) == np.bincount(codes)
+    emptied = np.bincount(label_ids[taken], minlength=label_ids.max() + 1) == np.bincount(label_ids)
     first = np.zeros(len(taken), bool)
-    first[np.unique(codes[taken], return_index=True)[1]] = True
-    return np.sort(taken[~(first & emptied[codes[taken]])])
+    first[np.unique(label_ids[taken], return_index=True)[1]] = True
+    return np.sort(taken[~(first & emptied[label_ids[taken]])])

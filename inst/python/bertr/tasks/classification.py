@@ -15,10 +15,10 @@ PLANS = ((1_000, 2, 5e-5), (400, 3, 5e-5))
 
 
 class Classification(Task):
-    """Target: `codes`, int [rows], from 0; `levels`, the names of the classes in R's order."""
+    """Target: `label_ids`, int [rows], from 0; `levels`, the names of the classes in R's order."""
 
     name = "classification"
-    settles = True
+    calibrates = True
     not_in_graph = ("temperature",)
     shape = staticmethod(both(
         fields({"levels": list_of(TEXT, least=2, distinct=True)},
@@ -43,7 +43,7 @@ class Classification(Task):
         return {}
 
     def targets(self, target, encodings):
-        return np.asarray(target["codes"], dtype=np.int32)  # [rows]
+        return np.asarray(target["label_ids"], dtype=np.int32), []  # [rows]
 
     def head(self, config, head_options, dropout, seed):
         if head_options["units"]:
@@ -85,14 +85,14 @@ class Classification(Task):
     def loss(self, targets, outputs, head):  # [batch], [batch, classes] -> [batch]
         return ops.logsumexp(outputs, axis=1) - _picked(targets, outputs)
 
-    def measures(self, targets, outputs):
+    def metrics(self, targets, outputs):
         return {"accuracy": float(np.mean(np.argmax(outputs, axis=1) == targets))}
 
     def hold_out(self, targets, rng):
         many = "temperature" in self.spec and len(targets) >= max(MANY, MANY_OF_CLASS * len(self.levels))
         return stratified(targets, held_share(len(targets)), rng) if many else super().hold_out(targets, rng)
 
-    def settle(self, targets, outputs, encodings, head):
+    def calibrate(self, targets, outputs, encodings, head):
         """Fits the temperature. Rows are weighted as in training: class weights shift the probabilities on purpose."""
         if "temperature" in self.spec:
             weights = np.asarray(self.spec.get("class_weights", np.ones(len(self.levels))))

@@ -22,8 +22,8 @@ class MultiLabel(Task):
     shape = staticmethod(both(fields(
         {"levels": list_of(TEXT, least=1, distinct=True), "log_odds": list_of(number()), "fixed": or_null(number(0, 1)),
          "thresholds": list_of(number(0, 1))}, {"calibrate": FLAG}), equally_long("levels", "log_odds", "thresholds")))
-    settles = True
-    settles_by_training = True
+    calibrates = True
+    calibrates_on_training_rows = True
     not_in_graph = ("log_odds", "fixed", "thresholds", "calibrate")
 
     @classmethod
@@ -38,7 +38,7 @@ class MultiLabel(Task):
         return {"epochs": 4} if MANY <= rows <= 10_000 else {}  # more only make it overconfident
 
     def targets(self, target, encodings):
-        return np.asarray(target["values"], np.float32)  # [rows, labels]
+        return np.asarray(target["values"], np.float32), []  # [rows, labels]
 
     def head(self, config, head_options, dropout, seed):
         return DenseHead(len(self.spec["levels"]), head_options["units"], dropout, seed, self.spec["log_odds"],
@@ -47,7 +47,7 @@ class MultiLabel(Task):
     def loss(self, targets, outputs, head):  # [batch, labels] each -> [batch]
         return ops.mean(ops.softplus(outputs) - targets * outputs, axis=1)
 
-    def measures(self, targets, outputs):
+    def metrics(self, targets, outputs):
         """F1 at the thresholds that are best for these rows."""
         prob = probabilities(outputs)
         chosen = prob > (np.asarray(self.spec["fixed"] or best_thresholds(targets, prob)))
@@ -58,7 +58,7 @@ class MultiLabel(Task):
         rows = int(held_share(len(targets)) * len(targets)) if many else 0
         return np.sort(rng.permutation(len(targets))[:rows])
 
-    def settle(self, targets, outputs, encodings, head):
+    def calibrate(self, targets, outputs, encodings, head):
         if self.spec["fixed"] is None:
             self.spec["thresholds"] = best_thresholds(targets, probabilities(outputs)).tolist()
 

@@ -51,7 +51,7 @@ class Regression(Task):
             _check_shares(values)
         else:
             values = (values - self.spec["mean"]) / self.spec["sd"]
-        return values.astype(np.float32)  # [rows, outputs]
+        return values.astype(np.float32), []  # [rows, outputs]
 
     def head(self, config, head_options, dropout, seed):
         if head_options["pair"] == "cosine":
@@ -70,7 +70,7 @@ class Regression(Task):
             return ops.mean(ops.softplus(outputs) - targets * outputs, axis=1)
         return ops.mean(ops.square(outputs - targets), axis=1)
 
-    def measures(self, targets, outputs):
+    def metrics(self, targets, outputs):
         """Pearson's correlation, the mean over the outputs."""
         if self.logit:
             outputs = probabilities(outputs)

@@ -8,8 +8,9 @@ WINDOWS_AT_ONCE = 8  # of one text in a training step, drawn anew each time wher
 class Samples:
     """`grouped`: a sample is all rows with the same `encodings.owner`."""
 
-    def __init__(self, encodings, targets, task, grouped):
+    def __init__(self, encodings, targets, task, grouped, notes=()):
         self.encodings, self.targets, self.task = encodings, targets, task
+        self.notes = notes  # sentences for the user about the targets
         self.first = None  # of grouped samples: where each one's rows begin, and the last one's end
         self.lengths = encodings.lengths  # tokens of each sample
         if grouped:

@@ -10,7 +10,7 @@ import contextlib
 from keras import ops
 
 
-class Adversary:
+class FastGradientMethod:
     """Moves the word vectors of `embeddings` by `epsilon` along their gradient, delta = epsilon g / (|g| + 1e-8)."""
 
     def __init__(self, embeddings, place, epsilon):

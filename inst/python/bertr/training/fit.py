@@ -16,12 +16,14 @@ from ..store import save_folder
 from ..tasks import find_task
 from ..tasks.inputs import encode
 from ..tasks.samples import Samples
+from .fine_tuning import fine_tune
+from .head_only import train_head
 from .head_steps import head_steps
-from .loop import Training
 from .plan import make_plan
+from .run import Run
 from .run_folder import RunFolder, digest, epoch_folder, share_encoder
 
-SETTLE_ROWS = 2000  # training rows that tell thresholds and the like where there are no validation rows
+CALIBRATION_ROWS = 2000  # training rows that tell thresholds and the like where there are no validation rows
 
 
 def fit(model, task_name, a, b, target, validation, options, on_event):
@@ -29,100 +31,110 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     began = time.perf_counter()
     head_options = read_head_options(model, options["head"])
     task = find_task(task_name).from_target(target, head_options)
-    max_len = model.length(options.get("max_len"))
-    seed = int(options.get("seed") or 0)
-    samples = make_samples(model, task, head_options, a, b, target, max_len)
-    remarks = list(task.remarks)
-    seen = validation and make_samples(model, task, head_options, validation["a"], validation["b"],
-                                       validation["target"], max_len)
-    seen = seen and task.draw(seen, np.random.default_rng(seed))
-    task.train_with(options.get("class_weights"), options.get("label_smoothing"), samples.targets)
-    every = samples
-    samples, held = (every, None) if seen else hold_out(task, every, seed)
+    max_len, seed = model.length(options.get("max_len")), int(options.get("seed") or 0)
+    every = make_samples(model, task, head_options, a, b, target, max_len)
+    notes = list(every.notes)
+    unseen = validation and task.draw(
+        make_samples(model, task, head_options, validation["a"], validation["b"], validation["target"], max_len),
+        np.random.default_rng(seed))
+    task.train_with(options.get("class_weights"), options.get("label_smoothing"), every.targets)
+    samples, held = (every, None) if unseen else hold_out(task, every, seed)
     plan = make_plan(options, len(a), model.config.hidden_size, task)
     check_train(plan.train, model.config)
-    check_plan(plan, seen)
+    check_plan(plan, unseen)
     dropout = options.get("dropout")
     if plan.train != "head":
         tidy()  # the network of a fit that nobody holds any more makes room for this one
     network = build_network(model, task, head_options, plan.train, seed, dropout)
     on_event("start", {"rows": len(a), "epochs": plan.epochs, "batch_size": plan.batch_size,
                        "learning_rate": plan.learning_rate, "max_len": max_len})
-    steps = None
-    if plan.train == "head" and keeps_features(network):
-        steps = head_steps(model, network, head_options, head_dropout(model, head_options, dropout), plan)
     folder = None
     if options.get("checkpoint"):
-        identity = {"data": [_digest(every, target), seen and _digest(seen, validation["target"])],
+        identity = {"data": [_digest(every, target), unseen and _digest(unseen, validation["target"])],
                     "held_rows": len(held or ()), "model": model.fingerprint, "task": [task.name, task.spec],
                     "head": head_options, "seed": seed, "max_len": max_len, "dropout": dropout,
                     **dataclasses.asdict(plan)}
         folder = RunFolder(options["checkpoint"], identity)
     scorer = network_scorer(model, network, plan.train)
-    training = Training(network, plan, samples, seen, seed, on_event, scorer,
-                        feature_scorer(model, network, plan.train), steps, folder)
+    run = Run(network, plan, samples, unseen, seed, on_event, scorer, folder)
     given = {
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len,
         "pool": "none" if task.per_token else head_options["pool"],
-        "rows": len(a), "valid_rows": len(validation["a"]) if seen else 0, "n_truncated": every.encodings.n_truncated,
-        "held_rows": len(held or ()), "remarks": remarks,
+        "rows": len(a), "valid_rows": len(validation["a"]) if unseen else 0,
+        "n_truncated": every.encodings.n_truncated, "held_rows": len(held or ()), "notes": notes,
     }
 
     def finished(done, scorer):
         """The fit as it is now."""
-        settle(task, training, samples, seen or held, seed)
+        calibrate(run, unseen or held, seed)
         facts = {**given, **done, "temperature": task.spec.get("temperature"), "seconds": time.perf_counter() - began}
-        return Fit(model, network, head_options, facts, training.history.columns, scorer)
+        return Fit(model, network, head_options, facts, run.history.columns, scorer)
 
     def keep_epoch():
-        epoch, before = training.history.rows, copy.deepcopy(task.spec)
+        epoch, before = run.history.rows, copy.deepcopy(task.spec)
         kept = finished({"epochs_done": epoch, "interrupted": False, "best_epoch": None, "stopped_early": False,
-                         "parameters_trained": training.parameters}, None)
+                         "parameters_trained": run.parameters}, None)
         try:
             save_folder(kept, epoch_folder(options["checkpoint"], epoch), options["spec"])
             if plan.train == "head":
                 share_encoder(options["checkpoint"], epoch)
         except BertrError as e:  # a full disk: the fit itself is not lost
-            training.keep_epoch = None
-            remarks.append(f"From epoch {epoch} on, epochs were not kept: {e.message}")
-        task.spec = before  # what was settled is not for the next epoch
+            run.keep_epoch = None
+            notes.append(f"From epoch {epoch} on, epochs were not kept: {e.message}")
+        task.spec = before  # the next epoch is calibrated anew
 
     if options.get("keep") == "all":
-        training.keep_epoch = keep_epoch
+        run.keep_epoch = keep_epoch
     with folder or contextlib.nullcontext():
-        interrupted = training.run()
-    fitted = finished({**what_was_done(training, interrupted), "checkpoint_lost": folder and folder.lost}, scorer)
-    training.keep_epoch = training = None
-    tidy()  # graph and optimiser hold each other
+        interrupted = run.carry_out(loop_of(model, network, head_options, dropout, plan))
+    fitted = finished({**what_was_done(run, interrupted), "checkpoint_lost": folder and folder.lost}, scorer)
+    run.keep_epoch = run = None
+    tidy()  # graph and optimizer hold each other
     return fitted
 
 
+def loop_of(model, network, head_options, dropout, plan):
+    """The function of a Run that trains it."""
+    scorer = feature_scorer(model, network, plan.train)
+
+    def features_of(run):
+        """What the head reads of encodings, the encoder being as before training."""
+        return lambda encodings: network.joined(run.score(scorer, encodings), encodings.owner)
+
+    if plan.train == "head" and keeps_features(network):
+        steps = head_steps(model, network, head_options, head_dropout(model, head_options, dropout), plan)
+        return lambda run: train_head(run, features_of(run), steps)
+    return lambda run: fine_tune(run, features_of(run))
+
+
 def hold_out(task, samples, seed):
-    """(samples to train on, samples held out for `settle` or None)."""
+    """(samples to train on, samples held out for `calibrate` or None)."""
     held = task.hold_out(samples.targets, np.random.default_rng(seed))
     if len(held) == 0:
         return samples, None
     return samples.only(np.delete(np.arange(len(samples)), held)), samples.only(held)
 
 
-def settle(task, training, samples, unseen, seed):
-    """Lets the task choose what it chooses after training, by rows it was not trained on if there are any."""
-    judged = unseen or (samples.some(SETTLE_ROWS, seed) if task.settles_by_training else None)
-    if task.settles and judged:
-        task.settle(judged.targets, training.outputs(judged), judged.encodings, training.network.head)
+def calibrate(run, unseen, seed):
+    """Lets the task choose thresholds and the like, by rows it was not trained on if there are any."""
+    task = run.task
+    samples = unseen or (run.samples.some(CALIBRATION_ROWS, seed) if task.calibrates_on_training_rows else None)
+    if task.calibrates and samples:
+        task.calibrate(samples.targets, run.outputs(samples), samples.encodings, run.network.head)
 
 
-def what_was_done(training, interrupted):
-    best, epochs = training.best, training.history.rows
+def what_was_done(run, interrupted):
+    best, epochs = run.best, run.history.rows
     return {"epochs_done": epochs, "interrupted": interrupted, "best_epoch": best and (best.epoch or None),
-            "stopped_early": bool(best) and not interrupted and epochs < training.plan.epochs,
-            "parameters_trained": training.parameters}
+            "stopped_early": bool(best) and not interrupted and epochs < run.plan.epochs,
+            "parameters_trained": run.parameters}
 
 
 def make_samples(model, task, head_options, a, b, target, max_len):
     encodings = encode(model, task, head_options, a, b, max_len)
     grouped = encodings.owner is not None and not task.per_token
-    return Samples(encodings, task.targets(target, encodings), task, grouped)
+    targets, notes = task.targets(target, encodings)
+    return Samples(encodings, targets, task, grouped, notes)
 
 
 def keeps_features(network):

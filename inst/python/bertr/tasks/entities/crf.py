@@ -12,12 +12,12 @@ from ...kernels.fold import fold
 NUMBERS_AT_ONCE = 2**18  # of [rows, labels, labels] while labels are read off
 
 
-def negative_log_likelihood(codes, scores, transitions, real):
-    """Of each row's labels, [batch]: codes and real (0 after a row's last place) [batch, longest], scores
+def negative_log_likelihood(label_ids, scores, transitions, real):
+    """Of each row's labels, [batch]: label_ids and real (0 after a row's last place) [batch, longest], scores
     [batch, longest, labels], transitions [from, to]. A row without places gives 0."""
     labels = scores.shape[-1]
-    picked = ops.take_along_axis(scores, codes[..., None], axis=-1)[..., 0]
-    pairs = ops.take(ops.reshape(transitions, (-1,)), codes[:, :-1] * labels + codes[:, 1:])
+    picked = ops.take_along_axis(scores, label_ids[..., None], axis=-1)[..., 0]
+    pairs = ops.take(ops.reshape(transitions, (-1,)), label_ids[:, :-1] * labels + label_ids[:, 1:])
     total = ops.sum(picked * real, axis=1) + ops.sum(pairs * real[:, 1:], axis=1)
 
     def step(before, at):  # the log of the sum over all sequences that end in each label, [batch, labels]
@@ -46,24 +46,24 @@ class Chains:
             out[places] = _viterbi(scores, lengths, self.transitions, self.first)
         return out
 
-    def log_probability(self, codes, begin, end):
-        """Of the labels `codes` [places] at the places from each `begin` to each `end`, inclusive and within a text,
-        whatever the labels around them."""
+    def log_probability(self, label_ids, begin, end):
+        """Of `label_ids` [places] at the places from each `begin` to each `end`, inclusive and within a text, whatever
+        the labels around them."""
         into, out, along = np.zeros((3, len(self.scores)))
         for scores, lengths, places in self._batches():
             inside = np.arange(scores.shape[1]) < lengths[:, None]
             path = np.zeros(inside.shape, np.int64)
-            path[inside] = codes[places]
+            path[inside] = label_ids[places]
             steps = _forward_backward(scores, lengths, self.transitions, self.first, path)
             into[places], out[places], along[places] = (x[inside] for x in steps)
         so_far = np.cumsum(along)
         return into[begin] + so_far[end] - so_far[begin] + out[end]
 
-    def negative_log_likelihood(self, codes):
+    def negative_log_likelihood(self, label_ids):
         """Of all texts together."""
         first = self.splits[:-1][np.diff(self.splits) > 0]
         last = self.splits[1:][np.diff(self.splits) > 0] - 1
-        return -float(self.log_probability(codes, first, last).sum())
+        return -float(self.log_probability(label_ids, first, last).sum())
 
     def _batches(self):
         """(scores [rows, longest, labels], lengths [rows], places in order) of texts, the longest first."""

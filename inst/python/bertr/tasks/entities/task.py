@@ -14,7 +14,7 @@ from ..base import Task
 from ..inputs import OVERLAP
 from .crf import Chains, negative_log_likelihood
 from .heads import CrfHead, TokenHead
-from .iob import allowed_pairs, codes_of, f1, spans
+from .iob import allowed_pairs, f1, label_ids_of, spans
 from .words import at_spaces, at_words, word_places
 
 UNSCORED = -1  # special tokens, and pieces that go on with a word
@@ -55,7 +55,7 @@ class Entities(Task):
         words = np.flatnonzero(encodings.end > 0)
         out[words] = 0
         if not len(row):
-            return out
+            return out, []
         text = np.repeat(encodings.owner, encodings.lengths)[words].astype(np.int64)
         begin, stop, far = encodings.start[words], encodings.end[words], 2**32  # more than a text is long
         entity = np.minimum(np.searchsorted(row * far + end, text * far + begin, side="right"), len(row) - 1)
@@ -64,20 +64,19 @@ class Entities(Task):
         first, last = np.full(len(row), far), np.zeros(len(row), np.int64)
         np.minimum.at(first, entity, begin)
         np.maximum.at(last, entity, stop[within])
-        self.remarks = _remarks(int(((first < start) | (last > end)).sum()), int((first == far).sum()))
-        out[words] = codes_of(begin == first[entity], label[entity])
-        return out
+        out[words] = label_ids_of(begin == first[entity], label[entity])
+        return out, _notes(int(((first < start) | (last > end)).sum()), int((first == far).sum()))
 
     def batch(self, targets, encodings, rows, ids, rng):
-        """The words' codes and places in their rows, int32 [batch, words, 2], UNSCORED after a row's last word."""
+        """The words' label_ids and places in their rows, int32 [batch, words, 2], UNSCORED after a row's last word."""
         lengths = encodings.lengths[rows]
         row = np.repeat(np.arange(len(rows)), lengths)
         place = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        codes = targets[token_places(encodings, rows)]
-        row, place, codes = (x[codes != UNSCORED] for x in (row, place, codes))
+        label_ids = targets[token_places(encodings, rows)]
+        row, place, label_ids = (x[label_ids != UNSCORED] for x in (row, place, label_ids))
         words = np.bincount(row, minlength=len(rows))
         out = np.full((len(rows), bucketed(max(1, words.max())), 2), UNSCORED, np.int32)
-        out[np.arange(out.shape[1]) < words[:, None]] = np.stack([codes, place], axis=1)
+        out[np.arange(out.shape[1]) < words[:, None]] = np.stack([label_ids, place], axis=1)
         return out, ids
 
     def head(self, config, head_options, dropout, seed):
@@ -87,35 +86,35 @@ class Entities(Task):
     def loss(self, targets, outputs, head):
         """Negative log-likelihood; every word of the batch counts the same."""
         real = ops.cast(targets[:, :, 0] != UNSCORED, "float32")  # [batch, words]
-        codes, places = ops.maximum(targets[:, :, 0], 0), ops.maximum(targets[:, :, 1], 0)
+        label_ids, places = ops.maximum(targets[:, :, 0], 0), ops.maximum(targets[:, :, 1], 0)
         rows = ops.shape(outputs)[1] * ops.arange(ops.shape(targets)[0])[:, None]
         scores = ops.take(ops.reshape(outputs, (-1, outputs.shape[-1])), rows + places, axis=0)
         transitions = head.transitions
         if transitions is None:
-            picked = ops.take_along_axis(scores, codes[..., None], axis=-1)[..., 0]
+            picked = ops.take_along_axis(scores, label_ids[..., None], axis=-1)[..., 0]
             each = ops.sum((ops.logsumexp(scores, axis=-1) - picked) * real, axis=1)
         else:
-            each = negative_log_likelihood(codes, scores, transitions, real)
+            each = negative_log_likelihood(label_ids, scores, transitions, real)
         return each / ops.maximum(ops.mean(ops.sum(real, axis=1)), 1e-6)
 
-    def judge(self, targets, outputs, encodings, head):
+    def evaluate(self, targets, outputs, encodings, head):
         places, splits = word_places(encodings)
-        scores, codes = outputs[places], targets[places]
+        scores, label_ids = outputs[places], targets[places]
         free = np.ones((scores.shape[1],) * 2, bool)
-        loss = Chains(scores, splits, self._transitions(head), free, free[0]).negative_log_likelihood(codes)
-        return {"loss": loss / max(1, len(places)), "f1": f1(self._chains(scores, splits, head).best(), codes)}
+        loss = Chains(scores, splits, self._transitions(head), free, free[0]).negative_log_likelihood(label_ids)
+        return {"loss": loss / max(1, len(places)), "f1": f1(self._chains(scores, splits, head).best(), label_ids)}
 
     def decode(self, outputs, encodings, a, b, head):
         """Of every entity found its text's row, start (from 1) and end (inclusive), label code, text and score: the
         probability that just its words are labelled so."""
         places, splits = word_places(encodings)
         chains = self._chains(outputs[places], splits, head)
-        codes = chains.best()
-        first, last, label = spans(codes)
+        label_ids = chains.best()
+        first, last, label = spans(label_ids)
         row = np.searchsorted(splits, first, side="right") - 1
         start, end = encodings.start[places[first]], encodings.end[places[last]]
         text = [a[r][s:e] for r, s, e in zip(row.tolist(), start.tolist(), end.tolist(), strict=True)]
-        score = np.exp(np.minimum(chains.log_probability(codes, first, last), 0.0))
+        score = np.exp(np.minimum(chains.log_probability(label_ids, first, last), 0.0))
         return {"row": (row + 1).astype(np.int32), "start": start + 1, "end": end, "code": label.astype(np.int32),
                 "text": text, "score": score}
 
@@ -127,7 +126,7 @@ class Entities(Task):
         return 0.0 if given is None else ops.convert_to_numpy(given)
 
 
-def _remarks(wider, lost):
+def _notes(wider, lost):
     out = []
     if wider:
         out.append(f"{_entities(wider, 'begins or ends', 'begin or end')} inside a word: learnt as whole words.")

@@ -44,7 +44,7 @@ class PretrainingHead(keras.layers.Layer):
 
     def attach(self, embeddings, tensors):
         """Ties the last layer to the encoder's word table; takes those of its weights that are among canonical
-        `tensors`. True if the head for words was there."""
+        `tensors`. `pretrained`: was the head for words among them?"""
         # as an attribute the embeddings' weights would count as the head's own
         self.table = lambda: embeddings.word
         self.projection = lambda: (embeddings.projection_kernel if embeddings.projected else
@@ -52,7 +52,7 @@ class PretrainingHead(keras.layers.Layer):
         for name, variable in self._variables().items():
             if name in tensors:
                 variable.assign(tensors[name])
-        return "mlm/bias" in tensors
+        self.pretrained = "mlm/bias" in tensors
 
     def start(self, counts):
         """A new head for words: the states as they are are compared with the word table, in ALBERT as it is projected

@@ -12,6 +12,7 @@ from keras import ops
 from ...errors import BertrError
 from ...kernels.backend import COMPILES_SHAPES
 from ...shapes import FLAG, fields
+from ...text.encodings import Encodings
 from ...text.windows import windows
 from ..base import Task
 from ..samples import Samples
@@ -21,9 +22,17 @@ from .masking import Words, draw_seconds, hide, pair_up
 ROWS_AT_ONCE = 512  # whose states are in memory when the task is judged
 
 
+@dataclasses.dataclass
+class Unhidden(Encodings):
+    """Texts before words are hidden in them, with what hiding needs of the model."""
+
+    words: Words | None = None
+    max_len: int = 0
+
+
 class MaskedLanguage(Task):
-    """No outcome but the texts. Targets [tokens]: the id hidden there, -1 where none is; at [CLS] of a pair 0 if its
-    second text follows the first and 1 if it was drawn at random. Before `draw` every token's own id."""
+    """The texts are their own outcome. Targets [tokens]: the id hidden there, -1 where none is; at [CLS] of a pair 0 if
+    its second text follows the first and 1 if it was drawn at random."""
 
     name = "mlm"
     shape = staticmethod(fields({"pairs": FLAG, "whole_words": FLAG}))
@@ -46,21 +55,25 @@ class MaskedLanguage(Task):
 
     def encode(self, model, a, b, max_len):
         """Long texts as several rows, that all of them is learnt from; pairs uncut, for other pairs to be made of."""
-        self.words, self.max_len = Words(model.tokenizer), max_len  # for `draw`
         whole = model.encode_whole(a, b)
         if b is None:
-            return windows(whole, max_len, overlap=0)
-        return dataclasses.replace(whole, n_truncated=int((whole.lengths > max_len).sum()))
+            rows = windows(whole, max_len, overlap=0)
+        else:
+            rows = dataclasses.replace(whole, n_truncated=int((whole.lengths > max_len).sum()))
+        return Unhidden(**vars(rows), words=Words(model.tokenizer), max_len=max_len)
 
     def targets(self, target, encodings):
-        return encodings.ids
+        """How often each word comes, [vocabulary], until `draw` hides some: special tokens count 0."""
+        counts = np.bincount(encodings.ids, minlength=encodings.words.size)
+        counts[encodings.words.special] = 0
+        return counts, []
 
     def draw(self, samples, rng):
         encodings = samples.encodings
         if self.pairs:
             second, random = draw_seconds(len(samples), rng)
-            encodings = pair_up(encodings, second, self.max_len)
-        seen, targets = hide(encodings, self.words, self.spec["whole_words"], rng)
+            encodings = pair_up(encodings, second, encodings.max_len)
+        seen, targets = hide(encodings, encodings.words, self.spec["whole_words"], rng)
         if self.pairs:
             targets[encodings.row_splits[:-1]] = random
         return Samples(dataclasses.replace(encodings, ids=seen), targets, self, grouped=False)
@@ -77,14 +90,12 @@ class MaskedLanguage(Task):
         return PretrainingHead(config, self.pairs, seed, name="head")
 
     def attach(self, head, backbone, tensors):
-        self.trained_before = head.attach(backbone.embeddings, tensors)
+        head.attach(backbone.embeddings, tensors)
 
     def start_rows(self, head, targets, rng):
         """None: the start of a new head needs no features."""
-        if not self.trained_before:
-            counts = np.bincount(targets, minlength=self.words.size)
-            counts[self.words.special] = 0
-            head.start(counts)
+        if not head.pretrained:
+            head.start(targets)
 
     def loss(self, targets, outputs, head):  # [batch, asked, 2], [batch, length, hidden] -> [batch]
         """The mean of both losses over the batch is BERT's: of words over all words, of pairs over all pairs."""

@@ -48,8 +48,7 @@ class Relations(Task):
     def targets(self, target, encodings):
         columns = np.column_stack([np.asarray(target[name], np.int64) for name in COLUMNS])
         out = to_triples(np.asarray(target["text"], np.int64), columns, encodings)
-        self.remarks = _remarks(out)
-        return out
+        return out, _notes(out)
 
     def batch(self, targets, encodings, rows, ids, rng):
         """[batch, 1 + triples, 5]: first the row's length and what the form sampled, then its triples."""
@@ -64,7 +63,7 @@ class Relations(Task):
     def loss(self, targets, outputs, head):
         return self.form.loss(targets[:, 0, :3], targets[:, 1:], outputs)
 
-    def judge(self, targets, outputs, encodings, head):
+    def evaluate(self, targets, outputs, encodings, head):
         losses, rng = np.zeros(len(encodings)), np.random.default_rng(0)
         for rows in scoring_batches(encodings.lengths, LOSS_TOKENS):
             ids, _, mask = encodings.pad(rows)
@@ -94,7 +93,7 @@ def _of(outputs, encodings, row):
     return outputs[encodings.row_splits[row]:encodings.row_splits[row + 1]]
 
 
-def _remarks(triples):
+def _notes(triples):
     out = []
     if triples.n_snapped:
         out.append(f"Spans that begin or end inside a token, learnt as whole tokens: {triples.n_snapped}.")

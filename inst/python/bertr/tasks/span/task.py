@@ -55,7 +55,7 @@ class Span(Task):
         return cls({"none": none, "longest": None, "threshold": 0.0})
 
     @property
-    def settles(self):
+    def calibrates(self):
         return self.spec["none"]
 
     def encode(self, model, a, b, max_len):
@@ -65,11 +65,14 @@ class Span(Task):
         where = contexts(encodings)
         start, end = np.asarray(target["start"]), np.asarray(target["end"])
         answer = locate(where, encodings, start, end)  # [rows, 2]
-        if self.spec["longest"] is None:  # these are the training targets, which come first
-            self.spec["longest"] = max(LONGEST, int((answer[:, 1] - answer[:, 0]).max()) + 1)
         limits = np.stack([where.first, where.stop], axis=1) - encodings.row_splits[:-1, None]
         golds = grouped(target["golds"], target["gold_counts"])
-        return Answers(np.concatenate([answer, limits], axis=1).astype(np.int32), target["contexts"], golds, start < 0)
+        places = np.concatenate([answer, limits], axis=1).astype(np.int32)
+        return Answers(places, target["contexts"], golds, start < 0), []
+
+    def train_with(self, class_weights, label_smoothing, targets):
+        super().train_with(class_weights, label_smoothing, targets)
+        self.spec["longest"] = max(LONGEST, int((targets.places[:, 1] - targets.places[:, 0]).max()) + 1)
 
     def batch(self, targets, encodings, rows, ids, rng):
         return targets.places[rows], ids
@@ -84,12 +87,12 @@ class Span(Task):
         picked = ops.take_along_axis(z, targets[:, None, :2], axis=1)[:, 0]  # [batch, 2]
         return ops.mean(ops.logsumexp(z, axis=1) - picked, axis=1)
 
-    def judge(self, targets, outputs, encodings, head):
+    def evaluate(self, targets, outputs, encodings, head):
         exact, f1 = scores(self._texts(self._search(outputs, encodings, 1), targets.contexts), targets.golds)
         loss = mean_loss(targets.places, outputs, encodings)
         return {"loss": loss, "exact": float(exact.mean()), "f1": float(f1.mean())}
 
-    def settle(self, targets, outputs, encodings, head):
+    def calibrate(self, targets, outputs, encodings, head):
         """The threshold with the best F1."""
         if targets.none.all() or not targets.none.any():
             return  # nothing to weigh

@@ -1,0 +1,140 @@
+"""Fine-tuning: the head starts from the frozen encoder's features, then all that the plan names is trained."""
+
+import time
+
+import numpy as np
+
+from ..kernels.compiled import TrainStep, static_shapes
+from .adamw import BertAdamW
+from .adversarial import FastGradientMethod
+from .batches import training_batches
+from .layer_rates import rate_scales
+from .run import of_validation
+from .word_rows import WordRows
+
+
+def fine_tune(run, features_of):
+    """`features_of(encodings)` gives what the head reads of the encoder as it is before training."""
+    start_head(run, features_of)
+    tuning = FineTuning(run)
+    try:
+        while not run.is_over():
+            tuning.one_epoch(run.history.rows)
+    finally:
+        tuning.end()
+    run.check_weights()
+
+
+def start_head(run, features_of):
+    head, targets = run.network.head, run.samples.targets
+    rows = run.task.start_rows(head, targets, run.rng)
+    if rows is not None:
+        run.task.start_head(head, features_of(run.samples.take(rows)), targets[rows])
+
+
+class FineTuning:
+    """The compiled step of a run with its optimizer. Between epochs the network holds the weights to be evaluated
+    (with `ema` the averages), during an epoch those that the next step starts from."""
+
+    def __init__(self, run):
+        self.run = run
+        network, task, plan = run.network, run.task, run.plan
+        network.train_only(plan.train)
+        run.learned = network.trainable_variables
+        self.embeddings = network.backbone.embeddings
+        variables = self._with_word_rows()
+        scales = rate_scales(network.backbone, variables, plan.layer_decay) if plan.layer_decay != 1 else None
+        self.optimizer = BertAdamW(variables, plan.weight_decay, plan.clip, plan.schedule, scales,
+                                   plan.accumulate > 1, plan.ema)
+        self.optimizer.begin(*run.schedule())
+        targets, *inputs = self._batch(run.samples, [0])
+        rows = [self.embeddings.word_rows.rows] if self.embeddings.word_rows else []
+        self.evaluable = run.resume([*self._unfrozen(), *rows, *self.optimizer.variables])
+        self._prepare_step()
+        kind = (network.kind, plan.train, plan.adversarial, repr(self.optimizer.kind))
+        self.step = TrainStep(lambda y, *x: task.training_loss(y, network(*x, training=True), network.head), variables,
+                              network.non_trainable_variables, self.optimizer, targets, inputs,
+                              self._adversary(variables), network.kind and kind)
+
+    def one_epoch(self, epoch):
+        run, plan = self.run, self.run.plan
+        began = time.perf_counter()
+        samples = run.task.draw(run.samples, run.rng)
+        batches = training_batches(samples.lengths, run.rows_a_step, run.rng)
+        losses, total, rows_done = [], 0.0, 0
+        self._prepare_step()
+        for i, rows in enumerate(batches):
+            losses.append(self._one_step(samples, rows))
+            run.steps_done += 1
+            run.check_loss(losses[-1], epoch)
+            total, rows_done = total + losses[-1] * len(rows), rows_done + len(rows)
+            run.emit("step", {"epoch": epoch + 1, "epochs": plan.epochs, "step": i + 1, "steps": len(batches),
+                              "loss": total / rows_done})
+        self._prepare_evaluation()
+        row = run.row(epoch, time.perf_counter() - began, losses, batches)
+        try:
+            if run.validation:
+                row |= of_validation(run.task.validate(
+                    run.validation, lambda encodings: run.score(run.scorer, encodings), run.network.head))
+        finally:
+            run.history.add(row)
+        run.close([row])
+
+    def end(self):
+        self._prepare_evaluation()
+        self.embeddings.word_rows = None
+
+    def _one_step(self, samples, rows):
+        """The mean loss of these rows."""
+        size = self.run.plan.batch_size
+        if self.run.plan.accumulate == 1:
+            return self.step(*self._batch(samples, rows))
+        parts = [rows[i:i + size] for i in range(0, len(rows), size)]
+        losses = [self.step(*self._batch(samples, part)) for part in parts]
+        self.step.flush()
+        return float(np.average(losses, weights=[len(part) for part in parts]))
+
+    def _batch(self, samples, chosen):
+        targets, inputs = samples.batch(chosen, self.run.rng)
+        ids, *others = static_shapes(inputs, self.run.plan.batch_size)
+        if self.embeddings.word_rows:
+            ids = self.embeddings.word_rows.row_of[ids]
+        return targets, ids, *others
+
+    def _with_word_rows(self):
+        """The trained variables, with a table of the words in use in place of the whole one."""
+        variables, embeddings = self.run.learned, self.embeddings
+        if embeddings.trainable and not self.run.task.whole_vocabulary:
+            encodings = self.run.samples.encodings
+            embeddings.word_rows = WordRows(embeddings.word, np.append(encodings.ids, encodings.pad_id))
+            variables = [embeddings.word_rows.rows if v is embeddings.word else v for v in variables]
+        return variables
+
+    def _adversary(self, variables):
+        if not self.run.plan.adversarial:
+            return None
+        words = self.embeddings.word_rows.rows if self.embeddings.word_rows else self.embeddings.word
+        place = next(i for i, v in enumerate(variables) if v is words)
+        return FastGradientMethod(self.embeddings, place, self.run.plan.adversarial)
+
+    def _unfrozen(self):
+        """All variables of the network, random states included, except the encoder's frozen weights."""
+        network = self.run.network
+        frozen = {id(v) for v in network.backbone.weights} - {id(v) for v in network.trainable_variables}
+        return [v for v in network.variables if id(v) not in frozen]
+
+    def _prepare_evaluation(self):
+        """Brings the network up to date with the steps done: the last weights, or their averages."""
+        if self.evaluable or not self.run.steps_done:
+            return
+        self.step.finish()
+        self.optimizer.swap()
+        word_rows = self.embeddings.word_rows
+        if word_rows:
+            word_rows.write_back(self.optimizer.decay(self.run.steps_done, word_rows.rows))
+        self.evaluable = True
+
+    def _prepare_step(self):
+        if self.evaluable:
+            self.optimizer.swap()
+            self.evaluable = False

@@ -1,0 +1,114 @@
+"""One training run: what both ways to train, a head alone and fine-tuning, have in common."""
+
+import numpy as np
+from keras import ops
+
+from ..errors import BertrError
+from .early_stopping import EarlyStopping
+from .history import History
+from .run_state import restore, run_state
+
+
+class Run:
+    """The state of a run, and what happens after each of its epochs. `head_only.py` and `fine_tuning.py` hold the
+    loops."""
+
+    def __init__(self, network, plan, samples, validation, seed, emit, scorer, folder=None):
+        """`samples` and `validation` (or None) are Samples; `scorer` gives the network's outputs as it is then;
+        `emit(kind, values)` reports progress; `folder` is the RunFolder to keep the run in."""
+        self.network, self.plan, self.task = network, plan, network.task
+        self.samples, self.validation = samples, validation
+        self.emit, self.scorer, self.folder = emit, scorer, folder
+        self.keep_epoch = None  # called after every epoch where each one's fit is kept
+        self.best = EarlyStopping(plan.early_stopping) if plan.early_stopping else None
+        self.history = History()
+        self.steps_done = 0
+        self.rng = np.random.default_rng(seed)
+        self.learned = []  # the variables of the network that are trained
+        self.changing = []  # all variables that training changes: the optimizer's and random states too
+        self.validation_features = None  # what the head reads of the validation rows, where the encoder is frozen
+
+    def carry_out(self, loop):
+        """Runs the loop. True if an interrupt ended it after a whole step; before the first step nothing is learned
+        yet, and the interrupt goes on."""
+        try:
+            loop(self)
+        except KeyboardInterrupt:
+            if not self.steps_done:
+                raise
+            return True
+        finally:
+            if self.best:
+                self.best.restore_best(self.learned)
+            self.changing = []  # releases the optimizer's state
+        return False
+
+    def is_over(self):
+        epochs = self.history.rows
+        return epochs >= self.plan.epochs or bool(self.best and self.best.waited(epochs))
+
+    @property
+    def parameters(self):
+        """How many numbers are trained."""
+        return sum(int(np.prod(v.shape)) for v in self.learned)
+
+    @property
+    def rows_a_step(self):
+        return self.plan.batch_size * self.plan.accumulate
+
+    def schedule(self):
+        """Peak rate, number of steps, share of warmup."""
+        plan = self.plan
+        return plan.learning_rate, plan.epochs * -(-len(self.samples) // self.rows_a_step), plan.warmup
+
+    def resume(self, variables):
+        """Restores the run in the folder, if there is one; `variables` are all that training changes."""
+        self.changing = variables
+        kept = self.folder and self.folder.read()
+        if not kept:
+            return False
+        restore(self, *kept)
+        self.emit("resume", {"epoch": self.history.rows, "epochs": self.plan.epochs})
+        return True
+
+    def score(self, scorer, encodings):
+        """What a scorer gives for these encodings, with progress."""
+        total = len(encodings)
+        return scorer.encodings(encodings, lambda done: self.emit("encode", {"done": done, "total": total}))
+
+    def outputs(self, samples):
+        """Of the network as it is now."""
+        if samples is self.validation and self.validation_features is not None:
+            return ops.convert_to_numpy(self.network.head(self.validation_features))
+        return self.scorer.encodings(samples.encodings)
+
+    def row(self, epoch, seconds, losses, batches):
+        """An epoch's row of the history."""
+        loss = float(np.average(losses, weights=[len(b) for b in batches]))
+        self.check_loss(loss, epoch)
+        return {"epoch": epoch + 1, "loss": loss, "seconds": seconds}
+
+    def close(self, rows):
+        """Ends one or more epochs, whose `rows` of the history are complete."""
+        if self.best:
+            self.best.update(rows[-1], self.learned)
+        if self.keep_epoch:
+            self.keep_epoch()
+        if self.folder:
+            self.folder.write(*run_state(self))
+        for row in rows:  # only now: an interrupt may come back
+            self.emit("epoch", {**row, "epochs": self.plan.epochs})
+
+    def check_loss(self, loss, epoch):
+        if not np.isfinite(loss):
+            raise BertrError("diverged", f"The loss is no longer a number in epoch {epoch + 1}.",
+                             f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.")
+
+    def check_weights(self):
+        """The last step's loss was computed before its update."""
+        for variable in self.learned:
+            self.check_loss(float(ops.sum(variable)), self.plan.epochs - 1)
+
+
+def of_validation(metrics):
+    return {f"val_{name}": value for name, value in metrics.items()}
