@@ -16,7 +16,7 @@ from bertr.tasks import find_task
 from bertr.training import fine_tuning
 from bertr.training.adamw import SCHEDULES, BertAdamW
 from bertr.training.adversarial import FastGradientMethod
-from bertr.training.early_stopping import Best
+from bertr.training.early_stopping import EarlyStopping
 from bertr.training.layer_rates import rate_scales
 
 fit = functools.partial(fit_sentences, seed=1, learning_rate=1e-3, epochs=2, dropout=0.0)
@@ -308,12 +308,12 @@ def test_other_tasks_refuse_class_weights(model, sentences):
 
 def test_the_best_epoch_by_hand():
     w = [keras.Variable(0.0)]
-    best = Best(2)
+    best = EarlyStopping(2)
     figures = [(0.5, 1.0), (0.8, 0.9), (0.8, 0.7), (0.7, 0.1), (float("nan"), 0.1)]
     waited = []
     for epoch, (accuracy, loss) in enumerate(figures, 1):
         w[0].assign(epoch)
-        best.see({"epoch": epoch, "loss": 1.0, "val_loss": loss, "val_accuracy": accuracy}, w)
+        best.update({"epoch": epoch, "loss": 1.0, "val_loss": loss, "val_accuracy": accuracy}, w)
         waited.append(best.waited(epoch))
     assert best.epoch == 3 and waited == [False, False, False, False, True]
     best.restore_best(w)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bertr.nn.scorer import Scorer
-from bertr.text.encodings import Encodings, splits
+from bertr.text.encodings import Encodings
+from bertr.text.ragged import splits
 
 
 def _texts(lengths, rng):

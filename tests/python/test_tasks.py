@@ -8,7 +8,6 @@ from bertr import bridge, tasks
 from bertr.errors import BertrError
 from bertr.nn.heads import DenseHead
 from bertr.tasks.base import Task
-from bertr.text.encodings import token_places
 
 
 class Animals(Task):
@@ -28,7 +27,7 @@ class Animals(Task):
     def batch(self, targets, encodings, rows, ids, rng):
         _, _, mask = encodings.pad(rows)
         out = np.full(mask.shape, -1, np.int32)  # [batch, length], -1 at padding
-        out[mask > 0] = targets[token_places(encodings, rows)]
+        out[mask > 0] = targets[encodings.places(rows)]
         return out, ids
 
     def head(self, config, head_options, dropout, seed):

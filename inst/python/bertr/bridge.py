@@ -155,11 +155,10 @@ def token_table(thing, a, b, max_len):
     """One entry a token; row, position, start and end count from 1 and are inclusive, 0 for special tokens."""
     model = _base(thing)
     e = model.encode(a, b, _length(thing, max_len), offsets=True)
-    lengths, words = e.lengths, model.tokenizer.vocab
-    position = np.arange(lengths.sum()) - np.repeat(e.row_splits[:-1], lengths)
+    words = model.tokenizer.vocab
     return {
-        "row": np.repeat(np.arange(1, len(e) + 1), lengths).astype(np.int32),
-        "position": (position + 1).astype(np.int32), "token": [words[i] for i in e.ids], "token_id": e.ids,
+        "row": (e.row + 1).astype(np.int32), "position": (e.position + 1).astype(np.int32),
+        "token": [words[i] for i in e.ids], "token_id": e.ids,
         "segment": e.segments.astype(np.int32),
         "start": np.where(e.end > 0, e.start + 1, 0).astype(np.int32), "end": e.end,
     }

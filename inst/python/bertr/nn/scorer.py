@@ -6,7 +6,6 @@ from keras import ops
 from ..kernels.backend import COMPILES_SHAPES
 from ..kernels.compiled import Forward, bucketed, static_shapes
 from ..kernels.dense import can_keep_weights
-from ..text.encodings import token_places
 
 MANY = 200_000  # tokens after which a second graph has made up for the time that it takes to make
 
@@ -64,7 +63,7 @@ class Scorer:
             if out is None:
                 n = int(encodings.row_splits[-1]) if self.per_token else len(encodings)
                 out = np.empty((n, *values.shape[1:]), values.dtype)
-            out[token_places(encodings, rows) if self.per_token else rows] = values
+            out[encodings.places(rows) if self.per_token else rows] = values
             done += len(rows)
             if progress:
                 progress(done)

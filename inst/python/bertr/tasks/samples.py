@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..text.ragged import row_numbers
+
 WINDOWS_AT_ONCE = 8  # of one text in a training step, drawn anew each time where it has more: memory stays bounded
 
 
@@ -28,7 +30,7 @@ class Samples:
             targets, ids = self.task.batch(self.targets, self.encodings, chosen, ids, rng)
             return targets, (ids, segments, mask)
         rows = [self._some_rows(i, rng) for i in chosen]
-        owner = np.repeat(np.arange(len(rows), dtype=np.int32), [len(r) for r in rows])
+        owner = row_numbers([len(r) for r in rows]).astype(np.int32)
         return self.targets[chosen], (*self.encodings.pad(np.concatenate(rows)), owner)
 
     def _some_rows(self, sample, rng):
@@ -51,5 +53,5 @@ class Samples:
             return self.encodings.take(chosen)
         rows = [np.arange(self.first[i], self.first[i + 1]) for i in chosen]
         out = self.encodings.take(np.concatenate(rows))
-        out.owner = np.repeat(np.arange(len(rows), dtype=np.int32), [len(r) for r in rows])
+        out.owner = row_numbers([len(r) for r in rows]).astype(np.int32)
         return out

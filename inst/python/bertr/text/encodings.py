@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from ..errors import BertrError
+from .ragged import positions, row_numbers, runs, splits
 
 
 @dataclasses.dataclass
@@ -30,15 +31,35 @@ class Encodings:
     def lengths(self):
         return np.diff(self.row_splits)
 
+    @property
+    def row(self):
+        """The row of each token: int64 [total]."""
+        return row_numbers(self.lengths)
+
+    @property
+    def position(self):
+        """The place of each token in its row, from 0: int64 [total]."""
+        return positions(self.lengths)
+
+    @property
+    def text(self):
+        """The text of each token, where texts make several rows: int64 [total]."""
+        return self.owner[self.row].astype(np.int64)
+
+    def places(self, rows):
+        """Where the tokens of these rows lie in `ids`, one row after the other."""
+        return runs(self.row_splits[rows], self._lengths(rows))
+
+    def _lengths(self, rows):  # not by `lengths`, which are those of all rows
+        rows = np.asarray(rows)
+        return self.row_splits[rows + 1] - self.row_splits[rows]
+
     def take(self, rows):
         """The rows asked for, in that order."""
         rows = np.asarray(rows, np.int64)
-        lengths = self.row_splits[rows + 1] - self.row_splits[rows]
-        row_splits = splits(lengths)
-        at = np.arange(row_splits[-1]) + np.repeat(self.row_splits[rows] - row_splits[:-1], lengths)  # [total]
-        full = self.full_lengths[rows]
+        at, lengths, full = self.places(rows), self._lengths(rows), self.full_lengths[rows]
         return Encodings(
-            self.ids[at], self.segments[at], row_splits, int((full > lengths).sum()), full,
+            self.ids[at], self.segments[at], splits(lengths), int((full > lengths).sum()), full,
             None if self.start is None else self.start[at],
             None if self.end is None else self.end[at],
             self.pad_id,
@@ -171,16 +192,3 @@ def truncate(counts, budget):
     a, b = counts.T
     keep_b = np.minimum(b, np.maximum(budget // 2, budget - a))
     return np.stack([np.minimum(a, budget - keep_b), keep_b], axis=1)
-
-
-def splits(lengths):
-    """Where rows of these lengths begin, and where the last one ends: int64 [n + 1]."""
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-
-
-def token_places(encodings, rows):
-    """Where the tokens of these rows lie in `encodings.ids`, one row after the other."""
-    starts = encodings.row_splits[rows]
-    lengths = encodings.row_splits[np.asarray(rows) + 1] - starts
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.repeat(starts, lengths) + within

@@ -8,6 +8,8 @@ import dataclasses
 
 import numpy as np
 
+from .ragged import splits
+
 HEAD_SHARE = 0.25  # of the room, for the beginning of a text; the rest is for its end (Sun et al.: 128 of 510)
 
 
@@ -52,6 +54,6 @@ def _rows_of(encodings, max_len, choose):
     lengths = np.array([len(p) for p in places], np.int64)
     return dataclasses.replace(
         encodings, ids=encodings.ids[at], segments=encodings.segments[at],
-        row_splits=np.concatenate([[0], np.cumsum(lengths)]), n_truncated=cut, full_lengths=lengths.astype(np.int32),
+        row_splits=splits(lengths), n_truncated=cut, full_lengths=lengths.astype(np.int32),
         start=None if encodings.start is None else encodings.start[at],
         end=None if encodings.end is None else encodings.end[at], owner=np.array(owner, np.int32))

@@ -7,7 +7,8 @@ import numpy as np
 from ..errors import BertrError
 from . import basic as basic
 from .added_tokens import AddedTokens
-from .encodings import TextEncoder, int32, splits
+from .encodings import TextEncoder, int32
+from .ragged import positions, splits
 
 SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # BERT's own names
 SPACE_TOKEN = "[unused1]"  # a space in character mode, as in bojone/bert_in_keras
@@ -81,8 +82,7 @@ class Tokenizer(TextEncoder):
         pieces = np.fromiter(map(len, spans), np.int32, len(spans)) // 8  # a chunk
         starts = self._chunk_starts(texts, chunks, flat)
         out = np.frombuffer(b"".join(spans), np.int32).reshape(-1, 2) + np.repeat(starts, pieces)[:, None]
-        place = np.arange(len(out)) - np.repeat(splits(counts)[:-1], counts)  # of the piece in its text
-        return out[place < np.repeat(kept, counts)]
+        return out[positions(counts) < np.repeat(kept, counts)]
 
     def _chunk_starts(self, texts, chunks, flat):
         """Where every chunk begins in its text: worked out at once where one space follows each chunk but the last,

@@ -8,7 +8,7 @@ from keras import ops
 
 from ...kernels.compiled import bucketed
 from ...shapes import FLAG, TEXT, fields, list_of, one_of
-from ...text.encodings import token_places
+from ...text.ragged import ROOM, positions, row_numbers, sort_keys
 from ...text.windows import windows
 from ..base import Task
 from ..inputs import OVERLAP
@@ -56,23 +56,21 @@ class Entities(Task):
         out[words] = 0
         if not len(row):
             return out, []
-        text = np.repeat(encodings.owner, encodings.lengths)[words].astype(np.int64)
-        begin, stop, far = encodings.start[words], encodings.end[words], 2**32  # more than a text is long
-        entity = np.minimum(np.searchsorted(row * far + end, text * far + begin, side="right"), len(row) - 1)
+        text, begin, stop = encodings.text[words], encodings.start[words], encodings.end[words]
+        entity = np.searchsorted(sort_keys(row, end), sort_keys(text, begin), side="right")
+        entity = np.minimum(entity, len(row) - 1)
         within = (row[entity] == text) & (start[entity] < stop) & (end[entity] > begin)
         words, begin, entity = words[within], begin[within], entity[within]
-        first, last = np.full(len(row), far), np.zeros(len(row), np.int64)
+        first, last = np.full(len(row), ROOM), np.zeros(len(row), np.int64)
         np.minimum.at(first, entity, begin)
         np.maximum.at(last, entity, stop[within])
         out[words] = label_ids_of(begin == first[entity], label[entity])
-        return out, _notes(int(((first < start) | (last > end)).sum()), int((first == far).sum()))
+        return out, _notes(int(((first < start) | (last > end)).sum()), int((first == ROOM).sum()))
 
     def batch(self, targets, encodings, rows, ids, rng):
         """The words' label_ids and places in their rows, int32 [batch, words, 2], UNSCORED after a row's last word."""
         lengths = encodings.lengths[rows]
-        row = np.repeat(np.arange(len(rows)), lengths)
-        place = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        label_ids = targets[token_places(encodings, rows)]
+        row, place, label_ids = row_numbers(lengths), positions(lengths), targets[encodings.places(rows)]
         row, place, label_ids = (x[label_ids != UNSCORED] for x in (row, place, label_ids))
         words = np.bincount(row, minlength=len(rows))
         out = np.full((len(rows), bucketed(max(1, words.max())), 2), UNSCORED, np.int32)

@@ -6,6 +6,8 @@ import unicodedata
 
 import numpy as np
 
+from ...text.ragged import row_numbers, sort_keys
+
 
 def at_words(encodings, inside, texts):
     """`start` and `end` for rows that are whole texts: at the first piece of each word those of the whole word, else
@@ -30,11 +32,10 @@ def at_spaces(encodings, texts):
     """The same for words that end at white space only, as `don't` and `U.S.`"""
     spans = [[m.span() for m in re.finditer(r"\S+", text)] for text in texts]
     begin, stop = np.array([span for row in spans for span in row], np.int64).reshape(-1, 2).T
-    far = 2**32  # more than a text is long
-    words = np.repeat(np.arange(len(texts)), [len(row) for row in spans]) * far + begin
+    words = sort_keys(row_numbers([len(row) for row in spans]), begin)
     token = np.flatnonzero(encodings.end > 0)
-    row = np.searchsorted(encodings.row_splits, token, side="right") - 1
-    word = np.searchsorted(words, row * far + encodings.start[token], side="right") - 1
+    row = encodings.row[token]
+    word = np.searchsorted(words, sort_keys(row, encodings.start[token]), side="right") - 1
     new = np.diff(word, prepend=-1) > 0
     out = np.zeros((2, len(encodings.ids)), np.int32)
     out[:, token[new]] = begin[word[new]], stop[word[new]]
@@ -46,7 +47,7 @@ def word_places(encodings):
     and end, [texts + 1]; `encodings` as from `at_words`, cut into windows. Of a word in several windows it is the
     place with the most tokens on its poorer side."""
     at = np.flatnonzero(encodings.end > 0)
-    row = np.searchsorted(encodings.row_splits, at, side="right") - 1
+    row = encodings.row[at]
     context = np.minimum(at - encodings.row_splits[row], encodings.row_splits[row + 1] - at)
     text, start = encodings.owner[row], encodings.start[at]
     order = np.lexsort((-context, start, text))

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from ...errors import BertrError
+from ...text.ragged import positions, splits
 from .head import word_head
 from .masking import Words
 
@@ -59,14 +60,14 @@ def encode_masked(model, texts, max_len):
     masks[e.row_splits[1:][~last] - 1] = 1  # [SEP] [CLS] between two parts of a text is where the mask was
     keep = np.ones(len(e.ids), bool)
     keep[e.row_splits[1:-1][~last[:-1]]] = False
-    splits = np.concatenate([[0], np.cumsum(keep)])[e.row_splits[np.concatenate([[0], of_text])]]
+    begins = splits(keep)[e.row_splits[np.concatenate([[0], of_text])]]
     ids, masks = np.where(masks > 0, mask_id, e.ids)[keep].astype(np.int32), masks[keep]
-    lengths = np.diff(splits)
-    place = np.arange(len(ids)) - np.repeat(splits[:-1], lengths)
+    lengths = np.diff(begins)
+    place = positions(lengths)
     inside = (place < max_len - 1) | (place == np.repeat(lengths - 1, lengths))  # the last [SEP] stays
     cut = np.minimum(lengths, max_len)
     return dataclasses.replace(
-        e, ids=ids[inside], segments=e.segments[keep][inside], row_splits=np.concatenate([[0], np.cumsum(cut)]),
+        e, ids=ids[inside], segments=e.segments[keep][inside], row_splits=splits(cut),
         n_truncated=int((cut < lengths).sum()), full_lengths=lengths.astype(np.int32)), masks[inside]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import BertrError
 from ...text.encodings import truncate
+from ...text.ragged import runs, splits
 
 SHARE = 0.15  # of a row's tokens
 MASKED, KEPT = 0.8, 0.1  # of those chosen: become [MASK], stay as they are; the rest become a random token
@@ -47,7 +48,7 @@ def _choose(encodings, words, whole_words, rng):
     if whole_words:
         first[1:] &= ~(words.inner[ids[1:]] & ordinary[:-1])
     unit = np.cumsum(first) - 1  # [tokens]
-    row = np.repeat(np.arange(len(lengths)), lengths)[first]  # [units]
+    row = encodings.row[first]  # [units]
     size = np.bincount(unit[ordinary], minlength=len(row))
     order = np.lexsort((rng.random(len(row)), row))
     room = np.maximum(1, np.round(SHARE * lengths)).astype(int).tolist()  # the special tokens count, as in BERT
@@ -79,8 +80,8 @@ def pair_up(whole, second, max_len):
     # [CLS] and the first text, its [SEP], the second text, its [SEP]
     starts = np.stack([start, middle - 1, middle[second], stop[second] - 1], axis=1).ravel()
     sizes = np.stack([kept[:, 0] + 1, one, kept[:, 1], one], axis=1)
-    at = np.arange(sizes.sum()) + np.repeat(starts - np.cumsum(sizes) + sizes.ravel(), sizes.ravel())
+    at = runs(starts, sizes.ravel())
     return dataclasses.replace(
         whole, ids=whole.ids[at], segments=whole.segments[at],
-        row_splits=np.concatenate([[0], np.cumsum(sizes.sum(axis=1))]),
+        row_splits=splits(sizes.sum(axis=1)),
         n_truncated=int((kept < counts).any(axis=1).sum()), full_lengths=(counts.sum(axis=1) + 3).astype(np.int32))

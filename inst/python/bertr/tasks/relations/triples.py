@@ -4,8 +4,9 @@ sets of them agree. Positions of characters and tokens are 0-based, ends of char
 
 import numpy as np
 
+from ...text.ragged import ROOM, row_numbers, runs, sort_keys
+
 COLUMNS = ("head_start", "head_end", "relation", "tail_start", "tail_end")
-ROOM = np.int64(2**32)  # more than any text has characters
 
 
 class Triples:
@@ -56,19 +57,17 @@ def _rows_of_texts(text, encodings):
 def _pairs(first, last):
     """Every triple with every row of its text: (triple, row)."""
     counts = last - first
-    which = np.repeat(np.arange(len(first)), counts)
-    return which, np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - first, counts)
+    return row_numbers(counts), runs(first, counts)
 
 
 def _tokens_of(first, last, start, end, encodings):
     """The first and last token that cover each span in each row of its text, [pairs, 2], -1 where the row does not
     hold the whole of it; and which spans do not begin and end where tokens do, [spans]."""
     own = np.flatnonzero(encodings.end > 0)  # neither [CLS] nor [SEP]
-    row_of = np.repeat(np.arange(len(encodings)), encodings.lengths)[own].astype(np.int64)
-    starts, ends = row_of * ROOM + encodings.start[own], row_of * ROOM + encodings.end[own]  # ascending
+    starts, ends = (sort_keys(encodings.row[own], x[own]) for x in (encodings.start, encodings.end))  # ascending
     which, row = _pairs(first, last)
-    i = np.searchsorted(ends, row * ROOM + start[which], "right")  # the first token that ends behind the start
-    j = np.searchsorted(starts, row * ROOM + end[which], "left") - 1  # the last one that starts before the end
+    i = np.searchsorted(ends, sort_keys(row, start[which]), "right")  # the first token that ends behind the start
+    j = np.searchsorted(starts, sort_keys(row, end[which]), "left") - 1  # the last one that starts before the end
     some = i <= j
     which, i, j = which[some], i[some], j[some]
     # a row that cuts a span covers less of it than all rows together

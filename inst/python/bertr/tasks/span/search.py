@@ -8,6 +8,8 @@ import dataclasses
 
 import numpy as np
 
+from ...text.ragged import sort_keys
+
 
 @dataclasses.dataclass
 class Contexts:
@@ -23,21 +25,20 @@ class Contexts:
 
 
 def contexts(encodings):
-    start, end, lengths = encodings.start, encodings.end, encodings.lengths
-    row = np.repeat(np.arange(len(lengths)), lengths)
+    start, end, row = encodings.start, encodings.end, encodings.row
     stop = encodings.row_splits[1:] - 1  # the last [SEP]
     inside = (encodings.segments == encodings.segments[stop][row]) & (end > 0)
     # neighbours in the same row: [CLS] and [SEP] lie between rows
     opens = inside & ~(np.roll(inside, 1) & (np.roll(end, 1) > start))
     closes = inside & ~(np.roll(inside, -1) & (np.roll(start, -1) < end))
-    first = stop - np.bincount(row[inside], minlength=len(lengths))
+    first = stop - np.bincount(row[inside], minlength=len(encodings))
     return Contexts(first, stop, row, inside, opens, closes)
 
 
 def locate(where, encodings, start, end):
     """The first and last token, counted in each row, of its text's span [start, end) of characters: int [rows, 2].
     (0, 0), which is [CLS], where a text has none (an `end` of 0) or a row does not show all of it."""
-    n, text = len(encodings), encodings.owner[where.row]
+    n, text = len(encodings), encodings.text
     out = np.zeros((n, 2), np.int64)
     hit = np.flatnonzero(where.inside & (encodings.end > start[text]) & (encodings.start < end[text]))
     if not len(hit):
@@ -63,7 +64,7 @@ def fullest(where, encodings):
     row = where.row[at]
     start = encodings.start[at].astype(np.int64)
     around = np.minimum(start - encodings.start[where.first[row]], encodings.end[where.stop[row] - 1] - start)
-    key = encodings.owner[row].astype(np.int64) << 32 | start
+    key = sort_keys(encodings.owner[row], start)
     order = np.lexsort((-around, key))
     best = order[np.append(True, key[order][1:] != key[order][:-1])] if len(order) else order
     out = np.zeros(len(where.opens), bool)
