@@ -77,52 +77,18 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
                          layer_decay = 1, clip = 1, dropout = NULL, accumulate = 1, ema = NULL, adversarial = NULL,
                          class_weights = NULL, label_smoothing = 0, early_stopping = NULL, checkpoint = NULL,
                          keep = c("last", "all"), long = c("truncate", "head_tail", "window"), threshold = NULL,
-                         calibrate = TRUE,
-                         whole_words = FALSE, serialize = TRUE) {
-  schedule <- first_choice(schedule, c("linear", "constant", "keras_bert"), "schedule")
-  long <- first_choice(long, c("truncate", "head_tail", "window"), "long")
-  check_number(warmup, "warmup", 0, 1)
-  check_number(weight_decay, "weight_decay", 0)
-  check_number(layer_decay, "layer_decay", 0, 1, open = TRUE)
-  check_number(clip, "clip", 0, open = TRUE)
-  check_dropout(dropout)
-  if (!is.null(threshold)) {
-    check_number(threshold, "threshold", 0, 1)
-  }
-  check_whole(accumulate, "accumulate")
-  if (!is.null(ema)) {
-    check_number(ema, "ema", 0, 0.999999, open = TRUE)
-  }
-  if (!is.null(adversarial)) {
-    check_number(adversarial, "adversarial", 0, open = TRUE)
-  }
-  check_class_weights(class_weights)
-  check_number(label_smoothing, "label_smoothing", 0, 0.999)
-  if (!is.null(early_stopping)) {
-    check_whole(early_stopping, "early_stopping")
-  }
-  if (!is.null(checkpoint)) {
-    check_string(checkpoint, "checkpoint")
-  }
-  keep <- first_choice(keep, c("last", "all"), "keep")
-  if (keep == "all" && is.null(checkpoint)) {
+                         calibrate = TRUE, whole_words = FALSE, serialize = TRUE) {
+  call <- rlang::current_env()
+  values <- checked_settings(mget(names(formals())), control_settings(), call)
+  if (values$keep == "all" && is.null(checkpoint)) {
     abort("argument", "{.code keep = \"all\"} needs a folder to keep the epochs in.",
-      "Name it, as in {.code bert_control(checkpoint = \"run\", keep = \"all\")}.", call = rlang::current_env())
+      "Name it, as in {.code bert_control(checkpoint = \"run\", keep = \"all\")}.", call = call)
   }
-  check_flag(calibrate, "calibrate")
-  check_flag(whole_words, "whole_words")
-  check_flag(serialize, "serialize")
-  structure(
-    list(warmup = warmup, schedule = schedule, weight_decay = weight_decay, layer_decay = layer_decay, clip = clip,
-      dropout = dropout, accumulate = accumulate, ema = ema, adversarial = adversarial, class_weights = class_weights,
-      label_smoothing = label_smoothing, early_stopping = early_stopping, checkpoint = checkpoint, keep = keep,
-      long = long, threshold = threshold, calibrate = calibrate, whole_words = whole_words, serialize = serialize),
-    class = "bert_control"
-  )
+  structure(values, class = "bert_control")
 }
 
-check_class_weights <- function(x, call = caller_env()) {
-  if (!is.null(x) && !identical(x, "balanced") && !are_weights(x)) {
+check_class_weights <- function(x, arg, call = caller_env()) {
+  if (!identical(x, "balanced") && !are_weights(x)) {
     abort("argument", "{.arg class_weights} must be {.val balanced} or numbers above 0, each named by its level, not
       {got_value(x)}.",
       "As in {.code c(no = 1, yes = 5)}.", call = call)
@@ -135,39 +101,9 @@ are_weights <- function(x) {
   named && all(is.finite(x) & x > 0)
 }
 
-check_dropout <- function(dropout, call = caller_env()) {
-  if (!is.null(dropout)) {
-    check_number(dropout, "dropout", 0, 0.999, call = call)
-  }
-}
-
 #' @export
 print.bert_control <- function(x, ...) {
   check_dots(...)
   check_class(x, "bert_control", "x")
-  print_settings(x, "bert_control")
-}
-
-print_settings <- function(x, title) {
-  values <- mapply(setting_text, x, names(x))
-  cat("<", title, ">\n", paste0("  ", format(names(x)), "  ", values, "\n"), sep = "")
-  invisible(x)
-}
-
-# What is done where a setting is empty, if it is not just off
-unset <- c(units = "none", dropout = "from the model", pool = "from the model", threshold = "chosen for each label")
-
-# Where a setting has no effect
-neutral <- c(layer_decay = 1, accumulate = 1, label_smoothing = 0)
-
-# As "8, 4", or "no = 1, yes = 5" of named values
-setting_text <- function(x, name) {
-  if (length(x) == 0) {
-    return(if (name %in% names(unset)) unset[[name]] else "off")
-  }
-  if (name %in% names(neutral) && x == neutral[[name]]) {
-    return(paste(x, "(off)"))
-  }
-  text <- format(x)
-  paste(if (is.null(names(x))) text else paste(names(x), "=", text), collapse = ", ")
+  print_settings(x, "bert_control", control_settings())
 }

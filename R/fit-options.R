@@ -1,15 +1,11 @@
 # The settings of a fit: what bert_fit() is given, checked and as the bridge takes it.
 
 fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len, control, seed) {
-  list(
-    train = train, head = head_options(head, control),
-    epochs = to_int(epochs), learning_rate = to_float(learning_rate), batch_size = to_int(batch_size),
-    max_len = to_int(max_len), seed = to_int(seed), warmup = to_float(control$warmup), schedule = control$schedule,
-    weight_decay = to_float(control$weight_decay), layer_decay = to_float(control$layer_decay),
-    clip = to_float(control$clip), dropout = to_float(control$dropout), accumulate = to_int(control$accumulate),
-    ema = to_float(control$ema), adversarial = to_float(control$adversarial),
-    label_smoothing = to_float(control$label_smoothing), early_stopping = to_int(control$early_stopping),
-    checkpoint = if (!is.null(control$checkpoint)) path.expand(control$checkpoint), keep = control$keep
+  of_head <- c(sent_settings(head, head_settings(), TRUE), sent_settings(control, control_settings(), TRUE))
+  c(
+    list(train = train, head = of_head, epochs = to_int(epochs), learning_rate = to_float(learning_rate),
+      batch_size = to_int(batch_size), max_len = to_int(max_len), seed = to_int(seed)),
+    sent_settings(control, control_settings(), FALSE)
   )
 }
 
@@ -35,14 +31,6 @@ level_weights <- function(weights, spec, call) {
 kept_seed <- function(folder, seed, call) {
   kept <- py_value("kept_seed", path.expand(folder), call = call)
   if (is.null(kept)) seed else kept
-}
-
-head_options <- function(head, control) {
-  list(units = as.list(head$units), dropout = to_float(head$dropout), pool = head$pool, pair = head$pair,
-    link = head$link,
-    crf = head$crf, words = head$words, relations = head$relations, windows = head$windows, long = control$long,
-    threshold = to_float(control$threshold), whole_words = control$whole_words,
-    calibrate = control$calibrate)
 }
 
 check_train <- function(train, num_layers, call = caller_env()) {

@@ -31,30 +31,20 @@
 bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("joint", "cosine"),
                       link = c("identity", "logit"), windows = c("mean", "max", "attention"), crf = FALSE,
                       words = c("punctuation", "space"), relations = c("gplinker", "subject_first")) {
-  if (!is.numeric(units) || anyNA(units) || any(units < 1 | units > 1e5 | units != round(units))) {
-    abort("argument", "{.arg units} must be whole numbers from 1 to 100,000, such as {.code c(256, 256)}.",
-      call = rlang::current_env())
+  values <- checked_settings(mget(names(formals())), head_settings(), rlang::current_env())
+  values$units <- as.integer(units)
+  structure(values, class = "bert_head")
+}
+
+check_units <- function(x, arg, call) {
+  if (!is.numeric(x) || anyNA(x) || any(x < 1 | x > 1e5 | x != round(x))) {
+    abort("argument", "{.arg {arg}} must be whole numbers from 1 to 100,000, such as {.code c(256, 256)}.", call = call)
   }
-  check_dropout(dropout)
-  if (!is.null(pool)) {
-    check_choice(pool, c("cls", "mean", "max", "pooler"), "pool")
-  }
-  pair <- first_choice(pair, c("joint", "cosine"), "pair")
-  link <- first_choice(link, c("identity", "logit"), "link")
-  windows <- first_choice(windows, c("mean", "max", "attention"), "windows")
-  check_flag(crf, "crf")
-  words <- first_choice(words, c("punctuation", "space"), "words")
-  relations <- first_choice(relations, c("gplinker", "subject_first"), "relations")
-  structure(
-    list(units = as.integer(units), dropout = dropout, pool = pool, pair = pair, link = link, windows = windows,
-      crf = crf, words = words, relations = relations),
-    class = "bert_head"
-  )
 }
 
 #' @export
 print.bert_head <- function(x, ...) {
   check_dots(...)
   check_class(x, "bert_head", "x")
-  print_settings(x, "bert_head")
+  print_settings(x, "bert_head", head_settings())
 }

@@ -10,7 +10,9 @@ task_classification <- function() {
     match = match_labels,
     says = function(spec) counted(length(spec$levels), "class", "classes"),
     strata = as.integer,
-    target = function(spec, outcome) list(label_ids = to_ints(as.integer(outcome) - 1L), levels = as.list(levels(outcome))),
+    target = function(spec, outcome) {
+      list(label_ids = to_ints(as.integer(outcome) - 1L), levels = as.list(levels(outcome)))
+    },
     types = c("all", "class", "prob"),
     predict = label_predictions,
     evaluate = label_metrics

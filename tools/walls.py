@@ -18,12 +18,13 @@ MAY = {  # room, or module of the root -> what it may import
     "kernels": {"errors"},
     "checkpoints": {"text", *PLAIN},
     "nn": {"kernels", "text", "errors"},
+    "families": {"checkpoints", "nn", "text", "errors"},
     "tasks": {"nn", "kernels", "text", *PLAIN},
     "similarity": set(),
-    "model": {"checkpoints", "nn", "text", "notes", "errors"},
+    "model": {"families", "checkpoints", "nn", "text", "notes", "errors"},
     "features": {"similarity", "errors"},
-    "manifest": {"checkpoints", "nn", "tasks", "shapes"},
-    "store": {"manifest", "model", "checkpoints", "nn", "tasks", "kernels", *PLAIN},
+    "manifest": {"families", "checkpoints", "nn", "tasks", "shapes"},
+    "store": {"manifest", "model", "families", "checkpoints", "nn", "tasks", "kernels", *PLAIN},
     "training": {"store", "manifest", "model", "checkpoints", "nn", "tasks", "kernels", "text", *PLAIN},
 }
 KNOW_BACKEND = {"kernels", "nn/packing.py"}

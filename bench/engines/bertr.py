@@ -3,8 +3,8 @@
 import numpy as np
 
 from bertr import bridge
+from bertr.families import build_backbone
 from bertr.kernels.compiled import TrainStep
-from bertr.nn.backbone import build_backbone
 from bertr.nn.heads import DenseHead
 from bertr.nn.network import Network
 from bertr.tasks import find_task

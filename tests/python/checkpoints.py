@@ -4,9 +4,13 @@ import json
 import os
 import pathlib
 import shutil
+import types
 
 import numpy as np
 import tensorflow as tf
+
+from bertr.checkpoints import weight_names
+from bertr.families.albert import NAMES
 
 TINY = pathlib.Path(__file__).parents[1] / "fixtures" / "google_tiny"
 
@@ -163,3 +167,20 @@ def write_albert_google(folder, model, spiece, prefix="model.ckpt-best"):
 
 def edit_json(path, **change):
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+
+
+def canonical_tensors(hf_tensors):
+    """Hugging Face's tensors under our names and in our orientation: the way back from `huggingface_tensors`."""
+    groups = _count(hf_tensors, "encoder.albert_layer_groups.")
+    config = types.SimpleNamespace(num_blocks=groups or _count(hf_tensors, "encoder.layer."),
+                                   names=NAMES if groups else weight_names.BERT)
+    table = weight_names.file_names(config, "huggingface")
+    return {ours: np.ascontiguousarray(hf_tensors[theirs].T if weight_names.is_transposed(ours, "huggingface")
+                                       else hf_tensors[theirs])
+            for ours, theirs in table.items() if theirs in hf_tensors}
+
+
+def _count(tensors, prefix):
+    """How many blocks there are whose names start so."""
+    numbers = [name[len(prefix):].partition(".")[0] for name in tensors if name.startswith(prefix)]
+    return max(map(int, numbers), default=-1) + 1

@@ -42,7 +42,7 @@ def minilm():
 @pytest.fixture(scope="session")
 def checkpoint(minilm):
     """The same, read."""
-    from bertr.checkpoints.checkpoint import read_checkpoint
+    from bertr.families import read_checkpoint
 
     return read_checkpoint(minilm)
 

@@ -5,8 +5,8 @@ import copy
 import numpy as np
 import tensorflow as tf
 import torch
+from checkpoints import canonical_tensors
 
-from bertr.checkpoints.checkpoint import canonical_tensors
 from bertr.nn.heads import DenseHead
 from bertr.nn.network import Network
 from bertr.tasks import find_task

@@ -9,8 +9,9 @@ import pytest
 from checkpoints import TINY, edit_json, save_tensorflow
 
 from bertr import bridge
-from bertr.checkpoints.checkpoint import read_checkpoint, write_huggingface
+from bertr.checkpoints.huggingface import write_huggingface
 from bertr.errors import BertrError
+from bertr.families import read_checkpoint
 
 
 def assert_refused(folder, damage, message):

@@ -12,7 +12,7 @@ from conftest import target
 
 from bertr import bridge
 from bertr.kernels import dense, onednn
-from bertr.nn import scorer
+from bertr.nn import scorer as scorer_module
 
 ROWS = (1, 16, 17, 300, 2000)  # of which oneDNN wants its weights in several orders
 AFTER = {
@@ -99,8 +99,8 @@ def test_final_weights_take_one_operation_where_tensorflow_has_it(monkeypatch):
 @pytest.fixture
 def at_once(monkeypatch):
     """Every call takes the graph of many tokens, where there is one."""
-    monkeypatch.setattr(scorer, "token_budget", lambda config: 100)
-    monkeypatch.setattr(scorer, "MANY", 0)
+    monkeypatch.setattr(scorer_module, "token_budget", lambda config: 100)
+    monkeypatch.setattr(scorer_module, "MANY", 0)
 
 
 def _keep(forward):
@@ -116,10 +116,11 @@ def _fit(model, sentences, **options):
 
 
 def test_many_tokens_in_large_calls_take_the_second_graph(tiny, monkeypatch):
-    scorer = bridge.load(tiny, {}).scorer("mean", (3,))
-    scorer.of_many, scorer.budget = object(), 10
-    monkeypatch.setattr(scorer, "MANY", 25)
-    assert [scorer._graph(n) is scorer.of_many for n in (9, 15, 9, 10, 3)] == [False, False, False, True, False]
+    runner = bridge.load(tiny, {}).scorer("mean", (3,)).runner
+    runner.of_many = object()
+    monkeypatch.setattr(scorer_module, "MANY", 25)
+    second = [runner.for_tokens(n, budget=10) is runner.of_many for n in (9, 15, 9, 10, 3)]
+    assert second == [False, False, False, True, False]
 
 
 @pytest.fixture
@@ -144,24 +145,24 @@ def test_both_graphs_give_the_exact_vectors(minilm, sentences, exact_states, poo
         np.testing.assert_allclose(vectors, exact, atol=1e-5, rtol=0)
 
     assert_exact()
-    (scorer,) = model.scorers.values()
-    assert _there() == bool(scorer.of_many) and (not _there() or _keep(scorer.of_many) == 24)  # 6 blocks of 4
-    monkeypatch.setattr(scorer, "of_many", None)
+    runner = next(iter(model.scorers.values())).runner
+    assert _there() == bool(runner.of_many) and (not _there() or _keep(runner.of_many) == 24)  # 6 blocks of 4
+    monkeypatch.setattr(runner, "of_many", None)
     assert_exact()
-    assert _keep(scorer.forward) == 0
+    assert _keep(runner.forward) == 0
 
 
 def test_lower_layers_and_those_that_share_weights_have_one_graph(tiny, albert):
     model = bridge.load(tiny, {})
-    two = [bool(model.scorer("mean", layers).of_many) for layers in ((3,), (2, 3), (2,))]
+    two = [bool(model.scorer("mean", layers).runner.of_many) for layers in ((3,), (2, 3), (2,))]
     assert two == [_there(), _there(), False]
-    assert bridge.load(albert, {}).scorer("mean", (4,)).of_many is None
+    assert bridge.load(albert, {}).scorer("mean", (4,)).runner.of_many is None
 
 
 def test_weights_are_kept_only_once_they_are_trained(model, sentences, at_once):
     """Or an epoch would be judged by the weights of the first one."""
     fitted = _fit(model, sentences)
-    assert _there() == bool(fitted.scorer.rows.of_many)
+    assert _there() == bool(fitted.scorer.rows.runner.of_many)
     prob = bridge.predict(fitted, sentences[0], None, {}, None)["prob"]
     loss = -np.log(prob[np.arange(len(prob)), sentences[1]]).mean()
     assert fitted.history["val_loss"][-1] == pytest.approx(loss, abs=1e-5)
@@ -177,6 +178,6 @@ def test_a_fit_is_read_with_the_graphs_it_had(model, sentences, at_once):
     for train in ("all", "head"):
         fitted = _fit(model, sentences, train=train)
         back = bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None)
-        assert bool(back.scorer.rows.of_many) == bool(fitted.scorer.rows.of_many)
+        assert bool(back.scorer.rows.runner.of_many) == bool(fitted.scorer.rows.runner.of_many)
         one, other = (bridge.predict(f, sentences[0], None, {}, None)["prob"] for f in (fitted, back))
         np.testing.assert_array_equal(one, other)

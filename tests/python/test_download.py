@@ -13,8 +13,9 @@ import pytest
 
 from bertr import interrupts
 from bertr.checkpoints import download, hub
-from bertr.checkpoints.checkpoint import read_checkpoint, write_huggingface
+from bertr.checkpoints.huggingface import write_huggingface
 from bertr.errors import BertrError
+from bertr.families import read_checkpoint
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "testthat"))
 import fake_hub as fake  # noqa: E402

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from checkpoints import canonical_tensors
 from one_step import assert_same_step
 
-from bertr.checkpoints.checkpoint import canonical_tensors
 from bertr.checkpoints.config import BertConfig
+from bertr.families import build_backbone
 from bertr.kernels import activations
 from bertr.kernels.compiled import Forward
 from bertr.nn import backbone as backbone_module
-from bertr.nn.backbone import build_backbone
 from bertr.nn.packing import PaddedPacking, packing_for
 from bertr.nn.scorer import scoring_batches
 from bertr.text.wordpiece import Tokenizer

@@ -81,7 +81,7 @@ def blocks_in(function):
 def test_nothing_is_computed_above_the_highest_layer(model, layer, blocks):
     bridge.embed(model, ["the cat"], None, {"layer": layer}, None)
     (scorer,) = model.scorers.values()
-    assert blocks_in(scorer.forward.graph) == blocks
+    assert blocks_in(scorer.runner.forward.graph) == blocks
 
 
 # ---------------------------------------------------------------- lower layers
@@ -93,7 +93,7 @@ def test_a_cut_model_has_only_its_layers(tiny, sentences, tmp_path, train):
     fitted = small_fit(model, sentences, train=train)
     expected = bridge.predict(fitted, sentences[0], None, {}, None)["prob"]
     assert len(fitted.network.backbone.blocks) == 2
-    assert blocks_in(fitted.scorer.rows.forward.graph) == {0, 1}
+    assert blocks_in(fitted.scorer.rows.runner.forward.graph) == {0, 1}
     bridge.save(fitted, str(tmp_path / "fit"), "{}")
     for back in (bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None), bridge.load(str(tmp_path / "fit"), {})):
         assert bridge.describe(back)["config"]["num_layers"] == 2
@@ -123,7 +123,7 @@ def test_every_task_runs_on_lower_layers(tiny, task):
     assert len(fitted.network.backbone.blocks) == 2
     expected = bridge.embed(fitted, TEXTS, None, {}, None)["values"]
     (scorer,) = fitted.model.scorers.values()
-    assert blocks_in(scorer.forward.graph) == {0, 1}
+    assert blocks_in(scorer.runner.forward.graph) == {0, 1}
     back = bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None)
     assert np.array_equal(bridge.embed(back, TEXTS, None, {}, None)["values"], expected)
 

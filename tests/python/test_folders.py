@@ -24,8 +24,8 @@ from folders import (
 from safetensors.torch import load_file, save_file
 
 from bertr import bridge
-from bertr.checkpoints.checkpoint import read_checkpoint
 from bertr.errors import BertrError
+from bertr.families import read_checkpoint
 
 
 @pytest.fixture

@@ -20,8 +20,10 @@ from checkpoints import (
 
 from bertr import bridge
 from bertr.checkpoints import weight_names
-from bertr.checkpoints.checkpoint import read_checkpoint, write_huggingface
+from bertr.checkpoints.config import BertConfig
+from bertr.checkpoints.huggingface import write_huggingface
 from bertr.errors import BertrError
+from bertr.families import read_checkpoint
 from bertr.text.wordpiece import SPECIAL
 
 
@@ -69,11 +71,12 @@ def test_any_one_checkpoint_name_will_do(tmp_path):
 
 
 def test_the_name_table_covers_a_google_checkpoint_of_12_layers():
-    known = {f"bert/{v}": k for k, v in weight_names.file_names(12, "google").items()}
-    known |= {v: k for k, v in weight_names.file_names(12, "google").items() if v.startswith("cls/")}
+    base = BertConfig(30522, 768, 12, 12, 3072)
+    known = {f"bert/{v}": k for k, v in weight_names.file_names(base, "google").items()}
+    known |= {v: k for k, v in weight_names.file_names(base, "google").items() if v.startswith("cls/")}
     documented = google_names(12)
     assert len(documented) == 206
-    assert len({known[v] for v in documented}) == 206 == len(weight_names.file_names(12, "google"))
+    assert len({known[v] for v in documented}) == 206 == len(weight_names.file_names(base, "google"))
 
 
 @pytest.mark.parametrize("layout", ["old", "new", "pretraining"])

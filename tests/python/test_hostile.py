@@ -13,8 +13,8 @@ from checkpoints import TINY
 from conftest import fit_sentences
 
 from bertr import bridge, store
-from bertr.checkpoints.checkpoint import read_checkpoint
 from bertr.errors import BertrError
+from bertr.families import read_checkpoint
 from bertr.tasks import TASKS
 from bertr.tasks.span import squad
 from bertr.training.run_folder import RunFolder

@@ -27,9 +27,9 @@ def scorer():
             return np.stack([ids, mask * 2], axis=-1) if per_token else np.stack([ids.sum(1), mask.sum(1)], axis=-1)
 
         shapes = []
-        nothing = types.SimpleNamespace(variables=[])
-        out = Scorer(call, nothing, types.SimpleNamespace(hidden_size=384), per_token)
-        out.forward, out.budget = call, 400
+        runner = types.SimpleNamespace(for_tokens=lambda tokens, budget: call)
+        out = Scorer(runner, types.SimpleNamespace(hidden_size=384), per_token)
+        out.budget = 400
         return out, shapes
 
     return make

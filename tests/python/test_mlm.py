@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 import torch
 import transformers
+from checkpoints import canonical_tensors
 from conftest import VOCAB, WORDS, language
 
 from bertr import bridge
-from bertr.checkpoints.checkpoint import canonical_tensors
 from bertr.errors import BertrError
 from bertr.nn.network import build_network, read_head_options
 from bertr.tasks.mlm.task import MaskedLanguage

@@ -54,13 +54,13 @@ def test_a_fit_finds_triples_and_is_kept(tiny, form, tmp_path):
     options = {"head": {"relations": form}, "seed": 1, "epochs": 25, "learning_rate": 3e-3, "dropout": 0.0}
     fitted = bridge.fit(model, "relations", texts, None, target, {"a": texts, "b": None, "target": target}, options,
                         None)
-    assert fitted.history["val_f1"][-1] > 0.9 and fitted.history["val_loss"][-1] < fitted.history["val_loss"][0]
+    assert fitted.history["val_f_meas"][-1] > 0.9 and fitted.history["val_loss"][-1] < fitted.history["val_loss"][0]
     assert fitted.facts["notes"] == []
     result = bridge.predict(fitted, texts, None, {}, None)
     assert result["head"] == spans_of(texts, result, "head") and result["tail"] == spans_of(texts, result, "tail")
     assert result["score"].min() > 0.4 and result["score"].max() <= 1
     truth, found = columns(target), columns(again(result))
-    assert agreement(truth, found)["f1"] == fitted.history["val_f1"][-1]
+    assert agreement(truth, found)["f_meas"] == fitted.history["val_f_meas"][-1]
     e = fitted.task.encode(model, texts, None, 32)
     fed, _ = fitted.task.targets(again(result), e)
     assert np.array_equal(fed.truth, np.unique(found, axis=0)) and (fed.n_lost, fed.n_snapped) == (0, 0)
@@ -101,7 +101,7 @@ def test_long_texts_are_read_in_windows(tiny, form):
     options = {"head": {"relations": form}, "seed": 1, "epochs": 25, "learning_rate": 3e-3, "dropout": 0.0}
     texts = [long + t for t in texts]
     fitted = bridge.fit(model, "relations", texts, None, moved, {"a": texts, "b": None, "target": moved}, options, None)
-    assert fitted.history["val_f1"][-1] > 0.7
+    assert fitted.history["val_f_meas"][-1] > 0.7
     assert fitted.facts["n_truncated"] == 0
 
 

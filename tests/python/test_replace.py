@@ -16,8 +16,8 @@ import pytest
 
 from bertr import bridge, replace, store
 from bertr.checkpoints import moment
-from bertr.checkpoints.checkpoint import read_checkpoint
 from bertr.errors import BertrError
+from bertr.families import read_checkpoint
 from bertr.model import Model
 
 ROOT = pathlib.Path(store.__file__).parents[1]

@@ -13,8 +13,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import modules
 
 from bertr import bridge
-from bertr.checkpoints.checkpoint import read_checkpoint
 from bertr.errors import BertrError
+from bertr.families import read_checkpoint
 
 
 @pytest.fixture

@@ -247,7 +247,7 @@ def test_a_fit_finds_answers_and_their_absence(fitted, tmp_path):
     out = bridge.predict(fitted, ["the?"] * 60, b, {}, None)
     right = [t == g for t, g in zip(out["text"], target["golds"], strict=True)]
     assert np.mean(right) > 0.9 and len(set(target["golds"])) == 4
-    assert fitted.history["val_exact"][-1] > 0.8 and fitted.history["val_f1"][-1] > 0.8
+    assert fitted.history["val_exact_match"][-1] > 0.8 and fitted.history["val_f_meas"][-1] > 0.8
     assert fitted.history["val_loss"][-1] < fitted.history["val_loss"][0]
     for text, c, s, e in zip(out["text"], b, out["start"], out["end"], strict=True):
         assert text == (c[s - 1:e] if s else "") and (s > 0) == (e > 0)

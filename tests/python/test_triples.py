@@ -119,5 +119,5 @@ def span(row, everywhere, start, end):
 def test_agreement_by_hand():
     truth = np.array([[0, 1, 2, 0, 4, 5], [0, 1, 2, 1, 4, 5], [1, 0, 1, 0, 0, 1]])
     found = np.array([[0, 1, 2, 0, 4, 5], [1, 0, 1, 1, 0, 1]])
-    assert agreement(truth, found) == {"f1": 2 / 5, "precision": 1 / 2, "recall": 1 / 3}
-    assert np.isnan(agreement(truth, found[:0])["precision"]) and agreement(truth, found[:0])["f1"] == 0
+    assert agreement(truth, found) == {"f_meas": 2 / 5, "precision": 1 / 2, "recall": 1 / 3}
+    assert np.isnan(agreement(truth, found[:0])["precision"]) and agreement(truth, found[:0])["f_meas"] == 0

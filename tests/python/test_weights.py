@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from checkpoints import TINY, same_tensors
+from checkpoints import TINY, canonical_tensors, same_tensors
 from safetensors.numpy import load_file, save_file
 
 from bertr.checkpoints import weight_names
-from bertr.checkpoints.checkpoint import canonical_tensors, huggingface_tensors, read_checkpoint, write_huggingface
 from bertr.checkpoints.config import BertConfig
+from bertr.checkpoints.huggingface import huggingface_tensors, write_huggingface
 from bertr.checkpoints.vocabulary import read_vocab_txt
 from bertr.errors import BertrError
+from bertr.families import read_checkpoint
 from bertr.text.wordpiece import SPECIAL, Tokenizer
 
 # Hugging Face ---------------------------------------------------------------------------------------------------
@@ -176,7 +177,7 @@ def test_layers_out_of_range(minilm, layers):
 
 
 def test_conversions_of_state_bytes_are_each_others_inverse(checkpoint):
-    theirs = huggingface_tensors(checkpoint.tensors)
+    theirs = huggingface_tensors(checkpoint.tensors, checkpoint.config)
     assert all(x.flags.c_contiguous for x in theirs.values())
     same_tensors(canonical_tensors(theirs), checkpoint.tensors)
 
@@ -276,7 +277,7 @@ def test_pooling_is_the_checkpoints(tmp_path, pooling, expected):
 def test_shapes_are_those_of_transformers(torch_model):
     config = BertConfig.from_dict(torch_model.config.to_dict())
     shapes = weight_names.tensor_shapes(config)
-    for ours, theirs in weight_names.file_names(6, "huggingface").items():
+    for ours, theirs in weight_names.file_names(config, "huggingface").items():
         if theirs in torch_model.state_dict():
             x = torch_model.state_dict()[theirs]
             assert weight_names.file_shape(ours, shapes[ours], config, "huggingface") == tuple(x.shape)

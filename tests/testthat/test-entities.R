@@ -161,7 +161,7 @@ test_that("a fit of entities predicts, is judged, is kept, and learns from its o
     NA)
   expect_output(print(fit), "entities of 1 label: entities ~ text")
   expect_no_match(capture.output(print(fit)), "pooling")
-  expect_identical(last_epoch(fit)$val_f1, 1)
+  expect_identical(last_epoch(fit)$val_f_meas, 1)
   new <- data.frame(text = c("Bob met Ada Lovelace.", NA, ""))
   out <- bert_predict(fit, new)
   expect_identical(nrow(out), 3L)

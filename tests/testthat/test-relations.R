@@ -127,7 +127,7 @@ test_that("a fit finds triples in characters, and its predictions can be learnt 
   data <- zoo()
   fit <- zoo_fit()
   expect_output(print(fit), "relations of 2 kinds: relations ~ text")
-  expect_gt(fit$history$val_f1[[15]], 0.9)
+  expect_gt(fit$history$val_f_meas[[15]], 0.9)
   out <- bert_predict(fit, c(data$text, NA))
   expect_identical(nrow(out), nrow(data) + 1L)
   expect_null(out$.pred_relations[[nrow(out)]])
@@ -140,7 +140,7 @@ test_that("a fit finds triples in characters, and its predictions can be learnt 
     expect_identical(substring(text, found$tail_start, found$tail_end), found$tail)
   }
   result <- bert_evaluate(fit, data[1:9, ])
-  expect_equal(result$.estimate[[1]], fit$history$val_f1[[15]])
+  expect_equal(result$.estimate[[1]], fit$history$val_f_meas[[15]])
   data$relations <- out$.pred_relations[seq_len(nrow(data))]
   fed <- bert_evaluate(fit, data)
   expect_identical(fed$.estimate[1:3], c(1, 1, 1))

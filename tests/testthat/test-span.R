@@ -136,7 +136,7 @@ test_that("a fit answers questions, in characters of the context", {
   expect_identical(best[[1]]$text[[1]], out$.pred_text[[1]])
   expect_equal(bert_predict(span_fit(), data[40:1, ]), out[40:1, ], tolerance = 1e-5)
   expect_identical(names(augment(span_fit(), data)), c(names(data), names(out)))
-  expect_true(all(c("val_exact", "val_f1") %in% names(tidy(span_fit()))))
+  expect_true(all(c("val_exact_match", "val_f_meas") %in% names(tidy(span_fit()))))
   expect_output(print(span_fit()), "span of answers: span(answer, start) ~ question + context", fixed = TRUE)
 })
 

@@ -2,6 +2,7 @@
 
 from .checkpoints.hub import ORIGIN
 from .checkpoints.tokenizer_files import SETTINGS
+from .families import FAMILIES
 from .nn.backbone import POOLING
 from .shapes import FIGURE, FLAG, TABLE, TEXT, both, fields, list_of, matching, number, one_of, or_null, table_of, whole
 from .tasks import TASKS
@@ -55,7 +56,8 @@ FIT = both(
 META_FILE = fields({"format": whole(1), "spec": TEXT},
                    {"source": TEXT, "origin": or_null(ORIGIN), "fit": FIT})
 
-_DESCRIBED = {"config": TABLE, "tokenizer": TABLE, "pooling": POOL, "folder": TEXT}
+_DESCRIBED = {"family": lambda value, name: one_of(*FAMILIES)(value, name), "config": TABLE, "tokenizer": TABLE,
+              "pooling": POOL, "folder": TEXT}
 PIECES = fields(
     {"format": whole(1), "spec": TEXT, "fit": FIT, "max_len": LENGTH, "source": TEXT},
     {"origin": or_null(ORIGIN), "base": fields({**_DESCRIBED, "fingerprint": TEXT}),

@@ -15,10 +15,8 @@ from .checkpoints.moment import stamp
 from .checkpoints.reread import models, read_again
 from .checkpoints.sentence_modules import Sentence
 from .errors import BertrError
-from .nn.backbone import build_backbone
-from .nn.scorer import NetworkScorer, Scorer
-from .text.sentencepiece import SentencePieceTokenizer
-from .text.wordpiece import Tokenizer
+from .families import build_backbone, make_tokenizer, read_checkpoint
+from .nn.scorer import GraphRunner, NetworkScorer, Scorer
 
 UNKNOWN, ORDINARY = 0.2, 20  # share of [UNK] that is said, among at least so many tokens
 
@@ -34,17 +32,20 @@ class Model:
         if stored:
             models.add(self)
         self.config = checkpoint.config
-        self.tokenizer = (SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer) if checkpoint.spiece else
-                          Tokenizer(checkpoint.vocab, **checkpoint.tokenizer))
+        self.tokenizer = make_tokenizer(checkpoint)
         self.max_len = self.length(max_len or checkpoint.max_len)
         self.scorers = {}
         self.noted_unknown = False
 
     @functools.cached_property
     def backbone(self):
-        backbone = build_backbone(self.checkpoint)
+        backbone = self.new_backbone()
         self.checkpoint.tensors.release(backbone.shapes().keys(), backbone.tensors)
         return backbone
+
+    def new_backbone(self, seed=0, dropout=None):
+        """An encoder with the checkpoint's weights, to be trained."""
+        return build_backbone(self.checkpoint, seed, dropout)
 
     def release(self):
         """Leaves the weights to the encoder, if it was built, else to the folder that they came from, if nobody wrote
@@ -54,7 +55,8 @@ class Model:
             tensors.release(self.backbone.shapes().keys(), self.backbone.tensors)
         elif self.stored and stamp(self.checkpoint.folder) == self.checkpoint.stamp:
             rest = dataclasses.replace(self.checkpoint, tensors={})
-            tensors.release(tensors.shapes.keys(), functools.partial(read_again, rest, self.fingerprint))
+            again = functools.partial(read_again, rest, self.fingerprint, read_checkpoint)
+            tensors.release(tensors.shapes.keys(), again)
 
     @functools.cached_property
     def fingerprint(self):
@@ -119,10 +121,11 @@ class Model:
                 return ops.concatenate(picked, axis=-1)
 
             kind = ("states", self.config, bert.pooler is not None, key)
-            self.scorers[key] = Scorer(call, bert, self.config, per_token=pool == "none", kind=kind)
+            runner = GraphRunner(call, bert, self.config, kind)
+            self.scorers[key] = Scorer(runner, self.config, per_token=pool == "none")
             # lower layers may be asked for one after the other: their graphs shall not all hold weights
             if max(layers) == self.config.num_layers:
-                self.scorers[key].weights_are_final()
+                runner.weights_are_final()
         return self.scorers[key]
 
 
@@ -142,7 +145,7 @@ class Fit:
         self.spec = ""  # R's own part, as JSON text
         self.scorer = scorer  # None: only to be saved, while training goes on
         if scorer and facts["train"] != "head":
-            self.scorer.rows.weights_are_final()
+            self.scorer.rows.runner.weights_are_final()
 
     @property
     def task(self):

@@ -17,21 +17,14 @@ from keras import ops
 from safetensors.numpy import load, load_file, save_file
 
 from .checkpoints import huggingface
-from .checkpoints.checkpoint import (
-    Checkpoint,
-    check_finite,
-    check_tensors,
-    open_checkpoint,
-    read_checkpoint,
-    write_huggingface,
-)
-from .checkpoints.config import config_of
+from .checkpoints.checkpoint import Checkpoint, check_finite, check_tensors
 from .checkpoints.files import read_json
 from .checkpoints.hub import DEFAULT, origin, resolve
 from .checkpoints.moment import at_one_moment
 from .checkpoints.reread import reload
 from .checkpoints.vocabulary import check_size
 from .errors import BertrError
+from .families import FAMILIES, open_checkpoint, read_checkpoint
 from .kernels.memory import tidy
 from .manifest import META_FILE, PIECES, RUN_FILE, tokenizer_shape
 from .model import Fit, Model, network_scorer
@@ -102,7 +95,7 @@ def _write(thing, folder, spec):
     fitted = isinstance(thing, Fit)
     base = thing.base if fitted else thing
     checkpoint = thing.checkpoint() if fitted else dataclasses.replace(thing.checkpoint, max_len=thing.max_len)
-    _with_disk_errors(write_huggingface, folder, checkpoint)
+    _with_disk_errors(huggingface.write_huggingface, folder, checkpoint)
     meta = {"format": FORMAT, "spec": spec, "source": base.source, "origin": base.origin}
     if fitted:
         meta["fit"] = _fit_meta(thing)
@@ -203,8 +196,8 @@ def to_bytes(fit):
     checkpoint = fit.base.checkpoint
     meta = {"format": FORMAT, "spec": fit.spec, "fit": _fit_meta(fit), "max_len": fit.base.max_len,
             "source": fit.base.source, "origin": fit.base.origin}
-    described = {"config": dataclasses.asdict(checkpoint.config), "tokenizer": checkpoint.tokenizer,
-                 "pooling": checkpoint.pooling, "folder": checkpoint.folder}
+    described = {"family": checkpoint.config.model_type, "config": dataclasses.asdict(checkpoint.config),
+                 "tokenizer": checkpoint.tokenizer, "pooling": checkpoint.pooling, "folder": checkpoint.folder}
     head = _head_tensors(fit)
     shapes = {f"head/{name}": array.shape for name, array in head.items()}
     arrays = iter(head.values())
@@ -264,7 +257,7 @@ def from_bytes(pieces, base=None):
 
 def _own_model(meta, tensors):
     c, what = meta["checkpoint"], "the fit"
-    config = config_of(c["config"])
+    config = _config_of(c)
     check_tensors(tensors, config, what)
     check_size(len(c["vocab"]), config.vocab_size, "a fit")
     spiece = c.get("spiece") and base64.b64decode(c["spiece"])
@@ -272,6 +265,10 @@ def _own_model(meta, tensors):
     checkpoint = Checkpoint(config, tensors, c["vocab"], c["tokenizer"], c["pooling"], meta["max_len"], "bertr",
                             c["folder"], {}, {}, spiece)
     return Model(checkpoint, meta["source"], meta["max_len"], stored=False, origin=meta.get("origin"))
+
+
+def _config_of(described):
+    return FAMILIES[described["family"]].config.from_fields(described["config"])
 
 
 def _base_model(meta, moved):
@@ -282,7 +279,7 @@ def _base_model(meta, moved):
         folder = resolve(places[0] if places else meta["source"])
     else:
         folder = resolve(came_from["repo"], came_from["commit"])
-    config = config_of(wanted["config"])
+    config = _config_of(wanted)
     checkpoint = read_checkpoint(folder, config.num_layers)
     check(wanted["tokenizer"], tokenizer_shape(checkpoint.spiece), "the tokenizer of the fit", SAVE_AGAIN)
     checkpoint = dataclasses.replace(checkpoint, config=config, tokenizer=wanted["tokenizer"],

@@ -10,16 +10,10 @@ import zlib
 import numpy as np
 
 from ..errors import BertrError
-from ..text.sentencepiece import open_model, pieces_of
 from . import google, huggingface, weight_names
 from .config import BertConfig
-from .huggingface import canonical_tensors, huggingface_tensors, write_huggingface
 from .moment import at_one_moment
 from .sentence_modules import Sentence
-from .vocabulary import check_size
-
-__all__ = ["Checkpoint", "canonical_tensors", "check_tensors", "fingerprint", "huggingface_tensors", "open_checkpoint",
-           "read_checkpoint", "write_huggingface"]
 
 
 @dataclasses.dataclass
@@ -50,18 +44,19 @@ def fingerprint(checkpoint):
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def read_checkpoint(folder, layers=None):
-    """Read the checkpoint in `folder`, whatever its format; `layers` keeps only that many lower blocks."""
+def read_checkpoint(folder, families, layers=None):
+    """Read the checkpoint in `folder`, whatever its format; `families` are those it may be of, by "model_type";
+    `layers` keeps only that many lower blocks."""
     folder = os.path.expanduser(str(folder))
-    read, stamp = at_one_moment(folder, lambda: open_checkpoint(folder, layers))
+    read, stamp = at_one_moment(folder, lambda: open_checkpoint(folder, families, layers))
     return dataclasses.replace(read(), stamp=stamp)
 
 
-def open_checkpoint(folder, layers=None):
+def open_checkpoint(folder, families, layers=None):
     """A function that gives the Checkpoint: all is read but for the tensors, whose files are open, so that they are
     what is there now."""
-    reader = _reader(folder)
-    config = reader.read_config(folder)
+    reader = _reader(folder, families)
+    config = reader.read_config(folder, families)
     cut = config.cut(_check_layers(layers, config))
     fmt, shapes, read = reader.open_variables(folder)
     _check_format(fmt, config, folder)
@@ -70,13 +65,7 @@ def open_checkpoint(folder, layers=None):
     for name in [name for name in found if weight_names.part(name) in missing]:
         unread[found.pop(name)] = "its head is not complete in the file"
     _check_shapes(found, shapes, config, fmt, folder)
-    spiece = reader.read_spiece(folder) if config.model_type == "albert" else None
-    if spiece is None:
-        vocab, tokenizer = reader.read_wordpiece(folder, config.vocab_size)
-    else:
-        vocab = pieces_of(open_model(spiece))
-        tokenizer = reader.read_sentencepiece(folder, vocab)
-        check_size(len(vocab), config.vocab_size, folder)
+    vocab, tokenizer, spiece = families[config.model_type].read_tokenizer(reader, folder, config)
     sentence = reader.read_sentence(folder, config.hidden_size)
     checkpoint = Checkpoint(
         config=cut,
@@ -95,7 +84,7 @@ def open_checkpoint(folder, layers=None):
 
     def whole():
         tensors = _read_tensors(config, cut, found, fmt, read, folder)
-        aliases = _explain_aliases(shapes, fmt, found, tensors, read)
+        aliases = _explain_aliases(shapes, config, fmt, found, tensors, read)
         return dataclasses.replace(checkpoint, tensors=tensors, unread=unread | aliases)
 
     if reader is google:  # TensorFlow opens files when it reads them, by their path
@@ -145,7 +134,7 @@ def _empty(shapes):
     return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
-def _reader(folder):
+def _reader(folder, families):
     """The module that reads this folder: `huggingface` (which reads our own folders too) or `google`."""
     if not os.path.isdir(folder):
         what = "is a file" if os.path.exists(folder) else "does not exist"
@@ -155,7 +144,7 @@ def _reader(folder):
     for reader, files in lacks.items():
         if not files:
             return reader
-    huggingface.model_kind(folder)  # another model is told first, whatever else it lacks
+    huggingface.model_type(folder, families)  # another model is told first, whatever else it lacks
     if huggingface.WEIGHTS in lacks[huggingface]:
         huggingface.refuse_others(folder)
     present = sorted(e.name + "/" * e.is_dir() for e in os.scandir(folder))
@@ -178,20 +167,20 @@ def _check_layers(layers, config):
 
 
 def _check_format(fmt, config, folder):
-    if fmt == "google2" and config.model_type == "albert":
-        raise BertrError("checkpoint", f"'{folder}' holds an ALBERT saved by TensorFlow 2's Keras, whose names bertr "
-                         "does not know.", "Take Google's TensorFlow 1 files or the Hugging Face files of the same "
-                         "model.")
+    if not any(row[weight_names.COLUMN[fmt]] for row in config.names.dense):
+        raise BertrError("checkpoint", f"'{folder}' holds {config.title} saved by TensorFlow 2's Keras, whose names "
+                         "bertr does not know.",
+                         "Take Google's TensorFlow 1 files or the Hugging Face files of the same model.")
 
 
 def _match(shapes, config, fmt):
     """({canonical name: variable}, {variable: why it is not read}); aliases that are not needed are in neither."""
-    table = weight_names.file_names(config.num_blocks, fmt, config.model_type)
+    table = weight_names.file_names(config, fmt)
     known = {theirs: ours for ours, theirs in table.items()}
-    aliases = weight_names.ALIASES[fmt]
+    aliases = config.names.aliases[fmt]
     found, unread, second = {}, {}, {}
     for variable in sorted(shapes):
-        plain = weight_names.plain_name(variable, fmt)
+        plain = weight_names.plain_name(variable, fmt, config)
         if plain in known and known[plain] not in found:
             found[known[plain]] = variable
         elif plain in known:
@@ -203,11 +192,11 @@ def _match(shapes, config, fmt):
     return {**second, **found}, unread
 
 
-def _explain_aliases(shapes, fmt, found, tensors, read):
+def _explain_aliases(shapes, config, fmt, found, tensors, read):
     """Second names of tensors, such as the masked-word head's copy of the word embedding -> why not read."""
     out = {}
     for variable in shapes:
-        ours = weight_names.ALIASES[fmt].get(weight_names.plain_name(variable, fmt))
+        ours = config.names.aliases[fmt].get(weight_names.plain_name(variable, fmt, config))
         if ours is None or found.get(ours) == variable:
             continue
         if ours not in tensors:
@@ -221,7 +210,7 @@ def _explain_aliases(shapes, fmt, found, tensors, read):
 
 def _check_complete(found, shapes, config, fmt, folder):
     """The parts the file may lack and does, with what that means; an encoder that lacks anything is an error."""
-    table = weight_names.file_names(config.num_blocks, fmt, config.model_type)
+    table = weight_names.file_names(config, fmt)
     lacking = [name for name in weight_names.tensor_shapes(config) if name not in found]
     missing = {part: weight_names.PARTS[part] for part in weight_names.PARTS if part in map(weight_names.part, lacking)}
     lacking = [name for name in lacking if weight_names.part(name) not in weight_names.PARTS]
@@ -231,9 +220,9 @@ def _check_complete(found, shapes, config, fmt, folder):
         what = f"it is {other}, which is not BERT" if other else \
             f"{len(lacking)} of the encoder's variables are not in it, the first is '{table[lacking[0]]}'; it holds " \
             f"{len(shapes)}, the first are {there}"
-        kind = {"bert": "a BERT", "albert": "an ALBERT"}[config.model_type]
-        raise BertrError("checkpoint", f"The weights in '{folder}' are not those of {kind} with {config.num_layers} "
-                         f"layers: {what}.", "Check that the config file and the weights belong together.")
+        raise BertrError("checkpoint", f"The weights in '{folder}' are not those of {config.title} with "
+                         f"{config.num_layers} layers: {what}.",
+                         "Check that the config file and the weights belong together.")
     return missing
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from ..errors import BertrError
 from ..shapes import check, fields, number, one_of, whole
+from . import weight_names
 
 ACTIVATIONS = {
     # name in a config file -> our name. "gelu" was the exact form when Google released BERT, and Hugging Face reads
@@ -34,7 +35,6 @@ OPTIONAL = {
     "hidden_dropout_prob": ("hidden_dropout", SHARE), "attention_probs_dropout_prob": ("attention_dropout", SHARE),
     "layer_norm_eps": ("layer_norm_eps", SHARE), "initializer_range": ("initializer_range", SHARE),
 }
-ALBERT = {"embedding_size": ("embedding_size", SIZE), "num_hidden_groups": ("num_groups", LAYERS)}
 DAMAGED = "The config file is damaged, or it is not that of a BERT checkpoint."
 
 
@@ -55,7 +55,12 @@ class BertConfig:
     layer_norm_eps: float = 1e-12
     initializer_range: float = 0.02
 
-    model_type = "bert"  # as Hugging Face calls it; not a field
+    # not fields
+    model_type = "bert"  # as Hugging Face calls the family
+    title = "a BERT"
+    names = weight_names.BERT
+    more = {}  # fields of the family's own, as in `OPTIONAL`
+    projects_embeddings = False  # to the width of the layers
 
     @property
     def head_size(self):
@@ -94,9 +99,17 @@ class BertConfig:
         return cls(**cls._read(d, where))
 
     @classmethod
-    def _read(cls, d, where, more=None):
-        """Our fields; `more` optional ones of the kind of model."""
-        optional = {**OPTIONAL, **(more or {})}
+    def from_fields(cls, kept, where="the config"):
+        """From the fields that `dataclasses.asdict` gives."""
+        table = {**NEEDED, **OPTIONAL, **cls.more}
+        shape = fields({ours: shape for ours, shape in table.values()} | {"activation": one_of(*ACTIVATIONS.values())})
+        check(kept, shape, where)
+        return cls(**{field.name: kept[field.name] for field in dataclasses.fields(cls)})
+
+    @classmethod
+    def _read(cls, d, where):
+        """Our fields."""
+        optional = {**OPTIONAL, **cls.more}
         check(d, fields(*({name: shape for name, (_, shape) in part.items()} for part in (NEEDED, optional))), where,
               DAMAGED, "config")
         act = d.get("hidden_act", "gelu")
@@ -130,57 +143,3 @@ class BertConfig:
             "position_embedding_type": "absolute",
             "pad_token_id": 0,
         }
-
-
-@dataclasses.dataclass(frozen=True)
-class AlbertConfig(BertConfig):
-    """ALBERT (Lan et al. 2020, google-research/albert `modeling.py`): embeddings narrower than the layers, and layers
-    in groups that share their weights, in all of Google's models one group."""
-
-    embedding_size: int = 128
-    num_groups: int = 1
-
-    model_type = "albert"
-
-    @property
-    def num_blocks(self):
-        return self.num_groups
-
-    def block_of(self, layer):
-        return layer * self.num_groups // self.num_layers
-
-    def cut(self, layers):
-        run = self.num_layers // self.num_groups  # layers a group
-        if layers > run and layers % run:
-            raise BertrError("layers", f"`layers` is {layers}, but this model's layers share their weights by {run}.",
-                             f"Give a multiple of {run}.")
-        return dataclasses.replace(self, num_layers=layers, num_groups=-(-layers // run))
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.num_layers % self.num_groups:
-            raise BertrError("config", f"num_hidden_layers {self.num_layers} is not a multiple of num_hidden_groups "
-                             f"{self.num_groups}.", "Use another checkpoint.")
-
-    @classmethod
-    def _read(cls, d, where):
-        if d.get("inner_group_num", 1) != 1:
-            raise BertrError("config", f"The config file's 'inner_group_num' is {d['inner_group_num']!r}: bertr reads "
-                             "ALBERTs whose layers are one block each.", "Use another checkpoint.")
-        d = {"hidden_act": "gelu_new", "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, **d}
-        return super()._read(d, where, ALBERT)
-
-    def to_huggingface(self):
-        out = super().to_huggingface()
-        act = "gelu_new" if self.activation == "gelu_tanh" else out["hidden_act"]  # as all ALBERTs have it
-        return {**out, "architectures": ["AlbertModel"], "model_type": "albert", "hidden_act": act,
-                "embedding_size": self.embedding_size, "num_hidden_groups": self.num_groups, "inner_group_num": 1}
-
-
-def config_of(kept, where="the config"):
-    """The config with these fields (`dataclasses.asdict`)."""
-    kind = AlbertConfig if isinstance(kept, dict) and "num_groups" in kept else BertConfig
-    table = {**NEEDED, **OPTIONAL, **(ALBERT if kind is AlbertConfig else {})}
-    shape = fields({ours: shape for ours, shape in table.values()} | {"activation": one_of(*ACTIVATIONS.values())})
-    check(kept, shape, where)
-    return kind(**{field.name: kept[field.name] for field in dataclasses.fields(kind)})

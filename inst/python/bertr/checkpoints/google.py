@@ -8,7 +8,6 @@ import re
 
 from ..errors import COPY_AGAIN, BertrError
 from ..text.wordpiece import SPECIAL
-from .config import AlbertConfig, BertConfig
 from .files import read_json
 from .sentence_modules import Sentence
 from .vocabulary import check_size, guess_lower_case, read_bytes, read_vocab_txt
@@ -28,13 +27,11 @@ def missing_files(folder):
     return out if _vocab_path(folder) or _spiece_path(folder) else [*out, "vocab.txt"]
 
 
-def read_config(folder):
+def read_config(folder, families):
     path = _config_path(folder)
-    d, where = read_json(path), f"'{path}'"
-    if "embedding_size" not in d:
-        return BertConfig.from_dict(d, where)
-    # Google's own "gelu" is the tanh form, and Hugging Face's ALBERTs say so
-    return AlbertConfig.from_dict({**d, "hidden_act": "gelu_new"} if d.get("hidden_act") == "gelu" else d, where)
+    d = read_json(path)
+    fields, family = next((fields, family) for family in families.values() if (fields := family.from_google(d)))
+    return family.config.from_dict(fields, f"'{path}'")
 
 
 def read_wordpiece(folder, rows):

@@ -10,7 +10,6 @@ from safetensors.numpy import save_file
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from . import weight_names
-from .config import AlbertConfig, BertConfig
 from .files import optional_json, read_json
 from .sentence_modules import read_sentence, write_sentence, write_settings
 from .tensor_file import TensorFile
@@ -52,18 +51,19 @@ def refuse_others(folder):
                          f"AutoModel.from_pretrained(\"{folder}\"{how}).save_pretrained(\"{folder}\")")
 
 
-def model_kind(folder):
-    """The type of model that the config file names, "bert" or "albert"; any other is an error."""
+def model_type(folder, families):
+    """The type of model that the config file names, one of the families; any other is an error."""
     d = optional_json(folder, "config.json", CONFIG)
     kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
-    if kind.lower() not in ("bert", "albert"):
+    if kind.lower() not in families:
+        known = " or ".join(f'"{name}"' for name in families)
         raise BertrError("not_bert", f"'{folder}' holds a model of type '{kind}', which is not BERT.",
-                         "bertr reads models whose config.json says \"model_type\": \"bert\" or \"albert\".")
+                         f"bertr reads models whose config.json says \"model_type\": {known}.")
     return kind.lower()
 
 
-def read_config(folder):
-    kind = model_kind(folder)
+def read_config(folder, families):
+    kind = model_type(folder, families)
     path = os.path.join(folder, "config.json")
     d = read_json(path, CONFIG)
     if (d.get("position_embedding_type") or "absolute") != "absolute":
@@ -72,7 +72,7 @@ def read_config(folder):
     if d.get("is_decoder"):
         raise BertrError("not_bert", f"'{folder}' holds a BERT decoder, which reads from left to right.",
                          "bertr reads encoders: use another checkpoint.")
-    return (AlbertConfig if kind == "albert" else BertConfig).from_dict(d, f"'{path}'")
+    return families[kind].config.from_dict(d, f"'{path}'")
 
 
 def read_spiece(folder):
@@ -119,28 +119,11 @@ def _shards(index):
     return [os.path.join(folder, s) for s in shards]
 
 
-def huggingface_tensors(tensors):
+def huggingface_tensors(tensors, config):
     """Canonical tensors under Hugging Face's names and in its orientation, each contiguous as safetensors needs."""
-    kind = "albert" if "embeddings/projection/kernel" in tensors else "bert"
-    table = weight_names.file_names(_count(tensors, "block_"), "huggingface", kind)
+    table = weight_names.file_names(config, "huggingface")
     return {table[name]: np.ascontiguousarray(x.T if weight_names.is_transposed(name, "huggingface") else x)
             for name, x in tensors.items()}
-
-
-def canonical_tensors(hf_tensors):
-    """The way back from `huggingface_tensors`."""
-    groups = _count(hf_tensors, "encoder.albert_layer_groups.")
-    table = weight_names.file_names(groups or _count(hf_tensors, "encoder.layer."), "huggingface",
-                             "albert" if groups else "bert")
-    return {ours: np.ascontiguousarray(hf_tensors[theirs].T if weight_names.is_transposed(ours, "huggingface")
-                                       else hf_tensors[theirs])
-            for ours, theirs in table.items() if theirs in hf_tensors}
-
-
-def _count(tensors, prefix):
-    """How many blocks there are whose names start so."""
-    numbers = [name[len(prefix):].replace("/", ".").partition(".")[0] for name in tensors if name.startswith(prefix)]
-    return max(map(int, numbers), default=-1) + 1
 
 
 def write_huggingface(folder, checkpoint):
@@ -163,7 +146,8 @@ def write_huggingface(folder, checkpoint):
     write_settings(folder, checkpoint.sentence, _write_json)
     if checkpoint.pooling != "pooler":
         write_sentence(folder, checkpoint.sentence, checkpoint.pooling, checkpoint.config.hidden_size, _write_json)
-    save_file(huggingface_tensors(checkpoint.tensors), os.path.join(folder, WEIGHTS), metadata={"format": "pt"})
+    tensors = huggingface_tensors(checkpoint.tensors, checkpoint.config)
+    save_file(tensors, os.path.join(folder, WEIGHTS), metadata={"format": "pt"})
 
 
 def _write_json(folder, name, value):

@@ -6,7 +6,7 @@ import os
 import weakref
 
 from ..errors import BertrError
-from .checkpoint import fingerprint, read_checkpoint
+from .checkpoint import fingerprint
 
 models = weakref.WeakSet()  # all those whose weights their folders hold
 
@@ -19,11 +19,12 @@ def reload(folder):
                 model.checkpoint.tensors.reload()
 
 
-def read_again(checkpoint, wanted):
-    """The tensors of a checkpoint whose fingerprint was this, from its folder."""
+def read_again(checkpoint, wanted, read):
+    """The tensors of a checkpoint whose fingerprint was this, from its folder; `read(folder, layers)` gives a
+    Checkpoint."""
     folder, hint = checkpoint.folder, "Load it again with bert_load()."
     try:
-        tensors = read_checkpoint(folder, checkpoint.config.num_layers).tensors
+        tensors = read(folder, checkpoint.config.num_layers).tensors
     except (BertrError, OSError) as e:
         raise BertrError("changed", f"The model in '{folder}' can no longer be read: {e}", hint) from None
     if fingerprint(dataclasses.replace(checkpoint, tensors=tensors)) != wanted:

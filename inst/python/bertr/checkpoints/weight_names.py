@@ -3,6 +3,7 @@
 Canonical names are ours; a canonical kernel is (in, out), as in Google's files.
 """
 
+import dataclasses
 import re
 
 # Tensors with a name of their own. Columns: ours, Google TF1 (without "bert/"), Google TF2 (without the prefixes in
@@ -47,40 +48,22 @@ NORMS = (
     ("mlm/norm", "cls/predictions/transform/LayerNorm", "masked_lm/layer_norm", "cls.predictions.transform.LayerNorm"),
 )
 
-# The same of ALBERT, where {i} is the group of layers that share the block's weights; no official TF2 code saves it.
-_GROUP, _HF_GROUP = "encoder/transformer/group_{i}/inner_group_0/", "encoder.albert_layer_groups.{i}.albert_layers.0."
-
-ALBERT_TENSORS = (
-    *TENSORS[:3],
-    ("mlm/bias", "cls/predictions/output_bias", None, "predictions.bias"),
-    ("nsp/kernel", "cls/seq_relationship/output_weights", None, "sop_classifier.classifier.weight"),
-    ("nsp/bias", "cls/seq_relationship/output_bias", None, "sop_classifier.classifier.bias"),
-)
-
-ALBERT_DENSE = (
-    ("embeddings/projection", "encoder/embedding_hidden_mapping_in", None, "encoder.embedding_hidden_mapping_in"),
-    ("block_{i}/attention/query", _GROUP + "attention_1/self/query", None, _HF_GROUP + "attention.query"),
-    ("block_{i}/attention/key", _GROUP + "attention_1/self/key", None, _HF_GROUP + "attention.key"),
-    ("block_{i}/attention/value", _GROUP + "attention_1/self/value", None, _HF_GROUP + "attention.value"),
-    ("block_{i}/attention/output", _GROUP + "attention_1/output/dense", None, _HF_GROUP + "attention.dense"),
-    ("block_{i}/feed_forward/inner", _GROUP + "ffn_1/intermediate/dense", None, _HF_GROUP + "ffn"),
-    ("block_{i}/feed_forward/outer", _GROUP + "ffn_1/intermediate/output/dense", None, _HF_GROUP + "ffn_output"),
-    ("pooler", "pooler/dense", None, "pooler"),
-    ("mlm/transform", "cls/predictions/transform/dense", None, "predictions.dense"),
-)
-
-ALBERT_NORMS = (
-    ("embeddings/norm", "embeddings/LayerNorm", None, "embeddings.LayerNorm"),
-    ("block_{i}/attention/norm", _GROUP + "LayerNorm", None, _HF_GROUP + "attention.LayerNorm"),
-    ("block_{i}/feed_forward/norm", _GROUP + "LayerNorm_1", None, _HF_GROUP + "full_layer_layer_norm"),
-    ("mlm/norm", "cls/predictions/transform/LayerNorm", None, "predictions.LayerNorm"),
-)
-
-TABLES = {"bert": (TENSORS, DENSE, NORMS), "albert": (ALBERT_TENSORS, ALBERT_DENSE, ALBERT_NORMS)}
 COLUMN = {"google": 1, "google2": 2, "huggingface": 3}
 
-# A second name of a tensor: read only when the file has not the first one (a writer that keeps one of two tied names).
-ALIASES = {
+
+@dataclasses.dataclass(frozen=True)
+class Names:
+    """The names of a family's weights, in tables as above."""
+
+    tensors: tuple
+    dense: tuple
+    norms: tuple
+    # format -> {second name of a tensor: canonical name}: read only when the file has not the first one (a writer that
+    # keeps one of two tied names)
+    aliases: dict
+
+
+BERT = Names(TENSORS, DENSE, NORMS, {
     "google": {},
     "google2": {
         "masked_lm/embedding_table": "embeddings/word",
@@ -90,10 +73,8 @@ ALIASES = {
     "huggingface": {
         "cls.predictions.decoder.weight": "embeddings/word",
         "cls.predictions.decoder.bias": "mlm/bias",
-        "predictions.decoder.weight": "embeddings/word",
-        "predictions.decoder.bias": "mlm/bias",
     },
-}
+})
 
 # What official TF2 code of different years puts around the encoder (model/, encoder/, a pre-training model's layer 0).
 TF2_PREFIXES = (
@@ -104,8 +85,9 @@ TF2_PREFIXES = (
     (r"/_attention_layer/_output_dense/", "/_attention_output_dense/"),
 )
 
-# What tools put before Hugging Face's names: data parallel training, trainers, sentence-transformers, task models.
-HF_PREFIXES = r"^((module|model|0|auto_model|bert|albert)\.)+"
+# What tools put before Hugging Face's names: data parallel training, trainers, sentence-transformers; and task models,
+# which put the type of the model there.
+HF_PREFIXES = r"^((module|model|0|auto_model|{model_type})\.)+"
 
 PARTS = {
     # what a file may lack, and what is then not to be had
@@ -135,12 +117,11 @@ OTHER_MODELS = (
 )
 
 
-def file_names(num_blocks, fmt, model_type="bert"):
+def file_names(config, fmt):
     """Canonical name -> name in a file of format `fmt` ("google", "google2", "huggingface"), without its prefixes."""
-    column = COLUMN[fmt]
-    tensors, dense, norms = TABLES[model_type]
-    rows = [(row[0], row[column]) for row in tensors if row[column]]
-    for layers, leaves in ((dense, ("kernel", "bias")), (norms, ("gamma", "beta"))):
+    column, num_blocks = COLUMN[fmt], config.num_blocks
+    rows = [(row[0], row[column]) for row in config.names.tensors if row[column]]
+    for layers, leaves in ((config.names.dense, ("kernel", "bias")), (config.names.norms, ("gamma", "beta"))):
         theirs = (".weight", ".bias") if fmt == "huggingface" else [f"/{leaf}" for leaf in leaves]
         rows += [(f"{row[0]}/{ours}", row[column] + end) for row in layers
                  for ours, end in zip(leaves, theirs, strict=True)]
@@ -152,7 +133,7 @@ def file_names(num_blocks, fmt, model_type="bert"):
     return out
 
 
-def plain_name(variable, fmt):
+def plain_name(variable, fmt, config):
     """A file's variable without the prefixes and spellings that differ between writers."""
     if fmt == "google":
         return re.sub(r"^bert/", "", variable)
@@ -160,7 +141,7 @@ def plain_name(variable, fmt):
         for pattern, replacement in TF2_PREFIXES:
             variable = re.sub(pattern, replacement, variable)
         return variable
-    variable = re.sub(HF_PREFIXES, "", variable)
+    variable = re.sub(HF_PREFIXES.format(model_type=config.model_type), "", variable)
     return variable.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
@@ -209,7 +190,7 @@ def tensor_shapes(config):
         "feed_forward/outer/kernel": (inner, hidden),
     }
     out = {}
-    for name in file_names(config.num_blocks, "huggingface", config.model_type):
+    for name in file_names(config, "huggingface"):
         ending = name.partition("/")[2]
         default = (hidden, hidden) if name.endswith("kernel") else (hidden,)
         out[name] = special.get(name) or by_ending.get(ending, default)

@@ -1,12 +1,10 @@
 """The encoder: padded ids in, padded hidden states out, no padding in between."""
 
-import dataclasses
 
 import keras
 import numpy as np
 from keras import ops
 
-from .layers import Block, Embeddings
 from .packing import packing_for
 
 POOLS = ("mean", "cls", "pooler", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
@@ -16,14 +14,14 @@ POOLING = f"pooler|({_SEVERAL})([+]({_SEVERAL}))*"  # a pattern: one, or several
 
 
 class Backbone(keras.layers.Layer):
-    """BERT's embeddings and blocks, with the pooler where the checkpoint has one. ALBERT's layers share blocks."""
+    """Embeddings and blocks, with the pooler where the checkpoint has one; layers may share blocks, as ALBERT's do."""
 
-    def __init__(self, config, has_pooler=True, seed=0, dtype="float32", **kwargs):
+    def __init__(self, config, embeddings, block, has_pooler=True, seed=0, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)  # explicit: a global policy set elsewhere must not change numbers
         self.config = config
         policy = self.dtype_policy
-        self.embeddings = Embeddings(config, seed, name="embeddings", dtype=policy)
-        self.blocks = [Block(config, seed + 1 + i, name=f"block_{i}", dtype=policy) for i in range(config.num_blocks)]
+        self.embeddings = embeddings(config, seed, name="embeddings", dtype=policy)
+        self.blocks = [block(config, seed + 1 + i, name=f"block_{i}", dtype=policy) for i in range(config.num_blocks)]
         self.pooler = None
         if has_pooler:
             self.pooler = keras.layers.Dense(config.hidden_size, "tanh", kernel_initializer="zeros", name="pooler",
@@ -158,14 +156,3 @@ class Backbone(keras.layers.Layer):
         for name, (variable, columns) in self._variables().items():
             array = np.asarray(ops.convert_to_numpy(variable.value), dtype=np.float32)
             yield name, array if columns is None else np.ascontiguousarray(array[..., columns])
-
-
-def build_backbone(checkpoint, seed=0, dropout=None):
-    """The encoder of a `Checkpoint`, with its weights; `dropout` overrides both rates."""
-    config = checkpoint.config
-    if dropout is not None:
-        config = dataclasses.replace(config, hidden_dropout=dropout, attention_dropout=dropout)
-    backbone = Backbone(config, has_pooler="pooler/kernel" in checkpoint.tensors, seed=seed, name="bert")
-    backbone.build()
-    backbone.set_tensors(checkpoint.tensors)
-    return backbone

@@ -40,7 +40,7 @@ class Embeddings(keras.layers.Layer):
         self.config = config
         self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
         self.generator = keras.random.SeedGenerator(seed)
-        self.projected = config.model_type == "albert"
+        self.projected = config.projects_embeddings
         self.word_rows = None  # a WordRows while it is trained: then `ids` are rows of it
         self.shift = None  # what an FastGradientMethod adds to the word vectors, in the shape of their table
 

@@ -6,7 +6,6 @@ import json
 import keras
 from keras import ops
 
-from .backbone import build_backbone
 from .join import make_join
 
 
@@ -76,7 +75,7 @@ def read_head_options(model, given):
 
 def build_network(model, task, head_options, train, seed=0, dropout=None):
     """The network of a fit, untrained: also what a saved fit's weights are put into."""
-    backbone = model.backbone if train == "head" else build_backbone(model.checkpoint, seed, dropout)
+    backbone = model.backbone if train == "head" else model.new_backbone(seed, dropout)
     rate = head_dropout(model, head_options, dropout)
     head = task.head(model.config, head_options, rate, seed)
     config = backbone.config

@@ -28,16 +28,16 @@ def scoring_batches(lengths, budget):
         start += rows
 
 
-class Scorer:
-    """Runs `call(ids, segments, mask)` over any number of texts. The graph is kept: later calls trace nothing. `kind`
-    tells all that `call` depends on but the variables of `layer`; scorers of one kind share their graph.
+class GraphRunner:
+    """Runs batches as a compiled graph on this machine: `call(ids, segments, mask)` with the variables of `layer`. The
+    graph is kept: later calls trace nothing. `kind` tells all that `call` depends on but the variables; runners of one
+    kind share their graph.
 
     Once the weights of `layer` are final, many tokens get a second graph, which is faster and holds the weights of
     dense layers once more (see kernels/dense.py). Few rows stay with the first one: it would be slower with them."""
 
-    def __init__(self, call, layer, config, per_token=False, kind=None):
-        self.call, self.layer, self.config, self.per_token = call, layer, config, per_token
-        self.budget = token_budget(config)
+    def __init__(self, call, layer, config, kind=None):
+        self.call, self.layer, self.config = call, layer, config
         self.forward, self.of_many = Forward(call, layer.variables, kind=kind), None
         self.seen = 0  # tokens so far
 
@@ -46,18 +46,29 @@ class Scorer:
         if can_keep_weights() and not self.config.shares_blocks:
             self.of_many = Forward(self.call, self.layer.variables, final=True)
 
-    def _graph(self, tokens):
+    def for_tokens(self, tokens, budget):
+        """What runs the batches, of `budget` tokens, of a call with so many tokens."""
         self.seen += tokens
-        return self.of_many if self.of_many and tokens >= self.budget and self.seen >= MANY else self.forward
+        return self.of_many if self.of_many and tokens >= budget and self.seen >= MANY else self.forward
+
+
+class Scorer:
+    """Runs any number of texts in batches. `runner` says what runs a batch: `for_tokens(tokens, budget)` gives a
+    function from int32 ids, segments and mask, [batch, length] each, to the outputs of its rows, [batch, ...], or
+    [batch, length, ...] if `per_token`."""
+
+    def __init__(self, runner, config, per_token=False):
+        self.runner, self.config, self.per_token = runner, config, per_token
+        self.budget = token_budget(config)
 
     def encodings(self, encodings, progress=None):
         """The outputs of encoded rows, [rows, ...], or [tokens, ...] aligned with `encodings.ids` if per token."""
-        forward = self._graph(int(encodings.row_splits[-1]))
+        run = self.runner.for_tokens(int(encodings.row_splits[-1]), self.budget)
         out, done, lengths = None, 0, encodings.lengths
         for rows in scoring_batches(bucketed(lengths), self.budget):
             full = max(1, self.budget // int(bucketed(lengths[rows[0]])))
             ids, segments, mask = encodings.pad(_evened(rows, full, len(encodings)))
-            values = forward(*static_shapes((ids, segments, mask), full))[:len(rows)]
+            values = run(*static_shapes((ids, segments, mask), full))[:len(rows)]
             if self.per_token:
                 values = values[:, :ids.shape[1]][mask[:len(rows)].astype(bool)]  # [tokens of these rows, ...]
             if out is None:
@@ -89,8 +100,9 @@ class NetworkScorer:
         self.apart = network.join is not None or pooled is not None
         call = network.pooled if self.apart else network
         kind = network.kind and ("outputs", self.apart, network.kind)
-        self.rows = pooled or Scorer(lambda *x: call(*x), network, network.backbone.config, network.task.per_token,
-                                     kind)
+        config = network.backbone.config
+        self.rows = pooled or Scorer(GraphRunner(lambda *x: call(*x), network, config, kind), config,
+                                     network.task.per_token)
 
     def encodings(self, encodings, progress=None):
         values, network = self.rows.encodings(encodings, progress), self.network

@@ -51,7 +51,7 @@ class MultiLabel(Task):
         """F1 at the thresholds that are best for these rows."""
         prob = probabilities(outputs)
         chosen = prob > (np.asarray(self.spec["fixed"] or best_thresholds(targets, prob)))
-        return {"f_macro": macro_f1(targets, chosen), "f_micro": micro_f1(targets, chosen)}
+        return {"f_meas_macro": macro_f1(targets, chosen), "f_meas_micro": micro_f1(targets, chosen)}
 
     def hold_out(self, targets, rng):
         many = self.spec["calibrate"] and self.spec["fixed"] is None and len(targets) >= MANY

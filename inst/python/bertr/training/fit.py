@@ -11,7 +11,7 @@ from ..errors import BertrError
 from ..kernels.memory import tidy
 from ..model import Fit, network_scorer
 from ..nn.network import build_network, head_dropout, read_head_options
-from ..nn.scorer import Scorer
+from ..nn.scorer import GraphRunner, Scorer
 from ..store import save_folder
 from ..tasks import find_task
 from ..tasks.inputs import encode
@@ -147,8 +147,8 @@ def feature_scorer(model, network, train):
     if train == "head":
         pool = "none" if network.task.per_token else network.pool
         return model.scorer(pool, (model.config.num_layers,))
-    return Scorer(lambda *x: network.pooled(*x), network.backbone, model.config, network.task.per_token,
-                  ("features", network.kind))
+    runner = GraphRunner(lambda *x: network.pooled(*x), network.backbone, model.config, ("features", network.kind))
+    return Scorer(runner, model.config, network.task.per_token)
 
 
 def _digest(samples, target):

@@ -9,21 +9,21 @@ import dataclasses
 
 @dataclasses.dataclass
 class Plan:
-    """What a fit will do. `learning_rate` is the peak."""
+    """What a fit will do. Fields with a default are settings of `bert_control()`, which has the same defaults."""
 
     train: str
     epochs: int
-    learning_rate: float
+    learning_rate: float  # the peak
     batch_size: int
-    warmup: float
-    weight_decay: float
-    clip: float | None
-    schedule: str  # a name of optim.SCHEDULES
-    layer_decay: float  # 1: every layer learns at the same rate
-    accumulate: int  # batches a step
-    ema: float | None  # of averaged weights
-    adversarial: float | None  # how far FGM moves the word vectors
-    early_stopping: int | None  # epochs without a better one
+    warmup: float = 0.1  # share of the steps
+    weight_decay: float = 0.01
+    clip: float | None = 1.0
+    schedule: str = "linear"  # a name of adamw.SCHEDULES
+    layer_decay: float = 1.0  # 1: every layer learns at the same rate
+    accumulate: int = 1  # batches a step
+    ema: float | None = None  # of averaged weights
+    adversarial: float | None = None  # how far FGM moves the word vectors
+    early_stopping: int | None = None  # epochs without a better one
 
 
 EPOCHS = ((500, 10), (2_000, 8), (10_000, 4), (float("inf"), 3))  # up to so many rows: so many epochs
@@ -40,18 +40,6 @@ def make_plan(options, rows, hidden_size, task):
         rule = {"epochs": 20 * epochs, "learning_rate": 2e-3, "batch_size": 128}
     elif train == "head":  # the encoder runs each time, but a small layer still wants a higher rate
         rule["learning_rate"] = 5e-3
-    return Plan(
-        train=train,
-        epochs=int(options.get("epochs") or rule["epochs"]),
-        learning_rate=float(options.get("learning_rate") or rule["learning_rate"]),
-        batch_size=int(options.get("batch_size") or rule["batch_size"]),
-        warmup=float(options.get("warmup", 0.1)),
-        weight_decay=float(options.get("weight_decay", 0.01)),
-        clip=options.get("clip", 1.0),
-        schedule=options.get("schedule") or "linear",
-        layer_decay=float(options.get("layer_decay") or 1.0),
-        accumulate=int(options.get("accumulate") or 1),
-        ema=options.get("ema"),
-        adversarial=options.get("adversarial"),
-        early_stopping=options.get("early_stopping"),
-    )
+    rule["train"] = "all"
+    given = {field.name: options[field.name] for field in dataclasses.fields(Plan) if field.name in options}
+    return Plan(**rule | {name: value for name, value in given.items() if value is not None or name not in rule})

@@ -100,7 +100,7 @@ class Entities(Task):
         scores, label_ids = outputs[places], targets[places]
         free = np.ones((scores.shape[1],) * 2, bool)
         loss = Chains(scores, splits, self._transitions(head), free, free[0]).negative_log_likelihood(label_ids)
-        return {"loss": loss / max(1, len(places)), "f1": f1(self._chains(scores, splits, head).best(), label_ids)}
+        return {"loss": loss / max(1, len(places)), "f_meas": f1(self._chains(scores, splits, head).best(), label_ids)}
 
     def decode(self, outputs, encodings, a, b, head):
         """Of every entity found its text's row, start (from 1) and end (inclusive), label code, text and score: the

@@ -101,7 +101,7 @@ def to_characters(found, encodings):
 def agreement(truth, found):
     """F1, precision and recall of exact triples; NaN where there is nothing to divide by."""
     right = len(set(map(tuple, truth.tolist())) & set(map(tuple, found.tolist())))
-    return {"f1": _share(2 * right, len(truth) + len(found)), "precision": _share(right, len(found)),
+    return {"f_meas": _share(2 * right, len(truth) + len(found)), "precision": _share(right, len(found)),
             "recall": _share(right, len(truth))}
 
 

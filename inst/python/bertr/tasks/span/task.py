@@ -90,7 +90,7 @@ class Span(Task):
     def evaluate(self, targets, outputs, encodings, head):
         exact, f1 = scores(self._texts(self._search(outputs, encodings, 1), targets.contexts), targets.golds)
         loss = mean_loss(targets.places, outputs, encodings)
-        return {"loss": loss, "exact": float(exact.mean()), "f1": float(f1.mean())}
+        return {"loss": loss, "exact_match": float(exact.mean()), "f_meas": float(f1.mean())}
 
     def calibrate(self, targets, outputs, encodings, head):
         """The threshold with the best F1."""

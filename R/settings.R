@@ -1,0 +1,106 @@
+# The settings of bert_control() and bert_head(), one line each: how a setting is checked, how it goes to Python, and
+# what its empty value means in print. Defaults are those of the two functions' arguments. Python has the same names.
+# A `head` setting goes to Python with those of bert_head(); one that is not `sent` is for R alone.
+control_settings <- function() {
+  list(
+    warmup = setting(is_between(0, 1)),
+    schedule = setting(is_choice("linear", "constant", "keras_bert")),
+    weight_decay = setting(is_between(0)),
+    layer_decay = setting(is_between(0, 1, open = TRUE), neutral = 1),
+    clip = setting(is_between(0, open = TRUE)),
+    dropout = setting(is_between(0, 0.999), null = "from the model"),
+    accumulate = setting(is_count(), to_int, neutral = 1),
+    ema = setting(is_between(0, 0.999999, open = TRUE), null = "off"),
+    adversarial = setting(is_between(0, open = TRUE), null = "off"),
+    class_weights = setting(check_class_weights, sent = FALSE, null = "off"), # sent by level, see level_weights()
+    label_smoothing = setting(is_between(0, 0.999), neutral = 0),
+    early_stopping = setting(is_count(), to_int, null = "off"),
+    checkpoint = setting(check_string, path.expand, null = "off"),
+    keep = setting(is_choice("last", "all")),
+    long = setting(is_choice("truncate", "head_tail", "window"), head = TRUE),
+    threshold = setting(is_between(0, 1), head = TRUE, null = "chosen for each label"),
+    calibrate = setting(check_flag, head = TRUE),
+    whole_words = setting(check_flag, head = TRUE),
+    serialize = setting(check_flag, sent = FALSE)
+  )
+}
+
+head_settings <- function() {
+  list(
+    units = setting(check_units, as.list, head = TRUE, empty = "none"),
+    dropout = setting(is_between(0, 0.999), head = TRUE, null = "from the model"),
+    pool = setting(is_choice("cls", "mean", "max", "pooler"), head = TRUE, null = "from the model"),
+    pair = setting(is_choice("joint", "cosine"), head = TRUE),
+    link = setting(is_choice("identity", "logit"), head = TRUE),
+    windows = setting(is_choice("mean", "max", "attention"), head = TRUE),
+    crf = setting(check_flag, head = TRUE),
+    words = setting(is_choice("punctuation", "space"), head = TRUE),
+    relations = setting(is_choice("gplinker", "subject_first"), head = TRUE)
+  )
+}
+
+# `check(x, name, call)` complains; `convert` makes of a value what Python takes; `null` says what NULL means, where it
+# may be NULL; `empty` what no elements mean; `neutral` is the value that has no effect.
+setting <- function(check, convert = identity, null = NULL, empty = NULL, neutral = NULL, head = FALSE, sent = TRUE) {
+  list(check = check, convert = convert, null = null, empty = empty, neutral = neutral, head = head, sent = sent)
+}
+
+is_between <- function(from, to = Inf, open = FALSE) {
+  function(x, arg, call) check_number(x, arg, from, to, open, call)
+}
+
+is_count <- function() {
+  function(x, arg, call) check_whole(x, arg, call = call)
+}
+
+is_choice <- function(...) {
+  choices <- c(...)
+  structure(function(x, arg, call) check_choice(x, choices, arg, call), choices = choices)
+}
+
+# The values of a maker's arguments, checked; of one that still has all its choices the first
+checked_settings <- function(values, settings, call = caller_env()) {
+  for (name in names(settings)) {
+    setting <- settings[[name]]
+    choices <- attr(setting$check, "choices")
+    if (!is.null(choices) && identical(values[[name]], choices)) {
+      values[[name]] <- choices[[1]]
+    }
+    if (!is.null(values[[name]]) || is.null(setting$null)) {
+      setting$check(values[[name]], name, call)
+    }
+  }
+  values[names(settings)]
+}
+
+# The settings as Python takes them: those of the head, or the others
+sent_settings <- function(values, settings, head) {
+  chosen <- names(Filter(function(setting) setting$sent && setting$head == head, settings))
+  out <- lapply(stats::setNames(nm = chosen), function(name) {
+    if (!is.null(values[[name]])) convert_number(settings[[name]]$convert(values[[name]]))
+  })
+  out
+}
+
+# Numbers are float unless they were made integer
+convert_number <- function(x) {
+  if (is.numeric(x) && !is.integer(x)) as.double(x) else x
+}
+
+print_settings <- function(x, title, settings) {
+  values <- mapply(setting_text, x, settings[names(x)])
+  cat("<", title, ">\n", paste0("  ", format(names(x)), "  ", values, "\n"), sep = "")
+  invisible(x)
+}
+
+# As "8, 4", or "no = 1, yes = 5" of named values
+setting_text <- function(x, setting) {
+  if (length(x) == 0) {
+    return(if (is.null(x)) setting$null else setting$empty)
+  }
+  if (!is.null(setting$neutral) && x == setting$neutral) {
+    return(paste(x, "(off)"))
+  }
+  text <- format(x)
+  paste(if (is.null(names(x))) text else paste(names(x), "=", text), collapse = ", ")
+}

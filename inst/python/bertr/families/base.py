@@ -1,0 +1,22 @@
+"""What a family of encoders has of its own."""
+
+import dataclasses
+from collections.abc import Callable
+
+from ..checkpoints.config import BertConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """`families.register` makes it known; nothing else names a family."""
+
+    config: type[BertConfig]  # sizes, how config files name them, and the names of the weights
+    from_google: Callable  # the JSON of Google's config file -> what `config.from_dict` reads, or None: another family
+    read_tokenizer: Callable  # (reader, folder, config) -> (vocabulary, settings, SentencePiece model or None)
+    embeddings: type  # Keras layer: (ids, segments, positions) to [tokens, hidden], see nn/layers.py
+    block: type  # Keras layer: one transformer block
+
+
+def read_wordpiece(reader, folder, config):
+    """A tokenizer by vocab.txt or tokenizer.json."""
+    return *reader.read_wordpiece(folder, config.vocab_size), None

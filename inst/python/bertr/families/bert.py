@@ -1,0 +1,13 @@
+"""BERT (Devlin et al. 2019, google-research/bert `modeling.py`)."""
+
+from ..checkpoints.config import BertConfig
+from ..nn.layers import Block, Embeddings
+from .base import Family, read_wordpiece
+
+
+def from_google(d):
+    """The config file's fields, if it is a BERT's."""
+    return None if "embedding_size" in d else d
+
+
+BERT = Family(BertConfig, from_google, read_wordpiece, Embeddings, Block)
