@@ -31,7 +31,7 @@ local_no_training <- function(env = parent.frame()) {
 # A folder with a small random BERT or ALBERT without a pooler, in which some files are then replaced, or removed (NULL)
 tiny_folder <- function(..., kind = "bert", segments = 2L, env = parent.frame()) {
   folder <- withr::local_tempdir(.local_envir = env)
-  model <- live(the_model()) # for its vocabulary
+  model <- live(the_model()) # for the first words of its vocabulary
   make <- reticulate::py_run_string("
 def make(folder, model, kind, segments):
     import dataclasses
@@ -39,14 +39,16 @@ def make(folder, model, kind, segments):
     from bertr import names
     from bertr.config import AlbertConfig
     from bertr.weights import write_huggingface
-    config = dataclasses.replace(model.config, hidden_size=8, num_layers=2, num_heads=2, intermediate_size=16,
+    vocab = model.checkpoint.vocab[:3000]
+    config = dataclasses.replace(model.config, vocab_size=3000, hidden_size=8, num_layers=2, num_heads=2, intermediate_size=16,
                                  max_positions=32, num_segments=segments)
     if kind == 'albert':
         config = AlbertConfig(**dataclasses.asdict(config), embedding_size=4)
     rng = np.random.default_rng(1)
     tensors = {name: 0.1 * rng.normal(size=shape).astype(np.float32)
                for name, shape in names.tensor_shapes(config).items() if names.part(name) not in names.PARTS}
-    write_huggingface(folder, dataclasses.replace(model.checkpoint, config=config, tensors=tensors, max_len=32))
+    write_huggingface(folder, dataclasses.replace(model.checkpoint, config=config, vocab=vocab, tensors=tensors,
+                                                  max_len=32))
 ", local = TRUE, convert = FALSE)$make
   make(folder, model, kind, segments)
   files <- list(...)
@@ -55,4 +57,9 @@ def make(folder, model, kind, segments):
     if (is.null(files[[name]])) unlink(path) else writeLines(files[[name]], path, useBytes = TRUE)
   }
   folder
+}
+
+# A quick fit of a model
+head_fit <- function(model, ..., data = faq()) {
+  bert_fit(model, label ~ text, data, ..., train = "head", epochs = 2, seed = 1, verbose = FALSE)
 }

@@ -79,8 +79,8 @@ test_that("what happened in training is said", {
 
 test_that("what the engine refuses is said", {
   frame <- tibble::tibble(data, number = 1:8 / 10, more = rev(number))
-  quiet <- function(...) fit(..., train = "head", epochs = 3, verbose = FALSE)
   tiny <- bert_load(tiny_folder())
+  quiet <- function(..., model = tiny) fit(..., model = model, train = "head", epochs = 3, verbose = FALSE)
   single <- bert_load(tiny_folder(segments = 1L))
   cosine <- bert_head(pair = "cosine")
   expect_said({
@@ -89,7 +89,7 @@ test_that("what the engine refuses is said", {
     quiet(number ~ text, frame, head = cosine)
     quiet(cbind(number, more) ~ text + label, frame, head = cosine)
     quiet(~ text + label, frame, head = cosine)
-    quiet(label ~ text, data, head = bert_head(pool = "pooler"), model = tiny)
+    quiet(label ~ text, data, head = bert_head(pool = "pooler"))
     quiet(number ~ text + label, frame, model = single)
     quiet(number ~ text + label, frame, max_len = 3)
   })
@@ -98,9 +98,10 @@ test_that("what the engine refuses is said", {
 test_that("what is wrong with a run's folder is said", {
   run <- file.path(withr::local_tempdir(), "run")
   file <- withr::local_tempfile(lines = "text")
+  tiny <- bert_load(tiny_folder())
   goes_on <- function(..., folder = run, schedule = "linear", epochs = 2) {
     control <- bert_control(checkpoint = folder, schedule = schedule)
-    bert_fit(the_model(), label ~ text, ..., control = control, train = "head", epochs = epochs, verbose = FALSE)
+    bert_fit(tiny, label ~ text, ..., control = control, train = "head", epochs = epochs, verbose = FALSE)
   }
   goes_on(data)
   constant <- paste0(run, "-constant")
