@@ -48,7 +48,7 @@ test_that("an outcome of several columns is said", {
 })
 
 test_that("texts that are none are said", {
-  data$bytes <- c("caf\xe9", "b")
+  data$bytes <- c(latin1, "b")
   data$list <- list("a", "b")
   data$wide <- matrix(letters[1:4], 2)
   data$frame <- data[c("text", "other")]

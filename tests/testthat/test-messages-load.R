@@ -3,7 +3,7 @@ test_that("bert_load() says what each argument must be", {
   expect_said({
     bert_load(1)
     bert_load("")
-    bert_load("a\xff")
+    bert_load(latin1)
     bert_load(layers = 0)
     bert_load(layers = 1.5)
     bert_load(tiny, layers = 9)

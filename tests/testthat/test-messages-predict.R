@@ -9,7 +9,7 @@ test_that("bert_predict() and augment() say what they need", {
     bert_predict(the_fit(), data.frame(text = 1))
     bert_predict(the_fit(), NULL)
     bert_predict(the_fit(), list("a", "b"))
-    bert_predict(the_fit(), c("a", "\xff"))
+    bert_predict(the_fit(), c("a", latin1))
     bert_predict(the_fit(), "a", type = "probs")
     bert_predict(the_fit(), "a", verbose = NA)
     bert_predict(the_words(), "a")

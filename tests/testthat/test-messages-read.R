@@ -1,7 +1,7 @@
 test_that("read_conll() says what it cannot read", {
   short <- withr::local_tempfile(lines = c("Ada B-PER", "met", "Bob"))
-  latin1 <- withr::local_tempfile()
-  writeBin(charToRaw("caf\xe9 O\n"), latin1)
+  other <- withr::local_tempfile()
+  writeBin(charToRaw(paste(latin1, "O\n")), other)
   utf16 <- withr::local_tempfile()
   writeBin(as.raw(c(0x41, 0, 0x0a, 0)), utf16)
   mixed <- withr::local_tempfile(lines = c("Ada PER", "met O", "Bob B-PER"))
@@ -15,6 +15,7 @@ test_that("read_conll() says what it cannot read", {
     read_conll(short, tag = "last")
     read_conll(short, sep = "")
     read_conll(short, comment = 1)
+    read_conll(other)
     read_conll(latin1)
     read_conll(utf16)
     read_conll(mixed)
@@ -29,8 +30,8 @@ test_that("bert_entities() says what its lists must be", {
     bert_entities(list("Ada", "Bob"), list("B-PER"))
     bert_entities(list(c("Ada", "met")), list("B-PER"))
     bert_entities(list("Ada", c("Bob", NA)), list("O", c("O", "O")))
-    bert_entities(list("caf\xe9"), list("O"))
-    bert_entities(list("Ada"), list("\xff"))
+    bert_entities(list(latin1), list("O"))
+    bert_entities(list("Ada"), list(latin1))
   })
 })
 

@@ -6,7 +6,7 @@ test_that("bert_control() says what each setting must be", {
     bert_control(schedule = "cosine")
     bert_control(schedule = "liner")
     bert_control(schedule = c("linear", "constant"))
-    bert_control(schedule = "a\xff")
+    bert_control(schedule = latin1)
     bert_control(weight_decay = -1)
     bert_control(layer_decay = 0)
     bert_control(clip = 0)

@@ -59,7 +59,6 @@ test_that("entities that cannot be learnt are told", {
     data$entities <- list(first, second)
     fit(formula, data, ...)
   }
-  latin1 <- frame(1, 3, "\xff")
   expect_said({
     both("Ada")
     both(data.frame(begin = 1, end = 3))
@@ -67,7 +66,7 @@ test_that("entities that cannot be learnt are told", {
     both(frame(NA_real_, 3))
     both(frame(1, 2.5))
     both(frame(1, 3, NA_character_))
-    both(latin1)
+    both(frame(1, 3, latin1))
     both(frame(5, 3))
     both(frame(4, 13), frame(0, 3))
     both(frame(c(1, 3), c(3, 4)))
@@ -91,7 +90,7 @@ test_that("relations that cannot be learnt are told", {
     both(first = whole[c("head_start", "relation")])
     both(head_start = "1")
     both(relation = NA)
-    both(relation = "\xff")
+    both(relation = latin1)
     both(head_start = 1.5)
     both(tail_end = NA_real_)
     both(head_end = 20)

@@ -6,7 +6,7 @@ test_that("texts, and columns of texts, that are none are told", {
   count <- function(...) bert_count_tokens(the_model(), ...)
   expect_said({
     count(1:3)
-    count("caf\xe9")
+    count(latin1)
     count(frame)
     count(frame["n"])
     count(frame, quesiton)

@@ -82,7 +82,7 @@ test_that("tokens and attention are shown", {
 
 test_that("what bertr runs on is shown", {
   ready <- structure(list(ready = TRUE, bertr = "0.1.0", r = "4.2.2", reticulate = "1.28", python = "3.11.2",
-    python_path = "/usr/bin/python3", keras = "3.4.0", tensorflow = "2.16.1", backend = "tensorflow", numpy = "1.26.4",
+    python_path = "/some/python", keras = "3.4.0", tensorflow = "2.16.1", backend = "tensorflow", numpy = "1.26.4",
     threads = 2L, onednn = TRUE, gpus = list("GPU:0", "GPU:1"), default_model = "/model"), class = "bert_info")
   not <- structure(list(ready = FALSE, bertr = "0.1.0", r = "4.2.2", reticulate = "1.28",
     problem = "bertr needs Python."), class = "bert_info")
