@@ -1,0 +1,105 @@
+data <- faq()[1:2, ]
+
+test_that("bert_predict() and augment() say what they need", {
+  pairs <- the_fit()
+  pairs$spec$text <- c("question", "answer")
+  expect_said({
+    bert_predict(the_model(), "a")
+    bert_predict(the_fit(), data.frame(x = "a"))
+    bert_predict(the_fit(), data.frame(text = 1))
+    bert_predict(the_fit(), NULL)
+    bert_predict(the_fit(), list("a", "b"))
+    bert_predict(the_fit(), c("a", latin1))
+    bert_predict(the_fit(), "a", type = "probs")
+    bert_predict(the_fit(), "a", verbose = NA)
+    bert_predict(the_words(), "a")
+    bert_predict(pairs, "a")
+    predict(the_fit())
+    predict(the_fit(), data, newdata = data)
+    augment(the_fit(), "a")
+    augment(the_fit(), transform(data, .pred_class = label))
+    augment(the_fit(), data.frame(data, .pred_class = 1, .pred_card_arrival = 1))
+  })
+})
+
+test_that("an argument that a method does not have is told", {
+  expect_said({
+    predict(the_fit(), data, typ = "prob")
+    predict(the_fit(), data, threshold = 0.5)
+    predict(the_fit(), data, "class", TRUE, 1)
+    print(the_fit(), 1, 2)
+  })
+})
+
+test_that("cut texts are said", {
+  long <- strrep("word ", 400)
+  expect_said({
+    invisible(bert_predict(the_fit(), c("a", long)))
+    invisible(bert_predict(the_fit(), c(long, long, NA)))
+  }, error = FALSE)
+})
+
+test_that("bert_evaluate() says what it needs", {
+  other <- data
+  other$label <- "b"
+  kept <- the_fit()
+  kept$spec$computed <- "log(price)"
+  two <- the_fit()
+  two$spec$levels <- two$info$levels <- c("no", "yes")
+  expect_said({
+    bert_evaluate(the_model(), data)
+    bert_evaluate(the_fit(), "a")
+    bert_evaluate(the_fit(), data["text"])
+    bert_evaluate(the_fit(), data[0, ])
+    bert_evaluate(the_fit(), data, event = "age_limit")
+    bert_evaluate(two, data, event = "maybe")
+    bert_evaluate(kept, data)
+  })
+})
+
+test_that("bert_evaluate() says which rows it leaves out or counts as wrong", {
+  data$label[[1]] <- NA
+  one <- transform(faq()[1:4, ], label = c("a", label[2:4]))
+  several <- transform(one, label = c("a", "b", "b", label[[4]]))
+  relation <- list(what = "relation", labels = "met", rows = 1)
+  judge <- function(new_data) invisible(bert_evaluate(the_fit(), new_data))
+  expect_said({
+    judge(rbind(data, faq()[3, ]))
+    judge(one)
+    judge(several)
+  }, error = FALSE)
+  local_binding("unknown_labels", function(...) relation, environment())
+  expect_said(say_unknown(list(task = "relations"), NULL, speaker(TRUE)), error = FALSE)
+})
+
+test_that("objects that were put together by hand are told", {
+  hollow <- structure(list(), class = "bert_fit")
+  wrong <- the_fit()
+  wrong$info$epochs <- "ten"
+  other <- the_fit()
+  other$spec$levels <- c("a", "b", "c")
+  expect_said({
+    bert_predict(hollow, "a")
+    bert_predict(wrong, "a")
+    bert_predict(other, "a")
+    bert_vocab(structure(list(info = list()), class = "bert_model"))
+    print(structure(list(), class = "bert_tokens"))
+  })
+})
+
+test_that("each kind of field is named in words", {
+  # as no one object has all of them
+  expect_said(for (kind in field_kinds) cat(kind[[1]], "\n", sep = ""), error = FALSE)
+})
+
+test_that("a plot says what it cannot draw", {
+  none <- the_fit()
+  none$history <- none$history[0, ]
+  x <- bert_attention(the_model(), "a", layer = 4:6)
+  expect_said({
+    plot(none)
+    plot(x, layer = 3)
+    plot(x, head = 1:2)
+    plot.bert_attention(unclass(x)[1, 1, , ])
+  })
+})

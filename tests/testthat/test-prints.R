@@ -1,0 +1,93 @@
+# What print(), summary() and the like show. Figures that training gives are put in by hand.
+shown_fit <- function(..., history = NULL) {
+  fit <- the_fit()
+  fit$info$seconds <- 12.34
+  fit$history <- if (is.null(history)) tibble(epoch = 1:2, learning_rate = c(2e-3, 1e-3), loss = c(1.098, 0.5),
+    seconds = c(6.2, 6.1)) else history
+  changes <- list(...)
+  fit$info[names(changes)] <- changes
+  fit
+}
+
+test_that("a model is shown", {
+  tiny <- bert_load(tiny_folder(config_sentence_transformers.json = '{"prompts": {"query": "query: "}}'))
+  tiny$info$name <- "tiny"
+  tiny$info$unused_rows <- 1
+  expect_said({
+    the_model()
+    summary(the_model())
+    tiny
+    summary(tiny)
+  }, error = FALSE)
+})
+
+test_that("a fit is shown", {
+  judged <- tibble(epoch = 1:2, learning_rate = 1e-4, loss = c(0.5, 0.25), val_loss = c(0.61, 0.7),
+    val_accuracy = c(0.8, 0.75), seconds = 1)
+  validated <- shown_fit(valid_rows = 6L, best_epoch = 1L, stopped_early = TRUE, temperature = 1.2345, held_rows = 0L,
+    history = judged)
+  held <- shown_fit(valid_rows = 2L, held_rows = 2L, temperature = 1.5)
+  interrupted <- shown_fit(interrupted = TRUE, epochs_done = 0L, n_truncated = 3L, history = tibble())
+  interrupted$weights <- NULL
+  expect_said({
+    shown_fit()
+    summary(shown_fit())
+    validated
+    held
+    interrupted
+    summary(interrupted)
+    formula(shown_fit())
+  }, error = FALSE)
+})
+
+test_that("a fit says what it learns", {
+  long <- paste0("cbind(", paste0("a_long_name_", 1:9, collapse = ", "), ")")
+  task <- function(...) cat(task_label(list(...)), "\n", sep = "")
+  expect_said({
+    task(task = "classification", text = "text", lhs = "label", levels = c("a", "b"))
+    task(task = "classification", text = c("question", "my answer"), lhs = "`my label`", levels = c("a", "b"))
+    task(task = "multilabel", text = "text", lhs = "cbind(a, b)", levels = c("a", "b"))
+    task(task = "multilabel", text = "text", lhs = "tags", levels = "a")
+    task(task = "regression", text = "text", lhs = "score", outcome = "score")
+    task(task = "regression", text = "text", lhs = long, outcome = letters[1:9])
+    task(task = "entities", text = "text", lhs = "entities", levels = "PER")
+    task(task = "span", text = c("question", "context"), lhs = "span(answer, start)")
+    task(task = "relations", text = "text", lhs = "relations", levels = c("met", "saw"))
+    task(task = "mlm", text = "text", lhs = "")
+    task(task = "mlm", text = c("a", "b"), lhs = "")
+  }, error = FALSE)
+})
+
+test_that("settings are shown", {
+  expect_said({
+    bert_control()
+    bert_control(dropout = 0.1, class_weights = c(no = 1, yes = 5), early_stopping = 3, checkpoint = "run",
+      layer_decay = 0.9, ema = 0.999, serialize = FALSE)
+    bert_control(class_weights = "balanced", threshold = 0.5)
+    bert_head()
+    bert_head(units = c(256, 64), dropout = 0.5, pool = "mean", crf = TRUE)
+  }, error = FALSE)
+})
+
+test_that("tokens and attention are shown", {
+  expect_said({
+    bert_tokenize(the_model(), c("A cat.", NA, "Two cats."))
+    bert_tokenize(the_model(), "A cat.", "Two cats.")
+    bert_tokenize(the_model(), rep("one two three four five six seven eight nine ten eleven twelve", 6))
+    bert_tokenize(the_model(), character())
+    bert_attention(the_model(), "A cat.")
+    bert_attention(the_model(), strrep("cat ", 60), layer = 6, head = 1:2)
+  }, error = FALSE)
+})
+
+test_that("what bertr runs on is shown", {
+  ready <- structure(list(ready = TRUE, bertr = "0.1.0", r = "4.2.2", reticulate = "1.28", python = "3.11.2",
+    python_path = "/some/python", keras = "3.4.0", tensorflow = "2.16.1", backend = "tensorflow", numpy = "1.26.4",
+    threads = 2L, onednn = TRUE, gpus = list("GPU:0", "GPU:1"), default_model = "/model"), class = "bert_info")
+  not <- structure(list(ready = FALSE, bertr = "0.1.0", r = "4.2.2", reticulate = "1.28",
+    problem = "bertr needs Python."), class = "bert_info")
+  expect_said({
+    ready
+    not
+  }, error = FALSE)
+})
