@@ -8,11 +8,8 @@ check_text <- function(x, arg, call = caller_env()) {
     abort("text", "{arg} must be text, not {.obj_type_friendly {x}}.", text_hint(x), call = call)
   }
   odd <- odd_texts(x)
-  if (length(odd$bad) > 0) {
-    bad <- odd$bad
-    abort("encoding", "{arg} is not valid UTF-8 in {cli::qty(length(bad))}row{?s} {some(bad)}.",
-      "If the text is Latin-1, convert it with {.code iconv(x, \"latin1\", \"UTF-8\")}.", call = call)
-  }
+  abort_rows("encoding", odd$bad, "{arg} is not valid UTF-8",
+    "If the text is Latin-1, convert it with {.code iconv(x, \"latin1\", \"UTF-8\")}.", call = call)
   if (length(odd$latin1) > 0) {
     x[odd$latin1] <- enc2utf8(x[odd$latin1])
   }

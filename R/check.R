@@ -5,6 +5,14 @@ abort <- function(code, message, hint = NULL, call = caller_env(2), envir = pare
   cli::cli_abort(c(message, i = hint), class = class, call = call, .envir = envir)
 }
 
+# Complains about `rows`, if there are any: `message` goes on as "in rows 1 and 2", and then as `after` says.
+abort_rows <- function(code, rows, message, hint = NULL, after = "", call = caller_env(2), envir = parent.frame()) {
+  if (length(rows) > 0) {
+    where <- cli::format_inline("in {cli::qty(length(rows))}row{?s} {some(rows)}")
+    abort(code, paste0(message, " ", where, after, "."), hint, call = call, envir = envir)
+  }
+}
+
 check_string <- function(x, arg, call = caller_env()) {
   if (!rlang::is_string(x) || is.na(x) || !nzchar(x)) {
     abort("argument", "{.arg {arg}} must be one string, not {.obj_type_friendly {x}}.", call = call)

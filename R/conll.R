@@ -59,9 +59,7 @@ word_lists <- function(x, arg, call) {
 }
 
 abort_tags <- function(rows, why, call) {
-  if (length(rows) > 0) {
-    abort("tags", "{.arg tokens} and {.arg tags} {why} in {cli::qty(length(rows))}row{?s} {some(rows)}.", call = call)
-  }
+  abort_rows("tags", rows, "{.arg tokens} and {.arg tags} {why}", call = call)
 }
 
 # Of every word the label, "" outside, and whether it begins an entity

@@ -62,3 +62,11 @@ read_spec <- function(text, folder, call) {
   }
   lapply(spec, as_chr)
 }
+
+# Columns of equal length as a list of n tibbles; `place` (1 to n) says where each entry goes
+split_tibbles <- function(columns, place, n) {
+  groups <- structure(as.integer(place), levels = as.character(seq_len(n)), class = "factor")
+  parts <- lapply(columns, function(column) unname(split(column, groups)))
+  counts <- tabulate(place, n)
+  lapply(seq_len(n), function(i) tibble::new_tibble(lapply(parts, `[[`, i), nrow = counts[[i]]))
+}

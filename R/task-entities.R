@@ -39,10 +39,10 @@ entity_outcome <- function(spec, data, arg, call) {
   x[missing] <- list(NULL)
   frame <- vapply(x, is.data.frame, NA)
   bad <- which(!missing & !frame)
-  abort_rows(bad, "holds something other than a data frame", what(), "shape", call)
+  abort_rows("shape", bad, "{what()} holds something other than a data frame", entity_hints[["shape"]], call = call)
   filled <- which(row_counts(x) > 0)
-  abort_rows(filled[!vapply(x[filled], has_entity_columns, NA)],
-    "lacks one of start and end (numbers) and label (text)", what(), "shape", call)
+  abort_rows("shape", filled[!vapply(x[filled], has_entity_columns, NA)],
+    "{what()} lacks one of start and end (numbers) and label (text)", entity_hints[["shape"]], call = call)
   check_entities(flat_entities(x), data[[spec$text]], what(), call)
   x
 }
@@ -76,7 +76,9 @@ check_entities <- function(flat, text, what, call) {
   if (length(flat$row) == 0) {
     return(invisible())
   }
-  fail <- function(bad, why) abort_rows(unique(flat$row[which(bad)]), why, what, "span", call)
+  fail <- function(bad, why) {
+    abort_rows("span", unique(flat$row[which(bad)]), "{what} {why}", entity_hints[["span"]], call = call)
+  }
   for (name in c("start", "end")) {
     place <- flat[[name]]
     fail(is.na(place) | place != round(place), paste0("has a missing or fractional `", name, "`"))
@@ -90,16 +92,10 @@ check_entities <- function(flat, text, what, call) {
   fail(c(FALSE, flat$row[-1] == flat$row[-n] & flat$start[-1] <= flat$end[-n]), "has entities that overlap")
 }
 
-# Complains of rows, if there are any, as "Column "x" of `data` has ... in rows 1 and 2."
-abort_rows <- function(rows, why, what, code, call) {
-  if (length(rows) > 0) {
-    hints <- c(
-      shape = "Every row is a data frame with columns start, end and label; one without rows says: no entity.",
-      span = "Positions count characters from 1, both ends included, as in {.code substr(text, start, end)}."
-    )
-    abort(code, "{what} {why} in {cli::qty(length(rows))}row{?s} {some(rows)}.", hints[[code]], call = call)
-  }
-}
+entity_hints <- c(
+  shape = "Every row is a data frame with columns start, end and label; one without rows says: no entity.",
+  span = "Positions count characters from 1, both ends included, as in {.code substr(text, start, end)}."
+)
 
 settle_entities <- function(spec, outcome, say, call) {
   labels <- unique(flat_entities(outcome)$label)
@@ -123,17 +119,9 @@ entity_predictions <- function(spec, result, rows, n, type) {
       start = as_int(result$start), end = as_int(result$end), label = spec$levels[as_int(result$code) + 1L],
       text = as_chr(result$text), score = as.double(unlist(result$score))
     )
-    out[rows] <- split_frame(columns, as_int(result$row), length(rows))
+    out[rows] <- split_tibbles(columns, as_int(result$row), length(rows))
   }
   list(.pred_entities = out)
-}
-
-# Equal-length columns as a list of n tibbles, by the number of the tibble each entry belongs to; ascending
-split_frame <- function(columns, row, n) {
-  parts <- lapply(columns, function(x) unname(split(x, factor(row, seq_len(n)))))
-  lapply(seq_len(n), function(i) {
-    tibble::new_tibble(lapply(parts, `[[`, i), nrow = length(parts[[1]][[i]]))
-  })
 }
 
 as_int <- function(x) {

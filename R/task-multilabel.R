@@ -58,10 +58,8 @@ multilabel_outcome <- function(spec, data, arg, call) {
   as_tibble(lapply(stats::setNames(nm = spec$outcome), function(name) {
     x <- data[[name]]
     bad <- if (is.logical(x)) integer() else which(!x %in% c(0, 1, NA))
-    if (length(bad) > 0) {
-      abort("outcome", "{column_label(name, arg)} is neither 0 nor 1, neither TRUE nor FALSE, in
-        {cli::qty(length(bad))}row{?s} {some(bad)}.", "It says whether a row has this label.", call = call)
-    }
+    abort_rows("outcome", bad, "{column_label(name, arg)} is neither 0 nor 1, neither TRUE nor FALSE,",
+      "It says whether a row has this label.", call = call)
     x == 1
   }))
 }
@@ -72,10 +70,8 @@ label_sets <- function(x, what, call) {
     abort("outcome", "{what} must be a list of character vectors, not {.obj_type_friendly {x}}.", call = call)
   }
   bad <- which(!is_missing(x) & !vapply(x, is_labels, NA))
-  if (length(bad) > 0) {
-    abort("outcome", "{what} holds something other than labels in {cli::qty(length(bad))}row{?s} {some(bad)}.",
-      "Every row is a character vector; {.code character()} says: none of the labels.", call = call)
-  }
+  abort_rows("outcome", bad, "{what} holds something other than labels",
+    "Every row is a character vector; {.code character()} says: none of the labels.", call = call)
   lapply(x, function(row) if (is.factor(row)) as.character(row) else row)
 }
 

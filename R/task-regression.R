@@ -46,17 +46,12 @@ numeric_outcome <- function(spec, data, arg, call) {
       abort("outcome", "{column_label(name, arg)} must be numbers, not {.obj_type_friendly {x}}.", call = call)
     }
     x <- if (is.object(x) && !inherits(x, "integer64")) as.double(unclass(x)) else as.double(x)
-    bad <- which(is.infinite(x))
-    if (length(bad) > 0) {
-      abort("outcome", "{column_label(name, arg)} is infinite in {cli::qty(length(bad))}row{?s} {some(bad)}.",
-        "Make it a finite number, or NA where it is not known.", call = call)
-    }
+    abort_rows("outcome", which(is.infinite(x)), "{column_label(name, arg)} is infinite",
+      "Make it a finite number, or NA where it is not known.", call = call)
     outside <- if (identical(spec$link, "logit")) which(x < 0 | x > 1)
-    if (length(outside) > 0) {
-      abort("outcome", "{column_label(name, arg)} must be from 0 to 1 with {.code link = \"logit\"}, but is not in
-        {cli::qty(length(outside))}row{?s} {some(outside)}.",
-        "Divide it by its largest possible value, or leave the link out.", call = call)
-    }
+    abort_rows("outcome", outside,
+      "{column_label(name, arg)} must be from 0 to 1 with {.code link = \"logit\"}, but is not",
+      "Divide it by its largest possible value, or leave the link out.", call = call)
     x
   })
   as_tibble(columns)

@@ -5,10 +5,7 @@ triple_places <- setdiff(triple_columns, "relation")
 # The triples of the data frames x[rows], in columns with their `row`; every complaint names rows.
 check_triples <- function(x, rows, texts, what, call) {
   refuse <- function(bad, code, problem, hint = NULL, of = rows, shown = NULL) {
-    bad <- unique(of[bad])
-    if (length(bad) > 0) {
-      abort(code, paste(problem, "in {cli::qty(length(bad))}row{?s} {some(bad)}."), hint, call = call)
-    }
+    abort_rows(code, unique(of[bad]), problem, hint, call = call, envir = environment())
   }
   refuse(!vapply(x[rows], is.data.frame, NA), "shape", "{what} does not hold data frames")
   rows <- rows[vapply(x[rows], nrow, 0L) > 0]
@@ -54,12 +51,4 @@ bind_triples <- function(outcome) {
   columns <- stats::setNames(nm = triple_columns)
   flat <- lapply(columns, function(name) unlist(lapply(outcome, `[[`, name)))
   c(list(text = rep(seq_along(outcome), counts)), flat)
-}
-
-# Columns of equal length as a list of n tibbles; `place` (1 to n) says where each entry goes
-split_tibbles <- function(columns, place, n) {
-  groups <- structure(as.integer(place), levels = as.character(seq_len(n)), class = "factor")
-  parts <- lapply(columns, function(column) unname(split(column, groups)))
-  counts <- tabulate(place, n)
-  lapply(seq_len(n), function(i) tibble::new_tibble(lapply(parts, `[[`, i), nrow = counts[[i]]))
 }

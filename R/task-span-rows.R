@@ -36,51 +36,35 @@ given_starts <- function(spec, data, arg, call) {
   }
   start <- rep_len(as.double(start), nrow(data))
   broken <- which(!is.na(start) & (start != round(start) | abs(start) > .Machine$integer.max))
-  if (length(broken) > 0) {
-    abort("outcome", "{column_label(spec$start, arg)} is no whole number in {cli::qty(length(broken))}row{?s}
-      {some(broken)}.", call = call)
-  }
+  abort_rows("outcome", broken, "{column_label(spec$start, arg)} is no whole number", call = call)
   as.integer(start)
 }
 
 check_blank <- function(answer, rows, spec, arg, call) {
   blank <- rows[!grepl("[^[:space:]]", answer[rows])]
-  if (length(blank) > 0) {
-    abort("outcome", "{column_label(spec$answer, arg)} is only white space in {cli::qty(length(blank))}row{?s}
-      {some(blank)}.", "An empty text means that there is no answer, NA that it is not known.", call = call)
-  }
+  abort_rows("outcome", blank, "{column_label(spec$answer, arg)} is only white space",
+    "An empty text means that there is no answer, NA that it is not known.", call = call)
 }
 
 # `rows` are the places in the data, for messages
 check_starts <- function(answer, start, context, rows, arg, call) {
   hint <- "Starts count characters from 1: add 1 to those of files that count from 0, as SQuAD's do."
   outside <- rows[start < 1L | start > nchar(context)]
-  if (length(outside) > 0) {
-    abort("outcome", "The start lies outside the context in {cli::qty(length(outside))}row{?s} {some(outside)} of
-      {.arg {arg}}.", hint, call = call)
-  }
+  abort_rows("outcome", outside, "The start lies outside the context", hint, " of {.arg {arg}}", call)
   wrong <- rows[substr(context, start, start + nchar(answer) - 1L) != answer]
-  if (length(wrong) > 0) {
-    abort("outcome", "The answer is not at its start in {cli::qty(length(wrong))}row{?s} {some(wrong)} of
-      {.arg {arg}}.", hint, call = call)
-  }
+  abort_rows("outcome", wrong, "The answer is not at its start", hint, " of {.arg {arg}}", call)
 }
 
 # Where each answer starts, which must be told by its text alone
 find_answers <- function(answer, context, rows, spec, arg, call) {
   found <- find_each(answer, context)
   absent <- rows[found < 0L]
-  if (length(absent) > 0) {
-    abort("outcome", "The answer is not in its context in {cli::qty(length(absent))}row{?s} {some(absent)} of
-      {.arg {arg}}.", "It must be there letter by letter; an empty answer means that there is none.", call = call)
-  }
+  abort_rows("outcome", absent, "The answer is not in its context",
+    "It must be there letter by letter; an empty answer means that there is none.", " of {.arg {arg}}", call)
   again <- rows[find_each(answer, substring(context, found + 1L)) > 0L]
-  if (length(again) > 0) {
-    how <- if (length(spec$start) > 0) "Fill column {.val {spec$start}} there." else
-      "Give the column of starts, as in {.code span({spec$answer}, start)}."
-    abort("outcome", "The answer occurs several times in its context in {cli::qty(length(again))}row{?s} {some(again)}
-      of {.arg {arg}}.", how, call = call)
-  }
+  how <- if (length(spec$start) > 0) "Fill column {.val {spec$start}} there." else
+    "Give the column of starts, as in {.code span({spec$answer}, start)}."
+  abort_rows("outcome", again, "The answer occurs several times in its context", how, " of {.arg {arg}}", call)
   found
 }
 

@@ -66,10 +66,9 @@ zero_as_na <- function(x) {
 
 # The best spans of `n` texts: a list of tibbles
 span_tibbles <- function(result, n) {
-  rows <- split(seq_along(result$nbest_row), factor(result$nbest_row, seq_len(n)))
   columns <- list(text = as_chr(result$nbest_text), start = as.integer(result$nbest_start),
     end = as.integer(result$nbest_end), score = as.double(result$nbest_score))
-  lapply(unname(rows), function(at) tibble::new_tibble(lapply(columns, `[`, at), nrow = length(at)))
+  split_tibbles(columns, as_int(result$nbest_row), n)
 }
 
 # As SQuAD counts: over all rows and, where there are rows without an answer, over either kind

@@ -67,8 +67,8 @@ unknown_labels <- function(spec, rows) {
 refuse_unknown <- function(spec, rows, arg, call) {
   new <- unknown_labels(spec, rows)
   if (!is.null(new)) {
-    abort("unknown_label", "{.arg {arg}} has {length(new$labels)} {new$what}{cli::qty(length(new$labels))}{?s} not seen
-      in training, {.val {shorten(new$labels)}}, in {cli::qty(length(new$rows))}row{?s} {some(new$rows)}.",
+    abort_rows("unknown_label", new$rows, "{.arg {arg}} has {length(new$labels)}
+      {new$what}{cli::qty(length(new$labels))}{?s} not seen in training, {.val {shorten(new$labels)}},",
       "Remove {cli::qty(length(new$labels))}{?it/them}; the training {new$what}s are {.val {shorten(spec$levels)}}.",
       call = call)
   }

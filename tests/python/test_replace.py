@@ -192,7 +192,7 @@ def test_a_save_that_fails_after_a_killed_one_loses_nothing(two, tmp_path, monke
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "write_huggingface", full)
+    monkeypatch.setattr(store.huggingface, "write_huggingface", full)
     with pytest.raises(BertrError, match="disk is full"):
         bridge.save(two[1], str(folder), "")
     assert which(bridge.load(str(folder), {}), two) == 0

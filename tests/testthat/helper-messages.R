@@ -40,9 +40,9 @@ tiny_folder <- function(..., kind = "bert", segments = 2L, env = parent.frame())
 def make(folder, model, kind, segments):
     import dataclasses
     import numpy as np
-    from bertr import names
-    from bertr.config import AlbertConfig
-    from bertr.weights import write_huggingface
+    from bertr.checkpoints.huggingface import write_huggingface
+    from bertr.checkpoints.weight_names import PARTS, part, tensor_shapes
+    from bertr.families.albert import AlbertConfig
     vocab = model.checkpoint.vocab[:3000]
     config = dataclasses.replace(model.config, vocab_size=3000, hidden_size=8, num_layers=2, num_heads=2,
                                  intermediate_size=16, max_positions=32, num_segments=segments)
@@ -50,7 +50,7 @@ def make(folder, model, kind, segments):
         config = AlbertConfig(**dataclasses.asdict(config), embedding_size=4)
     rng = np.random.default_rng(1)
     tensors = {name: 0.1 * rng.normal(size=shape).astype(np.float32)
-               for name, shape in names.tensor_shapes(config).items() if names.part(name) not in names.PARTS}
+               for name, shape in tensor_shapes(config).items() if part(name) not in PARTS}
     write_huggingface(folder, dataclasses.replace(model.checkpoint, config=config, vocab=vocab, tensors=tensors,
                                                   max_len=32))
 ", local = TRUE, convert = FALSE)$make

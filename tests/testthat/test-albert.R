@@ -8,9 +8,10 @@ def make(folder, texts):
     import io
     import numpy as np
     import sentencepiece
-    from bertr.checkpoints.checkpoint import Checkpoint, write_huggingface
-    from bertr.checkpoints.config import AlbertConfig
+    from bertr.checkpoints.checkpoint import Checkpoint
+    from bertr.checkpoints.huggingface import write_huggingface
     from bertr.checkpoints.weight_names import tensor_shapes
+    from bertr.families.albert import AlbertConfig
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(t.lower() for t in texts), model_writer=out, vocab_size=300, hard_vocab_limit=False,
