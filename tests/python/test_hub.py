@@ -161,7 +161,7 @@ def test_vocabularies_of_the_table_are_googles(name, vocab):
 
 def resolve_in_new_process(source, endpoint):
     """huggingface_hub reads its endpoint when it is imported, so each case needs a process of its own."""
-    code = ("import sys; from bertr import hub; from bertr.errors import BertrError\n"
+    code = ("import sys; from bertr.checkpoints import hub; from bertr.errors import BertrError\n"
             "try: print(hub.resolve(sys.argv[1]))\n"
             "except BertrError as e: print('BertrError:', e)")
     env = {**os.environ, "HF_ENDPOINT": endpoint, "PYTHONPATH": str(PACKAGES), "NO_PROXY": "*", "HF_HUB_OFFLINE": "0"}
