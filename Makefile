@@ -3,9 +3,14 @@
 # make torture  half an hour of kills, interrupts, hostile input and a soak; make test does a little of it
 # make setup  what both need; with RETICULATE_PYTHON=.venv/bin/python any R script then runs
 # make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
-# make docs   writes man/ and NAMESPACE anew (needs the R package roxygen2)
+# make docs   writes man/ and NAMESPACE anew
+# make site   builds the website into docs/
+# make format sorts imports
+# make typecheck  checks types with pyright
+# make coverage   shows which lines the tests run; PY= and R= choose the tests, see CONTRIBUTING.md
 # make oldest runs the Python tests with the oldest TensorFlow and Keras that DESCRIPTION promises
-.PHONY: setup demo test lint pytest pytest-first pytest-second exact check bench docs oldest setup-test
+.PHONY: setup demo test lint pytest pytest-first pytest-second exact check bench docs oldest setup-test setup-dev \
+  format typecheck coverage site
 
 export RETICULATE_PYTHON := $(CURDIR)/.venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -15,6 +20,9 @@ setup:
 
 setup-test:
 	@tools/setup.sh test
+
+setup-dev:
+	@tools/setup.sh dev
 
 demo: setup
 	Rscript inst/examples/faq30.R
@@ -28,6 +36,12 @@ lint: setup-test
 	.venv/bin/ruff check --no-cache .
 	.venv/bin/python tools/walls.py
 	Rscript tools/lint.R
+
+format: setup-test
+	.venv/bin/ruff check --no-cache --fix --select I .
+
+typecheck: setup-dev
+	.venv/bin/pyright --pythonpath .venv/bin/python
 
 PYTEST := PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider
 
@@ -44,6 +58,14 @@ exact: setup-test
 	TF_ENABLE_ONEDNN_OPTS=0 $(PYTEST) \
 	  $(addprefix tests/python/test_,attention.py dense.py encoder.py memory.py normalising.py optim.py training.py)
 
+# PY: files of Python tests; R: a pattern of names of R tests, as testthat's `filter`
+PY ?= tests/python
+R ?=
+coverage: setup-dev
+	@mkdir -p .cache
+	COVERAGE_FILE=.cache/coverage $(PYTEST) --cov=bertr --cov-report=term --cov-report=xml:.cache/coverage-python.xml $(PY)
+	Rscript tools/coverage.R .cache/coverage-r.xml $(if $(R),'$(R)')
+
 oldest: setup-test
 	tools/oldest.sh
 
@@ -53,8 +75,11 @@ check: setup-test
 bench: setup
 	.venv/bin/python bench/run.py --data $(DATA)
 
-docs:
+docs: setup-dev
 	Rscript -e 'roxygen2::roxygenise()'
+
+site: setup-dev
+	Rscript -e 'pkgdown::build_site(preview = FALSE)'
 
 .PHONY: torture torture-draw
 torture: setup-test

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Sets up what bertr needs, and skips what is there: R and its packages (apt), .venv with the Python packages,
-# the package in the user's R library. `setup.sh test` adds what the tests need.
+# the package in the user's R library. `setup.sh test` adds what the tests need, `setup.sh dev` also the tools of
+# `make typecheck`, `make coverage`, `make docs` and `make site`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -85,8 +86,12 @@ r_install() {
 
 r_packages cli generics reticulate rlang tibble
 python_packages
-if [ "${1:-}" = test ]; then
+if [ "${1:-}" = test ] || [ "${1:-}" = dev ]; then
   r_packages callr knitr lintr testthat withr
   pip_install test requirements-test.txt
+fi
+if [ "${1:-}" = dev ]; then
+  r_packages covr pkgdown roxygen2 xml2
+  pip_install dev requirements-dev.txt
 fi
 r_install
