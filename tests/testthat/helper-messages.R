@@ -24,8 +24,8 @@ same_everywhere <- function(lines) {
   sub("(damaged or cut short|could not be read): .*[.]$", "\\1: #.", lines) # what other packages say of a file
 }
 
-# No UTF-8: a name, as R writes these bytes otherwise in other locales
-latin1 <- "caf\xe9"
+# No UTF-8 in any locale
+latin1 <- `Encoding<-`("caf\xe9", "bytes")
 
 # bert_fit() checks and says all that it does before it trains, and then does not train
 local_no_training <- function(env = parent.frame()) {

@@ -1,7 +1,7 @@
 test_that("read_conll() says what it cannot read", {
   short <- withr::local_tempfile(lines = c("Ada B-PER", "met", "Bob"))
   other <- withr::local_tempfile()
-  writeBin(charToRaw(paste(latin1, "O\n")), other)
+  writeBin(c(charToRaw(latin1), charToRaw(" O\n")), other)
   utf16 <- withr::local_tempfile()
   writeBin(as.raw(c(0x41, 0, 0x0a, 0)), utf16)
   mixed <- withr::local_tempfile(lines = c("Ada PER", "met O", "Bob B-PER"))
