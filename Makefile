@@ -43,15 +43,16 @@ format: setup-test
 typecheck: setup-dev
 	.venv/bin/pyright --pythonpath .venv/bin/python
 
-PYTEST := PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider
+PYTEST := PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider --durations=25
 
 pytest: pytest-first pytest-second exact
 
+# one thread each, as two run at a time and most of their models are tiny
 pytest-first: setup-test
-	$(PYTEST) $(wildcard tests/python/test_[a-q]*.py)
+	BERTR_THREADS=1 $(PYTEST) $(wildcard tests/python/test_[a-q]*.py)
 
 pytest-second: setup-test
-	$(PYTEST) $(wildcard tests/python/test_[r-z]*.py)
+	BERTR_THREADS=1 $(PYTEST) $(wildcard tests/python/test_[r-z]*.py)
 
 # what must be exact with oneDNN, again without it
 exact: setup-test

@@ -153,6 +153,10 @@ def grouped(request, tmp_path_factory, spiece):
 
 @pytest.fixture
 def sentences():
+    return make_sentences()
+
+
+def make_sentences():
     """60 short texts of two classes that one word tells apart, of very different lengths."""
     import random
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import torch
 import transformers
-from conftest import target
+from conftest import make_sentences, target
 
 from bertr import bridge
 from bertr.kernels import dense, onednn
@@ -123,11 +123,11 @@ def test_many_tokens_in_large_calls_take_the_second_graph(tiny, monkeypatch):
     assert second == [False, False, False, True, False]
 
 
-@pytest.fixture
-def exact_states(minilm, sentences):
+@pytest.fixture(scope="module")
+def exact_states(minilm):
     """The last states of each sentence, by transformers in double precision: arrays [tokens, hidden]."""
     torch_model = transformers.BertModel.from_pretrained(minilm).double().eval()
-    encodings = bridge.load(minilm, {}).encode(sentences[0], None)
+    encodings = bridge.load(minilm, {}).encode(make_sentences()[0], None)
     with torch.no_grad():
         return [torch_model(torch.tensor(encodings.pad([row])[0]).long()).last_hidden_state[0].numpy()
                 for row in range(len(encodings))]
