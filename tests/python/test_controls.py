@@ -325,7 +325,7 @@ def test_early_stopping_gives_back_the_best_epoch(model, sentences, monkeypatch,
     figures = iter([0.5, 0.7, 0.6, 0.65, 0.9])
     options = {"epochs": 9, "train": train, "dropout": 0.1}
     second = weights_of(fit(model, sentences, rows_of(sentences, 9), on_event=interrupt_at(2), **options))
-    monkeypatch.setattr(find_task("classification"), "measures", lambda *args: {"accuracy": next(figures)})
+    monkeypatch.setattr(find_task("classification"), "metrics", lambda *args: {"accuracy": next(figures)})
     fitted = fit(model, sentences, rows_of(sentences, 9), early_stopping=2, **options)
     facts = bridge.describe_fit(fitted)
     assert facts["epochs_done"] == 4 and facts["best_epoch"] == 2 and facts["stopped_early"]
@@ -335,7 +335,7 @@ def test_early_stopping_gives_back_the_best_epoch(model, sentences, monkeypatch,
 
 def test_all_epochs_may_pass_and_the_best_is_kept(model, sentences, monkeypatch):
     figures = iter([0.5, 0.9, 0.6])
-    monkeypatch.setattr(find_task("classification"), "measures", lambda *args: {"accuracy": next(figures)})
+    monkeypatch.setattr(find_task("classification"), "metrics", lambda *args: {"accuracy": next(figures)})
     facts = fit(model, sentences, rows_of(sentences, 9), early_stopping=5, epochs=3).facts
     assert (facts["epochs_done"], facts["best_epoch"], facts["stopped_early"]) == (3, 2, False)
 

@@ -27,7 +27,6 @@ FACTS = fields({  # what `training.fit` notes
     "pool": POOL_OR_NONE, "rows": whole(1), "valid_rows": whole(), "n_truncated": whole(),
     "epochs_done": whole(), "interrupted": FLAG, "best_epoch": or_null(whole(1)), "stopped_early": FLAG,
     "parameters_trained": whole(most=2**53), "seconds": number(0), "notes": list_of(TEXT),
-}, {
     "warmup": SHARE, "weight_decay": number(0), "clip": or_null(number(0)), "schedule": TEXT,
     "layer_decay": SHARE, "accumulate": whole(1), "ema": or_null(SHARE), "adversarial": or_null(number(0)),
     "early_stopping": or_null(whole(1)), "checkpoint_lost": or_null(TEXT),

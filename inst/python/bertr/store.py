@@ -244,7 +244,7 @@ def from_bytes(pieces, base=None):
     """The fit of `to_bytes`. `base` is where to look for the base model if it has moved."""
     tidy()
     with _told_as_damaged("The fit"):
-        data = b"".join([pieces] if isinstance(pieces, bytearray) else pieces)  # kept before there were pieces: one
+        data = b"".join(pieces)
         size = int.from_bytes(data[:8], "little")
         meta = json.loads(json.loads(data[8:8 + size])["__metadata__"]["bertr"])
         _check_format(meta, "The fit")

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-OUTSIDE = 0
-
 
 def label_ids_of(begins, label):
     """Codes of words inside entities: `begins` says of each word whether it is its entity's first."""

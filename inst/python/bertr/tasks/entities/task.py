@@ -44,7 +44,7 @@ class Entities(Task):
     def encode(self, model, a, b, max_len):
         """Windows of texts; `start` and `end` are those of whole words, at their first pieces."""
         whole = model.encode_whole(a, b, offsets=True)
-        spaced = self.spec.get("words") == "space"  # fits made before this was asked do not say
+        spaced = self.spec["words"] == "space"
         start, end = at_spaces(whole, a) if spaced else at_words(whole, model.tokenizer.inside_words(whole, a), a)
         return windows(dataclasses.replace(whole, start=start, end=end), max_len, int(OVERLAP * max_len))
 
