@@ -7,12 +7,12 @@ import time
 
 import numpy as np
 
+from .. import store
 from ..errors import BertrError
 from ..kernels.memory import tidy
 from ..model import Fit, network_scorer
 from ..nn.network import build_network, head_dropout, read_head_options
 from ..nn.scorer import GraphRunner, Scorer
-from ..store import save_folder
 from ..tasks import find_task
 from ..tasks.inputs import encode
 from ..tasks.samples import Samples
@@ -75,7 +75,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         kept = finished({"epochs_done": epoch, "interrupted": False, "best_epoch": None, "stopped_early": False,
                          "parameters_trained": run.parameters}, None)
         try:
-            save_folder(kept, epoch_folder(options["checkpoint"], epoch), options["spec"])
+            store.save_folder(kept, epoch_folder(options["checkpoint"], epoch), options["spec"])
             if plan.train == "head":
                 share_encoder(options["checkpoint"], epoch)
         except BertrError as e:  # a full disk: the fit itself is not lost
