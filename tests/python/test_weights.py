@@ -150,7 +150,7 @@ def test_half_a_head_is_no_head(pretraining):
     save_file(state, folder / "model.safetensors")
     c = read_checkpoint(folder)
     assert list(c.missing) == ["mlm"] and not any(n.startswith("mlm") for n in c.tensors)
-    assert c.unread["cls.predictions.transform.dense.weight"] == "its head is not complete in the file"
+    assert c.unread["cls.predictions.transform.dense.weight"] == "its head is incomplete in the file"
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -76,8 +76,8 @@ def start():
     freeze()
     out = startup.notes()
     if startup.STARTED_BEFORE and onednn.is_on() is False and os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1":
-        out.append("TensorFlow was imported before bertr and does not use oneDNN, so bertr is slower than it could be: "
-                   "load bertr first, or set TF_ENABLE_ONEDNN_OPTS=1 before.")
+        out.append("TensorFlow was imported before bertr and runs without oneDNN, which makes bertr slower: load bertr "
+                   "first, or set TF_ENABLE_ONEDNN_OPTS=1 before importing TensorFlow.")
     return out
 
 

@@ -33,7 +33,7 @@ def _through_steps(sentence, values, normalise):
 def _prompted(model, a, b, name):
     """The texts with the model's prompt before them."""
     if b is not None and name is not None:
-        raise BertrError("prompt", "A prompt stands before single texts, not before pairs.", "Leave `prompt` out.")
+        raise BertrError("prompt", "A prompt works with single texts, not with pairs.", "Leave `prompt` out.")
     text = model.checkpoint.sentence.prompt(name) if b is None else ""
     return [text + each for each in a] if text else a, b
 

@@ -69,7 +69,7 @@ class Model:
         if max_len > self.config.max_positions:
             raise BertrError("max_len", f"`max_len` is {int(max_len)}, but this model has only "
                              f"{self.config.max_positions} positions.",
-                             f"Give at most {self.config.max_positions}; longer texts are cut, and counted.")
+                             f"Give at most {self.config.max_positions}; longer texts are cut and counted.")
         return int(max_len)
 
     def encode(self, a, b, max_len=None, offsets=False):
@@ -96,7 +96,7 @@ class Model:
         if not self.noted_unknown and tokens >= ORDINARY and unknown > UNKNOWN * tokens:
             self.noted_unknown = True
             notes.leave(f"{unknown / tokens:.0%} of the tokens of these texts are unknown to the model: its vocabulary "
-                        "may be made for another language, or for another tokenizer.")
+                        "may be meant for another language or another tokenizer.")
 
     def pool(self, kind):
         """The pooling asked for, checked, or the checkpoint's own."""

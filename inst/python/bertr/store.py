@@ -117,8 +117,9 @@ def _with_disk_errors(write, *args):
 
 def _unsaved(folder, error):
     what = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
-    kept = " What was there before is unchanged." if os.path.exists(folder) else ""
-    return BertrError("save", f"'{folder}' could not be written: {what}.{kept}", "Choose another folder or free space.")
+    kept = " Its previous contents are unchanged." if os.path.exists(folder) else ""
+    return BertrError("save", f"'{folder}' could not be written: {what}.{kept}",
+                      "Choose another folder or free some space.")
 
 
 def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None, activation=None, revision=None,
@@ -137,7 +138,7 @@ def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None,
     if "fit" not in meta:
         return model
     if layers is not None:
-        raise BertrError("layers", "A fitted model cannot be cut to lower layers.", "Cut the model before the fit.")
+        raise BertrError("layers", "A fitted model cannot be cut to lower layers.", "Cut the model before fitting it.")
     what = f"The fit in '{folder}'"
     with _told_as_damaged(what):
         return _make_fit(model, meta["fit"], head, meta["spec"], what)
@@ -166,10 +167,10 @@ def _refuse_run(folder):
     if not os.path.isfile(os.path.join(folder, RUN_FILE)):
         return
     epochs = sorted(glob.glob(os.path.join(glob.escape(folder), "epoch-*", "bertr.json")))
-    of_epoch = f", or load an epoch that was kept, such as '{os.path.dirname(epochs[-1])}'" if epochs else ""
+    of_epoch = f"; or load a saved epoch, such as '{os.path.dirname(epochs[-1])}'" if epochs else ""
     raise BertrError("checkpoint", f"'{folder}' is the checkpoint folder of a training run, not a model or a fit.",
-                     f"Call bert_fit() again as before, with bert_control(checkpoint = \"{folder}\"): it goes on, or "
-                     f"gives the fit if the run is over{of_epoch}.")
+                     f"To resume the run, or to get its fit, call bert_fit() as before with bert_control(checkpoint = "
+                     f"\"{folder}\"){of_epoch}.")
 
 
 def _check_format(meta, what):

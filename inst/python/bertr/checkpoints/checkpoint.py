@@ -63,7 +63,7 @@ def open_checkpoint(folder, families, layers=None):
     found, unread = _match(shapes, config, fmt)
     missing = _check_complete(found, shapes, config, fmt, folder)
     for name in [name for name in found if weight_names.part(name) in missing]:
-        unread[found.pop(name)] = "its head is not complete in the file"
+        unread[found.pop(name)] = "its head is incomplete in the file"
     _check_shapes(found, shapes, config, fmt, folder)
     vocab, tokenizer, spiece = families[config.model_type].read_tokenizer(reader, folder, config)
     sentence = reader.read_sentence(folder, config.hidden_size)
@@ -110,8 +110,8 @@ def check_finite(name, array, where):
     with np.errstate(all="ignore"):
         finite = np.isfinite(array.sum()) or np.isfinite(array).all()  # the sum takes no memory
     if not finite:
-        raise BertrError("damaged", f"'{name}' in {where} holds infinite numbers or some that are none (NaN).",
-                         "The training that made these weights failed, or the file is damaged: use another.")
+        raise BertrError("damaged", f"'{name}' in {where} holds infinite or NaN values.",
+                         "The training that produced these weights failed, or the file is damaged: use another.")
 
 
 def check_tensors(tensors, config, where):
@@ -120,7 +120,7 @@ def check_tensors(tensors, config, where):
         found = tensors[name].shape if name in tensors else None
         if found != shape and (found or weight_names.part(name) not in weight_names.PARTS):
             what = f"has the shape {_by(found)}" if found else "is missing"
-            raise BertrError("damaged", f"'{name}' in {where} {what}, where its config asks for {_by(shape)}.",
+            raise BertrError("damaged", f"'{name}' in {where} {what}, but its config requires {_by(shape)}.",
                              "It is damaged: save or fit it again.")
     for name, tensor in tensors.items():
         check_finite(name, tensor, where)
@@ -137,8 +137,8 @@ def _empty(shapes):
 def _reader(folder, families):
     """The module that reads this folder: `huggingface` (which reads our own folders too) or `google`."""
     if not os.path.isdir(folder):
-        what = "is a file" if os.path.exists(folder) else "does not exist"
-        raise BertrError("checkpoint", f"'{folder}' {what}, where the folder of a checkpoint is needed.",
+        what = "is a file, not the folder of a checkpoint" if os.path.exists(folder) else "does not exist"
+        raise BertrError("checkpoint", f"'{folder}' {what}.",
                          "Give the folder that holds config.json or bert_config.json.")
     lacks = {reader: reader.missing_files(folder) for reader in (huggingface, google)}
     for reader, files in lacks.items():
@@ -151,9 +151,9 @@ def _reader(folder, families):
     holds = ", ".join(present[:10]) + (f" and {len(present) - 10} more" if len(present) > 10 else "")
     raise BertrError(
         "checkpoint",
-        f"'{folder}' is no complete BERT checkpoint: it holds {holds or 'nothing'}; for a Hugging Face checkpoint "
-        f"it lacks {', '.join(lacks[huggingface])}; for a Google checkpoint it lacks {', '.join(lacks[google])}.",
-        "Give the folder itself that holds these files.")
+        f"'{folder}' is not a complete BERT checkpoint: it holds {holds or 'nothing'}; a Hugging Face checkpoint also "
+        f"needs {', '.join(lacks[huggingface])}; a Google checkpoint also needs {', '.join(lacks[google])}.",
+        "Give the folder that holds these files.")
 
 
 def _check_layers(layers, config):
@@ -168,9 +168,9 @@ def _check_layers(layers, config):
 
 def _check_format(fmt, config, folder):
     if not any(row[weight_names.COLUMN[fmt]] for row in config.names.dense):
-        raise BertrError("checkpoint", f"'{folder}' holds {config.title} saved by TensorFlow 2's Keras, whose names "
-                         "bertr does not know.",
-                         "Take Google's TensorFlow 1 files or the Hugging Face files of the same model.")
+        raise BertrError("checkpoint", f"'{folder}' holds {config.title} saved by Keras on TensorFlow 2, whose "
+                         "variable names bertr does not know.",
+                         "Use Google's TensorFlow 1 files or the Hugging Face files of the same model.")
 
 
 def _match(shapes, config, fmt):
@@ -200,11 +200,11 @@ def _explain_aliases(shapes, config, fmt, found, tensors, read):
         if ours is None or found.get(ours) == variable:
             continue
         if ours not in tensors:
-            out[variable] = "its head is not complete in the file"
+            out[variable] = "its head is incomplete in the file"
         elif np.array_equal(read(variable).astype(np.float32), tensors[ours]):
             out[variable] = f"repeats '{found[ours]}'"
         else:
-            out[variable] = f"differs from the tensor it should repeat ({ours})"
+            out[variable] = f"differs from the tensor it should duplicate ({ours})"
     return out
 
 
@@ -217,9 +217,9 @@ def _check_complete(found, shapes, config, fmt, folder):
     if lacking:
         other = weight_names.other_model(shapes)
         there = ", ".join(f"'{name}'" for name in sorted(shapes)[:3]) or "none"
-        what = f"it is {other}, which is not BERT" if other else \
-            f"{len(lacking)} of the encoder's variables are not in it, the first is '{table[lacking[0]]}'; it holds " \
-            f"{len(shapes)}, the first are {there}"
+        what = f"they belong to {other}, which is not BERT" if other else \
+            f"{len(lacking)} variables of the encoder are missing (first: '{table[lacking[0]]}'); the file holds " \
+            f"{len(shapes)} variables (first: {there})"
         raise BertrError("checkpoint", f"The weights in '{folder}' are not those of {config.title} with "
                          f"{config.num_layers} layers: {what}.",
                          "Check that the config file and the weights belong together.")
@@ -232,8 +232,8 @@ def _check_shapes(found, shapes, config, fmt, folder):
         if name in found and shapes[found[name]] != expected:
             raise BertrError(
                 "checkpoint",
-                f"'{found[name]}' in '{folder}' has the shape {_by(shapes[found[name]])}, where the config file "
-                f"asks for {_by(expected)}.",
+                f"'{found[name]}' in '{folder}' has the shape {_by(shapes[found[name]])}, but the config file "
+                f"requires {_by(expected)}.",
                 "Check that the config file and the weights belong together.")
 
 

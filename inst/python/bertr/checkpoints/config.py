@@ -35,7 +35,7 @@ OPTIONAL = {
     "hidden_dropout_prob": ("hidden_dropout", SHARE), "attention_probs_dropout_prob": ("attention_dropout", SHARE),
     "layer_norm_eps": ("layer_norm_eps", SHARE), "initializer_range": ("initializer_range", SHARE),
 }
-DAMAGED = "The config file is damaged, or it is not that of a BERT checkpoint."
+DAMAGED = "The config file is damaged or does not belong to a BERT checkpoint."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ class BertConfig:
         activation = ACTIVATIONS.get(act) if isinstance(act, str) else None
         if activation is None:
             raise BertrError(
-                "config", f"The checkpoint's activation is '{act}', which is not one of BERT's.",
+                "config", f"The checkpoint uses the activation '{act}', which bertr does not know.",
                 "Known: " + ", ".join(ACTIVATIONS) + ".")
         given = {ours: d[name] for name, (ours, _) in {**NEEDED, **optional}.items() if name in d}
         shares = {ours: float(given[ours]) for ours, shape in optional.values() if shape is SHARE and ours in given}

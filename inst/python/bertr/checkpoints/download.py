@@ -106,8 +106,8 @@ def _huggingface_hub(repo):
     try:
         from huggingface_hub import HfApi, errors, hf_hub_download, utils
     except ImportError:
-        raise BertrError("hub", f"'{repo}' is no folder here, and loading it from the hub needs the Python package "
-                         "huggingface_hub, which is not installed.",
+        raise BertrError("hub", f"'{repo}' is not a local folder, and downloading it from the hub needs the Python "
+                         "package huggingface_hub, which is not installed.",
                          "Install it with `pip install huggingface_hub`, or give the folder of a checkpoint.") from None
     utils.disable_progress_bars()
     utils.logging.set_verbosity_error()
@@ -121,8 +121,8 @@ def _files(api, repo, commit, pins):
     listed = _listed(api, repo, commit, pins)
     weights = _first(listed, SAFE) or _conversion(api, repo, commit) or _first(listed, PICKLED)
     if not weights:
-        raise BertrError("hub", f"'{repo}' on the hub has neither model.safetensors nor pytorch_model.bin, the weights "
-                         "that bertr reads.", "Save the model with transformers' save_pretrained() and give that "
+        raise BertrError("hub", f"'{repo}' on the hub has neither model.safetensors nor pytorch_model.bin, the weight "
+                         "files that bertr reads.", "Save the model with transformers' save_pretrained() and give that "
                          "folder.")
     modules = {}
     for file in _first(listed, OF_MODULES[1:]) + _first(listed, OF_MODULES[:1]):  # of two the last one is kept
@@ -198,11 +198,11 @@ def _check(path, file, repo):
     if file.sha256 and sha256(path) != file.sha256:
         wrong = f"its SHA-256 should be {file.sha256}, found: {sha256(path)}"
     elif file.size is not None and size != file.size:
-        wrong = f"it should have {file.size} bytes, found: {size}"
+        wrong = f"it should have {file.size} bytes, but has {size}"
     if wrong:
         os.remove(path)
-        raise BertrError("hub", f"'{file.name}' did not arrive as the file of {repo} that bertr expects: {wrong}.",
-                         "Load again; if that does not help, something on the way, such as a proxy, changes files.")
+        raise BertrError("hub", f"The download of '{file.name}' from {repo} is corrupt: {wrong}.",
+                         "Load it again; if that does not help, something in between, such as a proxy, alters files.")
 
 
 def _checked_commit(commit, repo):
@@ -221,7 +221,7 @@ def _told_in_one_sentence(hub, repo, revision, folder=None):
     except BertrError:
         raise
     except hub.errors.RepositoryNotFoundError:
-        raise BertrError("hub", f"'{repo}' is neither a folder here nor a model on the hub that you may read.",
+        raise BertrError("hub", f"'{repo}' is neither a local folder nor a model on the hub that you can access.",
                          "Check the spelling; for a private model, set the environment variable HF_TOKEN.") from None
     except hub.errors.RevisionNotFoundError:
         raise BertrError("revision", f"'{repo}' on the hub has no branch, tag or commit '{revision}'.",
@@ -233,20 +233,20 @@ def _told_in_one_sentence(hub, repo, revision, folder=None):
 def _failed(repo, error, folder):
     if getattr(error, "errno", None) in FULL or "No space left" in str(error):
         return BertrError("hub", f"'{repo}' could not be loaded from the hub: the disk of '{folder}' is full.",
-                          "Free space and load again (what has arrived is kept), or let the environment variable "
-                          "BERTR_HOME name a folder on another disk.")
+                          "Free some space and load again (completed parts are kept), or set the environment variable "
+                          "BERTR_HOME to a folder on another disk.")
     if type(error).__name__ == "LocalEntryNotFoundError":  # huggingface_hub's word for whatever its first request met
         error = error.__cause__ or error
     kind = type(error).__name__
     if isinstance(error, (json.JSONDecodeError, TypeError, KeyError, AttributeError)) or kind == "FileMetadataError":
         return _not_the_hub(repo)
     first_line = f"{kind}: {error}".partition("\n")[0]
-    return Unreachable("hub", f"'{repo}' is no folder here and could not be loaded from the hub ({first_line}).",
-                       "Check the network and load again (what has arrived is kept), or give the folder of a "
+    return Unreachable("hub", f"'{repo}' is not a local folder and could not be loaded from the hub ({first_line}).",
+                       "Check the network and load again (completed parts are kept), or give the folder of a "
                        "checkpoint.")
 
 
 def _not_the_hub(repo):
-    return Unreachable("hub", f"'{repo}' is no folder here and could not be loaded from the hub: what answers in its "
-                       "place is something else.", "Open a web page to see whether this network asks you to log in, "
-                       "and load again.")
+    return Unreachable("hub", f"'{repo}' is not a local folder and could not be loaded from the hub: another server "
+                       "answered in its place.", "Open a web page to check whether this network requires a login, then "
+                       "load again.")

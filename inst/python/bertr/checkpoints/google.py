@@ -74,7 +74,7 @@ def open_variables(folder):
         import tensorflow as tf
     except ImportError:
         raise BertrError("tensorflow", "Google's checkpoint format can only be read with TensorFlow, which this "
-                         "Python does not have.", "Install it with bert_install(), or take the Hugging Face files "
+                         "Python does not have.", "Install it with bert_install(), or use the Hugging Face files "
                          "of the same model.") from None
     # TensorFlow names damage in many types of exception (DataLoss, OutOfRange, ValueError, RuntimeError)
     try:
@@ -131,9 +131,9 @@ def _prefix(folder):
         return latest
     if len(prefixes) > 1:
         names = ", ".join(os.path.basename(p) for p in prefixes)
-        raise BertrError("checkpoint", f"'{folder}' holds {len(prefixes)} checkpoints ({names}), none is called "
+        raise BertrError("checkpoint", f"'{folder}' holds {len(prefixes)} checkpoints ({names}); none is called "
                          "bert_model.ckpt, and no file `checkpoint` names one of them.",
-                         "Keep one of them in the folder.")
+                         "Keep only one of them in the folder.")
     return prefixes[0]
 
 

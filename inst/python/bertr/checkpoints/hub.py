@@ -22,7 +22,7 @@ from .known_models import DEFAULT, MODELS
 
 __all__ = ["DEFAULT", "FILES", "MODELS", "ORIGIN", "cache_folder", "installed_folder", "origin", "resolve"]
 
-ORIGIN = fields({"repo": TEXT, "commit": matching(COMMIT, "the 40 digits of a commit")})
+ORIGIN = fields({"repo": TEXT, "commit": matching(COMMIT, "a commit hash of 40 hexadecimal digits")})
 ORIGIN_FILE = ".bertr-origin.json"
 MAIN = "main"  # the branch that is meant where none is named
 
@@ -38,11 +38,11 @@ def resolve(source=None, revision=None, on_event=None):
     there = folder and present(folder)
     if there and os.path.isdir(there):
         if revision is not None:
-            raise BertrError("revision", f"`revision` is of models on the hub, and '{source}' is a folder.",
+            raise BertrError("revision", f"`revision` applies only to models on the hub, but '{source}' is a folder.",
                              "Leave `revision` out, or give the model's name on the hub.")
         return os.path.abspath(there)
     if os.path.exists(folder):
-        raise BertrError("source", f"'{source}' is a file, where the folder of a checkpoint is needed.",
+        raise BertrError("source", f"'{source}' is a file, not the folder of a checkpoint.",
                          "Give the folder the file is in.")
     for name, entry in MODELS.items():
         if source in (name, entry["repo"]):
@@ -52,7 +52,7 @@ def resolve(source=None, revision=None, on_event=None):
     if re.search(r"[/\\]|^[.~]", source) or not source:
         raise BertrError("source", f"There is no folder '{source}'.", f"The working directory is '{os.getcwd()}'.")
     raise BertrError("source", f"'{source}' is neither a folder nor a model bertr knows by name.",
-                     f"{_suggestion(source)}bert_models() lists the known names; any other model of the hub is called "
+                     f"{_suggestion(source)}bert_models() lists the known names; give any other model on the hub as "
                      "\"owner/name\".")
 
 
@@ -171,8 +171,8 @@ def _commit(repo, revision, on_event):
     except Unreachable:
         if not here:
             raise
-        throttled(on_event)("remark", {"text": f"The hub cannot be reached; this is {repo} as it was when '{revision}' "
-                                       f"was last loaded ({earlier[:8]})."})
+        throttled(on_event)("remark", {"text": f"The hub cannot be reached: using {repo} as it was when "
+                                       f"'{revision}' was last loaded (commit {earlier[:8]})."})
         return earlier
 
 
@@ -180,7 +180,7 @@ def _commits(repo):
     """Branch or tag -> commit, as they were when last asked for."""
     path = _commits_path(repo)
     with contextlib.suppress(BertrError):  # damaged: the hub is asked again
-        return read_json(path, table_of(matching(COMMIT, "a commit"))) if os.path.exists(path) else {}
+        return read_json(path, table_of(matching(COMMIT, "a commit hash"))) if os.path.exists(path) else {}
     return {}
 
 
@@ -195,4 +195,4 @@ def _write_json(path, value):
         os.replace(path + ".new", path)
     except OSError as e:
         raise BertrError("hub", f"'{path}' could not be written: {e.strerror}.",
-                         "Free space, or let the environment variable BERTR_HOME name another folder.") from None
+                         "Free some space, or set the environment variable BERTR_HOME to another folder.") from None

@@ -46,8 +46,8 @@ def refuse_others(folder):
     names = [name for name in sorted(os.listdir(folder)) if name in OTHERS or name.endswith((".bin", ".pt", ".pth"))]
     if names:
         how = f", {OTHERS[names[0]]}" if names[0] in OTHERS else ""
-        raise BertrError("checkpoint", f"The weights in '{folder}' are in '{names[0]}', and bertr reads {WEIGHTS} and "
-                         f"{TORCH}.", "Convert it once in Python: from transformers import AutoModel; "
+        raise BertrError("checkpoint", f"The weights in '{folder}' are in '{names[0]}', but bertr reads only "
+                         f"{WEIGHTS} and {TORCH}.", "Convert them once in Python: from transformers import AutoModel; "
                          f"AutoModel.from_pretrained(\"{folder}\"{how}).save_pretrained(\"{folder}\")")
 
 
@@ -67,11 +67,11 @@ def read_config(folder, families):
     path = os.path.join(folder, "config.json")
     d = read_json(path, CONFIG)
     if (d.get("position_embedding_type") or "absolute") != "absolute":
-        raise BertrError("not_bert", f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions; "
-                         "bertr knows the absolute positions of the original.", "Use another checkpoint.")
+        raise BertrError("not_bert", f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions, "
+                         "but bertr supports only absolute ones.", "Use another checkpoint.")
     if d.get("is_decoder"):
-        raise BertrError("not_bert", f"'{folder}' holds a BERT decoder, which reads from left to right.",
-                         "bertr reads encoders: use another checkpoint.")
+        raise BertrError("not_bert", f"'{folder}' holds a BERT decoder (a left-to-right model).",
+                         "bertr supports only encoders: use another checkpoint.")
     return families[kind].config.from_dict(d, f"'{path}'")
 
 
@@ -82,8 +82,8 @@ def read_spiece(folder):
         return read_bytes(path)
     if os.path.exists(os.path.join(folder, "vocab.txt")):
         return None
-    raise BertrError("vocabulary", f"'{folder}' has no {SPIECE}, by which ALBERT cuts texts; tokenizer.json alone "
-                     "does not do.", "Copy it from the model this one was made from.")
+    raise BertrError("vocabulary", f"'{folder}' has no {SPIECE}, which ALBERT's tokenizer needs; tokenizer.json alone "
+                     "is not enough.", "Copy it from the model that this one was derived from.")
 
 
 def open_variables(folder):

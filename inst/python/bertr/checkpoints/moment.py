@@ -41,5 +41,5 @@ def at_one_moment(folder, read):
                 raise error
             return out, before
         time.sleep(PAUSE)
-    raise BertrError("changed", f"'{folder}' changes all the time while it is read.",
-                     "Load it when nothing is written to it.")
+    raise BertrError("changed", f"'{folder}' kept changing while it was being read.",
+                     "Load it when no other process writes to it.")

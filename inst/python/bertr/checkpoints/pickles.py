@@ -17,7 +17,7 @@ MOST_AXES = 32  # as older NumPy has it
 MOST_LINE = 1000  # bytes of an instruction that is written as a text
 SIZES = {"DoubleStorage": 8, "FloatStorage": 4, "HalfStorage": 2, "BFloat16Storage": 2, "LongStorage": 8,
          "IntStorage": 4, "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1, "BoolStorage": 1}
-NONSENSE = "its pickle makes no sense"
+NONSENSE = "its pickle is not valid"
 
 
 class Foreign(Exception):
@@ -86,7 +86,7 @@ def _tensor(arguments):
     out = Tensor(storage, offset, shape, strides)
     # more numbers than there are would be the same ones again and again
     if math.prod(shape) > storage.count or (0 not in shape and offset + out.span > storage.count):
-        raise ValueError("a tensor does not lie within its storage")
+        raise ValueError("a tensor extends beyond its storage")
     return out
 
 
@@ -99,7 +99,7 @@ def _parameter(arguments):
 def _storage(given):
     """What a persistent id stands for: ("storage", type, key, device, count); before torch 1.6 with a view as well."""
     if type(given) is not tuple or len(given) not in (5, 6) or type(given[0]) is not str or given[0] != "storage":
-        raise Foreign("a persistent id that is no storage")
+        raise Foreign("a persistent id that is not a storage")
     if given[5:] not in ((), (None,)):
         raise Foreign("a view of a storage")
     _, kind, key, _, count = given[:5]
@@ -263,7 +263,7 @@ class Pickle:
         storage = _storage(self.stack.pop())
         known = self.storages.setdefault(storage.key, storage)
         if (known.kind, known.count) != (storage.kind, storage.count):
-            raise ValueError(f"storage {shown(storage.key)} is described in two ways")
+            raise ValueError(f"storage {shown(storage.key)} has two conflicting descriptions")
         self.stack.append(known)
 
 

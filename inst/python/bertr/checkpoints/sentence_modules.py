@@ -92,10 +92,10 @@ class Sentence:
             known = ", ".join(f'"{known}"' for known in self.prompts)
             raise BertrError("prompt", f"`prompt` is \"{name}\", but this model has "
                              + (f"only {known}." if known else "no prompts."),
-                             "Leave `prompt` out, or paste your own before the texts.")
+                             "Leave `prompt` out, or paste your own in front of the texts.")
         if not self.pools_prompt and self.prompts[name]:
-            raise BertrError("prompt", "This model leaves a prompt's tokens out of its pooling, which bertr cannot do.",
-                             "Use another model.")
+            raise BertrError("prompt", "This model excludes a prompt's tokens from pooling, which bertr does not "
+                             "support.", "Use another model.")
         return self.prompts[name]
 
 
@@ -120,8 +120,8 @@ def read_sentence(folder, hidden):
         elif kind == "Normalize":
             out.steps.append("normalize")
         elif kind not in ("Transformer", "Dropout"):  # dropout is for training
-            raise BertrError("checkpoint", f"'{folder}' asks for a module of the type {kind} after the encoder, which "
-                             "bertr does not know.", "It knows Pooling, Dense and Normalize: use another model.")
+            raise BertrError("checkpoint", f"'{folder}' has a module of the type {kind} after the encoder, which bertr "
+                             "does not support.", "It supports Pooling, Dense and Normalize: use another model.")
     return out
 
 
@@ -133,7 +133,7 @@ def _modules(folder):
     modules = [(module["type"].rpartition(".")[2], module["path"]) for module in read_json(path, _MODULES, list)]
     outside = next((path for _, path in modules if not re.fullmatch(r"(?!\.\.?$)[^/\\:]*", path)), None)
     if outside is not None:
-        raise BertrError("config", f"'{path}' names the folder '{outside}', where one in the same folder is needed.",
+        raise BertrError("config", f"'{path}' names the folder '{outside}', which is not a subfolder of the model's.",
                          COPY_AGAIN)
     return modules
 
@@ -143,8 +143,8 @@ def _pooling(config, folder):
     modes = [modes] if isinstance(modes, str) else modes
     unknown = next((mode for mode in modes if mode not in MODES), None)
     if unknown is not None:
-        raise BertrError("pool", f"'{folder}' asks for the pooling '{unknown}', which bertr does not know.",
-                         "It knows " + ", ".join(MODES) + ".")
+        raise BertrError("pool", f"'{folder}' uses the pooling '{unknown}', which bertr does not support.",
+                         "It supports " + ", ".join(MODES) + ".")
     return "+".join(modes)
 
 
@@ -157,9 +157,9 @@ def _dense(folder, width):
         ("a residual connection", config.get("use_residual")),
         (f"the input {config.get('module_input_name')}",
          (config.get("module_input_name") or "sentence_embedding") != "sentence_embedding"),
-        (f"{config['in_features']} inputs, where there are {width}", config["in_features"] != width)) if is_odd), None)
+        (f"{config['in_features']} inputs instead of {width}", config["in_features"] != width)) if is_odd), None)
     if odd:
-        raise BertrError("checkpoint", f"The dense layer in '{folder}' has {odd}, which bertr does not know.",
+        raise BertrError("checkpoint", f"The dense layer in '{folder}' has {odd}, which bertr does not support.",
                          "Use another model.")
     file = _weights(folder)
     shapes = {"linear.weight": (config["out_features"], width), "linear.bias": (config["out_features"],)}
@@ -167,8 +167,8 @@ def _dense(folder, width):
         del shapes["linear.bias"]
     for name, shape in shapes.items():
         if file.shapes.get(name) != shape:
-            raise BertrError("checkpoint", f"'{name}' in '{file.path}' has the shape {file.shapes.get(name)}, where "
-                             f"its config asks for {shape}.", COPY_AGAIN)
+            raise BertrError("checkpoint", f"'{name}' in '{file.path}' has the shape {file.shapes.get(name)}, but "
+                             f"its config requires {shape}.", COPY_AGAIN)
     bias = file.read("linear.bias") if "linear.bias" in shapes else np.zeros(config["out_features"])
     return Dense(np.ascontiguousarray(file.read("linear.weight").T, np.float32), bias.astype(np.float32), activation)
 

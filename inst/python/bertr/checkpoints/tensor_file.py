@@ -38,7 +38,7 @@ class TensorFile:
                 raise ValueError("its header is longer than the file")
             header = json.loads(self._bytes(8, size).tobytes())
             if not isinstance(header, dict):
-                raise ValueError("its header is no object")
+                raise ValueError("its header is not an object")
         except (OSError, ValueError, RecursionError) as e:
             raise self._damaged(e) from None
         header.pop("__metadata__", None)
@@ -47,7 +47,7 @@ class TensorFile:
             check(entry, ENTRY, f"the header of '{name}' in '{path}'", "Copy the file again.", "checkpoint")
             first, last = entry["data_offsets"][:2]
             if last - first != math.prod(entry["shape"]) * SIZES[entry["dtype"]] or self.start + last > end:
-                raise self._damaged(f"'{name}' does not lie within it")
+                raise self._damaged(f"'{name}' extends beyond the file")
         self.entries = header
         self.shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
 
@@ -55,8 +55,8 @@ class TensorFile:
         entry = self.entries[name]
         dtype = WEIGHTS.get(entry["dtype"])
         if dtype is None:
-            raise BertrError("checkpoint", f"'{name}' in '{self.path}' is of a number type that is not one of weights: "
-                             f"{entry['dtype']}.", "Save the model as float32.")
+            raise BertrError("checkpoint", f"'{name}' in '{self.path}' has the type {entry['dtype']}, but weights "
+                             "must be floating-point.", "Save the model as float32.")
         first, last = entry["data_offsets"][:2]
         try:
             data = self._bytes(self.start + first, last - first)

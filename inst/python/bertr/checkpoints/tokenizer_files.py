@@ -88,8 +88,8 @@ class TokenizerFiles:
         for config in (self.config, optional_json(self.folder, "config.json", _MODEL_CONFIG)):
             name = config.get("tokenizer_class")
             if name and name not in same:
-                raise BertrError("not_bert", f"The folder '{self.folder}' asks for the tokenizer {name}, which cuts "
-                                 "texts otherwise than BERT's WordPiece.",
+                raise BertrError("not_bert", f"The folder '{self.folder}' asks for the tokenizer {name}, which splits "
+                                 "texts differently from BERT's WordPiece.",
                                  "Only models with BERT's own tokenizer can be read.")
 
     def _tokenizer_json(self):
@@ -99,7 +99,7 @@ class TokenizerFiles:
         if kind != "WordPiece":
             if os.path.exists(os.path.join(self.folder, "spiece.model")):
                 return {}
-            raise BertrError("vocabulary", f"'{path}' holds a {kind} tokenizer, where BERT has a WordPiece vocabulary.",
+            raise BertrError("vocabulary", f"'{path}' holds a {kind} tokenizer, but BERT needs a WordPiece vocabulary.",
                              "Only models with BERT's own tokenizer can be read.")
         check(out, _JSON, f"'{path}'", COPY_AGAIN, "vocabulary")
         found = [step["type"] for step in self._normalizers(out) if step.get("type")]
@@ -107,12 +107,12 @@ class TokenizerFiles:
         odd = [name for name in found if name not in ("BertNormalizer", "BertPreTokenizer")]
         if self.is_generic(out):
             odd += [f"no {part}" for part in ("normalizer", "pre_tokenizer", "post_processor") if not out.get(part)]
-        odd += ["no cleaning of text"] * any(step.get("clean_text") is False for step in self._normalizers(out))
+        odd += ["no text cleaning"] * any(step.get("clean_text") is False for step in self._normalizers(out))
         prefix = (out.get("model") or {}).get("continuing_subword_prefix") or "##"
         if prefix != "##":
             odd.append(f"pieces that begin with '{prefix}'")
         if odd:
-            raise BertrError("not_bert", f"The tokenizer in '{path}' has {' and '.join(odd)}, which BERT's has not.",
+            raise BertrError("not_bert", f"The tokenizer in '{path}' has {' and '.join(odd)}, unlike BERT's.",
                              "Only models with BERT's own tokenizer can be read.")
         return out
 
@@ -149,7 +149,7 @@ class TokenizerFiles:
         pieces = sum(token.startswith("\u2581") for token in words.values())
         if pieces > sum(token.startswith("##") for token in words.values()):
             raise BertrError("vocabulary", f"{pieces} of the {len(words)} tokens in '{self.folder}' begin with \u2581, "
-                             "as those of SentencePiece do, where BERT has WordPiece's, as ##ing.",
+                             "as SentencePiece's do, but BERT needs WordPiece tokens such as ##ing.",
                              "Only models with BERT's own tokenizer can be read.")
         return words
 
@@ -160,7 +160,7 @@ class TokenizerFiles:
             if words.get(i, token) not in (token, token.rstrip(WHITE_SPACE)):
                 raise BertrError("vocabulary", f"'{self.folder}' has two vocabularies: token {i} is '{words[i]}' in "
                                  f"vocab.txt and '{token}' in tokenizer.json.",
-                                 "Remove the one that is not the model's.")
+                                 "Remove the one that does not belong to the model.")
 
     def _named(self):
         """({kind: name} of the special tokens, further special tokens): the latter as text or dict."""
@@ -205,8 +205,8 @@ def _content(token):
 
 def _whole(key, folder):
     if not key.isdecimal():
-        raise BertrError("vocabulary", f"The \"added_tokens_decoder\" in '{folder}/tokenizer_config.json' names the "
-                         f"token '{key}', where an id is needed.", COPY_AGAIN)
+        raise BertrError("vocabulary", f"The \"added_tokens_decoder\" in '{folder}/tokenizer_config.json' has the key "
+                         f"'{key}', which is not a token id.", COPY_AGAIN)
     return int(key)
 
 
@@ -232,8 +232,8 @@ def read_vocabulary(folder, rows):
         if i is None:
             i = token["id"] if token["id"] is not None else max(tokens, default=-1) + 1
             if tokens.get(i, filler(i)) != filler(i):
-                raise BertrError("vocabulary", f"The added token '{content}' in '{folder}' has the id {i}, which is "
-                                 f"that of '{tokens[i]}'.", "Give it an id after those of the vocabulary.")
+                raise BertrError("vocabulary", f"The added token '{content}' in '{folder}' has the id {i}, which "
+                                 f"belongs to '{tokens[i]}'.", "Give it an id after those of the vocabulary.")
             tokens[i] = content
         added.append({**token, "id": i, "piece": content in ids})
     n = max(tokens, default=-1) + 1
@@ -270,8 +270,8 @@ def read_sentencepiece(folder, pieces):
     files = TokenizerFiles(folder, SAME_AS_ALBERT)
     strange = [content for content, token in files.added.items() if content not in pieces and token["id"] is not None]
     if strange:
-        raise BertrError("vocabulary", f"'{folder}' adds the token '{strange[0]}' to an ALBERT, whose tokens bertr "
-                         "takes from its SentencePiece model alone.", "Use another checkpoint.")
+        raise BertrError("vocabulary", f"'{folder}' adds the token '{strange[0]}' to an ALBERT, but bertr takes its "
+                         "tokens only from its SentencePiece model.", "Use another checkpoint.")
     ours = _ours(files, "sentencepiece")
     return {"lower_case": files.config.get("do_lower_case") is not False or files.lowered,
             "keep_accents": bool(files.config.get("keep_accents")), "quotes": ours.get("quotes", True),

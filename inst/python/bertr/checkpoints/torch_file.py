@@ -43,13 +43,13 @@ class TorchFile:
             found = _find_tensors(top)
         except Foreign as e:
             raise BertrError("pickle", f"'{path}' asks for {e}, which weights do not need and bertr does not run.",
-                             "A pickle can run any code, so only what weights are made of is read. Take the "
-                             "safetensors of the same model, or save its state_dict() alone.") from None
+                             "A pickle can run any code, so bertr reads only what weights consist of. Use the "
+                             "safetensors of the same model, or save only its state_dict().") from None
         except (OSError, ValueError) as e:
             raise self._damaged(e) from None
         if len(found) != 1:
             raise BertrError("checkpoint", f"'{path}' holds {'more than one' if found else 'no'} table of tensors.",
-                             "Save the model's state_dict() alone.")
+                             "Save only the model's state_dict().")
         self.tensors = found[0]
         self.shapes = {name: tensor.shape for name, tensor in self.tensors.items()}
 
@@ -57,8 +57,8 @@ class TorchFile:
         tensor = self.tensors[name]
         kind = tensor.storage.kind
         if kind not in WEIGHTS:
-            raise BertrError("checkpoint", f"'{name}' in '{self.path}' is of a number type that is not one of weights: "
-                             f"{kind.removesuffix('Storage')}.", "Save the model as float32.")
+            raise BertrError("checkpoint", f"'{name}' in '{self.path}' has the type {kind.removesuffix('Storage')}, "
+                             "but weights must be floating-point.", "Save the model as float32.")
         try:
             return self._array(tensor, WEIGHTS[kind])
         except (OSError, ValueError) as e:
@@ -88,7 +88,7 @@ class TorchFile:
             name = f"data/{key}"
             places[key] = _named(entries, name)
             if places[key].size != storage.size:
-                raise ValueError(f"its entry {shown(name)} has {places[key].size} bytes, where its pickle tells of "
+                raise ValueError(f"its entry {shown(name)} has {places[key].size} bytes, but its pickle says "
                                  f"{storage.size}")
         return top, places
 
@@ -96,7 +96,7 @@ class TorchFile:
         """The content of a small entry."""
         place = _named(entries, name)
         if place.size > most:
-            raise ValueError(f"its entry '{name}' has {place.size} bytes, which is far too long")
+            raise ValueError(f"its entry '{name}' has {place.size} bytes, which is far too large")
         data = self._bytes(place.start, place.size)
         place.check(data)
         return data.tobytes()
@@ -105,7 +105,7 @@ class TorchFile:
         """The same of the format before torch 1.6: five pickles, then the storages."""
         self.file.seek(0)
         if self._next_pickle() != MAGIC or self._next_pickle() != PROTOCOL:
-            raise ValueError("it does not begin as torch's files do")
+            raise ValueError("it does not start like a torch file")
         if _value(self._next_pickle(), "little_endian") is not True:
             raise ValueError("its numbers are not little-endian")
         storages = {}
@@ -115,15 +115,15 @@ class TorchFile:
         places, at = {}, self.file.tell()
         for key in keys:
             if not is_key(key) or key not in storages or key in places:
-                raise ValueError("its list of storages does not fit its tensors")
+                raise ValueError("its list of storages does not match its tensors")
             count = int.from_bytes(self._bytes(at, 8), "little")
             if count != storages[key].count:
-                raise ValueError(f"its storage {shown(key)} has {count} numbers, where its pickle tells of "
+                raise ValueError(f"its storage {shown(key)} has {count} numbers, but its pickle says "
                                  f"{storages[key].count}")
             places[key] = Place(at + 8, storages[key].size)
             at += 8 + storages[key].size
         if at > self.end or len(places) < len(storages):
-            raise ValueError("it does not hold all its storages")
+            raise ValueError("some of its storages are missing")
         return top, places
 
     def _next_pickle(self, storages=None):
@@ -140,7 +140,7 @@ class TorchFile:
         return out
 
     def _damaged(self, why):
-        return BertrError("checkpoint", f"'{self.path}' is damaged, cut short or not as torch writes it: {why}.",
+        return BertrError("checkpoint", f"'{self.path}' is damaged, cut short or not written by torch: {why}.",
                           "Copy the file again.")
 
 
@@ -168,16 +168,16 @@ def _entries(file, end):
         root, _, name = info.filename.partition("/")
         roots.add(root)
         if len(roots) > 1 or root in ("", ".", "..") or ".." in name.split("/") or name in out:
-            raise ValueError(f"its entry {shown(info.filename)} is not one of a single folder")
+            raise ValueError(f"its entry {shown(info.filename)} lies outside its one folder")
         # torch only stores: what is compressed could be endless once it is not
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size or info.flag_bits & 1:
             raise ValueError(f"its entry {shown(name)} is compressed or encrypted")
         if not last <= info.header_offset < end:
-            raise ValueError(f"its entry {shown(name)} overlaps another, or does not lie within it")
+            raise ValueError(f"its entry {shown(name)} overlaps another or extends beyond the file")
         start = _data_start(file, info.header_offset)
         last = start + info.file_size
         if last > end:
-            raise ValueError(f"its entry {shown(name)} does not lie within it")
+            raise ValueError(f"its entry {shown(name)} extends beyond the file")
         out[name] = Place(start, info.file_size, info.CRC)
     return out
 
@@ -187,13 +187,13 @@ def _data_start(file, header):
     file.seek(header)
     content = file.read(30)
     if len(content) < 30 or not content.startswith(ZIP):
-        raise ValueError("an entry of it has no header")
+        raise ValueError("one of its entries has no header")
     return header + 30 + sum(struct.unpack("<HH", content[26:]))
 
 
 def _named(entries, name):
     if name not in entries:
-        raise ValueError(f"there is no entry {shown(name)} in it")
+        raise ValueError(f"it has no entry {shown(name)}")
     return entries[name]
 
 
@@ -220,7 +220,7 @@ def _tensors(table):
     for name, value in _items(table):
         if type(name) is str and type(value) is Tensor:
             if len(name) > MOST_NAME:
-                raise ValueError(f"the name of a tensor has {len(name)} characters")
+                raise ValueError(f"a tensor's name has {len(name)} characters")
             out[name] = value
     return out
 

@@ -99,14 +99,14 @@ PARTS = {
 UNREAD = (
     # pattern in a variable's own name -> why it is not read; the first that fits counts
     (r"/(adam_[mv]|Adam(_1)?|lamb_[mv]|LAMB(_1)?|ExponentialMovingAverage)$|OPTIMIZER_SLOT|(^|/)(\w*_)?optimizer/",
-     "optimiser state"),
-    (r"(^|/)(global_step|save_counter)(/|$)|beta[12]_power", "a counter of the training that made the file"),
-    (r"^_CHECKPOINTABLE_OBJECT_GRAPH$", "TensorFlow's own book-keeping"),
+     "optimizer state"),
+    (r"(^|/)(global_step|save_counter)(/|$)|beta[12]_power", "a counter of the training that produced the file"),
+    (r"^_CHECKPOINTABLE_OBJECT_GRAPH$", "TensorFlow's bookkeeping"),
     (r"position_ids$", "a constant: the positions 0, 1, 2, ..."),
-    (r"crossattention", "attention to an encoder, which only a decoder has"),
+    (r"crossattention", "cross-attention, which only a decoder has"),
     (r"^(encoder/layer_|bert/encoder/layer_|(bert\.)?encoder\.layer\.)\d+|layer_with_weights-\d+/_"
      r"|albert_layer_groups\.\d|/transformer/group_\d",
-     "a block above the number of layers in the config file"),
+     "a layer beyond the number of layers in the config file"),
     (r"classifier|qa_outputs|squad|^score\.|^(output_weights|output_bias)$|logits|^cls[./]|crf|next_sentence",
      "a head trained for one task, not part of the encoder"),
 )
@@ -155,7 +155,7 @@ def reason_unread(variable):
     for pattern, reason in UNREAD:
         if re.search(pattern, variable):
             return reason
-    return "no variable of BERT's encoder or its pre-training heads"
+    return "not a variable of BERT's encoder or its pre-training heads"
 
 
 def other_model(variables):

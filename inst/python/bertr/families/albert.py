@@ -69,8 +69,8 @@ class AlbertConfig(BertConfig):
     def cut(self, layers):
         run = self.num_layers // self.num_groups  # layers a group
         if layers > run and layers % run:
-            raise BertrError("layers", f"`layers` is {layers}, but this model's layers share their weights by {run}.",
-                             f"Give a multiple of {run}.")
+            raise BertrError("layers", f"`layers` is {layers}, but this model's layers share weights in groups "
+                             f"of {run}.", f"Give a multiple of {run}.")
         return dataclasses.replace(self, num_layers=layers, num_groups=-(-layers // run))
 
     def __post_init__(self):
@@ -82,8 +82,8 @@ class AlbertConfig(BertConfig):
     @classmethod
     def _read(cls, d, where):
         if d.get("inner_group_num", 1) != 1:
-            raise BertrError("config", f"The config file's 'inner_group_num' is {d['inner_group_num']!r}: bertr reads "
-                             "ALBERTs whose layers are one block each.", "Use another checkpoint.")
+            raise BertrError("config", f"The config file's 'inner_group_num' is {d['inner_group_num']!r}, but bertr "
+                             "supports only 1, one block a layer.", "Use another checkpoint.")
         d = {"hidden_act": "gelu_new", "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, **d}
         return super()._read(d, where)
 

@@ -7,7 +7,7 @@ from ..errors import BertrError
 BACKEND = keras.backend.backend()
 
 if BACKEND not in ("tensorflow", "jax"):
-    raise BertrError("backend", f"Keras runs on '{BACKEND}' here, and bertr on TensorFlow or JAX.",
+    raise BertrError("backend", f"Keras uses the backend '{BACKEND}', but bertr needs TensorFlow or JAX.",
                      "Unset KERAS_BACKEND, or set it to 'tensorflow', and restart R.")
 
 COMPILES_SHAPES = BACKEND != "tensorflow"  # each shape of a batch is compiled by itself, so there should be few

@@ -29,7 +29,7 @@ def static_shapes(arrays, rows):
     if BACKEND == "tensorflow":
         return arrays
     if len(arrays) > 3:
-        raise BertrError("backend", "Texts of several rows (windows, cosine pairs) are trained on TensorFlow only.",
+        raise BertrError("backend", "Training on texts of several rows (windows, cosine pairs) needs TensorFlow.",
                          "Unset KERAS_BACKEND and restart R.")
     length = bucketed(arrays[0].shape[1])
     out = []

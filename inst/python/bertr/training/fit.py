@@ -80,7 +80,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
                 share_encoder(options["checkpoint"], epoch)
         except BertrError as e:  # a full disk: the fit itself is not lost
             run.keep_epoch = None
-            notes.append(f"From epoch {epoch} on, epochs were not kept: {e.message}")
+            notes.append(f"From epoch {epoch} on, epochs were not saved: {e.message}")
         task.spec = before  # the next epoch is calibrated anew
 
     if options.get("keep") == "all":
@@ -159,10 +159,10 @@ def _digest(samples, target):
 def check_plan(plan, validated):
     """Are its parts possible together?"""
     if plan.early_stopping and not validated:
-        raise BertrError("early_stopping", "Early stopping needs validation rows to judge the epochs by.",
+        raise BertrError("early_stopping", "Early stopping needs validation rows to compare epochs by.",
                          "Give `validation`, such as validation = 0.2.")
     if plan.adversarial and plan.train != "all":
-        raise BertrError("adversarial", "Adversarial training moves the word vectors, which are trained only with "
+        raise BertrError("adversarial", "Adversarial training perturbs the word vectors, which are trained only with "
                          'train = "all".', 'Use train = "all" or leave `adversarial` out.')
 
 
@@ -177,4 +177,4 @@ def check_train(train, config):
     first = num_layers - int(number)
     if first > 0 and config.block_of(first) == config.block_of(first - 1):
         raise BertrError("train", f'`train` is "{train}", but this model\'s layers share their weights, so its upper '
-                         "ones cannot be trained by themselves.", 'Use "all" or "head".')
+                         "layers cannot be trained alone.", 'Use "all" or "head".')

@@ -101,7 +101,7 @@ class Run:
 
     def check_loss(self, loss, epoch):
         if not np.isfinite(loss):
-            raise BertrError("diverged", f"The loss is no longer a number in epoch {epoch + 1}.",
+            raise BertrError("diverged", f"The loss became infinite or NaN in epoch {epoch + 1}.",
                              f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.")
 
     def check_weights(self):

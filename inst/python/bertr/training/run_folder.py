@@ -28,12 +28,12 @@ BITS = whole(most=2**128 - 1)
 RNG = fields({"bit_generator": TEXT, "state": fields({"state": BITS, "inc": BITS}), "has_uint32": whole(0, 1),
               "uinteger": whole(0, 2**32 - 1)})  # numpy's own words
 SHAPE = fields({
-    "identity": fields({"seed": whole()}), "numbers": matching(r"epoch-\d+\.safetensors", "the name of its numbers"),
+    "identity": fields({"seed": whole()}), "numbers": matching(r"epoch-\d+\.safetensors", "the name of its file"),
     "facts": both(fields(
         {"epoch": whole(1), "steps": whole(1), "history": HISTORY, "rng": RNG},
         {"decayed": number(), "best": BEST}), EPOCHS),
 })
-ANEW = "Delete the folder to start anew."
+ANEW = "Delete the folder to start over."
 
 
 class RunFolder:
@@ -52,7 +52,7 @@ class RunFolder:
             os.remove(probe)
         except OSError as e:
             raise BertrError("checkpoint", f"The checkpoint in '{self.folder}' could not be written: {e}.",
-                             "Choose another folder or free space.") from None
+                             "Choose another folder or free some space.") from None
 
     def __enter__(self):
         """The folder is this fit's alone until `__exit__`, or the end of the process."""
@@ -64,7 +64,7 @@ class RunFolder:
                 os.makedirs(self.folder, exist_ok=True)
             except (BlockingIOError, PermissionError):  # the second on Windows
                 raise BertrError("checkpoint", f"Another fit is using the folder '{self.folder}'.",
-                                 "Wait until it is over, or name another folder.") from None
+                                 "Wait until it has finished, or choose another folder.") from None
 
     def __exit__(self, *_):
         drop_lock(self.folder, self.lock)
@@ -80,8 +80,8 @@ class RunFolder:
             self._check_epochs(theirs["epochs"], kept["facts"]["epoch"])
         elif other:
             raise BertrError("checkpoint", f"'{self.folder}' holds another run: it differs in {', '.join(other)}.",
-                             "Name another folder, or delete this one to start anew. With schedule = \"constant\" "
-                             "`epochs` may be another; all else must be the same.")
+                             "Choose another folder, or delete this one to start over. Only `epochs` may change, and "
+                             "only with schedule = \"constant\".")
         try:
             return kept["facts"], load_file(os.path.join(self.folder, kept["numbers"]))
         except Exception as e:
@@ -92,12 +92,12 @@ class RunFolder:
         on that number. Those of the constant schedule do not; its warmup stays as it was."""
         epochs = self.identity["epochs"]
         if self.identity["schedule"] != "constant":
-            raise BertrError("checkpoint", f"The run in '{self.folder}' was planned for {planned} epochs, on which its "
-                             f"learning rate depends; it cannot have {epochs}.",
-                             f"Give epochs = {planned} as before, or start anew in another folder; only with schedule "
-                             "= \"constant\" can a run have more epochs later.")
+            raise BertrError("checkpoint", f"The run in '{self.folder}' was planned for {planned} epochs, and its "
+                             f"learning rate depends on that; it cannot have {epochs}.",
+                             f"Give epochs = {planned} as before, or start over in another folder; only with schedule "
+                             "= \"constant\" can a run get more epochs later.")
         if epochs < done:
-            raise BertrError("checkpoint", f"The run in '{self.folder}' has had {done} epochs already; it cannot have "
+            raise BertrError("checkpoint", f"The run in '{self.folder}' already has {done} epochs; it cannot have "
                              f"{epochs}.", f"Give at least epochs = {done}.")
 
     def write(self, facts, arrays):
@@ -180,14 +180,14 @@ def _read_meta(folder):
         raise
     except Exception as e:
         raise _damaged(folder, e) from None
-    raise BertrError("checkpoint", f"The run in '{folder}' was kept by another version of bertr.",
-                     "Name another folder, or delete this one to start anew.")
+    raise BertrError("checkpoint", f"The run in '{folder}' was saved by another version of bertr.",
+                     "Choose another folder, or delete this one to start over.")
 
 
 def _check_folder(folder):
     if os.path.exists(folder) and not os.path.isdir(folder):
-        raise BertrError("checkpoint", f"'{folder}' is a file, where a folder for checkpoints is needed.",
-                         "Name a folder, which may be new.")
+        raise BertrError("checkpoint", f"'{folder}' is a file, not a folder for checkpoints.",
+                         "Give a folder; it need not exist yet.")
 
 
 def _write_json(path, value):

@@ -32,11 +32,11 @@ def restore(run, facts, arrays):
     if facts["steps"] > run.schedule()[1]:
         wrong.append("steps")
     if wrong:
-        raise BertrError("damaged", f"The run that was kept lacks '{wrong[0]}', or has another one.", ANEW)
+        raise BertrError("damaged", f"The saved run's '{wrong[0]}' is missing or does not fit.", ANEW)
     try:
         run.rng.bit_generator.state = facts["rng"]
     except (TypeError, ValueError, KeyError, OverflowError):
-        raise BertrError("damaged", "The run that was kept holds no state of random numbers.", ANEW) from None
+        raise BertrError("damaged", "The saved run has no valid random generator state.", ANEW) from None
     for i, variable in enumerate(run.changing):
         variable.assign(arrays[f"now/{i}"])
     run.history.rows, run.history.columns = facts["epoch"], facts["history"]
