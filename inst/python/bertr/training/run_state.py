@@ -1,4 +1,4 @@
-"""All of a run that the next epoch depends on, to be kept after an epoch and restored."""
+"""The state of a run that the next epoch depends on, saved after an epoch and restored."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from .run_folder import ANEW
 
 
 def run_state(run):
-    """(facts, {name: array}): plain data and the numbers of all variables that training changes."""
+    """(facts, {name: array}): plain data, and the values of all variables that training changes."""
     arrays = {f"now/{i}": np.array(v.value) for i, v in enumerate(run.changing)}
     facts = {"epoch": run.history.rows, "steps": run.steps_done, "history": run.history.columns,
              "rng": run.rng.bit_generator.state}
@@ -22,7 +22,11 @@ def run_state(run):
 
 
 def restore(run, facts, arrays):
-    """The other way."""
+    """The inverse of `run_state`.
+
+    Raises:
+        BertrError: damaged.
+    """
     best, word_rows = run.best, run.network.backbone.embeddings.word_rows
     shapes = {f"now/{i}": v.shape for i, v in enumerate(run.changing)}
     if best:
