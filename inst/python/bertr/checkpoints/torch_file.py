@@ -1,4 +1,4 @@
-"""A file of torch's weights (`pytorch_model.bin`), read one tensor at a time from one open file, as `TensorFile` does.
+"""A file of torch weights (`pytorch_model.bin`), read one tensor at a time from an open file, as `TensorFile` does.
 
 Sources: `torch/serialization.py` for the two formats; PKWARE's ".ZIP File Format Specification" (APPNOTE) for the
 header of an entry.
@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import BertrError
 from .pickles import MOST_NAME, NONSENSE, Foreign, Pickle, Stream, Table, Tensor, is_key, shown
 
-# Limits on what the file can make us hold or do; weights of a thousand tensors stay far below them
+# Limits on memory and work for malicious files; weights of a thousand tensors stay far below them
 MOST_PICKLE = 20_000_000  # bytes
 MOST_DIRECTORY = 4_000_000  # bytes of a zip file's table of contents
 
@@ -26,16 +26,16 @@ ZIP = b"PK\3\4"
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the format before torch 1.6
 WEIGHTS = {"HalfStorage": np.dtype("<f2"), "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
            "FloatStorage": np.dtype("<f4"), "DoubleStorage": np.dtype("<f8")}
-NESTED = ("state_dict", "model")  # where training scripts put the weights beside other things
+NESTED = ("state_dict", "model")  # keys under which training scripts store the weights
 
 
 class TorchFile:
-    """`shapes` of its tensors by their names; `read` gives one."""
+    """`shapes`: name -> shape of each tensor; `read` returns one tensor."""
 
     def __init__(self, path):
         self.path = path
         try:
-            self.file = open(path, "rb")  # noqa: SIM115 (closed when this object goes)
+            self.file = open(path, "rb")  # noqa: SIM115 (closed with this object)
             weakref.finalize(self, self.file.close)
             self.end = os.fstat(self.file.fileno()).st_size
             zipped = self.file.read(len(ZIP)) == ZIP
@@ -71,12 +71,12 @@ class TorchFile:
         data = self._bytes(place.start + tensor.offset * dtype.itemsize, span * dtype.itemsize)
         if span == tensor.storage.count:
             place.check(data)
-        strides = [stride * dtype.itemsize if n > 1 else 0  # of a single one it can be any number
+        strides = [stride * dtype.itemsize if n > 1 else 0  # the stride of an axis of length 1 is arbitrary
                    for n, stride in zip(tensor.shape, tensor.strides, strict=True)]
         return np.asarray(np.ndarray(tensor.shape, dtype, data, strides=strides), order="C")
 
     def _open_zip(self):
-        """(what the pickle says, {storage: its place})."""
+        """(content of the pickle, {storage key: Place})."""
         entries = _entries(self.file, self.end)
         if "byteorder" in entries and self._entry(entries, "byteorder", 10) != b"little":
             raise ValueError("its numbers are not little-endian")
@@ -102,7 +102,7 @@ class TorchFile:
         return data.tobytes()
 
     def _open_legacy(self):
-        """The same of the format before torch 1.6: five pickles, then the storages."""
+        """As `_open_zip` for the format before torch 1.6: five pickles, then the storages."""
         self.file.seek(0)
         if self._next_pickle() != MAGIC or self._next_pickle() != PROTOCOL:
             raise ValueError("it does not start like a torch file")
@@ -131,7 +131,7 @@ class TorchFile:
 
     def _bytes(self, start, size):
         """Bytes [size], as an array."""
-        if start + size > self.end:  # before room is made for them
+        if start + size > self.end:  # before memory is allocated
             raise OSError("it ends too early")
         out = np.empty(size, np.uint8)
         self.file.seek(start)
@@ -147,7 +147,7 @@ class TorchFile:
 # What is in the file ----------------------------------------------------------------------------------------------
 
 class Place(NamedTuple):
-    """Where bytes lie in the file; a checksum of 0 is none."""
+    """A range of bytes in the file; a checksum of 0 means none."""
     start: int
     size: int
     checksum: int = 0
@@ -161,7 +161,7 @@ def _entries(file, end):
     """{name below the root folder: place} of a zip file's entries."""
     try:
         found = zipfile.ZipFile(Directory(file)).infolist()
-    except Exception:  # damage has many types there, also ones that are no BadZipFile
+    except Exception:  # damage raises many types, not only BadZipFile
         raise ValueError("its table of contents cannot be read") from None
     out, roots, last = {}, set(), 0
     for info in sorted(found, key=lambda info: info.header_offset):
@@ -169,7 +169,7 @@ def _entries(file, end):
         roots.add(root)
         if len(roots) > 1 or root in ("", ".", "..") or ".." in name.split("/") or name in out:
             raise ValueError(f"its entry {shown(info.filename)} lies outside its one folder")
-        # torch only stores: what is compressed could be endless once it is not
+        # torch never compresses, and compressed data could expand without limit
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size or info.flag_bits & 1:
             raise ValueError(f"its entry {shown(name)} is compressed or encrypted")
         if not last <= info.header_offset < end:
@@ -183,7 +183,7 @@ def _entries(file, end):
 
 
 def _data_start(file, header):
-    """Where an entry's content begins: behind its header, its name and a padding."""
+    """Start of an entry's content, after its header, name and padding."""
     file.seek(header)
     content = file.read(30)
     if len(content) < 30 or not content.startswith(ZIP):
@@ -198,7 +198,7 @@ def _named(entries, name):
 
 
 class Directory:
-    """The open file for `zipfile`, which reads a table of contents of any size at once."""
+    """The open file for `zipfile`, which would otherwise read a table of contents of any size."""
 
     def __init__(self, file):
         self.file, self.seek, self.tell = file, file.seek, file.tell
@@ -210,7 +210,7 @@ class Directory:
 
 
 def _find_tensors(top):
-    """{name: tensor} of the top table and of those below it, where there are any."""
+    """The tables of tensors, {name: tensor}: the top one and those under the keys in NESTED, without empty ones."""
     places = [top, *(_value(top, name) for name in NESTED)]
     return [tensors for tensors in map(_tensors, places) if tensors]
 
@@ -226,7 +226,7 @@ def _tensors(table):
 
 
 def _value(table, name):
-    """What a table has under a name, or None."""
+    """The value of a key in a table, or None."""
     return next((value for key, value in _items(table) if type(key) is str and key == name), None)
 
 
