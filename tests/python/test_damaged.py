@@ -140,7 +140,7 @@ ALBERT_DAMAGE = {
     "several blocks a layer": (lambda f: edit_json(f / "config.json", inner_group_num=2), "'inner_group_num' is 2"),
     "groups of unlike size": (lambda f: edit_json(f / "config.json", num_hidden_groups=3), "not a multiple of num_hid"),
     "too many groups": (lambda f: edit_json(f / "config.json", num_hidden_groups=2),
-                        "not those of an ALBERT with 4 layers: 16 of .* first is 'encoder.albert_layer_groups.1"),
+                        "not those of an ALBERT with 4 layers: 16 variables .* .first: 'encoder.albert_layer_groups.1"),
     "another width": (lambda f: edit_json(f / "config.json", embedding_size=10), "2000 x 12, .* requires 2000 x 10"),
     "only tokenizer.json": (only_tokenizer_json, "has no spiece.model"),
     "damaged spiece.model": (lambda f: (f / "spiece.model").write_bytes(b"x" * 99), "SentencePiece model could not be"),
