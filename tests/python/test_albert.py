@@ -168,7 +168,7 @@ def test_layers_keeps_so_many_applications(grouped):
         real = inputs[2].astype(bool)
         np.testing.assert_allclose(np.asarray(states[keep])[real], expected[keep][real], atol=1e-5)
     if groups == 2:
-        with pytest.raises(BertrError, match="share their weights by 2"):
+        with pytest.raises(BertrError, match="share weights in groups of 2"):
             read_checkpoint(folder, layers=3)
     else:
         assert read_checkpoint(folder, layers=3).config.num_layers == 3

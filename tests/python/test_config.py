@@ -46,13 +46,13 @@ def test_head_size():
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"hidden_size": None}, "'hidden_size' in the config file is null"),
-    ({"hidden_size": "abc"}, "'hidden_size' in the config file is \"abc\""),
-    ({"num_hidden_layers": 0}, "'num_hidden_layers' in the config file is 0"),
-    ({"vocab_size": 1.5}, "'vocab_size' in the config file is 1.5"),
-    ({"hidden_dropout_prob": "0.1"}, "'hidden_dropout_prob' in the config file is \"0.1\""),
-    ({"hidden_act": "prelu"}, "activation is 'prelu'"),
-    ({"hidden_act": ["gelu"]}, "activation is"),
+    ({"hidden_size": None}, "'hidden_size' in the config file must be .*, not null"),
+    ({"hidden_size": "abc"}, "'hidden_size' in the config file must be .*, not \"abc\""),
+    ({"num_hidden_layers": 0}, "'num_hidden_layers' in the config file must be .*, not 0"),
+    ({"vocab_size": 1.5}, "'vocab_size' in the config file must be .*, not 1.5"),
+    ({"hidden_dropout_prob": "0.1"}, "'hidden_dropout_prob' in the config file must be .*, not \"0.1\""),
+    ({"hidden_act": "prelu"}, "the activation 'prelu'"),
+    ({"hidden_act": ["gelu"]}, "the activation"),
     ({"num_attention_heads": 5}, "12 is not a multiple of num_attention_heads 5"),
 ])
 def test_a_wrong_value_is_named(change, message):

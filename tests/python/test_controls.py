@@ -299,7 +299,7 @@ def test_balanced_weights_by_hand(model, sentences):
 def test_other_tasks_refuse_class_weights(model, sentences):
     from bertr.tasks.base import Task
 
-    with pytest.raises(BertrError, match="no class weights"):
+    with pytest.raises(BertrError, match="not support class weights"):
         Task({}).train_with("balanced", 0.0, None)
     Task({}).train_with(None, 0.0, None)
 

@@ -37,7 +37,7 @@ HUGGINGFACE_DAMAGE = {
     "empty safetensors": (lambda f: cut(f / "model.safetensors", 0), "damaged or cut short"),
     "cut config": (lambda f: cut(f / "config.json", 0.5), "config.json' could not be read as JSON"),
     "cut tokenizer_config": (lambda f: cut(f / "tokenizer_config.json", 0.5), "could not be read as JSON"),
-    "a pickle": (only_a_pickle, "pytorch_model.bin' is damaged, cut short or not as torch writes it"),
+    "a pickle": (only_a_pickle, "pytorch_model.bin' is damaged, cut short or not written by torch"),
     "roberta": (lambda f: edit_json(f / "config.json", model_type="roberta"), "type 'roberta', which is not BERT"),
     "distilbert": (lambda f: edit_json(f / "config.json", model_type="distilbert"), "type 'distilbert'"),
     "electra by architecture": (lambda f: edit_json(f / "config.json", model_type=None,
@@ -46,14 +46,14 @@ HUGGINGFACE_DAMAGE = {
                            "'relative_key' positions"),
     "decoder": (lambda f: edit_json(f / "config.json", is_decoder=True), "a BERT decoder"),
     "more layers than in the file": (lambda f: edit_json(f / "config.json", num_hidden_layers=3),
-                                     "16 of the encoder's variables .* 'encoder.layer.2.attention.self.query.weight'"),
+                                     "16 variables of the encoder .* 'encoder.layer.2.attention.self.query.weight'"),
     "another width": (lambda f: edit_json(f / "config.json", intermediate_size=8),
-                      r"'encoder.layer.0.intermediate.dense.weight' .* shape 16 x 4, .* asks for 8 x 4"),
-    "embedding of another size": (lambda f: edit_json(f / "config.json", vocab_size=20), "15 x 4, .* asks for 20 x 4"),
+                      r"'encoder.layer.0.intermediate.dense.weight' .* shape 16 x 4, .* requires 8 x 4"),
+    "embedding of another size": (lambda f: edit_json(f / "config.json", vocab_size=20), "15 x 4, .* requires 20 x 4"),
     "vocabulary too short": (lambda f: (f / "vocab.txt").write_text("[PAD]\n[UNK]\n"), r"has no \[CLS\]"),
     "vocabulary too long": (lambda f: (f / "vocab.txt").write_text("a\n" * 16), "has 16 tokens, .* only 15 rows"),
     "vocabulary in Latin-1": (lambda f: (f / "vocab.txt").write_bytes(b"caf\xe9\n" * 15), "could not be read as UTF-8"),
-    "no vocabulary": (lambda f: (f / "vocab.txt").unlink(), "it lacks vocab.txt or tokenizer.json; for a Google"),
+    "no vocabulary": (lambda f: (f / "vocab.txt").unlink(), "also needs vocab.txt or tokenizer.json; a Google"),
     "another tokenizer": (lambda f: ((f / "vocab.txt").unlink(), (f / "tokenizer.json").write_text(
         '{"model": {"type": "Unigram", "vocab": []}}')), "holds a Unigram tokenizer"),
     "token ids with a gap": (lambda f: ((f / "vocab.txt").unlink(), (f / "tokenizer.json").write_text(
@@ -79,12 +79,12 @@ GOOGLE_DAMAGE = {
     "cut index": (lambda f: cut(f / "bert_model.ckpt.index", 0.5), "index' is damaged or cut short"),
     "empty index": (lambda f: cut(f / "bert_model.ckpt.index", 0), "index' is damaged or cut short"),
     "no data": (lambda f: (f / "bert_model.ckpt.data-00000-of-00001").unlink(),
-                "for a Google checkpoint it lacks bert_model.ckpt.data-00000-of-00001[.]"),
-    "no index": (lambda f: (f / "bert_model.ckpt.index").unlink(), "it lacks bert_model.ckpt.index"),
-    "no config": (lambda f: (f / "bert_config.json").unlink(), "for a Google checkpoint it lacks bert_config.json[.]"),
+                "a Google checkpoint also needs bert_model.ckpt.data-00000-of-00001[.]"),
+    "no index": (lambda f: (f / "bert_model.ckpt.index").unlink(), "also needs bert_model.ckpt.index"),
+    "no config": (lambda f: (f / "bert_config.json").unlink(), "a Google checkpoint also needs bert_config.json[.]"),
     "cut config": (lambda f: cut(f / "bert_config.json", 0.5), "bert_config.json' could not be read as JSON"),
     "vocabulary too short": (lambda f: (f / "vocab.txt").write_text("[PAD]\n"), r"has no \[UNK\]"),
-    "albert": (other_google_model, "it is ALBERT, which is not BERT"),
+    "albert": (other_google_model, "they belong to ALBERT, which is not BERT"),
 }
 
 
@@ -97,8 +97,8 @@ def test_a_damaged_google_folder_is_one_sentence(tmp_path, case):
 
 
 def test_a_wrong_folder_says_what_it_holds_and_what_is_missing(tmp_path):
-    with pytest.raises(BertrError, match="holds nothing; .* lacks config.json, model.safetensors, vocab.txt or "
-                       "tokenizer.json; .* lacks bert_config.json, bert_model.ckpt.index, "
+    with pytest.raises(BertrError, match="holds nothing; .* needs config.json, model.safetensors, vocab.txt or "
+                       "tokenizer.json; .* needs bert_config.json, bert_model.ckpt.index, "
                        "bert_model.ckpt.data-00000-of-00001, vocab.txt[.]"):
         read_checkpoint(tmp_path)
     for i in range(12):
@@ -140,8 +140,8 @@ ALBERT_DAMAGE = {
     "several blocks a layer": (lambda f: edit_json(f / "config.json", inner_group_num=2), "'inner_group_num' is 2"),
     "groups of unlike size": (lambda f: edit_json(f / "config.json", num_hidden_groups=3), "not a multiple of num_hid"),
     "too many groups": (lambda f: edit_json(f / "config.json", num_hidden_groups=2),
-                        "not those of an ALBERT with 4 layers: 16 of .* first is 'encoder.albert_layer_groups.1"),
-    "another width": (lambda f: edit_json(f / "config.json", embedding_size=10), "2000 x 12, .* asks for 2000 x 10"),
+                        "not those of an ALBERT with 4 layers: 16 variables .* .first: 'encoder.albert_layer_groups.1"),
+    "another width": (lambda f: edit_json(f / "config.json", embedding_size=10), "2000 x 12, .* requires 2000 x 10"),
     "only tokenizer.json": (only_tokenizer_json, "has no spiece.model"),
     "damaged spiece.model": (lambda f: (f / "spiece.model").write_bytes(b"x" * 99), "SentencePiece model could not be"),
     "empty spiece.model": (lambda f: (f / "spiece.model").write_bytes(b""), "SentencePiece model could not be"),

@@ -144,7 +144,8 @@ def test_a_revision_and_what_it_was_called(server, cache):
     server.answers["."] = (500, b"")  # from the cache, which says so
     events = []
     assert hub.resolve(REPO, "v1", lambda *event: events.append(event)) == first
-    assert events[-1][0] == "remark" and "as it was when 'v1' was last loaded (01234567)" in events[-1][1]["text"]
+    kind, values = events[-1]
+    assert kind == "remark" and "as it was when 'v1' was last loaded (commit 01234567)" in values["text"]
     refused("could not be loaded", REPO, "v3")
     (cache / "owner--tiny-bert.json").write_text("damaged")
     refused("could not be loaded", REPO, "v1")
@@ -152,7 +153,7 @@ def test_a_revision_and_what_it_was_called(server, cache):
 
 
 def test_a_revision_of_a_folder_is_refused():
-    assert "is a folder" in refused("`revision` is of models on the hub", str(TINY), "main").message
+    assert "is a folder" in refused("`revision` applies only to models on the hub", str(TINY), "main").message
 
 
 def test_another_revision_than_the_pinned_one_is_not_held_to_its_hashes(server, monkeypatch):
@@ -241,16 +242,16 @@ BIG = "GET /.*model.safetensors"
 
 @pytest.mark.parametrize("pattern,answer,message", [
     (BIG, "half", "could not be loaded"),
-    (BIG, (200, b"other"), "could not be loaded|did not arrive"),
+    (BIG, (200, b"other"), "could not be loaded|is corrupt"),
     (BIG, (500, b""), "could not be loaded"),
     (BIG, (404, b""), "could not be loaded"),
-    ("model.safetensors", (200, fake.HTML), "what answers in its place is something else"),
-    ("GET /.*vocab.txt", (200, fake.HTML), "could not be loaded|did not arrive"),
-    ("/api/", (200, fake.HTML), "what answers in its place is something else"),
-    ("/api/", (200, b'["a", "b"]'), "what answers in its place is something else"),
-    ("/api/", (200, b'{"id": "a", "sha": "../../x", "siblings": []}'), "what answers in its place is something else"),
+    ("model.safetensors", (200, fake.HTML), "another server answered in its place"),
+    ("GET /.*vocab.txt", (200, fake.HTML), "could not be loaded|is corrupt"),
+    ("/api/", (200, fake.HTML), "another server answered in its place"),
+    ("/api/", (200, b'["a", "b"]'), "another server answered in its place"),
+    ("/api/", (200, b'{"id": "a", "sha": "../../x", "siblings": []}'), "another server answered in its place"),
     ("/api/", (500, b""), "could not be loaded"),
-    ("/api/", (404, b""), "could not be loaded|neither a folder here nor"),
+    ("/api/", (404, b""), "could not be loaded|neither a local folder nor"),
 ], ids=str)
 def test_one_sentence_and_the_next_load_is_whole(server, cache, pattern, answer, message, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between huggingface_hub's tries
@@ -266,7 +267,7 @@ def test_other_bytes_of_the_right_size(server, cache):
     """Whether the hub tells their hash, or the table of models does."""
     body = (server.commits[fake.MAIN] / "model.safetensors").read_bytes()
     server.answers[BIG] = (200, bytes(len(body)))
-    refused("'model.safetensors' did not arrive as the file .* its SHA-256 should be", REPO)
+    refused("The download of 'model.safetensors' .* is corrupt: its SHA-256 should be", REPO)
     server.answers.clear()
     assert_whole(hub.resolve(REPO))
 
@@ -277,7 +278,7 @@ def test_other_bytes_than_those_of_the_pinned_file(server, monkeypatch):
     monkeypatch.setitem(hub.MODELS, "tiny-bert", {
         "repo": REPO, "revision": fake.MAIN, "sha256": {"vocab.txt": download.sha256(vocab)}})
     vocab.write_bytes(right[::-1])
-    refused("'vocab.txt' did not arrive as the file", "tiny-bert")
+    refused("The download of 'vocab.txt' .* is corrupt", "tiny-bert")
     vocab.write_bytes(right)
     assert_whole(hub.resolve("tiny-bert"))
 

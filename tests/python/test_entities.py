@@ -180,8 +180,8 @@ def test_an_entity_within_a_word_is_learnt_as_the_word(minilm):
     spans = [[(6, 13, "a"), (13, 16, "b")], [(0, 8, "b")]]  # two in one word
     codes, notes = task.targets(target_of(spans, levels), encodings)
     assert codes[codes != UNSCORED].tolist() == [0, 1, 0, 0, 3, 4, 0, 0]
-    assert notes == ["1 entity begins or ends inside a word: learnt as whole words.",
-                            "1 entity has no word without another entity: not learnt."]
+    assert notes == ["1 entity begins or ends inside a word: learned as whole words.",
+                            "1 entity has no word outside other entities: not learned."]
 
 
 def test_the_loss_is_the_mean_over_words_as_in_torch(minilm):

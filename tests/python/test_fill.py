@@ -101,7 +101,7 @@ def test_characters_can_be_masked_too(pretrained):
 
 def test_without_a_head_masks_are_refused(tiny, sentences):
     model = bridge.load(tiny, {})
-    with pytest.raises(BertrError, match="no head for hidden words") as e:
+    with pytest.raises(BertrError, match="no masked-word head") as e:
         bridge.fill_mask(model, ["[MASK]"], None, {"top": 1}, None)
     assert e.value.code == "no_mlm" and "bert_fit" in e.value.hint
 

@@ -267,14 +267,14 @@ REFUSED = {
     "an added token beyond the rows": (
         lambda f: write_json(f / "added_tokens.json", {**IDS, "more": max(IDS.values()) + 1}), "only 103 rows"),
     "an absurd id": (lambda f: write_json(f / "added_tokens.json", {**IDS, "more": 2**31 - 1}), "2147483648 tokens"),
-    "an added token in another's place": (lambda f: write_json(f / "added_tokens.json", {"more": 7}), "is that of"),
+    "an added token in another's place": (lambda f: write_json(f / "added_tokens.json", {"more": 7}), "belongs to"),
     "a token's id that is none": (
-        lambda f: configure(f, added_tokens_decoder={"x": flags("more")}), "'x', where an id"),
+        lambda f: configure(f, added_tokens_decoder={"x": flags("more")}), "'x', which is not a token id"),
     "flags of another type": (
         lambda f: configure(f, added_tokens_decoder={"7": flags("more", lstrip="no")}), "lstrip"),
     "weights of TensorFlow": (lambda f: only(f, "tf_model.h5"), "are in 'tf_model.h5'"),
     "weights of Flax": (lambda f: only(f, "flax_model.msgpack"), "are in 'flax_model.msgpack'"),
-    "other variables": (lambda f: rename(f, lambda name: "strange." + name), "it holds 39, the first are 'strange"),
+    "other variables": (lambda f: rename(f, lambda name: "strange." + name), "39 variables .first: 'strange"),
 }
 
 

@@ -32,7 +32,7 @@ def test_the_tiny_google_checkpoint_is_read_in_full():
     variables = dict(tf.train.list_variables(str(TINY / "bert_model.ckpt")))
     slots = {v for v in variables if v.endswith(("/adam_m", "/adam_v"))}
     assert set(c.unread) == slots | {"global_step"} and c.missing == {}
-    assert {c.unread[v] for v in slots} == {"optimiser state"}
+    assert {c.unread[v] for v in slots} == {"optimizer state"}
     assert len(c.tensors) == len(variables) - len(c.unread) == 46
     for name, variable in (("embeddings/position", "bert/embeddings/position_embeddings"),
                            ("block_1/attention/query/kernel", "bert/encoder/layer_1/attention/self/query/kernel"),

@@ -175,7 +175,7 @@ def test_a_model_comes_from_the_endpoint_that_huggingface_hub_is_told(tmp_path, 
     server = fake.Hub(tmp_path / "repository")
     folder = resolve_in_new_process(fake.REPO, server.url)
     assert folder == str(empty_cache / "models" / f"owner--tiny-bert-{fake.MAIN[:8]}")
-    assert "neither a folder here nor a model on the hub" in resolve_in_new_process("owner/other", server.url)
+    assert "neither a local folder nor a model on the hub" in resolve_in_new_process("owner/other", server.url)
     server.close()
     theirs, ours = read_checkpoint(TINY), read_checkpoint(folder)
     assert ours.vocab == theirs.vocab and all((ours.tensors[n] == x).all() for n, x in theirs.tensors.items())

@@ -131,7 +131,7 @@ def test_masks_follow_the_seed(model):
 
 
 def test_pairs_are_read_together_only(model):
-    with pytest.raises(BertrError, match="both of them together"):
+    with pytest.raises(BertrError, match="both texts together"):
         fit(model, language(9), language(9), head={"pair": "cosine"})
 
 

@@ -174,7 +174,7 @@ def test_more_epochs_where_the_rate_does_not_depend_on_them(tiny, sentences, tmp
     assert next(v for k, v in told if k == "resume") == {"epoch": 2, "epochs": 5}
     assert bits(more) == bits(fit(tiny, sentences, epochs=5, **options))
     assert bits(fit(tiny, sentences, epochs=5, checkpoint=str(tmp_path), **options)) == bits(more)
-    with pytest.raises(BertrError, match="has had 5 epochs already; it cannot have 3") as e:
+    with pytest.raises(BertrError, match="already has 5 epochs; it cannot have 3") as e:
         fit(tiny, sentences, epochs=3, checkpoint=str(tmp_path), **options)
     assert e.value.code == "checkpoint" and "at least epochs = 5" in e.value.hint
 
@@ -189,7 +189,7 @@ def test_the_warmup_stays_that_of_the_first_epochs(tiny, sentences, tmp_path):
 @pytest.mark.parametrize("schedule", ["linear", "keras_bert"])
 def test_more_epochs_are_refused_where_it_does(tiny, sentences, tmp_path, schedule):
     fit(tiny, sentences, epochs=2, checkpoint=str(tmp_path), schedule=schedule, train="head")
-    why = "planned for 2 epochs, on which its learning rate depends; it cannot have 3"
+    why = "planned for 2 epochs, and its learning rate depends on that; it cannot have 3"
     with pytest.raises(BertrError, match=why) as e:
         fit(tiny, sentences, epochs=3, checkpoint=str(tmp_path), schedule=schedule, train="head")
     assert e.value.code == "checkpoint" and "epochs = 2 as before" in e.value.hint and "constant" in e.value.hint
@@ -246,7 +246,7 @@ def test_epochs_that_cannot_be_kept_do_not_end_the_fit(tiny, sentences, tmp_path
     monkeypatch.setattr(bridge.store, "save_folder", full)
     fitted = fit(tiny, sentences, epochs=3, train="head", checkpoint=str(tmp_path), keep="all", spec="{}")
     assert fitted.facts["epochs_done"] == 3
-    assert fitted.facts["notes"] == ["From epoch 2 on, epochs were not kept: the disk is full."]
+    assert fitted.facts["notes"] == ["From epoch 2 on, epochs were not saved: the disk is full."]
     assert "epoch-001" in os.listdir(tmp_path) and "epoch-003" not in os.listdir(tmp_path)
 
 

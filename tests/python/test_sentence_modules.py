@@ -142,7 +142,7 @@ REFUSED = {
     "a module outside": (lambda f: sentence_module(f, "Dense", "../2_Dense"), "names the folder '../2_Dense'"),
     "an unknown activation": (lambda f: dense_of(f, activation_function="os.system"), "activation system"),
     "a residual connection": (lambda f: dense_of(f, use_residual=True), "residual"),
-    "a dense layer of another width": (lambda f: dense_of(f, in_features=17), "17 inputs, where there are 16"),
+    "a dense layer of another width": (lambda f: dense_of(f, in_features=17), "17 inputs instead of 16"),
 }
 
 

@@ -22,7 +22,7 @@ class Animals(Task):
         return cls({})
 
     def targets(self, target, encodings):
-        return np.isin(encodings.ids, target["ids"]).astype(np.int32)  # [tokens]
+        return np.isin(encodings.ids, target["ids"]).astype(np.int32), []  # [tokens]
 
     def batch(self, targets, encodings, rows, ids, rng):
         _, _, mask = encodings.pad(rows)

@@ -14,7 +14,7 @@ test_that("every epoch of a run is a fit, and the run's folder says what it is",
   more <- quick_fit(label ~ text, data, control = control, epochs = 4)
   expect_identical(tidy(more)$loss[1:2], tidy(fit)$loss)
   expect_true(dir.exists(file.path(run, "epoch-004")))
-  expect_error(quick_fit(label ~ text, data, control = control, epochs = 3), "has had 4 epochs already",
+  expect_error(quick_fit(label ~ text, data, control = control, epochs = 3), "already has 4 epochs",
     class = "bertr_error_checkpoint")
 })
 

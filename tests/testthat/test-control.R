@@ -34,7 +34,7 @@ test_that("class weights go by the names of the levels", {
   expect_error(level_weights(c(a = 1, b = 2, c = 3), spec, NULL), "names \"c\"", class = "bertr_error_argument")
   expect_error(level_weights(c(a = 1), spec, NULL), "no weight for \"b\"", class = "bertr_error_argument")
   expect_error(quick_fit(nchar ~ text, transform(faq(), nchar = nchar(text)),
-    control = bert_control(class_weights = c(a = 1, b = 2))), "'regression' has no class weights",
+    control = bert_control(class_weights = c(a = 1, b = 2))), "'regression' does not support class weights",
     class = "bertr_error_task")
   data <- faq()
   heavy <- quick_fit(label ~ text, data, epochs = 20,

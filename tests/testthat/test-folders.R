@@ -39,7 +39,7 @@ test_that("prompts and several poolings of a folder are followed, and summary() 
   expect_error(vectors(texts, prompt = "search"), '`prompt` is "search", but this model has only "query", "passage"',
     class = "bertr_error")
   expect_error(vectors(texts, prompt = 1), "`prompt` must be", class = "bertr_error")
-  expect_error(vectors(texts, texts, prompt = "query"), "not before pairs", class = "bertr_error")
+  expect_error(vectors(texts, texts, prompt = "query"), "not with pairs", class = "bertr_error")
 })
 
 test_that("a warning says once that a vocabulary does not fit the texts", {

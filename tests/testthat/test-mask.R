@@ -44,7 +44,7 @@ test_that("targets are what is chosen from", {
 })
 
 test_that("a model without the head says so", {
-  expect_error(bert_fill_mask(the_model(), "a [MASK]"), "no head for hidden words", class = "bertr_error_no_mlm")
+  expect_error(bert_fill_mask(the_model(), "a [MASK]"), "no masked-word head", class = "bertr_error_no_mlm")
   expect_error(bert_fill_mask(the_fit(), "a [MASK]"), "bert_fit", class = "bertr_error_no_mlm")
   expect_error(bert_fill_mask(the_words(), "a", top = 0), "`top`", class = "bertr_error_argument")
 })

@@ -65,7 +65,7 @@ test_that("what happened in training is said", {
   other$info$interrupted <- TRUE
   other$info[c("epochs", "epochs_done")] <- list(3L, 1L)
   other$info$checkpoint_lost <- "No space left on device (os error 28)"
-  other$info$notes <- "1 entity begins or ends inside a word: learnt as whole words."
+  other$info$notes <- "1 entity begins or ends inside a word: learned as whole words."
   local_binding("py_call", function(...) NULL, environment())
   local_binding("live", function(...) NULL, environment())
   result <- one

@@ -173,11 +173,11 @@ test_that("the other model, and what does not fit the tokens, is told", {
     bert_fit(the_model(), relations ~ text, data, head = bert_head(relations = "subject_first"), epochs = 1, seed = 1,
       verbose = verbose)
   }
-  expect_message(fitted <- fit(TRUE), "learnt as whole tokens: 1")
+  expect_message(fitted <- fit(TRUE), "learned as whole tokens: 1")
   expect_identical(names(bert_predict(fitted, data)), ".pred_relations")
   long <- paste("Ada", strrep("word ", 400), "Bob")
   data <- tibble::tibble(text = c(long, "Ada met Bob"), relations = list(triples(long, "Ada", "Bob"),
     triples("Ada met Bob", "Ada", "Bob")))
   expect_message(bert_fit(the_model(), relations ~ text, data, epochs = 1, seed = 1),
-    "cannot be learnt.*1 of 2")
+    "cannot be learned.*1 of 2")
 })

@@ -1,5 +1,14 @@
-"""The one door: every function R calls. Plain values and columns in, plain values and columns out; R sends only
-complete rows, and texts as lists of str."""
+"""Every function that R calls. Arguments and results are plain values and columns; R sends only complete rows.
+
+Arguments that several functions share:
+    handle    a Model or a Fit
+    a, b      lists of str; b is None for single texts
+    max_len   tokens to cut texts at; None: the fit's, or the model's own
+    options   a dict of settings, as the R function of the same name checked them
+    on_event  None, or a function of a kind of event and a dict; it returns True if the user wants to stop
+
+All functions may raise a BertrError, whose codes are those of the functions they call.
+"""
 
 import dataclasses
 import math
@@ -28,20 +37,29 @@ from .training.fit import make_samples
 
 
 class Outcome:
-    """What a call gives R: a value with sentences for the user, or the error and where it was raised."""
+    """The result of a call for R: a value and notes for the user, or the error and its traceback."""
 
     def __init__(self, value=None, error=None):
         self.value, self.error, self.text, self.trace, self.notes = value, error, "", "", notes.take()
         if error:
             self.text = f"{type(error).__name__}: {error}"
             self.trace = "".join(traceback.format_exception(error))
-            error.__traceback__ = None  # its frames would hold all that the call worked on
+            error.__traceback__ = None  # its frames would keep all objects of the call alive
 
 
 def run(name, *args):
-    """Calls the function of this name below, as R does: an interrupt ends it at the next batch, not sooner. Nothing is
-    raised: once there was an interrupt, reticulate takes any error for it, and while R holds interrupts back it then
-    gives a NULL."""
+    """Calls a function of this module for R. An interrupt ends the call only at the end of a batch.
+
+    Nothing is raised: after an interrupt reticulate mistakes any error for that interrupt, and while R suspends
+    interrupts it then returns NULL.
+
+    Args:
+        name: the name of the function.
+        args: its arguments.
+
+    Returns:
+        An Outcome.
+    """
     try:
         return Outcome(interrupts.run(globals()[name], *args))
     except KeyboardInterrupt:
@@ -51,17 +69,25 @@ def run(name, *args):
 
 
 def forget_interrupt():
-    """Raises an error, upon which reticulate forgets an interrupt that it has noted."""
+    """Raises an error, which makes reticulate clear a pending interrupt.
+
+    Raises:
+        BertrError: interrupt.
+    """
     raise BertrError("interrupt", "Forgotten.")
 
 
 interrupts.ENTRIES.update({run.__code__, forget_interrupt.__code__})
 
 
-# ---------------------------------------------------------------- what there is
+# ---------------------------------------------------------------- versions and known models
 
 def info():
-    """Versions and devices of this Python."""
+    """Versions and devices of this Python.
+
+    Returns:
+        A dict of str, numbers and flags; `gpus` is a list of str.
+    """
     return {
         "python": sys.version.split()[0], "python_path": sys.executable, "keras": keras.__version__,
         "tensorflow": _version("tensorflow"), "backend": BACKEND, "numpy": np.__version__,
@@ -71,13 +97,17 @@ def info():
 
 
 def start():
-    """What R calls first. Sentences for the user about how TensorFlow was started."""
+    """Installs the interrupt handler; R calls it first.
+
+    Returns:
+        list of str, notes for the user about how TensorFlow was started.
+    """
     interrupts.listen()
     freeze()
     out = startup.notes()
     if startup.STARTED_BEFORE and onednn.is_on() is False and os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1":
-        out.append("TensorFlow was imported before bertr and does not use oneDNN, so bertr is slower than it could be: "
-                   "load bertr first, or set TF_ENABLE_ONEDNN_OPTS=1 before.")
+        out.append("TensorFlow was imported before bertr and runs without oneDNN, which makes bertr slower: load bertr "
+                   "first, or set TF_ENABLE_ONEDNN_OPTS=1 before importing TensorFlow.")
     return out
 
 
@@ -87,7 +117,11 @@ def _version(package):
 
 
 def models():
-    """The table of named models, as columns."""
+    """The table of named models.
+
+    Returns:
+        A dict of columns, one entry per model; `parameters` is NaN if unknown.
+    """
     table = hub.MODELS
     return {
         "name": list(table), "source": [m["repo"] for m in table.values()],
@@ -101,24 +135,37 @@ def models():
 # ---------------------------------------------------------------- models
 
 def load(source, options=None, on_event=None):
-    """The Model, or the Fit, of a folder or a name."""
+    """Loads a model or a fit.
+
+    Args:
+        source: a folder, a known name or "owner/name" on the hub; None: the default model.
+        options: None, or any of layers, tokens, lower_case, max_len, activation and revision; None is the default.
+
+    Returns:
+        A Model or a Fit.
+    """
     return store.load_folder(source, **{k: v for k, v in (options or {}).items() if v is not None}, on_event=on_event)
 
 
-def is_fit(thing):
-    return isinstance(thing, Fit)
+def is_fit(handle):
+    """Whether this is a Fit; a bool."""
+    return isinstance(handle, Fit)
 
 
-def fingerprint(thing):
-    """Tells fits apart, whatever folder they are in."""
-    return thing.fingerprint
+def fingerprint(handle):
+    """A str that identifies weights and head, independent of the folder."""
+    return handle.fingerprint
 
 
-def describe(thing):
-    """Plain facts of a model, or of the model a fit was made from."""
-    model = _base(thing)
+def describe(handle):
+    """Facts about a model, or about the model that a fit was trained from.
+
+    Returns:
+        A dict of plain values; `config` is a dict, lists have one entry per item.
+    """
+    model = _base(handle)
     checkpoint, config, origin = model.checkpoint, model.config, model.origin or {}
-    sentence = Sentence() if isinstance(thing, Fit) else checkpoint.sentence
+    sentence = Sentence() if isinstance(handle, Fit) else checkpoint.sentence
     return {
         "name": os.path.basename(os.path.normpath(model.source)),
         "source": model.source, "folder": checkpoint.folder, "format": checkpoint.format,
@@ -127,7 +174,7 @@ def describe(thing):
         "pooling": checkpoint.pooling, "width": sentence.width(pooled_width(checkpoint.pooling, config.hidden_size)),
         "steps": sentence.described(), "prompts": list(sentence.prompts),
         "prompt_texts": list(sentence.prompts.values()), "unused_rows": config.vocab_size - len(checkpoint.vocab),
-        "max_len": _length(thing, None), "fingerprint": model.fingerprint,
+        "max_len": _length(handle, None), "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"), "mask": model.tokenizer.mask_name,
         "parameters": float(sum(map(math.prod, checkpoint.tensors.shapes.values()))),
@@ -136,25 +183,36 @@ def describe(thing):
     }
 
 
-def vocab(thing):
-    """The vocabulary in the order of its ids."""
-    return list(_base(thing).tokenizer.vocab)
+def vocab(handle):
+    """The vocabulary, list of str in the order of ids."""
+    return list(_base(handle).tokenizer.vocab)
 
 
 # ---------------------------------------------------------------- texts to tokens and back
 
-def tokenize(thing, a, b, max_len):
-    """Padded matrices, int32 [rows, longest]."""
-    encodings = _base(thing).encode(a, b, _length(thing, max_len))
+def tokenize(handle, a, b, max_len):
+    """Padded token ids.
+
+    Returns:
+        A dict: `token_ids`, `segment_ids` and `mask`, int32 [rows, longest]; `n_tokens`, int32 [rows], before cutting;
+        `n_truncated`, int.
+    """
+    encodings = _base(handle).encode(a, b, _length(handle, max_len))
     ids, segments, mask = encodings.pad(np.arange(len(encodings)))
     return {"token_ids": ids, "segment_ids": segments, "mask": mask, "n_tokens": encodings.full_lengths,
             "n_truncated": encodings.n_truncated}
 
 
-def token_table(thing, a, b, max_len):
-    """One entry a token; row, position, start and end count from 1 and are inclusive, 0 for special tokens."""
-    model = _base(thing)
-    e = model.encode(a, b, _length(thing, max_len), offsets=True)
+def token_table(handle, a, b, max_len):
+    """Tokens as columns.
+
+    Returns:
+        A dict of columns with one entry per token: `row`, `position`, `token_id`, `segment`, `start` and `end`, int32;
+        `token`, list of str. Row, position, start and end count from 1; ends are inclusive. Start and end are 0 for
+        special tokens.
+    """
+    model = _base(handle)
+    e = model.encode(a, b, _length(handle, max_len), offsets=True)
     words = model.tokenizer.vocab
     return {
         "row": (e.row + 1).astype(np.int32), "position": (e.position + 1).astype(np.int32),
@@ -164,174 +222,240 @@ def token_table(thing, a, b, max_len):
     }
 
 
-def count_tokens(thing, a, b):
-    """Tokens of each row before any cutting, special ones included."""
-    return _base(thing).tokenizer.count(a, b)
+def count_tokens(handle, a, b):
+    """Tokens of each row before cutting, special tokens included; int32 [rows]."""
+    return _base(handle).tokenizer.count(a, b)
 
 
-def detokenize(thing, ids, lengths):
-    """Texts of rows of ids, given one after the other; [CLS], [SEP] and [PAD] are left out."""
-    tokenizer = _base(thing).tokenizer
+def detokenize(handle, ids, lengths):
+    """Texts from token ids, without [CLS], [SEP] and [PAD].
+
+    Args:
+        ids: int [tokens], the ids of all rows, concatenated.
+        lengths: int [rows].
+
+    Returns:
+        list of str.
+    """
+    tokenizer = _base(handle).tokenizer
     ids, lengths = np.asarray(ids, np.int64).reshape(-1), np.asarray(lengths, np.int64).reshape(-1)
     return [tokenizer.decode(row.tolist()) for row in np.split(ids, np.cumsum(lengths)[:-1])]
 
 
-# ---------------------------------------------------------------- fitting and using
+# ---------------------------------------------------------------- training and prediction
 
 def fit(model, task, a, b, target, validation, options, on_event):
-    """Trains a model, or the encoder of a fit; an interrupt gives what there is so far."""
+    """Trains a model, or the encoder of a fit. An interrupt returns the fit so far.
+
+    Args:
+        model: a Model or a Fit.
+        task: the name of a task.
+        target: a dict of columns, see the task's class.
+        validation: None, or a dict of `a`, `b` and `target`.
+
+    Returns:
+        A Fit.
+    """
     return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event))
 
 
 def kept_seed(folder):
-    """The seed of the run that a checkpoint folder holds, or None."""
+    """The seed of the run in a checkpoint folder: int, or None without a run."""
     return run_folder.kept_seed(folder)
 
 
-def describe_fit(thing):
-    """What was trained on what, and the history as columns."""
-    facts = thing.facts
-    history = {name: np.asarray(v, np.int32 if name == "epoch" else np.float64) for name, v in thing.history.items()}
-    return {**facts, "task": thing.task.name, "levels": thing.task.spec.get("levels", []),
-            "units": thing.head_options["units"], "history": history}
+def describe_fit(handle):
+    """Facts about the training.
+
+    Returns:
+        A dict: the fit's facts, `task`, `levels`, `units`, and `history`, a dict of columns with one entry per epoch.
+    """
+    facts = handle.facts
+    history = {name: np.asarray(v, np.int32 if name == "epoch" else np.float64) for name, v in handle.history.items()}
+    return {**facts, "task": handle.task.name, "levels": handle.task.spec.get("levels", []),
+            "units": handle.head_options["units"], "history": history}
 
 
-def predict(thing, a, b, options, on_event):
-    """The task's columns for these texts, and how many were cut."""
-    encodings = encode(thing.base, thing.task, thing.head_options, a, b, _length(thing, options.get("max_len")))
-    outputs = thing.scorer.encodings(encodings, counter(on_event, len(a), len(encodings)))
-    return {**thing.task.decode(outputs, encodings, a, b, thing.network.head), "n_truncated": encodings.n_truncated}
+def predict(handle, a, b, options, on_event):
+    """Predictions for texts.
+
+    Returns:
+        A dict: the columns of the task's `decode`, and `n_truncated`, int.
+    """
+    encodings = encode(handle.base, handle.task, handle.head_options, a, b, _length(handle, options.get("max_len")))
+    outputs = handle.scorer.encodings(encodings, counter(on_event, len(a), len(encodings)))
+    return {**handle.task.decode(outputs, encodings, a, b, handle.network.head), "n_truncated": encodings.n_truncated}
 
 
 def answer_scores(predicted, golds, gold_counts):
-    """Exact match and F1 of answers; `golds` are the right ones of each, one after the other."""
+    """Scores of predicted answers.
+
+    Args:
+        predicted: list of str [texts].
+        golds: list of str, the right answers of all texts, concatenated.
+        gold_counts: int [texts], right answers of each text.
+
+    Returns:
+        A dict: `exact` and `f1`, float64 [texts].
+    """
     exact, f1 = squad.scores(predicted, squad.grouped(golds, gold_counts))
     return {"exact": exact, "f1": f1}
 
 
 def read_squad(path):
-    """The questions of a SQuAD file, as columns."""
+    """The questions of a SQuAD file; a dict of columns, see `squad.read`."""
     return squad.read(path)
 
 
-def evaluate(thing, a, b, options, on_event):
-    """Sums by which a task is judged whose outcomes are the texts themselves: what is hidden of them is drawn with
-    the fit's seed."""
-    task, seed = thing.task, thing.facts["seed"]
-    samples = make_samples(thing.base, task, thing.head_options, a, b, {}, _length(thing, None))
+def evaluate(handle, a, b, options, on_event):
+    """Evaluates a task whose outcomes are the texts themselves; the masked words are drawn with the fit's seed.
+
+    Returns:
+        A dict: `sums`, a dict of floats (see the task's `sums`), and `n_truncated`, int.
+    """
+    task, seed = handle.task, handle.facts["seed"]
+    samples = make_samples(handle.base, task, handle.head_options, a, b, {}, _length(handle, None))
     samples = task.draw(samples, np.random.default_rng(seed))
     tell = counter(on_event, len(a), len(samples))
     done = 0
 
     def score(encodings):
         nonlocal done
-        outputs = thing.scorer.encodings(encodings)
+        outputs = handle.scorer.encodings(encodings)
         done += len(encodings)
         if tell:
             tell(done)
         return outputs
 
-    sums = task.sums(samples, score, thing.network.head)
+    sums = task.sums(samples, score, handle.network.head)
     return {"sums": sums, "n_truncated": samples.encodings.n_truncated}
 
 
-def fill_mask(thing, texts, _, options, on_event):
-    """One entry a text, [MASK] and candidate; `row`, `mask` and `rank` count from 1."""
-    model = _encoder(thing)
+def fill_mask(handle, texts, _, options, on_event):
+    """Candidates for every [MASK].
+
+    Returns:
+        A dict of columns with one entry per text, [MASK] and candidate: `row`, `mask` and `rank`, int32 from 1; `token`
+        and `text`, lists of str; `probability`, float64. And `n_truncated`, int.
+    """
+    model = _encoder(handle)
     columns, n_truncated = fill(model, texts, int(options["top"]), options.get("targets"),
-                                _length(thing, options.get("max_len")), counter(on_event, len(texts), len(texts)))
+                                _length(handle, options.get("max_len")), counter(on_event, len(texts), len(texts)))
     numbers = {name: np.array(columns[name], np.int32) + 1 for name in ("row", "mask", "rank")}
     return {**columns, **numbers, "probability": np.array(columns["probability"], np.float64),
             "n_truncated": n_truncated}
 
 
-def embed(thing, a, b, options, on_event):
-    """Vectors, float64 [rows, width], or [tokens, width] with `n_tokens` a row for pool "none"."""
-    values, encodings = features.vectors(_encoder(thing), a, b, options, counter(on_event, len(a), len(a)))
+def embed(handle, a, b, options, on_event):
+    """Vectors of texts.
+
+    Returns:
+        A dict: `values`, float64 [rows, width], or [tokens, width] for pool "none"; `n_tokens`, int32 [rows];
+        `n_truncated`, int.
+    """
+    values, encodings = features.vectors(_encoder(handle), a, b, options, counter(on_event, len(a), len(a)))
     return {"values": values.astype(np.float64), "n_tokens": encodings.lengths.astype(np.int32),
             "n_truncated": encodings.n_truncated}
 
 
-def attention(thing, a, b, options):
-    """Attention probabilities of one text or pair: `values`, float64 [layers, heads, from, to], and its tokens."""
-    return features.attention(_encoder(thing), a, b, options)
+def attention(handle, a, b, options):
+    """Attention probabilities of one text or pair; a dict, see `features.attention`."""
+    return features.attention(_encoder(handle), a, b, options)
 
 
 # ---------------------------------------------------------------- comparing
 
 def new_vectors():
-    """Vectors that stay in Python: an empty list for `keep_vectors`."""
+    """An empty list for `keep_vectors`: vectors that stay in Python."""
     return []
 
 
-def keep_vectors(thing, a, b, options, on_event):
-    """As `embed`, but the vectors are added to the list `options["kept"]`, scaled to length 1."""
-    values, encodings = features.vectors(_encoder(thing), a, b, options, counter(on_event, len(a), len(a)))
+def keep_vectors(handle, a, b, options, on_event):
+    """As `embed`, but appends the vectors, scaled to length 1, to the list `options["kept"]`.
+
+    Returns:
+        A dict: `n_truncated`, int.
+    """
+    values, encodings = features.vectors(_encoder(handle), a, b, options, counter(on_event, len(a), len(a)))
     options["kept"].append(similarity.unit(values))
     return {"n_truncated": encodings.n_truncated}
 
 
 def as_vectors(values):
-    """The rows of R's matrix as `keep_vectors` keeps them."""
+    """The rows of a matrix [rows, width] in the form of `keep_vectors`: a list of one float32 array."""
     return [similarity.unit(np.asarray(values))]
 
 
 def cosines(x, x_rows, y, y_rows):
-    """Similarities of all pairs, float64 [rows of x, rows of y]: `x_rows` are rows of the vectors `x`, which may
-    repeat. Without `y` they are compared with themselves."""
+    """Cosine similarities of all pairs.
+
+    Args:
+        x, y: lists of vectors from `keep_vectors`; y None: compare x with itself.
+        x_rows, y_rows: int, the rows to compare, from 0; rows may repeat.
+
+    Returns:
+        float64 [rows of x, rows of y].
+    """
     return similarity.cosines(*similarity.both(x, x_rows, y, y_rows)).astype(np.float64)
 
 
 def nearest(x, x_rows, y, y_rows, top, on_event):
-    """For each row of x the places, from 0, and similarities of its `top` nearest rows of y, one row of x after the
-    other. Without `y` these are other rows of x."""
+    """The nearest rows of y for each row of x; without y the nearest other rows of x.
+
+    Args:
+        x, x_rows, y, y_rows: as in `cosines`.
+        top: neighbours per row.
+
+    Returns:
+        A dict: `place`, int32 from 0, and `similarity`, float64, both [rows of x * top], best first.
+    """
     emit, n = throttled(on_event), len(x_rows)
     places, values = similarity.nearest(*similarity.both(x, x_rows, y, y_rows), top, y is None,
                                         lambda done: emit("compare", {"done": done, "total": n}))
     return {"place": places.reshape(-1), "similarity": values.reshape(-1).astype(np.float64)}
 
 
-# ---------------------------------------------------------------- keeping
+# ---------------------------------------------------------------- saving
 
-def save(thing, folder, spec):
-    """Into a folder, with R's own `spec` (JSON text)."""
-    store.save_folder(thing, folder, spec)
-
-
-def spec(thing):
-    """R's own part of a fit."""
-    return thing.spec if isinstance(thing, Fit) else ""
+def save(handle, folder, spec):
+    """Saves into a folder; `spec` is R's own part, JSON text."""
+    store.save_folder(handle, folder, spec)
 
 
-def to_bytes(thing, spec):
-    """An iterator for `next_piece`."""
-    thing.spec = spec
-    return store.to_bytes(thing)
+def spec(handle):
+    """R's own part of a fit, JSON text; "" for a model."""
+    return handle.spec if isinstance(handle, Fit) else ""
+
+
+def to_bytes(handle, spec):
+    """The bytes of a fit with R's own part `spec` (JSON text): an iterator for `next_piece`."""
+    handle.spec = spec
+    return store.to_bytes(handle)
 
 
 def next_piece(pieces):
-    """Bytes, or None after the last."""
+    """The next piece, a bytearray, or None after the last."""
     return next(pieces, None)
 
 
 def from_bytes(pieces, base):
-    """The fit of a list of pieces."""
+    """The Fit of a list of pieces (bytes); `base` is None, or where its base model is now."""
     return store.from_bytes(pieces, base)
 
 
 # ---------------------------------------------------------------- helpers
 
-def _base(thing) -> Model:
-    return thing.base if isinstance(thing, Fit) else thing
+def _base(handle) -> Model:
+    return handle.base if isinstance(handle, Fit) else handle
 
 
-def _encoder(thing) -> Model:
-    """With the trained encoder, where it is a fit."""
-    return thing.model if isinstance(thing, Fit) else thing
+def _encoder(handle) -> Model:
+    """The model; of a fit the one with the trained encoder."""
+    return handle.model if isinstance(handle, Fit) else handle
 
 
-def _length(thing, max_len):
-    """The length to cut at: the one asked for, the fit's, or the model's own."""
-    if max_len is None and isinstance(thing, Fit):
-        max_len = thing.facts["max_len"]
-    return _base(thing).length(max_len)
+def _length(handle, max_len):
+    """The length to cut at: the one given, the fit's, or the model's own."""
+    if max_len is None and isinstance(handle, Fit):
+        max_len = handle.facts["max_len"]
+    return _base(handle).length(max_len)

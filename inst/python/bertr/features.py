@@ -1,4 +1,4 @@
-"""What an encoder itself makes of texts: vectors and attention."""
+"""Outputs of an encoder without a head: vectors and attention."""
 
 import numpy as np
 from keras import ops
@@ -8,8 +8,21 @@ from .similarity import unit
 
 
 def vectors(model, a, b, options, progress=None):
-    """Float32 [rows, width], or [tokens, width] for pool "none", and the encodings. `width` is the hidden size, or
-    with layers that are concatenated as many times it."""
+    """Vectors of texts or pairs.
+
+    Args:
+        model: a Model.
+        a, b: lists of str; b None: single texts.
+        options: dict of pool, layer, combine, prompt, max_len and normalise; None or absent: the default.
+        progress: None, or a function of the number of rows done.
+
+    Returns:
+        (float32 [rows, width], or [tokens, width] for pool "none"; the Encodings). `width` is the hidden size, times
+        the number of layers if they are concatenated and of poolings if there are several.
+
+    Raises:
+        BertrError: layer, prompt, no_pooler, max_len, pairs.
+    """
     last = model.config.num_layers
     layers = _numbers("layer", options.get("layer"), 0, last, [last])
     encodings = model.encode(*_prompted(model, a, b, options.get("prompt")), options.get("max_len"))
@@ -21,7 +34,7 @@ def vectors(model, a, b, options, progress=None):
 
 
 def _through_steps(sentence, values, normalise):
-    """The folder's own vectors from pooled ones, [rows, width]; `normalise` False leaves scaling out."""
+    """Applies the modules after pooling to [rows, width]; `normalise` False skips scaling to length 1."""
     for step in sentence.steps:
         if step != "normalize":
             values = step(values)
@@ -31,15 +44,28 @@ def _through_steps(sentence, values, normalise):
 
 
 def _prompted(model, a, b, name):
-    """The texts with the model's prompt before them."""
+    """(a, b), with the model's prompt in front of single texts."""
     if b is not None and name is not None:
-        raise BertrError("prompt", "A prompt stands before single texts, not before pairs.", "Leave `prompt` out.")
+        raise BertrError("prompt", "A prompt works with single texts, not with pairs.", "Leave `prompt` out.")
     text = model.checkpoint.sentence.prompt(name) if b is None else ""
     return [text + each for each in a] if text else a, b
 
 
 def attention(model, a, b, options):
-    """Attention probabilities of one text or pair, float64 [layers, heads, from, to], with the names of its axes."""
+    """Attention probabilities of one text or pair.
+
+    Args:
+        model: a Model.
+        a, b: lists of one str; b None: a single text.
+        options: dict of layer, head (numbers from 1) and max_len; None or absent: all, and the model's own.
+
+    Returns:
+        A dict: `values`, float64 [layers, heads, from, to]; `layer` and `head`, lists of int; `token`, list of str;
+        `n_truncated`, int.
+
+    Raises:
+        BertrError: layer, head, max_len, pairs.
+    """
     layers, heads = (_numbers(what, options.get(what), 1, most, range(1, most + 1))
                      for what, most in (("layer", model.config.num_layers), ("head", model.config.num_heads)))
     encodings = model.encode(a, b, options.get("max_len"))
@@ -49,7 +75,7 @@ def attention(model, a, b, options):
 
 
 def _numbers(what, given, first, last, default):
-    """The layers or heads asked for, each of which must be there."""
+    """The given layers or heads, checked, as a tuple of int."""
     numbers = default if given is None else given if isinstance(given, list) else [given]
     for k in numbers:
         if k not in range(first, last + 1):

@@ -10,7 +10,7 @@ from .tasks import TASKS
 RUN_FILE = "run.json"  # of a training run that is kept after every epoch
 
 LENGTH, SHARE = whole(3), number(0, 1)
-POOL, POOL_OR_NONE = (matching(pattern, "a way of pooling, such as \"mean\"")
+POOL, POOL_OR_NONE = (matching(pattern, "a pooling mode, such as \"mean\"")
                       for pattern in (POOLING, f"none|{POOLING}"))
 
 HEAD = fields(optional={  # what `read_head_options` gives
@@ -41,7 +41,7 @@ def _columns(value, name):
         return f"{name}.facts.best_epoch", value["facts"]["best_epoch"], f"a number up to {done}"
     for column, values in history.items():
         if len(values) != done:
-            return f"{name}.history.{column}", values, f"a list of {done}"
+            return f"{name}.history.{column}", values, f"a list of {done} values"
     return fields({"epoch": list_of(whole(1))} if done else {})(history, f"{name}.history")
 
 

@@ -1,4 +1,4 @@
-"""A loaded checkpoint, and a model fitted on it: what R holds a handle of."""
+"""Model, a loaded checkpoint, and Fit, a network trained on it. R holds handles of both."""
 
 import dataclasses
 import functools
@@ -18,17 +18,26 @@ from .errors import BertrError
 from .families import build_backbone, make_tokenizer, read_checkpoint
 from .nn.scorer import GraphRunner, NetworkScorer, Scorer
 
-UNKNOWN, ORDINARY = 0.2, 20  # share of [UNK] that is said, among at least so many tokens
+UNKNOWN, ORDINARY = 0.2, 20  # share of [UNK] that is reported, for at least ORDINARY tokens
 
 
 class Model:
-    """A checkpoint with its tokenizer; the encoder is built when first used and never changed."""
+    """A checkpoint with its tokenizer. The encoder is built on first use and never changed.
+
+    Args:
+        checkpoint: a Checkpoint.
+        source: the name or folder it was loaded by.
+        max_len: tokens to cut texts at; None: the checkpoint's.
+        stored: whether the weights are those in the checkpoint's folder.
+        origin: {"repo": , "commit": } on the hub, or None.
+
+    Raises:
+        BertrError: max_len, and those of the tokenizer.
+    """
 
     def __init__(self, checkpoint, source, max_len=None, stored=True, origin=None):
         self.checkpoint = dataclasses.replace(checkpoint, tensors=Tensors(checkpoint.tensors))
-        self.source = source  # what it was asked for by: a name, a folder
-        self.origin = origin  # {"repo": , "commit": } on the hub, or None
-        self.stored = stored  # are these weights those of the checkpoint's folder?
+        self.source, self.origin, self.stored = source, origin, stored
         if stored:
             models.add(self)
         self.config = checkpoint.config
@@ -39,17 +48,19 @@ class Model:
 
     @functools.cached_property
     def backbone(self):
+        """The encoder, a Backbone."""
         backbone = self.new_backbone()
         self.checkpoint.tensors.release(backbone.shapes().keys(), backbone.tensors)
         return backbone
 
     def new_backbone(self, seed=0, dropout=None):
-        """An encoder with the checkpoint's weights, to be trained."""
+        """A new Backbone with the checkpoint's weights, to be trained; `dropout` overrides both rates."""
         return build_backbone(self.checkpoint, seed, dropout)
 
     def release(self):
-        """Leaves the weights to the encoder, if it was built, else to the folder that they came from, if nobody wrote
-        to it since, so that they do not lie beside those of a network that is trained."""
+        """Frees the checkpoint's tensors, so that they do not use memory next to a network in training.
+
+        They are then read from the encoder if it was built, else from their folder if it has not changed."""
         tensors = self.checkpoint.tensors
         if "backbone" in vars(self):
             tensors.release(self.backbone.shapes().keys(), self.backbone.tensors)
@@ -60,24 +71,47 @@ class Model:
 
     @functools.cached_property
     def fingerprint(self):
+        """A str that identifies config, weights and vocabulary."""
         return fingerprint(self.checkpoint)
 
     def length(self, max_len):
-        """The length to cut texts at: the one asked for, checked, or the model's own."""
+        """The length to cut texts at.
+
+        Args:
+            max_len: tokens; None: the model's own.
+
+        Returns:
+            int.
+
+        Raises:
+            BertrError: max_len, if the model has fewer positions.
+        """
         if max_len is None:
             return self.max_len
         if max_len > self.config.max_positions:
             raise BertrError("max_len", f"`max_len` is {int(max_len)}, but this model has only "
                              f"{self.config.max_positions} positions.",
-                             f"Give at most {self.config.max_positions}; longer texts are cut, and counted.")
+                             f"Give at most {self.config.max_positions}; longer texts are cut and counted.")
         return int(max_len)
 
     def encode(self, a, b, max_len=None, offsets=False):
-        """Token ids of texts, or of pairs of texts."""
+        """Token ids of texts or pairs, cut to `max_len` tokens.
+
+        Args:
+            a, b: lists of str; b None: single texts.
+            max_len: tokens; None: the model's own.
+            offsets: whether to return the tokens' character positions.
+
+        Returns:
+            An Encodings.
+
+        Raises:
+            BertrError: max_len, pairs.
+        """
         return self._encode(a, b, self.length(max_len), offsets)
 
     def encode_whole(self, a, b, offsets=False):
-        """The same without cutting."""
+        """As `encode`, without cutting."""
         return self._encode(a, b, 2**30, offsets)
 
     def _encode(self, a, b, max_len, offsets):
@@ -89,25 +123,42 @@ class Model:
         return out
 
     def _note_unknown(self, encodings, special):
-        """Says once if so many tokens are [UNK] that texts and vocabulary do not belong together; each text has
-        `special` tokens of its own."""
+        """Leaves a note, once, if a large share of tokens is [UNK]; each row has `special` special tokens."""
         tokens = len(encodings.ids) - special * len(encodings)
         unknown = np.count_nonzero(encodings.ids == self.tokenizer.unk_id)
         if not self.noted_unknown and tokens >= ORDINARY and unknown > UNKNOWN * tokens:
             self.noted_unknown = True
             notes.leave(f"{unknown / tokens:.0%} of the tokens of these texts are unknown to the model: its vocabulary "
-                        "may be made for another language, or for another tokenizer.")
+                        "may be meant for another language or another tokenizer.")
 
     def pool(self, kind):
-        """The pooling asked for, checked, or the checkpoint's own."""
+        """The pooling to use.
+
+        Args:
+            kind: a str; None: the checkpoint's own.
+
+        Returns:
+            str.
+
+        Raises:
+            BertrError: no_pooler.
+        """
         kind = kind or self.checkpoint.pooling
         if kind == "pooler" and "pooler/kernel" not in self.checkpoint.tensors:
             raise BertrError("no_pooler", "This checkpoint has no pooler.", 'Use pool = "cls" or pool = "mean".')
         return kind
 
     def scorer(self, pool, layers, combine="mean"):
-        """Scores texts by these `layers`, their mean or one beside the other ("concatenate"), pooled; `pool` "none"
-        gives a vector a token. No layer above the highest of them is computed."""
+        """A Scorer of pooled hidden states; no layer above the highest of `layers` is computed.
+
+        Args:
+            pool: a kind of pooling; "none": one vector per token.
+            layers: tuple of int, from 0, the embeddings.
+            combine: "mean" of the layers, or "concatenate".
+
+        Returns:
+            A Scorer, cached, of [rows, width] or [tokens, width].
+        """
         key = (pool, layers, combine)
         if key not in self.scorers:
             bert = self.backbone
@@ -123,27 +174,41 @@ class Model:
             kind = ("states", self.config, bert.pooler is not None, key)
             runner = GraphRunner(call, bert, self.config, kind)
             self.scorers[key] = Scorer(runner, self.config, per_token=pool == "none")
-            # lower layers may be asked for one after the other: their graphs shall not all hold weights
+            # only the top layer: users may try all lower layers, and each such graph would hold weights
             if max(layers) == self.config.num_layers:
                 runner.weights_are_final()
         return self.scorers[key]
 
 
 def network_scorer(base, network, train):
-    """Scores texts by a network that is, or was, trained on `base`; many heads of texts on its own encoder share a
-    graph."""
+    """A NetworkScorer. Heads of texts on the encoder of `base` share its graph.
+
+    Args:
+        base: the Model that the network was built from.
+        network: a Network.
+        train: "all", "head" or "top:k".
+    """
     shared = train == "head" and not network.task.per_token
     return NetworkScorer(network, base.scorer(network.pool, (base.config.num_layers,)) if shared else None)
 
 
 class Fit:
-    """A trained network with the model it came from. `facts` and `history` are plain data about the training."""
+    """A trained network and the model it was trained from.
+
+    Args:
+        base: a Model.
+        network: a Network.
+        head_options: dict, see `read_head_options`.
+        facts: dict of plain data about the training, see manifest.py.
+        history: dict of columns, one entry per epoch.
+        scorer: a NetworkScorer; None for a fit that is only saved while training continues.
+    """
 
     def __init__(self, base, network, head_options, facts, history, scorer):
         self.base, self.network = base, network
         self.head_options, self.facts, self.history = head_options, facts, history
         self.spec = ""  # R's own part, as JSON text
-        self.scorer = scorer  # None: only to be saved, while training goes on
+        self.scorer = scorer
         if scorer and facts["train"] != "head":
             self.scorer.rows.runner.weights_are_final()
 
@@ -153,26 +218,26 @@ class Fit:
 
     @functools.cached_property
     def fingerprint(self):
-        """The same for the same encoder and head; of a fit as it was read from a folder."""
+        """A str that identifies encoder and head; valid for fits loaded from a folder."""
         head = [zlib.crc32(np.ascontiguousarray(v)) for v in self.network.upper_weights]
         return f"{self.base.fingerprint}-{zlib.crc32(repr(head).encode()):08x}"
 
     def checkpoint(self):
-        """The trained encoder, to be written, with the pre-training heads where those were trained."""
+        """The Checkpoint of the trained encoder, with the pre-training heads if those were trained."""
         base = dataclasses.replace(self.base.checkpoint, max_len=self.facts["max_len"])
         trained = self.task.tensors(self.network.head)
         frozen = self.facts["train"] == "head"
         encoder = base.tensors.items() if frozen else self.network.backbone.each_tensor()
         tensors = {**dict(encoder), **trained}
         missing = {part: why for part, why in base.missing.items() if part not in map(weight_names.part, trained)}
-        # layers behind the pooling belong to the weights that were there before
+        # without the modules after pooling: they belong to the weights before training
         return dataclasses.replace(base, tensors=tensors, missing=missing, sentence=Sentence())
 
     @functools.cached_property
     def model(self):
-        """The trained encoder as a model of its own: for embeddings, and to fit other tasks on."""
+        """The trained encoder as a Model, for embeddings and further fits."""
         model = Model(self.checkpoint(), self.base.source, stored=False, origin=self.base.origin)
-        if "pooler/kernel" not in self.task.tensors(self.network.head):  # else the trained pooler is the head's
+        if "pooler/kernel" not in self.task.tensors(self.network.head):  # else the trained pooler belongs to the head
             model.backbone = self.network.backbone
             model.release()
         return model

@@ -23,7 +23,7 @@ def check(value, shape, where, hint="It is damaged.", code="damaged"):
     if found is _MISSING:
         raise BertrError(code, f"There is no '{name}' in {where}.", hint)
     what = f"'{name}' in {where}" if name else where[0].upper() + where[1:]
-    raise BertrError(code, f"{what} is {_shown(found)}, where {needed} is needed.", hint)
+    raise BertrError(code, f"{what} must be {needed}, not {_shown(found)}.", hint)
 
 
 def _shown(value):
@@ -36,7 +36,7 @@ def plain(needed, accepts):
     return lambda value, name: None if accepts(value) else (name, value, needed)
 
 
-TEXT = plain("a text", lambda x: isinstance(x, str) and not _BROKEN.search(x))
+TEXT = plain("a string", lambda x: isinstance(x, str) and not _BROKEN.search(x))
 FLAG = plain("true or false", lambda x: isinstance(x, bool))
 TABLE = plain("an object", lambda x: isinstance(x, dict))
 
@@ -92,12 +92,12 @@ def list_of(shape, least=0, distinct=False):
 
     def check_list(value, name):
         if not isinstance(value, list) or len(value) < least:
-            return name, value, f"a list of at least {least}" if least else "a list"
+            return name, value, f"a list of at least {least} values" if least else "a list"
         faults = (shape(each, f"{name}[{i}]") for i, each in enumerate(value))
         fault = next(filter(None, faults), None)
         if fault is None and distinct and len(set(value)) < len(value):
-            twice = next(each for i, each in enumerate(value) if each in value[:i])
-            return name, twice, "that only once"
+            again = next(i for i, each in enumerate(value) if each in value[:i])
+            return f"{name}[{again}]", value[again], "different from the values before it"
         return fault
 
     return check_list
@@ -139,7 +139,7 @@ def equally_long(*names):
         lists = {key: value[key] for key in names if key in value}
         n = len(value[names[0]])
         odd = next((key for key in lists if len(lists[key]) != n), None)
-        return odd and (_below(name, odd), value[odd], f"a list of {n}")
+        return odd and (_below(name, odd), value[odd], f"a list of {n} values")
 
     return check_lengths
 

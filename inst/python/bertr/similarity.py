@@ -1,4 +1,4 @@
-"""Cosine similarities of many vectors: all of them, or for each row the highest, found a block at a time."""
+"""Cosine similarities of many vectors: all pairs, or the highest per row, computed in blocks."""
 
 import numpy as np
 from keras import ops
@@ -7,15 +7,29 @@ CELLS = 2**24  # similarities in memory at once: 64 MB
 
 
 def unit(values):
-    """Rows scaled to length 1, float32 [rows, width] in C order; a row of zeros stays so."""
+    """Rows scaled to length 1; a row of zeros stays zero.
+
+    Args:
+        values: float [rows, width].
+
+    Returns:
+        float32 [rows, width] in C order.
+    """
     lengths = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))
     out = np.empty(values.shape, np.float32)
     return np.divide(values, np.maximum(lengths, 1e-12)[:, None], out=out, casting="same_kind")
 
 
 def both(x, x_rows, y, y_rows):
-    """The vectors [rows, width] of both sides, from lists of blocks of vectors and the rows of them that are meant;
-    without `y` the same twice."""
+    """The selected vectors of both sides.
+
+    Args:
+        x, y: lists of float32 blocks [rows, width], which are concatenated in place; y None: the same as x.
+        x_rows, y_rows: int, rows to select.
+
+    Returns:
+        (float32 [rows of x, width], float32 [rows of y, width]).
+    """
     left = _rows(x, x_rows)
     return left, left if y is None else _rows(y, y_rows)
 
@@ -28,13 +42,22 @@ def _rows(blocks, rows):
 
 
 def cosines(x, y):
-    """Of every row of `x` with every row of `y`, [rows of x, rows of y]."""
+    """Cosine similarities of unit vectors `x` and `y`, float32 [rows of x, rows of y]."""
     return np.clip(x @ y.T, -1.0, 1.0)
 
 
 def nearest(x, y, k, itself, progress):
-    """For each row of `x` the `k` rows of `y` with the highest similarities, equal ones in their order: places int32
-    and similarities, both [rows of x, k]. `itself`: `y` is `x`, and no row is its own match."""
+    """The `k` rows of `y` with the highest similarities, for each row of `x`; ties in the order of `y`.
+
+    Args:
+        x, y: float32 [rows, width], unit vectors.
+        k: int.
+        itself: whether `y` is `x`; then no row matches itself.
+        progress: a function of the number of rows done.
+
+    Returns:
+        (places int32, similarities float32), both [rows of x, k], best first.
+    """
     distinct, which = _distinct(y)
     across = ops.convert_to_tensor(np.ascontiguousarray(distinct.T))  # [width, distinct rows]
     places, similarities = np.empty((len(x), k), np.int32), np.empty((len(x), k), np.float32)
@@ -44,27 +67,27 @@ def nearest(x, y, k, itself, progress):
         scores = ops.matmul(x[block], across)
         if which is not None:
             scores = ops.take(scores, which, axis=1)  # [block, rows of y]
-        found = ops.top_k(scores, k + itself)  # of equal scores the first, on every backend
+        found = ops.top_k(scores, k + itself)  # ties: the first, on every backend
         values, at = (ops.convert_to_numpy(v) for v in found)
         if itself:
-            kept = _others(at, np.arange(block.start, block.stop))
-            values, at = (v[kept].reshape(-1, k) for v in (values, at))
+            others = _others(at, np.arange(block.start, block.stop))
+            values, at = (v[others].reshape(-1, k) for v in (values, at))
         places[block], similarities[block] = at, np.clip(values, -1.0, 1.0)
         progress(block.stop)
     return places, similarities
 
 
 def _distinct(y):
-    """The distinct rows of `y`, and which of them each row is; None where no row comes twice.
+    """(distinct rows of `y`, index of each row among them, or None if all are distinct).
 
-    Matrix products round the same row differently from place to place: only so do equal rows get equal scores."""
+    Matrix products may round equal rows differently at different positions; this way equal rows get equal scores."""
     whole = np.ascontiguousarray(y).view(np.dtype((np.void, y.itemsize * y.shape[1])))[:, 0]
     _, first, which = np.unique(whole, return_index=True, return_inverse=True)
     return (y, None) if len(first) == len(y) else (y[first], which.reshape(-1))
 
 
 def _others(at, own):
-    """Where in `at` [rows, k + 1] stands another row than one's `own`; the last is left out if own is not there."""
-    mine = at == own[:, None]
-    mine[~mine.any(axis=1), -1] = True
-    return ~mine
+    """Bool [rows, k + 1]: entries of `at` that are not the row itself, or all but the last if it is not among them."""
+    is_own = at == own[:, None]
+    is_own[~is_own.any(axis=1), -1] = True
+    return ~is_own

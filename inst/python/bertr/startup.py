@@ -74,8 +74,8 @@ def _prepare():
             os.environ.setdefault(name, str(usable_processors()))
         return
     if not wanted.isdecimal() or int(wanted) < 1:
-        raise BertrError("threads", f"BERTR_THREADS is '{wanted}', where a whole number of at least 1 is needed.",
-                         "It is the number of processor threads to take; unset it to take all.")
+        raise BertrError("threads", f"BERTR_THREADS must be a whole number of at least 1, not '{wanted}'.",
+                         "It sets the number of threads; unset it to use all processors.")
     # numpy's own threads too, which `bert_similarity()` uses
     os.environ.update({name: str(int(wanted)) for name in (*THREADS, "OPENBLAS_NUM_THREADS")})
     if STARTED_BEFORE:
@@ -89,7 +89,7 @@ def _set_late(count):
         threading.set_intra_op_parallelism_threads(count)
         threading.set_inter_op_parallelism_threads(count)
     except RuntimeError:
-        _notes.append("TensorFlow had started before bertr, so the number of threads was not changed.")
+        _notes.append("TensorFlow had already started before bertr, so the number of threads was not changed.")
 
 
 _notes = []

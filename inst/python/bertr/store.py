@@ -1,4 +1,4 @@
-"""Fits and models in folders and in bytes. Weights are safetensors, all else JSON: no pickle is written."""
+"""Saving and loading of fits and models, as folders and as bytes: safetensors and JSON, never pickles."""
 
 import base64
 import contextlib
@@ -36,17 +36,25 @@ from .tasks import find_task
 FORMAT = 1
 META = "bertr.json"
 HEAD = "head.safetensors"
-OURS = (META, HEAD, *huggingface.FILES)  # patterns of all that a folder of ours holds
-NOBODYS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # what systems put into any folder
+OURS = (META, HEAD, *huggingface.FILES)  # patterns of all files of a folder that bertr writes
+NOBODYS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # files that operating systems create
 SAVE_AGAIN = "It is damaged: save or fit it again."
-PIECE = 2**24  # bytes that cross to R at once, which makes copies of them for a moment
+PIECE = 2**24  # bytes passed to R at once, which copies them temporarily
 
 
 # ---------------------------------------------------------------- folders
 
-def save_folder(thing, folder, spec):
-    """Writes a Model or Fit into `folder`: first whole and beside it, then in its place, so that whatever goes
-    wrong the folder that was there before survives."""
+def save_folder(handle, folder, spec):
+    """Writes a Model or a Fit into a folder atomically: if anything fails, the previous folder survives.
+
+    Args:
+        handle: a Model or a Fit.
+        folder: a new folder, an empty one, or one that bertr wrote, which is replaced.
+        spec: R's own part, JSON text.
+
+    Raises:
+        BertrError: save (cannot be written), folder (not replaceable).
+    """
     folder = os.path.realpath(os.path.expanduser(folder))
     if os.path.isdir(folder) and os.path.samefile(folder, os.getcwd()):
         raise BertrError("save", f"'{folder}' is the working directory, which cannot be replaced.",
@@ -58,7 +66,7 @@ def save_folder(thing, folder, spec):
     except OSError as e:
         raise _unsaved(folder, e) from None
     try:
-        _write(thing, nest.new, spec)
+        _write(handle, nest.new, spec)
         with contextlib.suppress(FileNotFoundError):
             os.chmod(nest.new, os.stat(folder).st_mode & 0o777)
         nest.swap()
@@ -69,12 +77,16 @@ def save_folder(thing, folder, spec):
 
 
 def check_replaceable(folder):
-    """Only what bertr wrote is ever replaced."""
+    """Checks that the folder is new, empty or written by bertr.
+
+    Raises:
+        BertrError: folder, save.
+    """
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise BertrError("folder", f"'{folder}' is a file, not a folder.", "Name a new folder.")
     try:
         found = set(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):  # saving tells what is wrong with the place, if anything is
+    except (FileNotFoundError, NotADirectoryError):  # if the place is not usable, saving reports it
         found = set()
     except OSError as e:
         raise _unsaved(folder, e) from None
@@ -91,21 +103,21 @@ def check_replaceable(folder):
                          f"Move them, or choose an empty or new folder, such as '{os.path.join(folder, 'model')}'.")
 
 
-def _write(thing, folder, spec):
-    fitted = isinstance(thing, Fit)
-    base = thing.base if fitted else thing
-    checkpoint = thing.checkpoint() if fitted else dataclasses.replace(thing.checkpoint, max_len=thing.max_len)
+def _write(handle, folder, spec):
+    fitted = isinstance(handle, Fit)
+    base = handle.base if fitted else handle
+    checkpoint = handle.checkpoint() if fitted else dataclasses.replace(handle.checkpoint, max_len=handle.max_len)
     _with_disk_errors(huggingface.write_huggingface, folder, checkpoint)
     meta = {"format": FORMAT, "spec": spec, "source": base.source, "origin": base.origin}
     if fitted:
-        meta["fit"] = _fit_meta(thing)
-        _with_disk_errors(save_file, _head_tensors(thing), os.path.join(folder, HEAD))
+        meta["fit"] = _fit_meta(handle)
+        _with_disk_errors(save_file, _head_tensors(handle), os.path.join(folder, HEAD))
     with open(os.path.join(folder, META), "w", encoding="utf-8") as f:
         json.dump(meta, f, ensure_ascii=False, indent=1)
 
 
 def _with_disk_errors(write, *args):
-    """safetensors hides the error number of a full disk in a text of its own."""
+    """Calls `write`. safetensors reports a full disk only in its message; this restores the OSError."""
     try:
         write(*args)
     except Exception as e:
@@ -117,14 +129,33 @@ def _with_disk_errors(write, *args):
 
 def _unsaved(folder, error):
     what = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
-    kept = " What was there before is unchanged." if os.path.exists(folder) else ""
-    return BertrError("save", f"'{folder}' could not be written: {what}.{kept}", "Choose another folder or free space.")
+    previous = " Its previous contents are unchanged." if os.path.exists(folder) else ""
+    return BertrError("save", f"'{folder}' could not be written: {what}.{previous}",
+                      "Choose another folder or free some space.")
 
 
 def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None, activation=None, revision=None,
                 on_event=None):
-    """The Model, or the Fit, that `source` names."""
-    tidy()  # earlier models that only hold themselves
+    """Loads a model or a fit.
+
+    Args:
+        source: a folder, a known name, "owner/name" on the hub, or None for the default model.
+        layers: number of lower layers to keep; None: all.
+        tokens: "wordpiece" or "characters"; None: as the folder says.
+        lower_case: bool; None: as the folder says.
+        max_len: tokens to cut texts at; None: as the folder says.
+        activation: "gelu_erf" or "gelu_tanh"; None: as the folder says.
+        revision: branch, tag or commit on the hub.
+        on_event: as in bridge.py.
+
+    Returns:
+        A Fit if the folder holds one, else a Model.
+
+    Raises:
+        BertrError: source, revision or hub (not found), checkpoint, config, vocabulary, tokenizer or not_bert (not
+            readable), damaged, format, layers, max_len.
+    """
+    tidy()  # earlier models that are held only by reference cycles
     folder = resolve(source, revision, on_event)
     (meta, head, read), stamp = at_one_moment(folder, lambda: _open_folder(folder, layers))
     checkpoint = dataclasses.replace(read(), stamp=stamp)
@@ -137,14 +168,14 @@ def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None,
     if "fit" not in meta:
         return model
     if layers is not None:
-        raise BertrError("layers", "A fitted model cannot be cut to lower layers.", "Cut the model before the fit.")
+        raise BertrError("layers", "A fitted model cannot be cut to lower layers.", "Cut the model before fitting it.")
     what = f"The fit in '{folder}'"
-    with _told_as_damaged(what):
+    with _report_as_damaged(what):
         return _make_fit(model, meta["fit"], head, meta["spec"], what)
 
 
 def _open_folder(folder, layers):
-    """What `bertr.json` says, the tensors of a fit's head, and what reads the rest."""
+    """(content of bertr.json, tensors of a fit's head, function that reads the checkpoint)."""
     path, meta = os.path.join(folder, META), {}
     if os.path.exists(path):
         meta = read_json(path)
@@ -155,21 +186,21 @@ def _open_folder(folder, layers):
     read = open_checkpoint(folder, layers)
     head = {}
     if "fit" in meta:
-        with _told_as_damaged(f"The fit in '{folder}'"):
+        with _report_as_damaged(f"The fit in '{folder}'"):
             head = load_file(os.path.join(folder, HEAD))
     return meta, head, read
 
 
 def _refuse_run(folder):
-    """An error that says what it is, if a folder holds a run, not a model or a fit."""
+    """Raises an error if the folder holds a training run instead of a model or a fit."""
     folder = os.path.abspath(os.path.expanduser(folder))
     if not os.path.isfile(os.path.join(folder, RUN_FILE)):
         return
     epochs = sorted(glob.glob(os.path.join(glob.escape(folder), "epoch-*", "bertr.json")))
-    of_epoch = f", or load an epoch that was kept, such as '{os.path.dirname(epochs[-1])}'" if epochs else ""
+    of_epoch = f"; or load a saved epoch, such as '{os.path.dirname(epochs[-1])}'" if epochs else ""
     raise BertrError("checkpoint", f"'{folder}' is the checkpoint folder of a training run, not a model or a fit.",
-                     f"Call bert_fit() again as before, with bert_control(checkpoint = \"{folder}\"): it goes on, or "
-                     f"gives the fit if the run is over{of_epoch}.")
+                     f"To resume the run, or to get its fit, call bert_fit() as before with bert_control(checkpoint = "
+                     f"\"{folder}\"){of_epoch}.")
 
 
 def _check_format(meta, what):
@@ -178,7 +209,7 @@ def _check_format(meta, what):
 
 
 @contextlib.contextmanager
-def _told_as_damaged(what):
+def _report_as_damaged(what):
     try:
         yield
     except BertrError:
@@ -191,8 +222,16 @@ def _told_as_damaged(what):
 # ---------------------------------------------------------------- bytes, for saveRDS()
 
 def to_bytes(fit):
-    """The whole fit, or with train = "head" the head and a reference to the base model in its folder: an iterator of
-    pieces."""
+    """A fit as the bytes of a safetensors file.
+
+    With train = "head" only the head and a reference to the folder of the base model, else the whole network.
+
+    Args:
+        fit: a Fit.
+
+    Returns:
+        An iterator of bytearrays of at most PIECE bytes.
+    """
     checkpoint = fit.base.checkpoint
     meta = {"format": FORMAT, "spec": fit.spec, "fit": _fit_meta(fit), "max_len": fit.base.max_len,
             "source": fit.base.source, "origin": fit.base.origin}
@@ -213,19 +252,19 @@ def to_bytes(fit):
 
 
 def _safetensors(shapes, arrays, metadata):
-    """What `safetensors.numpy.save` gives for float32 arrays, piece by piece, so that it is never in memory as a whole.
+    """As `safetensors.numpy.save` of float32 arrays, but in pieces, so that the whole is never in memory.
     Source: the format's description, https://github.com/huggingface/safetensors."""
     ends = np.cumsum([0] + [4 * math.prod(shape) for shape in shapes.values()]).tolist()
     header = {name: {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
               for (name, shape), start, end in zip(shapes.items(), ends[:-1], ends[1:], strict=True)}
     text = json.dumps({"__metadata__": metadata, **header}).encode()
-    text += b" " * (-len(text) % 8)  # numbers start at a multiple of 8
+    text += b" " * (-len(text) % 8)  # arrays start at a multiple of 8
     size = len(text).to_bytes(8, "little")
     return _pieces(itertools.chain((size, text), (np.ascontiguousarray(a).reshape(-1).view(np.uint8) for a in arrays)))
 
 
 def _pieces(buffers):
-    """The bytes of these buffers, one after the other, in pieces of PIECE."""
+    """The concatenated buffers in pieces of PIECE bytes."""
     piece = bytearray()
     for buffer in map(memoryview, buffers):
         start = 0
@@ -241,9 +280,20 @@ def _pieces(buffers):
 
 
 def from_bytes(pieces, base=None):
-    """The fit of `to_bytes`. `base` is where to look for the base model if it has moved."""
+    """The inverse of `to_bytes`.
+
+    Args:
+        pieces: list of bytes-like pieces.
+        base: None, or the folder of the base model if it has moved.
+
+    Returns:
+        A Fit.
+
+    Raises:
+        BertrError: damaged, format (newer version), base (another base model), and those of `load_folder`.
+    """
     tidy()
-    with _told_as_damaged("The fit"):
+    with _report_as_damaged("The fit"):
         data = b"".join(pieces)
         size = int.from_bytes(data[:8], "little")
         meta = json.loads(json.loads(data[8:8 + size])["__metadata__"]["bertr"])
@@ -272,7 +322,7 @@ def _config_of(described):
 
 
 def _base_model(meta, moved):
-    """The base model of a head, which must be the very one it was trained on."""
+    """The base model of a head; it must have the fingerprint of the one that the head was trained on."""
     wanted, came_from = meta["base"], meta.get("origin")
     places = [p for p in (moved, wanted["folder"]) if p and present(os.path.expanduser(p))]
     if places or not came_from:
@@ -300,7 +350,7 @@ def _fit_meta(fit):
 
 
 def _head_tensors(fit):
-    """The head's variables by their place in it: names alone repeat."""
+    """The head's arrays by index and name; names alone are not unique."""
     return {f"{i}/{v.name}": np.array(ops.convert_to_numpy(v.value), dtype=np.float32, order="C")
             for i, v in enumerate(fit.network.upper_weights)}
 
@@ -315,14 +365,14 @@ def _make_fit(model, meta, head, spec, what):
         check_finite(v.name, value, what)
         v.assign(value)
     facts = meta["facts"]
-    model.length(facts["max_len"])  # an error where it is more than there are positions
+    model.length(facts["max_len"])  # raises if the model has fewer positions
     fit = Fit(model, network, head_options, facts, meta["history"], network_scorer(model, network, facts["train"]))
     fit.spec = spec
     return fit
 
 
 def _check_units(units, head, what):
-    """Before layers of an absurd size are made: every hidden layer has its tensors."""
+    """Checks that every hidden layer has tensors, before layers of an absurd size are allocated."""
     sizes = {size for tensor in head.values() for size in tensor.shape}
     absent = [n for n in units if n not in sizes]
     if absent:

@@ -1,4 +1,4 @@
-"""A checkpoint folder of any known format, read into one form: config, tensors, vocabulary, tokenizer settings."""
+"""Reads a checkpoint folder of any known format into a Checkpoint: config, tensors, vocabulary, tokenizer settings."""
 
 import collections.abc
 import dataclasses
@@ -22,20 +22,20 @@ class Checkpoint:
     tensors: collections.abc.Mapping  # canonical name -> contiguous float32 array, kernels (in, out)
     vocab: list
     tokenizer: dict  # keyword arguments of `Tokenizer`, or of `SentencePieceTokenizer`
-    pooling: str  # what the checkpoint recommends: "pooler", or modes of sentence_modules.py joined by "+"
+    pooling: str  # recommended: "pooler", or modes of sentence_modules.py joined by "+"
     max_len: int  # tokens, recommended
     format: str  # "google", "google2", "huggingface" or "bertr"
     folder: str
     unread: dict  # variable of the file -> why it was not read
     missing: dict  # "pooler", "mlm" or "nsp" -> what that means
-    spiece: bytes | None = None  # the file of the SentencePiece model, where that is what cuts words
-    stamp: list = dataclasses.field(default_factory=list)  # of the folder when it was read
-    sentence: Sentence = dataclasses.field(default_factory=Sentence)  # what follows on pooling
+    spiece: bytes | None = None  # content of the SentencePiece model, if the tokenizer uses one
+    stamp: list = dataclasses.field(default_factory=list)  # the folder's stamp when it was read
+    sentence: Sentence = dataclasses.field(default_factory=Sentence)  # pooling and the modules after it
 
 
 def fingerprint(checkpoint):
-    """Tells whether two checkpoints are the same config, weights and vocabulary, wherever and however they are stored.
-    Made of checksums, which take a tenth of the time of hashing every byte."""
+    """Identifies config, weights and vocabulary, independent of folder and format. Hashes CRC-32 checksums, which takes
+    a tenth of the time of hashing every byte."""
     parts = [f"{name} {value.shape} {zlib.crc32(value.data)}" for name, value in sorted(checkpoint.tensors.items())]
     parts.append(repr(checkpoint.config))
     parts.append(str(zlib.crc32("\n".join(checkpoint.vocab).encode("utf-8", "surrogatepass"))))
@@ -45,16 +45,16 @@ def fingerprint(checkpoint):
 
 
 def read_checkpoint(folder, families, layers=None):
-    """Read the checkpoint in `folder`, whatever its format; `families` are those it may be of, by "model_type";
-    `layers` keeps only that many lower blocks."""
+    """Reads the Checkpoint in a folder of any format. `families`: model_type -> Family; `layers`: number of lower
+    layers to keep, None: all."""
     folder = os.path.expanduser(str(folder))
     read, stamp = at_one_moment(folder, lambda: open_checkpoint(folder, families, layers))
     return dataclasses.replace(read(), stamp=stamp)
 
 
 def open_checkpoint(folder, families, layers=None):
-    """A function that gives the Checkpoint: all is read but for the tensors, whose files are open, so that they are
-    what is there now."""
+    """A function that returns the Checkpoint. Everything except the tensors is read now; their files are opened now, so
+    that later changes of the folder have no effect."""
     reader = _reader(folder, families)
     config = reader.read_config(folder, families)
     cut = config.cut(_check_layers(layers, config))
@@ -63,7 +63,7 @@ def open_checkpoint(folder, families, layers=None):
     found, unread = _match(shapes, config, fmt)
     missing = _check_complete(found, shapes, config, fmt, folder)
     for name in [name for name in found if weight_names.part(name) in missing]:
-        unread[found.pop(name)] = "its head is not complete in the file"
+        unread[found.pop(name)] = "its head is incomplete in the file"
     _check_shapes(found, shapes, config, fmt, folder)
     vocab, tokenizer, spiece = families[config.model_type].read_tokenizer(reader, folder, config)
     sentence = reader.read_sentence(folder, config.hidden_size)
@@ -87,14 +87,14 @@ def open_checkpoint(folder, families, layers=None):
         aliases = _explain_aliases(shapes, config, fmt, found, tensors, read)
         return dataclasses.replace(checkpoint, tensors=tensors, unread=unread | aliases)
 
-    if reader is google:  # TensorFlow opens files when it reads them, by their path
+    if reader is google:  # TensorFlow opens files only when it reads them
         at_once = whole()
         return lambda: at_once
     return whole
 
 
 def _read_tensors(config, cut, found, fmt, read, folder):
-    """Canonical name -> array, of those that are in the file and in the layers to keep."""
+    """Canonical name -> array, for tensors in the file that belong to the kept layers."""
     dropped = {f"block_{i}" for i in range(cut.num_blocks, config.num_blocks)}
     tensors = _empty({name: shape for name, shape in weight_names.tensor_shapes(config).items()
                       if name in found and weight_names.part(name) not in dropped})
@@ -106,58 +106,58 @@ def _read_tensors(config, cut, found, fmt, read, folder):
 
 
 def check_finite(name, array, where):
-    """Are these weights all numbers?"""
+    """Checks that all weights are finite."""
     with np.errstate(all="ignore"):
-        finite = np.isfinite(array.sum()) or np.isfinite(array).all()  # the sum takes no memory
+        finite = np.isfinite(array.sum()) or np.isfinite(array).all()  # the sum needs no temporary array
     if not finite:
-        raise BertrError("damaged", f"'{name}' in {where} holds infinite numbers or some that are none (NaN).",
-                         "The training that made these weights failed, or the file is damaged: use another.")
+        raise BertrError("damaged", f"'{name}' in {where} holds infinite or NaN values.",
+                         "The training that produced these weights failed, or the file is damaged: use another.")
 
 
 def check_tensors(tensors, config, where):
-    """Are these the tensors, by their canonical names, of an encoder of this config?"""
+    """Checks that these tensors (by canonical name) have the names and shapes that this config requires."""
     for name, shape in weight_names.tensor_shapes(config).items():
         found = tensors[name].shape if name in tensors else None
         if found != shape and (found or weight_names.part(name) not in weight_names.PARTS):
             what = f"has the shape {_by(found)}" if found else "is missing"
-            raise BertrError("damaged", f"'{name}' in {where} {what}, where its config asks for {_by(shape)}.",
+            raise BertrError("damaged", f"'{name}' in {where} {what}, but its config requires {_by(shape)}.",
                              "It is damaged: save or fit it again.")
     for name, tensor in tensors.items():
         check_finite(name, tensor, where)
 
 
 def _empty(shapes):
-    """Arrays of these shapes side by side in one piece, which the system gets back when all of them are gone; of many
-    pieces the process would keep most."""
+    """Arrays of these shapes in one allocation, which returns to the system when all of them are freed; many separate
+    allocations mostly would not."""
     ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
     parts = np.split(np.empty(ends[-1], np.float32), ends[:-1])
     return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
 def _reader(folder, families):
-    """The module that reads this folder: `huggingface` (which reads our own folders too) or `google`."""
+    """The module that reads this folder: `huggingface` (also for bertr's own folders) or `google`."""
     if not os.path.isdir(folder):
-        what = "is a file" if os.path.exists(folder) else "does not exist"
-        raise BertrError("checkpoint", f"'{folder}' {what}, where the folder of a checkpoint is needed.",
+        what = "is a file, not the folder of a checkpoint" if os.path.exists(folder) else "does not exist"
+        raise BertrError("checkpoint", f"'{folder}' {what}.",
                          "Give the folder that holds config.json or bert_config.json.")
     lacks = {reader: reader.missing_files(folder) for reader in (huggingface, google)}
     for reader, files in lacks.items():
         if not files:
             return reader
-    huggingface.model_type(folder, families)  # another model is told first, whatever else it lacks
+    huggingface.model_type(folder, families)  # an unsupported model is reported before missing files
     if huggingface.WEIGHTS in lacks[huggingface]:
         huggingface.refuse_others(folder)
     present = sorted(e.name + "/" * e.is_dir() for e in os.scandir(folder))
     holds = ", ".join(present[:10]) + (f" and {len(present) - 10} more" if len(present) > 10 else "")
     raise BertrError(
         "checkpoint",
-        f"'{folder}' is no complete BERT checkpoint: it holds {holds or 'nothing'}; for a Hugging Face checkpoint "
-        f"it lacks {', '.join(lacks[huggingface])}; for a Google checkpoint it lacks {', '.join(lacks[google])}.",
-        "Give the folder itself that holds these files.")
+        f"'{folder}' is not a complete BERT checkpoint: it holds {holds or 'nothing'}; a Hugging Face checkpoint also "
+        f"needs {', '.join(lacks[huggingface])}; a Google checkpoint also needs {', '.join(lacks[google])}.",
+        "Give the folder that holds these files.")
 
 
 def _check_layers(layers, config):
-    """How many blocks to keep."""
+    """The number of layers to keep."""
     if layers is None:
         return config.num_layers
     if not isinstance(layers, (int, float)) or layers not in range(1, config.num_layers + 1):
@@ -168,13 +168,13 @@ def _check_layers(layers, config):
 
 def _check_format(fmt, config, folder):
     if not any(row[weight_names.COLUMN[fmt]] for row in config.names.dense):
-        raise BertrError("checkpoint", f"'{folder}' holds {config.title} saved by TensorFlow 2's Keras, whose names "
-                         "bertr does not know.",
-                         "Take Google's TensorFlow 1 files or the Hugging Face files of the same model.")
+        raise BertrError("checkpoint", f"'{folder}' holds {config.title} saved by Keras on TensorFlow 2, whose "
+                         "variable names bertr does not know.",
+                         "Use Google's TensorFlow 1 files or the Hugging Face files of the same model.")
 
 
 def _match(shapes, config, fmt):
-    """({canonical name: variable}, {variable: why it is not read}); aliases that are not needed are in neither."""
+    """({canonical name: variable}, {variable: why it is not read}). Unneeded aliases are in neither."""
     table = weight_names.file_names(config, fmt)
     known = {theirs: ours for ours, theirs in table.items()}
     aliases = config.names.aliases[fmt]
@@ -193,23 +193,23 @@ def _match(shapes, config, fmt):
 
 
 def _explain_aliases(shapes, config, fmt, found, tensors, read):
-    """Second names of tensors, such as the masked-word head's copy of the word embedding -> why not read."""
+    """Why aliases are not read, such as the masked-word head's copy of the word embedding: {variable: reason}."""
     out = {}
     for variable in shapes:
         ours = config.names.aliases[fmt].get(weight_names.plain_name(variable, fmt, config))
         if ours is None or found.get(ours) == variable:
             continue
         if ours not in tensors:
-            out[variable] = "its head is not complete in the file"
+            out[variable] = "its head is incomplete in the file"
         elif np.array_equal(read(variable).astype(np.float32), tensors[ours]):
             out[variable] = f"repeats '{found[ours]}'"
         else:
-            out[variable] = f"differs from the tensor it should repeat ({ours})"
+            out[variable] = f"differs from the tensor it should duplicate ({ours})"
     return out
 
 
 def _check_complete(found, shapes, config, fmt, folder):
-    """The parts the file may lack and does, with what that means; an encoder that lacks anything is an error."""
+    """The optional parts that the file lacks, with the consequences; an incomplete encoder is an error."""
     table = weight_names.file_names(config, fmt)
     lacking = [name for name in weight_names.tensor_shapes(config) if name not in found]
     missing = {part: weight_names.PARTS[part] for part in weight_names.PARTS if part in map(weight_names.part, lacking)}
@@ -217,9 +217,9 @@ def _check_complete(found, shapes, config, fmt, folder):
     if lacking:
         other = weight_names.other_model(shapes)
         there = ", ".join(f"'{name}'" for name in sorted(shapes)[:3]) or "none"
-        what = f"it is {other}, which is not BERT" if other else \
-            f"{len(lacking)} of the encoder's variables are not in it, the first is '{table[lacking[0]]}'; it holds " \
-            f"{len(shapes)}, the first are {there}"
+        what = f"they belong to {other}, which is not BERT" if other else \
+            f"{len(lacking)} variables of the encoder are missing (first: '{table[lacking[0]]}'); the file holds " \
+            f"{len(shapes)} variables (first: {there})"
         raise BertrError("checkpoint", f"The weights in '{folder}' are not those of {config.title} with "
                          f"{config.num_layers} layers: {what}.",
                          "Check that the config file and the weights belong together.")
@@ -232,8 +232,8 @@ def _check_shapes(found, shapes, config, fmt, folder):
         if name in found and shapes[found[name]] != expected:
             raise BertrError(
                 "checkpoint",
-                f"'{found[name]}' in '{folder}' has the shape {_by(shapes[found[name]])}, where the config file "
-                f"asks for {_by(expected)}.",
+                f"'{found[name]}' in '{folder}' has the shape {_by(shapes[found[name]])}, but the config file "
+                f"requires {_by(expected)}.",
                 "Check that the config file and the weights belong together.")
 
 

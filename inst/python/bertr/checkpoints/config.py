@@ -1,4 +1,4 @@
-"""What a BERT encoder looks like: its sizes and constants, read from Google's or Hugging Face's config."""
+"""Sizes and constants of a BERT encoder, read from Google's or Hugging Face's config."""
 
 import dataclasses
 
@@ -7,8 +7,9 @@ from ..shapes import check, fields, number, one_of, whole
 from . import weight_names
 
 ACTIVATIONS = {
-    # name in a config file -> our name. "gelu" was the exact form when Google released BERT, and Hugging Face reads
-    # all of Google's checkpoints so; Google's later code has the tanh form, 4.7e-4 away at most
+    # name in a config file -> our name. "gelu" was the exact form when Google released BERT, and Hugging Face
+    # interprets all of Google's checkpoints that way; Google's later code has the tanh form, which differs by at most
+    # 4.7e-4
     "gelu": "gelu_erf",
     **dict.fromkeys(("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate", "gelu_tanh"),
                     "gelu_tanh"),
@@ -21,10 +22,10 @@ ACTIVATIONS = {
 }
 
 SIZE, SHARE = whole(1), number(0, 1)
-# so many layers that nobody has them: with ALBERT's shared blocks no tensor tells that a number is absurd
+# an upper limit for damaged files: with ALBERT's shared blocks no tensor reveals an absurd number
 LAYERS = whole(1, 1000)
 
-# name in a config file -> (our name, what it must be); those of `OPTIONAL` may be left out
+# name in a config file -> (our name, shape); fields in `OPTIONAL` may be absent
 NEEDED = {
     "vocab_size": ("vocab_size", SIZE), "hidden_size": ("hidden_size", SIZE),
     "num_hidden_layers": ("num_layers", LAYERS), "num_attention_heads": ("num_heads", SIZE),
@@ -35,7 +36,7 @@ OPTIONAL = {
     "hidden_dropout_prob": ("hidden_dropout", SHARE), "attention_probs_dropout_prob": ("attention_dropout", SHARE),
     "layer_norm_eps": ("layer_norm_eps", SHARE), "initializer_range": ("initializer_range", SHARE),
 }
-DAMAGED = "The config file is damaged, or it is not that of a BERT checkpoint."
+DAMAGED = "The config file is damaged or does not belong to a BERT checkpoint."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +56,12 @@ class BertConfig:
     layer_norm_eps: float = 1e-12
     initializer_range: float = 0.02
 
-    # not fields
-    model_type = "bert"  # as Hugging Face calls the family
+    # class attributes, not fields
+    model_type = "bert"  # Hugging Face's name of the family
     title = "a BERT"
     names = weight_names.BERT
-    more = {}  # fields of the family's own, as in `OPTIONAL`
-    projects_embeddings = False  # to the width of the layers
+    more = {}  # additional fields of the family, as in `OPTIONAL`
+    projects_embeddings = False  # to the hidden size
 
     @property
     def head_size(self):
@@ -73,7 +74,7 @@ class BertConfig:
 
     @property
     def num_blocks(self):
-        """How many blocks have weights of their own."""
+        """Number of blocks with distinct weights."""
         return self.num_layers
 
     @property
@@ -81,11 +82,11 @@ class BertConfig:
         return self.num_blocks < self.num_layers
 
     def block_of(self, layer):
-        """The block whose weights a layer (from 0) has."""
+        """The block whose weights a layer (from 0) uses."""
         return layer
 
     def cut(self, layers):
-        """The same encoder with its lower layers only."""
+        """The config of the encoder's lower `layers` layers."""
         return dataclasses.replace(self, num_layers=layers)
 
     def __post_init__(self):
@@ -99,16 +100,16 @@ class BertConfig:
         return cls(**cls._read(d, where))
 
     @classmethod
-    def from_fields(cls, kept, where="the config"):
-        """From the fields that `dataclasses.asdict` gives."""
+    def from_fields(cls, values, where="the config"):
+        """The inverse of `dataclasses.asdict`."""
         table = {**NEEDED, **OPTIONAL, **cls.more}
         shape = fields({ours: shape for ours, shape in table.values()} | {"activation": one_of(*ACTIVATIONS.values())})
-        check(kept, shape, where)
-        return cls(**{field.name: kept[field.name] for field in dataclasses.fields(cls)})
+        check(values, shape, where)
+        return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
 
     @classmethod
     def _read(cls, d, where):
-        """Our fields."""
+        """Field -> value, from the JSON of a config file."""
         optional = {**OPTIONAL, **cls.more}
         check(d, fields(*({name: shape for name, (_, shape) in part.items()} for part in (NEEDED, optional))), where,
               DAMAGED, "config")
@@ -116,14 +117,14 @@ class BertConfig:
         activation = ACTIVATIONS.get(act) if isinstance(act, str) else None
         if activation is None:
             raise BertrError(
-                "config", f"The checkpoint's activation is '{act}', which is not one of BERT's.",
+                "config", f"The checkpoint uses the activation '{act}', which bertr does not know.",
                 "Known: " + ", ".join(ACTIVATIONS) + ".")
         given = {ours: d[name] for name, (ours, _) in {**NEEDED, **optional}.items() if name in d}
         shares = {ours: float(given[ours]) for ours, shape in optional.values() if shape is SHARE and ours in given}
         return {"activation": activation, **given, **shares}
 
     def to_huggingface(self):
-        """The same as Hugging Face's `config.json` says it, so that transformers opens our folders."""
+        """The content of Hugging Face's `config.json`, so that transformers opens our folders."""
         act = {"gelu_erf": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}.get(self.activation, self.activation)
         return {
             "architectures": ["BertModel"],

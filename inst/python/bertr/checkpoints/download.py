@@ -1,4 +1,4 @@
-"""The files of a model, from the Hugging Face hub into a folder."""
+"""Downloads the files of a model from the Hugging Face hub into a folder."""
 
 import contextlib
 import dataclasses
@@ -16,7 +16,7 @@ from ..errors import BertrError
 from ..events import throttled
 from ..interrupts import meanwhile
 
-DESCRIBING = (  # files that say how to read the weights; modules of a sentence model have a folder each
+DESCRIBING = (  # files that describe the model; each module of a sentence model has a folder
     "config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "spiece.model", "modules.json", "sentence_bert_config.json",
     "config_sentence_transformers.json", "[0-9]*_*/config.json",
@@ -28,11 +28,11 @@ FILES = (*DESCRIBING, *(pattern for patterns in SAFE + PICKLED + OF_MODULES for 
 
 COMMIT = "[0-9a-f]{40}"
 CONVERTER, CONVERTED = "SFconvertbot", "Adding `safetensors` variant of this model"
-FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows knows no quota
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota error
 
 
 class Unreachable(BertrError):
-    """The hub did not answer, or not as it should."""
+    """The hub did not answer, or gave an unexpected answer."""
 
 
 @dataclasses.dataclass
@@ -40,20 +40,20 @@ class File:
     name: str
     commit: str
     size: int | None  # bytes
-    sha256: str | None  # known of large files, and of pinned ones
+    sha256: str | None  # known for large files and pinned ones
 
 
 def commit_of(repo, revision, on_event):
-    """The full commit that a branch, a tag or a short commit names now; None is the main branch."""
+    """The full commit that a branch, a tag or a short commit refers to now; None: the main branch."""
     hub = _huggingface_hub(repo)
     emit = throttled(on_event)
-    with _told_in_one_sentence(hub, repo, revision):
+    with _report_in_one_sentence(hub, repo, revision):
         info = meanwhile(lambda: hub.api.model_info(repo, revision=revision), lambda: emit("wait", {}))
         return _checked_commit(info.sha, repo)
 
 
 def fetch(repo, commit, folder, pins, on_event):
-    """Brings into the folder what is not in it yet. `pins` (file -> SHA-256) come before what the hub says."""
+    """Downloads missing files into the folder. `pins` (file -> SHA-256) override the hub's hashes."""
     hub = _huggingface_hub(repo)
     emit, files, began, done = throttled(on_event), [], time.time(), 0
 
@@ -71,7 +71,7 @@ def fetch(repo, commit, folder, pins, on_event):
         else:
             emit("wait", {})
 
-    with _told_in_one_sentence(hub, repo, commit, folder):
+    with _report_in_one_sentence(hub, repo, commit, folder):
         meanwhile(work, tell)
     tell("downloaded")
 
@@ -80,7 +80,7 @@ def _fetch_one(hub, repo, file, folder):
     try:
         return hub.download(repo, file.name, revision=file.commit, local_dir=folder)
     except OSError as e:
-        if "Consistency check failed" in str(e):  # older versions of huggingface_hub would go on from the wrong bytes
+        if "Consistency check failed" in str(e):  # older versions of huggingface_hub would resume from the wrong bytes
             for path in _unfinished(folder):
                 os.remove(path)
         raise
@@ -99,15 +99,15 @@ def sha256(path):
     return _hashes[key]
 
 
-_hashes = {}  # (path, size, time of change) -> sha256, as hashing 100 MB takes a tenth of a second
+_hashes = {}  # (path, size, mtime) -> sha256; hashing 100 MB takes 0.1 s
 
 
 def _huggingface_hub(repo):
     try:
         from huggingface_hub import HfApi, errors, hf_hub_download, utils
     except ImportError:
-        raise BertrError("hub", f"'{repo}' is no folder here, and loading it from the hub needs the Python package "
-                         "huggingface_hub, which is not installed.",
+        raise BertrError("hub", f"'{repo}' is not a local folder, and downloading it from the hub needs the Python "
+                         "package huggingface_hub, which is not installed.",
                          "Install it with `pip install huggingface_hub`, or give the folder of a checkpoint.") from None
     utils.disable_progress_bars()
     utils.logging.set_verbosity_error()
@@ -117,21 +117,21 @@ def _huggingface_hub(repo):
 # ---------------------------------------------------------------- which files
 
 def _files(api, repo, commit, pins):
-    """The File of each that is needed: weights as safetensors if there are any, also the hub's own conversion."""
+    """The Files to download. Weights as safetensors if possible, if necessary the hub's conversion of them."""
     listed = _listed(api, repo, commit, pins)
     weights = _first(listed, SAFE) or _conversion(api, repo, commit) or _first(listed, PICKLED)
     if not weights:
-        raise BertrError("hub", f"'{repo}' on the hub has neither model.safetensors nor pytorch_model.bin, the weights "
-                         "that bertr reads.", "Save the model with transformers' save_pretrained() and give that "
+        raise BertrError("hub", f"'{repo}' on the hub has neither model.safetensors nor pytorch_model.bin, the weight "
+                         "files that bertr reads.", "Save the model with transformers' save_pretrained() and give that "
                          "folder.")
     modules = {}
-    for file in _first(listed, OF_MODULES[1:]) + _first(listed, OF_MODULES[:1]):  # of two the last one is kept
+    for file in _first(listed, OF_MODULES[1:]) + _first(listed, OF_MODULES[:1]):  # the last one wins: safetensors
         modules[os.path.dirname(file.name)] = file
     return _matching(listed, DESCRIBING) + list(modules.values()) + weights
 
 
 def _listed(api, repo, commit, pins):
-    """All files of a repository. None may have a name that leads out of the folder."""
+    """All Files of a repository. A name outside the folder is an error."""
     files = []
     for sibling in api.model_info(repo, revision=commit, files_metadata=True).siblings:
         name = sibling.rfilename
@@ -144,8 +144,8 @@ def _listed(api, repo, commit, pins):
 
 
 def _conversion(api, repo, commit):
-    """The safetensors files that the hub's conversion bot proposes in an open pull request on this very commit, which
-    transformers loads, too (`safetensors_conversion.py`). No conversion is asked for."""
+    """The safetensors files that the hub's conversion bot proposes in an open pull request on this very commit, as
+    transformers does (`safetensors_conversion.py`). Never requests a conversion."""
     try:
         for proposal in api.get_repo_discussions(repo_id=repo):
             if (proposal.is_pull_request and proposal.status == "open" and proposal.author == CONVERTER
@@ -153,13 +153,13 @@ def _conversion(api, repo, commit):
                 commits = [c.commit_id for c in api.list_repo_commits(repo, revision=proposal.git_reference)]
                 if commits[1:2] == [commit]:
                     return _first(_listed(api, repo, _checked_commit(commits[0], repo), {}), SAFE)
-    except Exception:  # some repositories have no discussions; the .bin files are left in any case
+    except Exception:  # some repositories have no discussions; the .bin files remain as a fallback
         return []
     return []
 
 
 def _first(files, choices):
-    """The files of the first of these choices that there is: one pattern, or that of an index and of its parts."""
+    """The files of the first choice that exists. A choice is one pattern, or those of an index and its parts."""
     for patterns in choices:
         if _matching(files, patterns[:1]):
             return _matching(files, patterns)
@@ -177,12 +177,12 @@ def _fits(name, pattern):
 # ---------------------------------------------------------------- what has arrived
 
 def _arrived(folder, files, began):
-    """Bytes of the files that are whole, and of the one that huggingface_hub is at."""
+    """Bytes of the complete files and of the one that huggingface_hub is downloading."""
     unfinished, size = _unfinished(folder), 0
     for path in [*(os.path.join(folder, file.name) for file in files), *unfinished]:
         with contextlib.suppress(OSError):
             status = os.stat(path)
-            if path not in unfinished or status.st_mtime >= began:  # else of a process that was killed
+            if path not in unfinished or status.st_mtime >= began:  # older ones belong to a process that was killed
                 size += status.st_size
     return size
 
@@ -193,20 +193,20 @@ def _unfinished(folder):
 
 
 def _check(path, file, repo):
-    """A file that is not what it should be is deleted, so that the next load fetches it again."""
+    """Checks size and hash; deletes a wrong file, so that the next load downloads it again."""
     size, wrong = os.path.getsize(path), None
     if file.sha256 and sha256(path) != file.sha256:
         wrong = f"its SHA-256 should be {file.sha256}, found: {sha256(path)}"
     elif file.size is not None and size != file.size:
-        wrong = f"it should have {file.size} bytes, found: {size}"
+        wrong = f"it should have {file.size} bytes, but has {size}"
     if wrong:
         os.remove(path)
-        raise BertrError("hub", f"'{file.name}' did not arrive as the file of {repo} that bertr expects: {wrong}.",
-                         "Load again; if that does not help, something on the way, such as a proxy, changes files.")
+        raise BertrError("hub", f"The download of '{file.name}' from {repo} is corrupt: {wrong}.",
+                         "Load it again; if that does not help, something in between, such as a proxy, alters files.")
 
 
 def _checked_commit(commit, repo):
-    """It becomes part of a folder's name."""
+    """The commit, checked because it becomes part of a folder's name."""
     if not isinstance(commit, str) or not re.fullmatch(COMMIT, commit):
         raise _not_the_hub(repo)
     return commit
@@ -215,38 +215,38 @@ def _checked_commit(commit, repo):
 # ---------------------------------------------------------------- what goes wrong
 
 @contextlib.contextmanager
-def _told_in_one_sentence(hub, repo, revision, folder=None):
+def _report_in_one_sentence(hub, repo, revision, folder=None):
     try:
         yield
     except BertrError:
         raise
     except hub.errors.RepositoryNotFoundError:
-        raise BertrError("hub", f"'{repo}' is neither a folder here nor a model on the hub that you may read.",
+        raise BertrError("hub", f"'{repo}' is neither a local folder nor a model on the hub that you can access.",
                          "Check the spelling; for a private model, set the environment variable HF_TOKEN.") from None
     except hub.errors.RevisionNotFoundError:
         raise BertrError("revision", f"'{repo}' on the hub has no branch, tag or commit '{revision}'.",
                          f"https://huggingface.co/{repo}/tree/main lists them.") from None
-    except Exception as e:  # no network, a full disk, a server's error: many types, all told by their first line
+    except Exception as e:  # no network, full disk, server errors: many types, reported by their first line
         raise _failed(repo, e, folder) from None
 
 
 def _failed(repo, error, folder):
     if getattr(error, "errno", None) in FULL or "No space left" in str(error):
         return BertrError("hub", f"'{repo}' could not be loaded from the hub: the disk of '{folder}' is full.",
-                          "Free space and load again (what has arrived is kept), or let the environment variable "
-                          "BERTR_HOME name a folder on another disk.")
-    if type(error).__name__ == "LocalEntryNotFoundError":  # huggingface_hub's word for whatever its first request met
+                          "Free some space and load again (completed parts are kept), or set the environment variable "
+                          "BERTR_HOME to a folder on another disk.")
+    if type(error).__name__ == "LocalEntryNotFoundError":  # huggingface_hub wraps errors of its first request
         error = error.__cause__ or error
     kind = type(error).__name__
     if isinstance(error, (json.JSONDecodeError, TypeError, KeyError, AttributeError)) or kind == "FileMetadataError":
         return _not_the_hub(repo)
     first_line = f"{kind}: {error}".partition("\n")[0]
-    return Unreachable("hub", f"'{repo}' is no folder here and could not be loaded from the hub ({first_line}).",
-                       "Check the network and load again (what has arrived is kept), or give the folder of a "
+    return Unreachable("hub", f"'{repo}' is not a local folder and could not be loaded from the hub ({first_line}).",
+                       "Check the network and load again (completed parts are kept), or give the folder of a "
                        "checkpoint.")
 
 
 def _not_the_hub(repo):
-    return Unreachable("hub", f"'{repo}' is no folder here and could not be loaded from the hub: what answers in its "
-                       "place is something else.", "Open a web page to see whether this network asks you to log in, "
-                       "and load again.")
+    return Unreachable("hub", f"'{repo}' is not a local folder and could not be loaded from the hub: another server "
+                       "answered in its place.", "Open a web page to check whether this network requires a login, then "
+                       "load again.")

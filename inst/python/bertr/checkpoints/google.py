@@ -1,6 +1,5 @@
-"""Reading Google's TensorFlow checkpoints: `bert_config.json`, `bert_model.ckpt.*`, `vocab.txt`; of ALBERT
-`albert_config.json`, `model.ckpt-best.*`, `30k-clean.model` (or in Chinese `vocab_chinese.txt`)."""
-
+"""Reads Google's TensorFlow checkpoints: `bert_config.json`, `bert_model.ckpt.*`, `vocab.txt`; for ALBERT
+`albert_config.json`, `model.ckpt-best.*`, `30k-clean.model` (Chinese: `vocab_chinese.txt`)."""
 
 import glob
 import os
@@ -17,7 +16,7 @@ CHECKPOINTS = ("bert_model.ckpt", "model.ckpt-best")
 
 
 def missing_files(folder):
-    """What a Google checkpoint would still need in this folder."""
+    """The files that a Google checkpoint in this folder lacks."""
     out = [] if _config_path(folder) else ["bert_config.json"]
     prefixes = _prefixes(folder)
     if not prefixes:
@@ -35,8 +34,8 @@ def read_config(folder, families):
 
 
 def read_wordpiece(folder, rows):
-    """(vocabulary, settings) as google-research/bert `tokenization.py`: words of up to 200 characters, special tokens
-    in a text are split."""
+    """(vocabulary, settings) as in google-research/bert `tokenization.py`: words of up to 200 characters; special
+    tokens in a text are split."""
     vocab = _read_vocab(folder)
     check_size(len(vocab), rows, folder)
     return vocab, {"lower_case": guess_lower_case(folder, vocab), "strip_accents": None, "chinese_chars": True,
@@ -51,19 +50,19 @@ def _read_vocab(folder):
 
 
 def read_spiece(folder):
-    """The SentencePiece model, or None where words are cut by a vocabulary."""
+    """The SentencePiece model, or None if there is a vocabulary file."""
     path = _spiece_path(folder)
     return path and read_bytes(path)
 
 
 def read_sentencepiece(folder, pieces):
-    """As google-research/albert `tokenization.py`."""
+    """The tokenizer settings of google-research/albert `tokenization.py`."""
     return {"lower_case": True, "keep_accents": False, "quotes": False, "keep_special": False,
             "mode": "sentencepiece"}
 
 
 def read_sentence(folder, hidden):
-    """Google's folders are not those of sentence models."""
+    """Google's folders are never sentence models."""
     return Sentence()
 
 
@@ -74,9 +73,9 @@ def open_variables(folder):
         import tensorflow as tf
     except ImportError:
         raise BertrError("tensorflow", "Google's checkpoint format can only be read with TensorFlow, which this "
-                         "Python does not have.", "Install it with bert_install(), or take the Hugging Face files "
+                         "Python does not have.", "Install it with bert_install(), or use the Hugging Face files "
                          "of the same model.") from None
-    # TensorFlow names damage in many types of exception (DataLoss, OutOfRange, ValueError, RuntimeError)
+    # TensorFlow reports damage with many types of exceptions (DataLoss, OutOfRange, ValueError, RuntimeError)
     try:
         reader = tf.train.load_checkpoint(prefix)
         shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
@@ -106,7 +105,7 @@ def _spiece_path(folder):
 
 
 def _only(folder, pattern):
-    """The one file of this pattern, or None."""
+    """The only file of this pattern, or None."""
     found = glob.glob(os.path.join(glob.escape(folder), pattern))
     return found[0] if len(found) == 1 else None
 
@@ -120,8 +119,8 @@ def _shards(prefix):
 
 
 def _prefix(folder):
-    """The one checkpoint of the folder: that of Google's name, or whatever it is called when there is no other, or the
-    one that the file `checkpoint` names, as TensorFlow does."""
+    """The prefix of the folder's checkpoint: the one with Google's name, the one that the file `checkpoint` names (as
+    TensorFlow does), or the only one."""
     prefixes = [p for p in _prefixes(folder) if _shards(p)]
     for name in CHECKPOINTS:
         if os.path.join(folder, name) in prefixes:
@@ -131,14 +130,14 @@ def _prefix(folder):
         return latest
     if len(prefixes) > 1:
         names = ", ".join(os.path.basename(p) for p in prefixes)
-        raise BertrError("checkpoint", f"'{folder}' holds {len(prefixes)} checkpoints ({names}), none is called "
+        raise BertrError("checkpoint", f"'{folder}' holds {len(prefixes)} checkpoints ({names}); none is called "
                          "bert_model.ckpt, and no file `checkpoint` names one of them.",
-                         "Keep one of them in the folder.")
+                         "Keep only one of them in the folder.")
     return prefixes[0]
 
 
 def _latest(folder):
-    """What TensorFlow's file `checkpoint` names, a file in the same folder."""
+    """The prefix that TensorFlow's file `checkpoint` names, in the same folder, or None."""
     path = os.path.join(folder, "checkpoint")
     text = read_bytes(path).decode("utf-8", "replace") if os.path.exists(path) else ""
     found = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^/\\"]+)"', text, re.MULTILINE)

@@ -1,7 +1,7 @@
-"""Where a model comes from: a folder, a name in the table of `known_models`, or "owner/name" on the Hugging Face hub.
+"""Finds a model: a folder, a name in the table of `known_models`, or "owner/name" on the Hugging Face hub.
 
-The cache holds one folder a repository and commit, and beside it a file that says which commit a branch was when it was
-last asked for.
+The cache holds one folder per repository and commit, and per repository a file with the last known commit of each
+branch.
 """
 
 import contextlib
@@ -22,27 +22,35 @@ from .known_models import DEFAULT, MODELS
 
 __all__ = ["DEFAULT", "FILES", "MODELS", "ORIGIN", "cache_folder", "installed_folder", "origin", "resolve"]
 
-ORIGIN = fields({"repo": TEXT, "commit": matching(COMMIT, "the 40 digits of a commit")})
+ORIGIN = fields({"repo": TEXT, "commit": matching(COMMIT, "a commit hash of 40 hexadecimal digits")})
 ORIGIN_FILE = ".bertr-origin.json"
-MAIN = "main"  # the branch that is meant where none is named
+MAIN = "main"  # the default branch
 
 
 def resolve(source=None, revision=None, on_event=None):
-    """The folder of a model, downloaded when it is not on this machine yet.
+    """The folder of a model, downloaded if necessary.
 
-    `source` is None (the default model), a folder, a name in `MODELS`, or "owner/name" on the hub, there with a
-    `revision`: a branch, a tag or a commit.
+    Args:
+        source: None (the default model), a folder, a name in `MODELS`, or "owner/name" on the hub.
+        revision: a branch, tag or commit on the hub; None: the pinned commit, or the main branch.
+        on_event: as in bridge.py.
+
+    Returns:
+        An absolute path.
+
+    Raises:
+        BertrError: source, revision, hub.
     """
     source = DEFAULT if source is None else source
     folder = os.path.expanduser(source)
-    there = folder and present(folder)
-    if there and os.path.isdir(there):
+    local = folder and present(folder)
+    if local and os.path.isdir(local):
         if revision is not None:
-            raise BertrError("revision", f"`revision` is of models on the hub, and '{source}' is a folder.",
+            raise BertrError("revision", f"`revision` applies only to models on the hub, but '{source}' is a folder.",
                              "Leave `revision` out, or give the model's name on the hub.")
-        return os.path.abspath(there)
+        return os.path.abspath(local)
     if os.path.exists(folder):
-        raise BertrError("source", f"'{source}' is a file, where the folder of a checkpoint is needed.",
+        raise BertrError("source", f"'{source}' is a file, not the folder of a checkpoint.",
                          "Give the folder the file is in.")
     for name, entry in MODELS.items():
         if source in (name, entry["repo"]):
@@ -52,7 +60,7 @@ def resolve(source=None, revision=None, on_event=None):
     if re.search(r"[/\\]|^[.~]", source) or not source:
         raise BertrError("source", f"There is no folder '{source}'.", f"The working directory is '{os.getcwd()}'.")
     raise BertrError("source", f"'{source}' is neither a folder nor a model bertr knows by name.",
-                     f"{_suggestion(source)}bert_models() lists the known names; any other model of the hub is called "
+                     f"{_suggestion(source)}bert_models() lists the known names; give any other model on the hub as "
                      "\"owner/name\".")
 
 
@@ -66,7 +74,7 @@ def _suggestion(source):
 
 
 def installed_folder(name=DEFAULT):
-    """Where a model of the table lies on this machine, or None."""
+    """The folder of a model of the table on this machine, or None."""
     entry = MODELS[name]
     commit = entry["revision"] or _commits(entry["repo"]).get(MAIN)
     folder = commit and _cache_path(entry["repo"], commit)
@@ -74,7 +82,7 @@ def installed_folder(name=DEFAULT):
 
 
 def origin(folder):
-    """{"repo": , "commit": } of the files in a folder, or None where they did not come from the hub."""
+    """{"repo": , "commit": } of the files in a folder, or None if they are not from the hub."""
     for entry in MODELS.values():
         packaged = _package_folder(entry)
         if packaged and os.path.realpath(packaged) == os.path.realpath(folder):
@@ -84,7 +92,7 @@ def origin(folder):
 
 
 def cache_folder():
-    """Where downloads go: BERTR_HOME, else R's cache folder of the package (which R passes in BERTR_CACHE)."""
+    """The folder for downloads: BERTR_HOME, else R's cache folder of the package (which R passes in BERTR_CACHE)."""
     for variable in ("BERTR_HOME", "BERTR_CACHE"):
         if os.environ.get(variable):
             return os.path.abspath(os.path.expanduser(os.environ[variable]))
@@ -92,8 +100,8 @@ def cache_folder():
 
 
 def _known(entry, revision, on_event):
-    """A model of the table: from the cache, else from its installed package, else from the hub. Another revision than
-    the pinned one has no hashes to be checked by."""
+    """The folder of a model of the table: in the cache, else in its installed Python package, else from the hub. Hashes
+    are known only for the pinned revision."""
     pinned = entry["revision"]
     if not pinned or revision not in (None, pinned):
         return _cached(entry["repo"], revision, {}, on_event)
@@ -105,7 +113,7 @@ def _known(entry, revision, on_event):
 
 
 def _package_folder(entry):
-    """The model's folder in an installed Python package, found without running any of the package's code."""
+    """The model's folder in an installed Python package, found without running the package's code."""
     spec = importlib.util.find_spec(entry["package"]) if "package" in entry else None
     for location in (spec and spec.submodule_search_locations) or []:
         folder = os.path.join(location, "model")
@@ -115,7 +123,7 @@ def _package_folder(entry):
 
 
 def _cache_path(repo, commit):
-    """Its name keeps "cased" or "uncased" in sight of the tokenizer."""
+    """The folder of a commit. Its name includes the repository's, because "cased" or "uncased" in it tells case."""
     return f"{_cache_name(repo)}-{commit[:8]}"
 
 
@@ -124,9 +132,9 @@ def _cache_name(repo):
 
 
 def _cached(repo, revision, pins, on_event):
-    """The model's folder in the cache, filled from the hub first when it is not there.
+    """The model's folder in the cache, downloaded first if necessary.
 
-    The download goes to a folder beside, which keeps what it has when it is cut off, and is renamed when complete.
+    The download goes to a separate folder, which survives interruptions and is renamed when complete.
     """
     commit = _commit(repo, revision, on_event)
     folder = _cache_path(repo, commit)
@@ -135,13 +143,13 @@ def _cached(repo, revision, pins, on_event):
         fetch(repo, commit, partial, pins, on_event)
         _verify(partial, repo, pins, f"Delete '{partial}' and load again.")
         _write_json(os.path.join(partial, ORIGIN_FILE), {"repo": repo, "commit": commit})
-        shutil.rmtree(os.path.join(partial, ".cache"), ignore_errors=True)  # what huggingface_hub notes of a download
-        with contextlib.suppress(OSError):  # another process may have been faster
+        shutil.rmtree(os.path.join(partial, ".cache"), ignore_errors=True)  # download metadata of huggingface_hub
+        with contextlib.suppress(OSError):  # another process may have finished first
             os.replace(partial, folder)
     _verify(folder, repo, pins, f"Delete '{folder}' and load again.")
     commits, name = _commits(repo), revision or MAIN
     if commit not in (revision, commits.get(name)):
-        with contextlib.suppress(BertrError):  # a cache that may only be read
+        with contextlib.suppress(BertrError):  # a read-only cache
             _write_json(_commits_path(repo), {**commits, name: commit})
     return folder
 
@@ -158,29 +166,29 @@ def _verify(folder, repo, pins, hint):
 # ---------------------------------------------------------------- branches and their commits
 
 def _commit(repo, revision, on_event):
-    """The commit that is meant. The hub is asked about a branch or tag that was named; without one, a copy in the cache
-    will do, as it will where the hub cannot be reached."""
+    """The commit of a revision. The hub is asked about a given branch or tag. Without a revision, or if the hub cannot
+    be reached, a cached copy is used."""
     if revision and re.fullmatch(COMMIT, revision):
         return revision
     earlier = _commits(repo).get(revision or MAIN)
-    here = earlier and os.path.isdir(_cache_path(repo, earlier))
-    if here and revision is None:
+    cached = earlier and os.path.isdir(_cache_path(repo, earlier))
+    if cached and revision is None:
         return earlier
     try:
         return commit_of(repo, revision, on_event)
     except Unreachable:
-        if not here:
+        if not cached:
             raise
-        throttled(on_event)("remark", {"text": f"The hub cannot be reached; this is {repo} as it was when '{revision}' "
-                                       f"was last loaded ({earlier[:8]})."})
+        throttled(on_event)("remark", {"text": f"The hub cannot be reached: using {repo} as it was when "
+                                       f"'{revision}' was last loaded (commit {earlier[:8]})."})
         return earlier
 
 
 def _commits(repo):
-    """Branch or tag -> commit, as they were when last asked for."""
+    """Branch or tag -> last known commit."""
     path = _commits_path(repo)
-    with contextlib.suppress(BertrError):  # damaged: the hub is asked again
-        return read_json(path, table_of(matching(COMMIT, "a commit"))) if os.path.exists(path) else {}
+    with contextlib.suppress(BertrError):  # a damaged file: ask the hub again
+        return read_json(path, table_of(matching(COMMIT, "a commit hash"))) if os.path.exists(path) else {}
     return {}
 
 
@@ -195,4 +203,4 @@ def _write_json(path, value):
         os.replace(path + ".new", path)
     except OSError as e:
         raise BertrError("hub", f"'{path}' could not be written: {e.strerror}.",
-                         "Free space, or let the environment variable BERTR_HOME name another folder.") from None
+                         "Free some space, or set the environment variable BERTR_HOME to another folder.") from None

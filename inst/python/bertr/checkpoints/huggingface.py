@@ -1,5 +1,5 @@
-"""Reading and writing Hugging Face folders: `config.json`, `model.safetensors` or `pytorch_model.bin`, `vocab.txt` or
-`tokenizer.json`, of ALBERT `spiece.model`."""
+"""Reads and writes Hugging Face folders: `config.json`, `model.safetensors` or `pytorch_model.bin`, `vocab.txt` or
+`tokenizer.json`, for ALBERT `spiece.model`."""
 
 import json
 import os
@@ -20,21 +20,21 @@ from .vocabulary import read_bytes
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
 TORCH, TORCH_SHARDS = "pytorch_model.bin", "pytorch_model.bin.index.json"
-OTHERS = {"tf_model.h5": "from_tf=True", "flax_model.msgpack": "from_flax=True"}  # weights that are not read
+OTHERS = {"tf_model.h5": "from_tf=True", "flax_model.msgpack": "from_flax=True"}  # unsupported weights
 SPIECE = "spiece.model"
-# Patterns of all that `write_huggingface` writes
+# Patterns of all files that `write_huggingface` writes
 FILES = ("config.json", "vocab.txt", SPIECE, "tokenizer_config.json", WEIGHTS, "sentence_bert_config.json",
          "config_sentence_transformers.json", "modules.json", os.path.join("1_Pooling", "config.json"),
          os.path.join("[0-9]*_Dense", "config.json"), os.path.join("[0-9]*_Dense", "model.safetensors"))
-__all__ = ["read_sentence", "read_sentencepiece", "read_wordpiece"]  # what checkpoint.py reads of a folder, too
-# What the files of a folder must be like
+__all__ = ["read_sentence", "read_sentencepiece", "read_wordpiece"]  # also used by checkpoint.py
+# Shapes of the JSON files
 CONFIG = fields(optional={"model_type": or_null(TEXT), "architectures": or_null(list_of(TEXT)),
                           "position_embedding_type": or_null(TEXT), "is_decoder": or_null(FLAG)})
 INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name of a file in the same folder"))})
 
 
 def missing_files(folder):
-    """What a Hugging Face checkpoint would still need in this folder."""
+    """The files that a Hugging Face checkpoint in this folder lacks."""
     weights = (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS)
     wanted = (("config.json",), weights, ("vocab.txt", "tokenizer.json", SPIECE))
     return [" or ".join(n for n in either if n not in (*weights[1:], SPIECE)) for either in wanted
@@ -42,17 +42,17 @@ def missing_files(folder):
 
 
 def refuse_others(folder):
-    """Weights of Keras' and Flax' models, and torch's under other names."""
+    """Raises an error if the folder has only weights of Keras or Flax, or torch weights with another file name."""
     names = [name for name in sorted(os.listdir(folder)) if name in OTHERS or name.endswith((".bin", ".pt", ".pth"))]
     if names:
         how = f", {OTHERS[names[0]]}" if names[0] in OTHERS else ""
-        raise BertrError("checkpoint", f"The weights in '{folder}' are in '{names[0]}', and bertr reads {WEIGHTS} and "
-                         f"{TORCH}.", "Convert it once in Python: from transformers import AutoModel; "
+        raise BertrError("checkpoint", f"The weights in '{folder}' are in '{names[0]}', but bertr reads only "
+                         f"{WEIGHTS} and {TORCH}.", "Convert them once in Python: from transformers import AutoModel; "
                          f"AutoModel.from_pretrained(\"{folder}\"{how}).save_pretrained(\"{folder}\")")
 
 
 def model_type(folder, families):
-    """The type of model that the config file names, one of the families; any other is an error."""
+    """The model type in the config file; an error if it is none of the families."""
     d = optional_json(folder, "config.json", CONFIG)
     kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
     if kind.lower() not in families:
@@ -67,28 +67,28 @@ def read_config(folder, families):
     path = os.path.join(folder, "config.json")
     d = read_json(path, CONFIG)
     if (d.get("position_embedding_type") or "absolute") != "absolute":
-        raise BertrError("not_bert", f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions; "
-                         "bertr knows the absolute positions of the original.", "Use another checkpoint.")
+        raise BertrError("not_bert", f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions, "
+                         "but bertr supports only absolute ones.", "Use another checkpoint.")
     if d.get("is_decoder"):
-        raise BertrError("not_bert", f"'{folder}' holds a BERT decoder, which reads from left to right.",
-                         "bertr reads encoders: use another checkpoint.")
+        raise BertrError("not_bert", f"'{folder}' holds a BERT decoder (a left-to-right model).",
+                         "bertr supports only encoders: use another checkpoint.")
     return families[kind].config.from_dict(d, f"'{path}'")
 
 
 def read_spiece(folder):
-    """An ALBERT's SentencePiece model, or None where words are cut by a vocabulary."""
+    """An ALBERT's SentencePiece model, or None if there is a vocabulary file."""
     path = os.path.join(folder, SPIECE)
     if os.path.exists(path):
         return read_bytes(path)
     if os.path.exists(os.path.join(folder, "vocab.txt")):
         return None
-    raise BertrError("vocabulary", f"'{folder}' has no {SPIECE}, by which ALBERT cuts texts; tokenizer.json alone "
-                     "does not do.", "Copy it from the model this one was made from.")
+    raise BertrError("vocabulary", f"'{folder}' has no {SPIECE}, which ALBERT's tokenizer needs; tokenizer.json alone "
+                     "is not enough.", "Copy it from the model that this one was derived from.")
 
 
 def open_variables(folder):
-    """("huggingface", {variable: shape}, read) of the one `model.safetensors` or of its shards. The files are open from
-    now on: `read` gives what is in them now."""
+    """("huggingface", {variable: shape}, read) of `model.safetensors`, `pytorch_model.bin` or their shards. The files
+    are opened now, so `read` returns their current content even if they are replaced."""
     files = {}
     for path in _weight_files(folder):
         file = TorchFile(path) if path.endswith(".bin") else TensorFile(path)
@@ -101,7 +101,7 @@ def open_variables(folder):
 
 
 def _weight_files(folder):
-    """Those of safetensors where both are there."""
+    """The weight files; safetensors if there are both kinds."""
     for name in (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS):
         path = os.path.join(folder, name)
         if os.path.exists(path):
@@ -120,16 +120,16 @@ def _shards(index):
 
 
 def huggingface_tensors(tensors, config):
-    """Canonical tensors under Hugging Face's names and in its orientation, each contiguous as safetensors needs."""
+    """Canonical tensors with Hugging Face's names and orientation, contiguous as safetensors requires."""
     table = weight_names.file_names(config, "huggingface")
     return {table[name]: np.ascontiguousarray(x.T if weight_names.is_transposed(name, "huggingface") else x)
             for name, x in tensors.items()}
 
 
 def write_huggingface(folder, checkpoint):
-    """Write a folder that transformers and sentence-transformers open as the same model.
+    """Writes a folder that transformers and sentence-transformers open as the same model.
 
-    The weights come last: a folder without them is not complete.
+    The weights are written last: a folder without them is incomplete.
     """
     os.makedirs(folder, exist_ok=True)
     settings = checkpoint.tokenizer

@@ -1,8 +1,7 @@
-"""The models that `bert_load()` knows by name, which is the last part of their repository's.
+"""The models that `bert_load()` knows by name, the last part of the repository's name.
 
-A revision never changes what it names. With it comes sha256 (file -> hash) of the weights and the files that say how to
-read them. Where `revision` is None, no hash is known, and the repository's main branch is taken when it is loaded.
-`parameters` are those of the encoder with its pooler.
+`revision` is a commit, with sha256 (file -> hash) of the weights and of the files that describe them. If it is None,
+there are no hashes, and the repository's main branch is loaded. `parameters` counts those of the encoder and pooler.
 """
 
 DEFAULT = "all-MiniLM-L6-v2"

@@ -1,4 +1,4 @@
-"""A folder read as it was at one moment, though it may be saved over in the meantime."""
+"""Consistent reads of a folder that another process may replace in the meantime."""
 
 import glob
 import os
@@ -14,7 +14,7 @@ FILES = (*hub.FILES, "*.safetensors", "bertr.json",
 
 
 def stamp(folder):
-    """The same while nobody writes to the files of a model in this folder."""
+    """Names, inodes, sizes and mtimes of the model files; changes when the folder is modified."""
     found = {path for pattern in FILES for path in glob.glob(os.path.join(glob.escape(folder), pattern))}
     return [(os.path.relpath(path, folder), *_stamp(path)) for path in sorted(found)]
 
@@ -28,7 +28,11 @@ def _stamp(path):
 
 
 def at_one_moment(folder, read):
-    """(read(), the folder's stamp): again where the folder changed meanwhile."""
+    """(read(), the folder's stamp). Retries if the folder changed meanwhile.
+
+    Raises:
+        BertrError: changed, or those of `read`.
+    """
     for i in range(TRIES):
         present(folder)
         before, error = stamp(folder), None
@@ -36,10 +40,10 @@ def at_one_moment(folder, read):
             out = read()
         except (BertrError, OSError) as e:
             error = e
-        if stamp(folder) == before and (before or i):  # nothing there may be the moment between two renamings
+        if stamp(folder) == before and (before or i):  # an empty stamp may be the moment between two renames
             if error:
                 raise error
             return out, before
         time.sleep(PAUSE)
-    raise BertrError("changed", f"'{folder}' changes all the time while it is read.",
-                     "Load it when nothing is written to it.")
+    raise BertrError("changed", f"'{folder}' kept changing while it was being read.",
+                     "Load it when no other process writes to it.")

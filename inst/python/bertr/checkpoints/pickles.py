@@ -1,8 +1,8 @@
-"""What torch's pickles say of weights, without unpickling.
+"""Reads the description of weights in torch's pickles without unpickling.
 
-A pickle is a program, and Python's reader of pickles imports and calls whatever it names. So none is ever given to that
-reader. `pickletools` only splits it into its instructions; a few of them are followed here, and they can make nothing
-but tables, lists, texts, numbers and descriptions of tensors.
+A pickle is a program, and `pickle.load` imports and calls whatever it names, so it is never used. `pickletools` only
+splits the pickle into instructions. The few that are executed here can create nothing but tables, lists, texts, numbers
+and descriptions of tensors.
 
 Source: CPython's `pickletools.py` for the instructions, `torch/_utils.py` for what torch writes.
 """
@@ -13,20 +13,20 @@ from dataclasses import dataclass, field
 
 MOST_STEPS = 1_000_000  # instructions; a thousand tensors take far fewer
 MOST_NAME = 1000  # characters
-MOST_AXES = 32  # as older NumPy has it
-MOST_LINE = 1000  # bytes of an instruction that is written as a text
+MOST_AXES = 32  # the limit of older NumPy
+MOST_LINE = 1000  # bytes of the text argument of an instruction
 SIZES = {"DoubleStorage": 8, "FloatStorage": 4, "HalfStorage": 2, "BFloat16Storage": 2, "LongStorage": 8,
          "IntStorage": 4, "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1, "BoolStorage": 1}
-NONSENSE = "its pickle makes no sense"
+NONSENSE = "its pickle is not valid"
 
 
 class Foreign(Exception):
-    """Something that is no part of weights; it says what."""
+    """The pickle contains something that weights do not need; the message says what."""
 
 
 @dataclass(eq=False, slots=True)
 class Table:
-    """A dict as the list of its pairs: its keys are never hashed, which could take for ever."""
+    """A dict as a list of pairs: keys are never hashed, which could take forever."""
     pairs: list = field(default_factory=list)
 
 
@@ -37,7 +37,7 @@ class Ordered(Table):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Name:
-    """The name of something in Python, which is only compared: "module name"."""
+    """The name of a Python object, "module name", which is only compared, never looked up."""
     text: str
 
 
@@ -61,12 +61,12 @@ class Tensor:
 
     @property
     def span(self):
-        """How many numbers of the storage lie from its first to its last."""
+        """Number of storage elements from the tensor's first to its last one."""
         return 1 + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
 
 
 def _ordered(arguments):
-    """An empty OrderedDict; Python 2 gives the list of its pairs."""
+    """An OrderedDict: empty, or in pickles of Python 2 with a list of pairs."""
     if arguments == ():
         return Ordered()
     if len(arguments) != 1 or type(arguments[0]) is not list:
@@ -75,7 +75,7 @@ def _ordered(arguments):
 
 
 def _tensor(arguments):
-    if len(arguments) == 7:  # it tells of numbers that are to be negated
+    if len(arguments) == 7:  # metadata such as negation
         raise Foreign("a tensor with metadata")
     if len(arguments) != 6:
         raise ValueError(NONSENSE)
@@ -84,9 +84,9 @@ def _tensor(arguments):
             or len(shape) != len(strides)):
         raise ValueError(NONSENSE)
     out = Tensor(storage, offset, shape, strides)
-    # more numbers than there are would be the same ones again and again
+    # more elements than the storage has would repeat the same ones
     if math.prod(shape) > storage.count or (0 not in shape and offset + out.span > storage.count):
-        raise ValueError("a tensor does not lie within its storage")
+        raise ValueError("a tensor extends beyond its storage")
     return out
 
 
@@ -97,9 +97,9 @@ def _parameter(arguments):
 
 
 def _storage(given):
-    """What a persistent id stands for: ("storage", type, key, device, count); before torch 1.6 with a view as well."""
+    """The Storage of a persistent id, ("storage", type, key, device, count); before torch 1.6 also with a view."""
     if type(given) is not tuple or len(given) not in (5, 6) or type(given[0]) is not str or given[0] != "storage":
-        raise Foreign("a persistent id that is no storage")
+        raise Foreign("a persistent id that is not a storage")
     if given[5:] not in ((), (None,)):
         raise Foreign("a view of a storage")
     _, kind, key, _, count = given[:5]
@@ -125,10 +125,10 @@ CALLS = {"collections OrderedDict": _ordered, "torch._utils _rebuild_tensor_v2":
 STORAGES = {f"torch {kind}": kind for kind in SIZES}
 
 
-# A pickle's instructions ------------------------------------------------------------------------------------------
+# Execution of a pickle's instructions -----------------------------------------------------------------------------
 
 class Stream:
-    """A pickle's bytes for `pickletools`, which asks for as many as the pickle says."""
+    """A pickle's bytes for `pickletools`; limits reads, whose sizes the pickle determines."""
 
     def __init__(self, file, size):
         self.file, self.left = file, size
@@ -145,7 +145,7 @@ class Stream:
 
 
 def _steps(stream):
-    """(instruction, what is written with it), up to the end of the pickle."""
+    """(instruction, argument), up to the end of the pickle."""
     try:
         for n, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if n == MOST_STEPS:
@@ -156,18 +156,18 @@ def _steps(stream):
 
 
 class Pickle:
-    """Follows a pickle's instructions, as `pickle.py` describes them, without importing or calling what it names."""
+    """Executes a pickle's instructions, as defined in `pickle.py`, without importing or calling what it names."""
 
     def __init__(self, storages):
-        self.storages = storages  # by their keys, added to
-        self.stack, self.below, self.memo = [], [], {}  # `below`: what lies under each mark
+        self.storages = storages  # key -> Storage, filled while reading
+        self.stack, self.below, self.memo = [], [], {}  # `below`: the stacks under the marks
 
     def value(self, stream):
         try:
             for opcode, argument in _steps(stream):
                 self.follow(opcode, argument)
             out = self.stack.pop()
-        except LookupError:  # more was taken than was there
+        except LookupError:  # popped from an empty stack, or unknown memo
             raise ValueError(NONSENSE) from None
         if self.stack or self.below:
             raise ValueError(NONSENSE)
@@ -192,7 +192,7 @@ class Pickle:
         return out
 
     def top(self, kind):
-        """What is at the top, which must be of this kind."""
+        """The top of the stack, which must be of this type."""
         if not isinstance(self.stack[-1], kind):
             raise ValueError(NONSENSE)
         return self.stack[-1]
@@ -224,7 +224,7 @@ class Pickle:
         self.top(Table).pairs.extend(zip(items[::2], items[1::2], strict=True))
 
     def put(self, index):
-        if index > MOST_STEPS:  # they are counted up, one an instruction
+        if index > MOST_STEPS:  # indices are consecutive, one per instruction
             raise ValueError(NONSENSE)
         self.memo[index] = self.stack[-1]
 
@@ -254,7 +254,7 @@ class Pickle:
         self.stack.append(CALLS[function.text](arguments))
 
     def build(self, _):
-        """Attributes of an OrderedDict, such as the `_metadata` of a state dict, are left out."""
+        """Ignores attributes of an OrderedDict, such as the `_metadata` of a state dict."""
         state = self.stack.pop()
         if type(state) is not Table or not isinstance(self.stack[-1], Ordered):
             raise Foreign("attributes of an object")
@@ -263,7 +263,7 @@ class Pickle:
         storage = _storage(self.stack.pop())
         known = self.storages.setdefault(storage.key, storage)
         if (known.kind, known.count) != (storage.kind, storage.count):
-            raise ValueError(f"storage {shown(storage.key)} is described in two ways")
+            raise ValueError(f"storage {shown(storage.key)} has two conflicting descriptions")
         self.stack.append(known)
 
 
@@ -286,5 +286,5 @@ def _dotted(name):
 
 
 def shown(text):
-    """A text of the file as part of a sentence: on one line, of letters that every screen has."""
+    """A text from the file for a message: on one line, in ASCII."""
     return ascii(text if len(text) <= 80 else text[:77] + "...")

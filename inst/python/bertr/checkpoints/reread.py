@@ -1,4 +1,4 @@
-"""Weights that are left to the folder they were read from, and read again when they are asked for."""
+"""Weights that are freed and read again from their folder when they are needed."""
 
 import contextlib
 import dataclasses
@@ -8,20 +8,31 @@ import weakref
 from ..errors import BertrError
 from .checkpoint import fingerprint
 
-models = weakref.WeakSet()  # all those whose weights their folders hold
+models = weakref.WeakSet()  # models whose weights are those in their folders
 
 
 def reload(folder):
-    """Takes the weights that were left to this folder back into memory: it will hold others."""
+    """Reads the freed weights of this folder into memory again, before the folder is replaced."""
     for model in list(models):
         if os.path.realpath(model.checkpoint.folder) == folder and "backbone" not in vars(model):
-            with contextlib.suppress(BertrError):  # it holds others already
+            with contextlib.suppress(BertrError):  # the folder has changed already
                 model.checkpoint.tensors.reload()
 
 
 def read_again(checkpoint, wanted, read):
-    """The tensors of a checkpoint whose fingerprint was this, from its folder; `read(folder, layers)` gives a
-    Checkpoint."""
+    """Reads the tensors of a checkpoint again.
+
+    Args:
+        checkpoint: a Checkpoint without tensors.
+        wanted: its fingerprint.
+        read: a function of a folder and a number of layers that returns a Checkpoint.
+
+    Returns:
+        Canonical name -> array.
+
+    Raises:
+        BertrError: changed.
+    """
     folder, hint = checkpoint.folder, "Load it again with bert_load()."
     try:
         tensors = read(folder, checkpoint.config.num_layers).tensors

@@ -1,5 +1,4 @@
-"""What a sentence model's folder says is done with the states of its tokens: pooling, dense layers, scaling to length
-1; and prompts that stand before texts.
+"""The modules of a sentence model after the encoder (pooling, dense layers, scaling to length 1), and prompts.
 
 Source: Reimers and Gurevych 2019; sentence-transformers, `modules.json` and a folder for each module.
 """
@@ -17,7 +16,7 @@ from .files import optional_json, read_json
 from .tensor_file import TensorFile
 from .torch_file import TorchFile
 
-# Name in `1_Pooling/config.json` -> our name, in the order in which the vectors stand side by side
+# Name in `1_Pooling/config.json` -> our name, in the order of concatenation
 POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max", "pooling_mode_mean_tokens": "mean",
     "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens": "weightedmean",
@@ -29,7 +28,7 @@ ACTIVATIONS = {
     "Identity": lambda x: x,
     "Tanh": np.tanh,
     "ReLU": lambda x: np.maximum(x, 0),
-    "Sigmoid": lambda x: 0.5 * (1 + np.tanh(0.5 * x)),  # in this form nothing overflows
+    "Sigmoid": lambda x: 0.5 * (1 + np.tanh(0.5 * x)),  # this form does not overflow
 }
 
 _MODULES = list_of(fields({"path": TEXT, "type": TEXT}))
@@ -69,8 +68,8 @@ class Sentence:
     steps: list = dataclasses.field(default_factory=list)
     prompts: dict = dataclasses.field(default_factory=dict)
     default_prompt: str | None = None
-    pools_prompt: bool = True  # are a prompt's tokens pooled as well?
-    truncate_dim: int | None = None  # only so many columns are given, the first ones
+    pools_prompt: bool = True  # whether pooling includes the prompt's tokens
+    truncate_dim: int | None = None  # number of leading columns to keep
 
     def described(self):
         """The steps in words."""
@@ -78,13 +77,13 @@ class Sentence:
         return [*out, f"the first {self.truncate_dim} columns"] if self.truncate_dim else out
 
     def width(self, pooled):
-        """Of the folder's own vectors, which are so wide before the steps."""
+        """Width of the final vectors, from the width after pooling."""
         dense = [step for step in self.steps if isinstance(step, Dense)]
         width = len(dense[-1].bias) if dense else pooled
         return min(width, self.truncate_dim or width)
 
     def prompt(self, name):
-        """The text of the prompt asked for, or of the default one, or ""."""
+        """The text of a prompt; None: the default prompt, or ""."""
         name = self.default_prompt if name is None else name
         if name is None:
             return ""
@@ -92,10 +91,10 @@ class Sentence:
             known = ", ".join(f'"{known}"' for known in self.prompts)
             raise BertrError("prompt", f"`prompt` is \"{name}\", but this model has "
                              + (f"only {known}." if known else "no prompts."),
-                             "Leave `prompt` out, or paste your own before the texts.")
+                             "Leave `prompt` out, or paste your own in front of the texts.")
         if not self.pools_prompt and self.prompts[name]:
-            raise BertrError("prompt", "This model leaves a prompt's tokens out of its pooling, which bertr cannot do.",
-                             "Use another model.")
+            raise BertrError("prompt", "This model excludes a prompt's tokens from pooling, which bertr does not "
+                             "support.", "Use another model.")
         return self.prompts[name]
 
 
@@ -104,7 +103,7 @@ def pooled_width(pooling, hidden):
 
 
 def read_sentence(folder, hidden):
-    """What the folder says; an empty Sentence where it says nothing."""
+    """The Sentence of a folder; empty if the folder has no modules."""
     out = Sentence(max_len=optional_json(folder, "sentence_bert_config.json", _SENTENCE).get("max_seq_length") or
                    optional_json(folder, "tokenizer_config.json", _TOKENIZER).get("model_max_length"))
     _read_settings(folder, out)
@@ -119,21 +118,21 @@ def read_sentence(folder, hidden):
             width = out.steps[-1].kernel.shape[1]
         elif kind == "Normalize":
             out.steps.append("normalize")
-        elif kind not in ("Transformer", "Dropout"):  # dropout is for training
-            raise BertrError("checkpoint", f"'{folder}' asks for a module of the type {kind} after the encoder, which "
-                             "bertr does not know.", "It knows Pooling, Dense and Normalize: use another model.")
+        elif kind not in ("Transformer", "Dropout"):  # dropout acts only in training
+            raise BertrError("checkpoint", f"'{folder}' has a module of the type {kind} after the encoder, which bertr "
+                             "does not support.", "It supports Pooling, Dense and Normalize: use another model.")
     return out
 
 
 def _modules(folder):
-    """(kind, path) of the modules, those of BERT's own folder included."""
+    """(kind, path) of all modules, including the encoder."""
     path = os.path.join(folder, "modules.json")
     if not os.path.exists(path):
         return [("Pooling", "1_Pooling")] if os.path.exists(os.path.join(folder, "1_Pooling", "config.json")) else []
     modules = [(module["type"].rpartition(".")[2], module["path"]) for module in read_json(path, _MODULES, list)]
     outside = next((path for _, path in modules if not re.fullmatch(r"(?!\.\.?$)[^/\\:]*", path)), None)
     if outside is not None:
-        raise BertrError("config", f"'{path}' names the folder '{outside}', where one in the same folder is needed.",
+        raise BertrError("config", f"'{path}' names the folder '{outside}', which is not a subfolder of the model's.",
                          COPY_AGAIN)
     return modules
 
@@ -143,8 +142,8 @@ def _pooling(config, folder):
     modes = [modes] if isinstance(modes, str) else modes
     unknown = next((mode for mode in modes if mode not in MODES), None)
     if unknown is not None:
-        raise BertrError("pool", f"'{folder}' asks for the pooling '{unknown}', which bertr does not know.",
-                         "It knows " + ", ".join(MODES) + ".")
+        raise BertrError("pool", f"'{folder}' uses the pooling '{unknown}', which bertr does not support.",
+                         "It supports " + ", ".join(MODES) + ".")
     return "+".join(modes)
 
 
@@ -157,9 +156,9 @@ def _dense(folder, width):
         ("a residual connection", config.get("use_residual")),
         (f"the input {config.get('module_input_name')}",
          (config.get("module_input_name") or "sentence_embedding") != "sentence_embedding"),
-        (f"{config['in_features']} inputs, where there are {width}", config["in_features"] != width)) if is_odd), None)
+        (f"{config['in_features']} inputs instead of {width}", config["in_features"] != width)) if is_odd), None)
     if odd:
-        raise BertrError("checkpoint", f"The dense layer in '{folder}' has {odd}, which bertr does not know.",
+        raise BertrError("checkpoint", f"The dense layer in '{folder}' has {odd}, which bertr does not support.",
                          "Use another model.")
     file = _weights(folder)
     shapes = {"linear.weight": (config["out_features"], width), "linear.bias": (config["out_features"],)}
@@ -167,8 +166,8 @@ def _dense(folder, width):
         del shapes["linear.bias"]
     for name, shape in shapes.items():
         if file.shapes.get(name) != shape:
-            raise BertrError("checkpoint", f"'{name}' in '{file.path}' has the shape {file.shapes.get(name)}, where "
-                             f"its config asks for {shape}.", COPY_AGAIN)
+            raise BertrError("checkpoint", f"'{name}' in '{file.path}' has the shape {file.shapes.get(name)}, but "
+                             f"its config requires {shape}.", COPY_AGAIN)
     bias = file.read("linear.bias") if "linear.bias" in shapes else np.zeros(config["out_features"])
     return Dense(np.ascontiguousarray(file.read("linear.weight").T, np.float32), bias.astype(np.float32), activation)
 
@@ -192,14 +191,14 @@ def _read_settings(folder, out):
 
 
 def write_sentence(folder, sentence, pooling, hidden, write_json):
-    """The files that `read_sentence` reads, but for sentence_bert_config.json."""
+    """Writes the files that `read_sentence` reads, except sentence_bert_config.json."""
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
     os.makedirs(os.path.join(folder, "1_Pooling"))
     modes = pooling.split("+")
     flags = {name: mode in modes for name, mode in POOLING_FLAGS.items()}
     write_json(folder, os.path.join("1_Pooling", "config.json"), {
         "word_embedding_dimension": hidden, "include_prompt": sentence.pools_prompt,
-        # older versions of sentence-transformers know the flags alone, which have one order
+        # older versions of sentence-transformers know only the flags, which have a fixed order
         **(flags if modes == [mode for mode in MODES if mode in modes] else {"pooling_mode": modes})})
     for k, step in enumerate(sentence.steps, start=2):
         path = f"{k}_Dense" if isinstance(step, Dense) else f"{k}_Normalize"
@@ -212,7 +211,7 @@ def write_sentence(folder, sentence, pooling, hidden, write_json):
 
 
 def write_settings(folder, sentence, write_json):
-    """What stands beside the modules."""
+    """Writes prompts and the number of columns, if there are any."""
     if sentence.prompts or sentence.truncate_dim:
         write_json(folder, "config_sentence_transformers.json", {
             "prompts": sentence.prompts, "default_prompt_name": sentence.default_prompt,

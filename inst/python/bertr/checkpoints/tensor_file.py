@@ -1,5 +1,5 @@
-"""A file of safetensors, read one tensor at a time from one open file: it gives what was there when it was opened,
-whatever takes the file's place. And what was read of it does not stay in memory, as that of a mapped file does.
+"""A safetensors file, read one tensor at a time from an open file: replacing the file has no effect on it. Unlike a
+memory-mapped file, it does not keep in memory what was read.
 
 Source: the format's description, https://github.com/huggingface/safetensors.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import BertrError
 from ..shapes import check, fields, list_of, one_of, whole
 
-MOST_HEADER = 100_000_000  # bytes, as safetensors itself has it
+MOST_HEADER = 100_000_000  # bytes, the limit of safetensors itself
 SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
          "I32": 4, "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8, "C64": 8}
 WEIGHTS = {"F16": np.dtype("<f2"), "BF16": np.dtype(ml_dtypes.bfloat16), "F32": np.dtype("<f4"),
@@ -25,12 +25,12 @@ ENTRY = fields({"dtype": one_of(*SIZES), "shape": list_of(whole(most=2**63)),
 
 
 class TensorFile:
-    """`shapes` of its tensors by their names; `read` gives one."""
+    """`shapes`: name -> shape of each tensor; `read` returns one tensor."""
 
     def __init__(self, path):
         self.path = path
         try:
-            self.file = open(path, "rb", buffering=0)  # noqa: SIM115 (closed when this object goes)
+            self.file = open(path, "rb", buffering=0)  # noqa: SIM115 (closed with this object)
             weakref.finalize(self, self.file.close)
             end = os.fstat(self.file.fileno()).st_size
             size = int.from_bytes(self.file.read(8), "little")
@@ -38,7 +38,7 @@ class TensorFile:
                 raise ValueError("its header is longer than the file")
             header = json.loads(self._bytes(8, size).tobytes())
             if not isinstance(header, dict):
-                raise ValueError("its header is no object")
+                raise ValueError("its header is not an object")
         except (OSError, ValueError, RecursionError) as e:
             raise self._damaged(e) from None
         header.pop("__metadata__", None)
@@ -47,7 +47,7 @@ class TensorFile:
             check(entry, ENTRY, f"the header of '{name}' in '{path}'", "Copy the file again.", "checkpoint")
             first, last = entry["data_offsets"][:2]
             if last - first != math.prod(entry["shape"]) * SIZES[entry["dtype"]] or self.start + last > end:
-                raise self._damaged(f"'{name}' does not lie within it")
+                raise self._damaged(f"'{name}' extends beyond the file")
         self.entries = header
         self.shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
 
@@ -55,8 +55,8 @@ class TensorFile:
         entry = self.entries[name]
         dtype = WEIGHTS.get(entry["dtype"])
         if dtype is None:
-            raise BertrError("checkpoint", f"'{name}' in '{self.path}' is of a number type that is not one of weights: "
-                             f"{entry['dtype']}.", "Save the model as float32.")
+            raise BertrError("checkpoint", f"'{name}' in '{self.path}' has the type {entry['dtype']}, but weights "
+                             "must be floating-point.", "Save the model as float32.")
         first, last = entry["data_offsets"][:2]
         try:
             data = self._bytes(self.start + first, last - first)

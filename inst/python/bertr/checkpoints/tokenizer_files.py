@@ -1,8 +1,7 @@
-"""How a Hugging Face folder says that texts are cut into tokens: `vocab.txt` or `tokenizer.json`, `added_tokens.json`,
+"""Reads and writes the tokenizer files of a Hugging Face folder: `vocab.txt` or `tokenizer.json`, `added_tokens.json`,
 `tokenizer_config.json`, `special_tokens_map.json`, `sentence_bert_config.json`.
 
-Source: transformers, `tokenization_utils_base.py` and `tokenization_utils_tokenizers.py`, which read these files in the
-same order.
+Source: transformers, `tokenization_utils_base.py` and `tokenization_utils_tokenizers.py`; precedence is the same.
 """
 
 import os
@@ -15,14 +14,14 @@ from .files import optional_json
 from .vocabulary import check_size, guess_lower_case, read_vocab_txt
 
 KINDS = tuple(f"{kind}_token" for kind in SPECIAL)
-GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}  # they do all that tokenizer.json says
-# Tokenizers that cut as BERT's does
+GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}  # these follow tokenizer.json in everything
+# Tokenizers that split texts like BERT's
 SAME = {f"{name}Tokenizer{fast}" for fast in ("", "Fast") for name in (
     "Bert", "ConvBert", "DistilBert", "DPRContextEncoder", "DPRQuestionEncoder", "Electra", "LayoutLM", "MobileBert",
     "RetriBert", "SqueezeBert")} | GENERIC | {"PreTrainedTokenizer"}
 SAME_AS_ALBERT = {"AlbertTokenizer", "AlbertTokenizerFast"}
 
-# What our own tokenizers are made with
+# Arguments of our tokenizers
 _FLAGS = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip", "special"), FLAG)
 ADDED = {"content": TEXT, "id": whole(), **_FLAGS, "piece": FLAG}
 SETTINGS = {
@@ -32,14 +31,14 @@ SETTINGS = {
     "sentencepiece": fields({"lower_case": FLAG, "keep_accents": FLAG, "quotes": FLAG, "keep_special": FLAG,
                              "mode": one_of("sentencepiece")}),
 }
-# What we write into tokenizer_config.json beside what other tools know
+# Our additions to tokenizer_config.json
 OURS = {
     "wordpiece": fields({"max_word_chars": whole(1, 10_000), "keep_special": FLAG,
                          "mode": one_of("wordpiece", "characters")}),
     "sentencepiece": fields({"quotes": FLAG, "keep_special": FLAG, "mode": one_of("sentencepiece")}),
 }
 
-# What the files must be like
+# Shapes of the files
 _TOKEN = fields({"content": TEXT}, _FLAGS)
 _NAMED = {kind: or_null(either(TEXT, _TOKEN)) for kind in KINDS}
 _MORE = {name: or_null(either(list_of(either(TEXT, _TOKEN)), table_of(either(TEXT, _TOKEN))))
@@ -66,12 +65,12 @@ _IDS = table_of(whole())  # added_tokens.json
 
 
 def filler(i):
-    """The name of a row that no token has, in the files that we write."""
+    """The name of an embedding row without a token, in the files that we write."""
     return f"[unused_row_{i}]"
 
 
 class TokenizerFiles:
-    """A folder's files, read once."""
+    """The tokenizer files of a folder, read once."""
 
     def __init__(self, folder, same=SAME):
         self.folder = folder
@@ -88,8 +87,8 @@ class TokenizerFiles:
         for config in (self.config, optional_json(self.folder, "config.json", _MODEL_CONFIG)):
             name = config.get("tokenizer_class")
             if name and name not in same:
-                raise BertrError("not_bert", f"The folder '{self.folder}' asks for the tokenizer {name}, which cuts "
-                                 "texts otherwise than BERT's WordPiece.",
+                raise BertrError("not_bert", f"The folder '{self.folder}' asks for the tokenizer {name}, which splits "
+                                 "texts differently from BERT's WordPiece.",
                                  "Only models with BERT's own tokenizer can be read.")
 
     def _tokenizer_json(self):
@@ -99,7 +98,7 @@ class TokenizerFiles:
         if kind != "WordPiece":
             if os.path.exists(os.path.join(self.folder, "spiece.model")):
                 return {}
-            raise BertrError("vocabulary", f"'{path}' holds a {kind} tokenizer, where BERT has a WordPiece vocabulary.",
+            raise BertrError("vocabulary", f"'{path}' holds a {kind} tokenizer, but BERT needs a WordPiece vocabulary.",
                              "Only models with BERT's own tokenizer can be read.")
         check(out, _JSON, f"'{path}'", COPY_AGAIN, "vocabulary")
         found = [step["type"] for step in self._normalizers(out) if step.get("type")]
@@ -107,17 +106,17 @@ class TokenizerFiles:
         odd = [name for name in found if name not in ("BertNormalizer", "BertPreTokenizer")]
         if self.is_generic(out):
             odd += [f"no {part}" for part in ("normalizer", "pre_tokenizer", "post_processor") if not out.get(part)]
-        odd += ["no cleaning of text"] * any(step.get("clean_text") is False for step in self._normalizers(out))
+        odd += ["no text cleaning"] * any(step.get("clean_text") is False for step in self._normalizers(out))
         prefix = (out.get("model") or {}).get("continuing_subword_prefix") or "##"
         if prefix != "##":
             odd.append(f"pieces that begin with '{prefix}'")
         if odd:
-            raise BertrError("not_bert", f"The tokenizer in '{path}' has {' and '.join(odd)}, which BERT's has not.",
+            raise BertrError("not_bert", f"The tokenizer in '{path}' has {' and '.join(odd)}, unlike BERT's.",
                              "Only models with BERT's own tokenizer can be read.")
         return out
 
     def is_generic(self, content):
-        """Does tokenizer.json decide alone?"""
+        """Whether tokenizer.json alone determines the tokenizer."""
         return bool(content) and self.config.get("tokenizer_class") in GENERIC
 
     def _normalizers(self, content):
@@ -126,16 +125,16 @@ class TokenizerFiles:
 
     @property
     def lowered(self):
-        """Does the folder's sentence model put texts into lower case? Accents are the tokenizer's own matter."""
+        """Whether the sentence model lower-cases texts. It does not affect accents."""
         return bool(optional_json(self.folder, "sentence_bert_config.json", _SENTENCE).get("do_lower_case"))
 
     @property
     def normalizer(self):
-        """The settings of tokenizer.json's normalizer."""
+        """Settings of the (first) normalizer in tokenizer.json."""
         return next(iter(self._normalizers(self.json)), {})
 
     def _words(self):
-        """WordPiece's own tokens, {id: token}; those of `spiece.model` are not its."""
+        """The WordPiece vocabulary, {id: token}; {} with a `spiece.model`."""
         path = os.path.join(self.folder, "vocab.txt")
         if os.path.exists(path):
             words = dict(enumerate(read_vocab_txt(path)))
@@ -149,21 +148,21 @@ class TokenizerFiles:
         pieces = sum(token.startswith("\u2581") for token in words.values())
         if pieces > sum(token.startswith("##") for token in words.values()):
             raise BertrError("vocabulary", f"{pieces} of the {len(words)} tokens in '{self.folder}' begin with \u2581, "
-                             "as those of SentencePiece do, where BERT has WordPiece's, as ##ing.",
+                             "as SentencePiece's do, but BERT needs WordPiece tokens such as ##ing.",
                              "Only models with BERT's own tokenizer can be read.")
         return words
 
     def _check_same(self, words):
-        """Does tokenizer.json give the tokens of vocab.txt the same ids?"""
+        """Checks that tokenizer.json and vocab.txt agree on ids."""
         model = self.json.get("model") or {}
         for token, i in (model.get("vocab") or {}).items():
             if words.get(i, token) not in (token, token.rstrip(WHITE_SPACE)):
                 raise BertrError("vocabulary", f"'{self.folder}' has two vocabularies: token {i} is '{words[i]}' in "
                                  f"vocab.txt and '{token}' in tokenizer.json.",
-                                 "Remove the one that is not the model's.")
+                                 "Remove the one that does not belong to the model.")
 
     def _named(self):
-        """({kind: name} of the special tokens, further special tokens): the latter as text or dict."""
+        """({kind: name} of the special tokens, list of all special tokens as text or dict)."""
         given = dict(zip(KINDS, SPECIAL.values(), strict=True))
         for source in (self.config, self.map):  # "bos_token" and the like are tokens too
             given |= {key: token for key, token in source.items()
@@ -172,12 +171,12 @@ class TokenizerFiles:
         return {kind: _content(given[f"{kind}_token"]) for kind in SPECIAL}, [*given.values(), *more]
 
     def _more(self, source):
-        """The further special tokens that a file names."""
+        """The additional special tokens in a file."""
         lists = [source.get(name) or [] for name in _MORE]
         return [token for tokens in lists for token in (tokens.values() if isinstance(tokens, dict) else tokens)]
 
     def _added(self, special):
-        """All tokens that are found before words are cut, {content: dict}, those without an id last."""
+        """All tokens that are matched before words are split, {content: dict}; those without an id are last."""
         out = {}
         if self.config.get("added_tokens_decoder") is not None:
             for key, token in self.config["added_tokens_decoder"].items():
@@ -205,13 +204,14 @@ def _content(token):
 
 def _whole(key, folder):
     if not key.isdecimal():
-        raise BertrError("vocabulary", f"The \"added_tokens_decoder\" in '{folder}/tokenizer_config.json' names the "
-                         f"token '{key}', where an id is needed.", COPY_AGAIN)
+        raise BertrError("vocabulary", f"The \"added_tokens_decoder\" in '{folder}/tokenizer_config.json' has the key "
+                         f"'{key}', which is not a token id.", COPY_AGAIN)
     return int(key)
 
 
 def _added(token, i):
-    """An added token with all its fields; one that is special is looked for as it is, unless it says otherwise."""
+    """An added token with all fields. Special ones are matched in the text before normalising, unless they say
+    otherwise."""
     special = bool(token.get("special"))
     normalized = token.get("normalized")
     return {"content": token["content"], "id": i, "normalized": not special if normalized is None else normalized,
@@ -219,31 +219,30 @@ def _added(token, i):
 
 
 def read_vocabulary(folder, rows):
-    """(tokens in the order of their ids, added tokens included; the added ones as `Tokenizer` takes them; names of the
-    special ones; the files)."""
+    """(tokens in the order of ids, including added ones; added tokens as `Tokenizer` takes them; TokenizerFiles)."""
     files = TokenizerFiles(folder)
-    ids = {token: i for i, token in files.words.items()}  # of a token that comes twice the last, as Rust does
+    ids = {token: i for i, token in files.words.items()}  # the last of duplicates, as in Rust
     tokens = dict(files.words)
     added = []
     for content, token in files.added.items():
         i = ids.get(content)
         if i is None and token["id"] is None and content in files.named.values():
-            continue  # `Tokenizer` says which it cannot do without
+            continue  # `Tokenizer` reports missing tokens that it needs
         if i is None:
             i = token["id"] if token["id"] is not None else max(tokens, default=-1) + 1
             if tokens.get(i, filler(i)) != filler(i):
-                raise BertrError("vocabulary", f"The added token '{content}' in '{folder}' has the id {i}, which is "
-                                 f"that of '{tokens[i]}'.", "Give it an id after those of the vocabulary.")
+                raise BertrError("vocabulary", f"The added token '{content}' in '{folder}' has the id {i}, which "
+                                 f"belongs to '{tokens[i]}'.", "Give it an id after those of the vocabulary.")
             tokens[i] = content
         added.append({**token, "id": i, "piece": content in ids})
     n = max(tokens, default=-1) + 1
     check_size(n, rows, folder)
     added = sorted(added, key=lambda token: token["id"])
-    return [tokens.get(i, "") for i in range(n)], added, files  # a token that came twice leaves a gap
+    return [tokens.get(i, "") for i in range(n)], added, files  # a duplicate token leaves a gap
 
 
 def read_wordpiece(folder, rows):
-    """(vocabulary, the settings of `Tokenizer`) for a word embedding of so many rows."""
+    """(vocabulary, settings of `Tokenizer`) for a word embedding with this number of rows."""
     vocab, added, files = read_vocabulary(folder, rows)
     config, normalizer, ours = files.config, files.normalizer, _ours(files, "wordpiece")
     if ours.get("keep_special") is False:
@@ -266,12 +265,12 @@ def read_wordpiece(folder, rows):
 
 
 def read_sentencepiece(folder, pieces):
-    """The settings of `SentencePieceTokenizer`, as transformers' `AlbertTokenizer`."""
+    """The settings of `SentencePieceTokenizer`, as in transformers' `AlbertTokenizer`."""
     files = TokenizerFiles(folder, SAME_AS_ALBERT)
     strange = [content for content, token in files.added.items() if content not in pieces and token["id"] is not None]
     if strange:
-        raise BertrError("vocabulary", f"'{folder}' adds the token '{strange[0]}' to an ALBERT, whose tokens bertr "
-                         "takes from its SentencePiece model alone.", "Use another checkpoint.")
+        raise BertrError("vocabulary", f"'{folder}' adds the token '{strange[0]}' to an ALBERT, but bertr takes its "
+                         "tokens only from its SentencePiece model.", "Use another checkpoint.")
     ours = _ours(files, "sentencepiece")
     return {"lower_case": files.config.get("do_lower_case") is not False or files.lowered,
             "keep_accents": bool(files.config.get("keep_accents")), "quotes": ours.get("quotes", True),
@@ -279,7 +278,7 @@ def read_sentencepiece(folder, pieces):
 
 
 def _ours(files, mode):
-    """What we wrote into tokenizer_config.json ourselves."""
+    """Our additions to tokenizer_config.json, checked."""
     if "bertr" in files.config:
         check(files.config, fields({"bertr": OURS[mode]}), f"'{os.path.join(files.folder, 'tokenizer_config.json')}'",
               COPY_AGAIN, "config")
@@ -287,7 +286,7 @@ def _ours(files, mode):
 
 
 def tokenizer_config(settings, vocab):
-    """(content of `tokenizer_config.json`, the tokens of `vocab.txt`) for these settings and tokens."""
+    """(content of `tokenizer_config.json`, tokens of `vocab.txt`) for these settings and tokens."""
     lower_case, mode = settings["lower_case"], settings["mode"]
     if mode == "sentencepiece":
         return {"tokenizer_class": "AlbertTokenizer", "do_lower_case": lower_case,
@@ -299,7 +298,7 @@ def tokenizer_config(settings, vocab):
     names = [token if token and last[token] == i else filler(i) for i, token in enumerate(vocab)]
     pieces = [i for i, name in enumerate(names) if i not in not_pieces and name != filler(i)]
     words = [filler(i) if i in not_pieces else names[i] for i in range(max(pieces, default=-1) + 1)]
-    # rows without a token get a name too, because other tools count the tokens to find an id
+    # rows without a token get a name too, because other tools derive ids from the number of tokens
     unused = [_added({"content": names[i], "special": True}, i)
               for i in range(len(words), len(vocab)) if i not in not_pieces]
     decoder = {str(token["id"]): {name: token[name] for name in ADDED if name not in ("id", "piece")}

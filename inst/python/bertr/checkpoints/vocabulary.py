@@ -1,4 +1,4 @@
-"""A checkpoint's vocabulary: reading `vocab.txt`, and whether its words are in lower case."""
+"""Reads `vocab.txt` and guesses whether a vocabulary is lower-case."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from ..text.basic import WHITE_SPACE
 
 
 def read_vocab_txt(path):
-    """The tokens of a `vocab.txt`, one a line, without the white space after them; the last lines may be blank.
+    """The tokens of a `vocab.txt`, one per line, without trailing white space; blank lines at the end are dropped.
 
     Lines end at "\\n" only: `str.splitlines()` would also cut at U+2028 and U+0085, which are tokens.
     """
@@ -33,10 +33,8 @@ def read_bytes(path):
 
 
 def guess_lower_case(folder, vocab):
-    """Whether a checkpoint that does not say so was trained on lower-case text.
-
-    Its folder's name says it, as Google's do; else capitals outside of special tokens such as [CLS] or <S> do.
-    """
+    """Guesses whether a checkpoint was trained on lower-case text: by its folder's name (as Google's names say), else
+    by capitals outside special tokens such as [CLS] or <S>."""
     name = os.path.basename(os.path.abspath(folder)).lower()
     if "uncased" in name:
         return True
@@ -46,7 +44,7 @@ def guess_lower_case(folder, vocab):
 
 
 def check_size(tokens, rows, folder):
-    """The word embedding has a row for each token; it may have more, which nobody uses."""
+    """Checks that the word embedding has a row for each token; it may have unused rows."""
     if tokens > rows:
         raise BertrError("vocabulary", f"The vocabulary in '{folder}' has {tokens} tokens, but the word embedding has "
                          f"only {rows} rows.", "Use the vocabulary that the weights were trained with.")

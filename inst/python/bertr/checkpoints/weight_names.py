@@ -1,12 +1,12 @@
-"""How the same variable is called in Google's TF1 and TF2 checkpoints and in Hugging Face's: tables, no reading.
+"""The names of variables in Google's TF1 and TF2 checkpoints and in Hugging Face's.
 
-Canonical names are ours; a canonical kernel is (in, out), as in Google's files.
+Canonical names are ours; a canonical kernel has the shape (in, out), as in Google's files.
 """
 
 import dataclasses
 import re
 
-# Tensors with a name of their own. Columns: ours, Google TF1 (without "bert/"), Google TF2 (without the prefixes in
+# Single tensors. Columns: ours, Google TF1 (without "bert/"), Google TF2 (without the prefixes in
 # TF2_PREFIXES and the ending), Hugging Face (without "bert."). TF2's official code saves no next-sentence output.
 TENSORS = (
     ("embeddings/word", "embeddings/word_embeddings", "layer_with_weights-0/embeddings",
@@ -53,13 +53,13 @@ COLUMN = {"google": 1, "google2": 2, "huggingface": 3}
 
 @dataclasses.dataclass(frozen=True)
 class Names:
-    """The names of a family's weights, in tables as above."""
+    """The names of a family's weights, as tables like those above."""
 
     tensors: tuple
     dense: tuple
     norms: tuple
-    # format -> {second name of a tensor: canonical name}: read only when the file has not the first one (a writer that
-    # keeps one of two tied names)
+    # format -> {alias: canonical name}: read only if the file lacks the first name (some writers keep only one of two
+    # tied names)
     aliases: dict
 
 
@@ -76,7 +76,7 @@ BERT = Names(TENSORS, DENSE, NORMS, {
     },
 })
 
-# What official TF2 code of different years puts around the encoder (model/, encoder/, a pre-training model's layer 0).
+# Prefixes of official TF2 code of different years (model/, encoder/, a pre-training model's layer 0).
 TF2_PREFIXES = (
     (r"/\.ATTRIBUTES/VARIABLE_VALUE$", ""),
     (r"^model/layer_with_weights-0/(?=layer_with_weights-)", ""),
@@ -85,28 +85,28 @@ TF2_PREFIXES = (
     (r"/_attention_layer/_output_dense/", "/_attention_output_dense/"),
 )
 
-# What tools put before Hugging Face's names: data parallel training, trainers, sentence-transformers; and task models,
-# which put the type of the model there.
+# Prefixes that tools add to Hugging Face's names: data-parallel training, trainers, sentence-transformers, and task
+# models (the model type).
 HF_PREFIXES = r"^((module|model|0|auto_model|{model_type})\.)+"
 
 PARTS = {
-    # what a file may lack, and what is then not to be had
+    # parts that a file may lack, with the consequences
     "pooler": "the file has no pooler, so pool = \"pooler\" would start from random weights",
     "mlm": "the file has no masked-word head, which only masked-word prediction and adaptation need",
     "nsp": "the file has no next-sentence or sentence-order head, which only pre-training on pairs needs",
 }
 
 UNREAD = (
-    # pattern in a variable's own name -> why it is not read; the first that fits counts
+    # pattern of a variable's name -> why it is not read; the first match counts
     (r"/(adam_[mv]|Adam(_1)?|lamb_[mv]|LAMB(_1)?|ExponentialMovingAverage)$|OPTIMIZER_SLOT|(^|/)(\w*_)?optimizer/",
-     "optimiser state"),
-    (r"(^|/)(global_step|save_counter)(/|$)|beta[12]_power", "a counter of the training that made the file"),
-    (r"^_CHECKPOINTABLE_OBJECT_GRAPH$", "TensorFlow's own book-keeping"),
+     "optimizer state"),
+    (r"(^|/)(global_step|save_counter)(/|$)|beta[12]_power", "a counter of the training that produced the file"),
+    (r"^_CHECKPOINTABLE_OBJECT_GRAPH$", "TensorFlow's bookkeeping"),
     (r"position_ids$", "a constant: the positions 0, 1, 2, ..."),
-    (r"crossattention", "attention to an encoder, which only a decoder has"),
+    (r"crossattention", "cross-attention, which only a decoder has"),
     (r"^(encoder/layer_|bert/encoder/layer_|(bert\.)?encoder\.layer\.)\d+|layer_with_weights-\d+/_"
      r"|albert_layer_groups\.\d|/transformer/group_\d",
-     "a block above the number of layers in the config file"),
+     "a layer above the number of layers in the config file"),
     (r"classifier|qa_outputs|squad|^score\.|^(output_weights|output_bias)$|logits|^cls[./]|crf|next_sentence",
      "a head trained for one task, not part of the encoder"),
 )
@@ -118,7 +118,7 @@ OTHER_MODELS = (
 
 
 def file_names(config, fmt):
-    """Canonical name -> name in a file of format `fmt` ("google", "google2", "huggingface"), without its prefixes."""
+    """Canonical name -> name in a file of format `fmt` ("google", "google2", "huggingface"), without prefixes."""
     column, num_blocks = COLUMN[fmt], config.num_blocks
     rows = [(row[0], row[column]) for row in config.names.tensors if row[column]]
     for layers, leaves in ((config.names.dense, ("kernel", "bias")), (config.names.norms, ("gamma", "beta"))):
@@ -134,7 +134,7 @@ def file_names(config, fmt):
 
 
 def plain_name(variable, fmt, config):
-    """A file's variable without the prefixes and spellings that differ between writers."""
+    """A variable's name without the prefixes and spellings that differ between writers."""
     if fmt == "google":
         return re.sub(r"^bert/", "", variable)
     if fmt == "google2":
@@ -151,15 +151,15 @@ def part(canonical):
 
 
 def reason_unread(variable):
-    """Why a variable that is in no table is not read, in words."""
+    """Why a variable that is in no table is not read."""
     for pattern, reason in UNREAD:
         if re.search(pattern, variable):
             return reason
-    return "no variable of BERT's encoder or its pre-training heads"
+    return "not a variable of BERT's encoder or its pre-training heads"
 
 
 def other_model(variables):
-    """The name of the model these variables belong to when that is one known not to be BERT, else None."""
+    """The model these variables belong to if it is known not to be BERT, else None."""
     for pattern, model in OTHER_MODELS:
         if any(re.search(pattern, v) for v in variables):
             return model
@@ -198,7 +198,7 @@ def tensor_shapes(config):
 
 
 def is_transposed(canonical, fmt):
-    """Whether a file of this format holds the tensor as (out, in)."""
+    """Whether a file of this format stores the tensor as (out, in)."""
     return canonical == "nsp/kernel" if fmt == "google" else fmt == "huggingface" and canonical.endswith("/kernel")
 
 
@@ -207,7 +207,7 @@ def file_shape(canonical, shape, config, fmt):
     if is_transposed(canonical, fmt):
         return shape[::-1]
     if fmt == "google2" and "/attention/" in canonical and "/norm/" not in canonical:
-        # TF2 keeps the heads apart: [hidden, heads, head_size], biases [heads, head_size]
+        # TF2 has a heads axis: [hidden, heads, head_size], biases [heads, head_size]
         heads = (config.num_heads, config.head_size)
         if canonical.endswith("output/kernel"):
             return (*heads, shape[1])

@@ -1,4 +1,4 @@
-"""The families of encoders that can be read. A new one is a file here and an entry below."""
+"""The families of encoders that bertr reads. A new one needs a file here and an entry below."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ FAMILIES = {}  # the "model_type" of a config.json -> Family
 
 
 def register(family):
-    """Makes a Family known: its folders can be loaded, trained and saved."""
+    """Registers a Family; its folders can then be loaded, trained and saved."""
     FAMILIES[family.config.model_type] = family
 
 
@@ -22,17 +22,41 @@ for known in (BERT, ALBERT):
 
 
 def read_checkpoint(folder, layers=None):
-    """The `Checkpoint` in `folder`, whatever its format and family; `layers` keeps only that many lower blocks."""
+    """Reads a checkpoint of any format and family.
+
+    Args:
+        folder: a path.
+        layers: number of lower layers to keep; None: all.
+
+    Returns:
+        A Checkpoint.
+
+    Raises:
+        BertrError: checkpoint, config, vocabulary, not_bert, layers and others of checkpoints/.
+    """
     return checkpoint.read_checkpoint(folder, FAMILIES, layers)
 
 
 def open_checkpoint(folder, layers=None):
-    """A function that gives the same: its files are read now, but for the weights, which are open."""
+    """As `read_checkpoint`, but reads the weights later from files that are opened now.
+
+    Returns:
+        A function without arguments that returns the Checkpoint.
+    """
     return checkpoint.open_checkpoint(folder, FAMILIES, layers)
 
 
 def build_backbone(checkpoint, seed=0, dropout=None):
-    """The encoder of a `Checkpoint`, with its weights; `dropout` overrides both rates."""
+    """Builds the encoder of a checkpoint and assigns its weights.
+
+    Args:
+        checkpoint: a Checkpoint.
+        seed: int, for dropout.
+        dropout: overrides both rates; None: the checkpoint's.
+
+    Returns:
+        A Backbone.
+    """
     config = checkpoint.config
     family = FAMILIES[config.model_type]
     if dropout is not None:
@@ -45,7 +69,14 @@ def build_backbone(checkpoint, seed=0, dropout=None):
 
 
 def make_tokenizer(checkpoint):
-    """The tokenizer of a `Checkpoint`: by a SentencePiece model where it has one."""
+    """The tokenizer of a Checkpoint.
+
+    Returns:
+        A SentencePieceTokenizer if the checkpoint has a SentencePiece model, else a Tokenizer.
+
+    Raises:
+        BertrError: vocabulary, tokenizer, sentencepiece.
+    """
     if checkpoint.spiece:
         return SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer)
     return Tokenizer(checkpoint.vocab, **checkpoint.tokenizer)

@@ -47,8 +47,8 @@ NAMES = weight_names.Names(TENSORS, DENSE, NORMS, {
 
 @dataclasses.dataclass(frozen=True)
 class AlbertConfig(BertConfig):
-    """ALBERT (Lan et al. 2020, google-research/albert `modeling.py`): embeddings narrower than the layers, and layers
-    in groups that share their weights, in all of Google's models one group."""
+    """ALBERT (Lan et al. 2020, google-research/albert `modeling.py`): embeddings narrower than the layers, and groups
+    of layers that share weights; Google's models have one group."""
 
     embedding_size: int = 128
     num_groups: int = 1
@@ -67,10 +67,10 @@ class AlbertConfig(BertConfig):
         return layer * self.num_groups // self.num_layers
 
     def cut(self, layers):
-        run = self.num_layers // self.num_groups  # layers a group
+        run = self.num_layers // self.num_groups  # layers per group
         if layers > run and layers % run:
-            raise BertrError("layers", f"`layers` is {layers}, but this model's layers share their weights by {run}.",
-                             f"Give a multiple of {run}.")
+            raise BertrError("layers", f"`layers` is {layers}, but this model's layers share weights in groups "
+                             f"of {run}.", f"Give a multiple of {run}.")
         return dataclasses.replace(self, num_layers=layers, num_groups=-(-layers // run))
 
     def __post_init__(self):
@@ -82,28 +82,28 @@ class AlbertConfig(BertConfig):
     @classmethod
     def _read(cls, d, where):
         if d.get("inner_group_num", 1) != 1:
-            raise BertrError("config", f"The config file's 'inner_group_num' is {d['inner_group_num']!r}: bertr reads "
-                             "ALBERTs whose layers are one block each.", "Use another checkpoint.")
+            raise BertrError("config", f"The config file's 'inner_group_num' is {d['inner_group_num']!r}, but bertr "
+                             "supports only 1, one block a layer.", "Use another checkpoint.")
         d = {"hidden_act": "gelu_new", "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, **d}
         return super()._read(d, where)
 
     def to_huggingface(self):
         out = super().to_huggingface()
-        act = "gelu_new" if self.activation == "gelu_tanh" else out["hidden_act"]  # as all ALBERTs have it
+        act = "gelu_new" if self.activation == "gelu_tanh" else out["hidden_act"]  # as in all published ALBERTs
         return {**out, "architectures": ["AlbertModel"], "model_type": "albert", "hidden_act": act,
                 "embedding_size": self.embedding_size, "num_hidden_groups": self.num_groups, "inner_group_num": 1}
 
 
 def from_google(d):
-    """The config file's fields, if it is an ALBERT's. Google's own "gelu" is the tanh form, and Hugging Face's ALBERTs
-    say so."""
+    """The fields of Google's config file in Hugging Face's terms, or None if it is not an ALBERT's. In Google's ALBERTs
+    "gelu" is the tanh form."""
     if "embedding_size" not in d:
         return None
     return {**d, "hidden_act": "gelu_new"} if d.get("hidden_act") == "gelu" else d
 
 
 def read_tokenizer(reader, folder, config):
-    """By a SentencePiece model, or as BERT where there is a vocabulary (Chinese ALBERTs)."""
+    """(vocabulary, settings, SentencePiece model), or as BERT's if there is a vocabulary file (Chinese ALBERTs)."""
     spiece = reader.read_spiece(folder)
     if spiece is None:
         return read_wordpiece(reader, folder, config)

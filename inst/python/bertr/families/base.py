@@ -1,4 +1,4 @@
-"""What a family of encoders has of its own."""
+"""What distinguishes a family of encoders."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from ..checkpoints.config import BertConfig
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """`families.register` makes it known; nothing else names a family."""
+    """Registered by `families.register`; no other code refers to a family by name."""
 
     config: type[BertConfig]  # sizes, how config files name them, and the names of the weights
     from_google: Callable  # the JSON of Google's config file -> what `config.from_dict` reads, or None: another family
@@ -18,5 +18,5 @@ class Family:
 
 
 def read_wordpiece(reader, folder, config):
-    """A tokenizer by vocab.txt or tokenizer.json."""
+    """(vocabulary, settings, None) from vocab.txt or tokenizer.json."""
     return *reader.read_wordpiece(folder, config.vocab_size), None

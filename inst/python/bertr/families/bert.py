@@ -6,7 +6,7 @@ from .base import Family, read_wordpiece
 
 
 def from_google(d):
-    """The config file's fields, if it is a BERT's."""
+    """The fields of Google's config file, or None if it is not a BERT's."""
     return None if "embedding_size" in d else d
 
 

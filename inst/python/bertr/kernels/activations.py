@@ -1,4 +1,4 @@
-"""The activation functions BERTs have."""
+"""Activation functions of BERT checkpoints."""
 
 import math
 
@@ -8,11 +8,11 @@ from .custom_gradient import custom_gradient
 
 
 def activation(name):
-    """The activation function of a name in `checkpoints.config.ACTIVATIONS`."""
+    """The function for a name that is a value of `checkpoints.config.ACTIVATIONS`."""
     return gelu if name == "gelu_erf" else _OTHERS[name]
 
 
-# As transformers' `activations.py` has them
+# As in transformers' `activations.py`
 _OTHERS = {
     "gelu_tanh": lambda x: 0.5 * x * (1.0 + ops.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x))),
     "relu": ops.relu,
@@ -40,5 +40,5 @@ def _gelu_gradient(upstream, x, phi):
 @custom_gradient(_gelu_gradient)
 def gelu(x):
     """x Phi(x)."""
-    phi = 0.5 * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))  # written out: `keras.activations.gelu` has no ONNX export
+    phi = 0.5 * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))  # explicit: `keras.activations.gelu` has no ONNX export
     return x * phi, (x, phi)

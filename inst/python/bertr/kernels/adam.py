@@ -1,11 +1,11 @@
-"""Adam's update of one weight, and what goes with it."""
+"""Adam's update of one variable, weight decay and the squared norm."""
 
 import numpy as np
 from keras import ops
 
 from .backend import BACKEND
 
-# as the float32 arithmetic has them: 1 - 0.999 would be off by 1e-5 of itself, and so would the bias correction
+# rounded to float32: otherwise 1 - 0.999, and with it the bias correction, has a relative error of 1e-5
 BETA_1, BETA_2 = float(np.float32(0.9)), float(np.float32(0.999))
 
 if BACKEND == "tensorflow":
@@ -15,15 +15,15 @@ if BACKEND == "tensorflow":
         return 2.0 * tf.nn.l2_loss(gradient)  # one kernel, and no array of squares
 
     def decay(variable, kept, done):
-        """Not before `done`. Decay makes a new copy of a weight; nothing else would keep TensorFlow from making those
-        of all weights at once, or among a step's activations, where they would leave gaps."""
+        """Multiplies by `kept`, after `done` is computed. Decay makes a copy of a weight; without this ordering
+        TensorFlow might make the copies of all weights at once, or amid the activations, fragmenting memory."""
         with tf.control_dependencies([done]):
             kept = tf.identity(kept)
         variable.assign(variable * kept)
 
     def adam(variable, m, v, gradient, rate, epsilon):
-        """TensorFlow's one kernel, which passes over memory once instead of ten times: for BERT's 30,000 word vectors
-        that is what the step costs. Its own bias correction is switched off by powers of zero."""
+        """TensorFlow's fused kernel passes over memory once instead of ten times; memory traffic dominates a step of
+        BERT's 30,000 word vectors. Beta powers of zero disable its own bias correction."""
         return tf.raw_ops.ResourceApplyAdam(
             var=variable.value.handle, m=m.value.handle, v=v.value.handle, grad=gradient, beta1_power=0.0,
             beta2_power=0.0, lr=rate, beta1=BETA_1, beta2=BETA_2, epsilon=epsilon)

@@ -1,5 +1,5 @@
-"""Attention with dropout, of which a training step keeps one number for each pair of tokens instead of two and a mark:
-with long texts these are most of what it keeps."""
+"""Attention with dropout that stores one number per pair of tokens for the backward pass, instead of two and a mask.
+With long texts these dominate the memory of a training step."""
 
 from keras import ops
 
@@ -17,9 +17,8 @@ def _gradient(upstream, signed, value):  # [batch, heads, queries, size], [.., q
 
 @custom_gradient(_gradient, inputs=2)
 def attend_dropped(scores, value, rate, seed):
-    """The softmax of `scores` [batch, heads, queries, keys], of which a share `rate` is dropped, times `value`
-    [batch, heads, keys, size]. The caller makes up for what is dropped: a scaled `value` would be one more copy of it
-    that is kept."""
+    """Softmax of `scores` [batch, heads, queries, keys], with a share `rate` dropped, times `value` [batch, heads,
+    keys, size]. The caller rescales by 1 / (1 - rate): a scaled `value` in here would be stored as another copy."""
     probs = ops.softmax(scores, axis=-1)
-    signed = ops.where(kept(probs, rate, seed), probs, -probs)  # the sign marks what is dropped
+    signed = ops.where(kept(probs, rate, seed), probs, -probs)  # a negative sign marks dropped entries
     return ops.matmul(ops.relu(signed), value), (signed, value)

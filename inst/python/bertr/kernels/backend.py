@@ -1,4 +1,4 @@
-"""Which backend Keras runs on. Only the modules of this folder, and the packing of rows, ask for it by name."""
+"""Which backend Keras runs on. Only the modules of this folder and nn/packing.py depend on its name."""
 
 import keras
 
@@ -7,10 +7,10 @@ from ..errors import BertrError
 BACKEND = keras.backend.backend()
 
 if BACKEND not in ("tensorflow", "jax"):
-    raise BertrError("backend", f"Keras runs on '{BACKEND}' here, and bertr on TensorFlow or JAX.",
+    raise BertrError("backend", f"Keras uses the backend '{BACKEND}', but bertr needs TensorFlow or JAX.",
                      "Unset KERAS_BACKEND, or set it to 'tensorflow', and restart R.")
 
-COMPILES_SHAPES = BACKEND != "tensorflow"  # each shape of a batch is compiled by itself, so there should be few
+COMPILES_SHAPES = BACKEND != "tensorflow"  # each batch shape is compiled separately, so there should be few
 
 if BACKEND == "tensorflow":
     import tensorflow as tf

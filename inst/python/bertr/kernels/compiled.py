@@ -1,7 +1,8 @@
-"""Compiled functions, one writing for TensorFlow and one for JAX; nothing above this file knows which runs.
+"""Compiled functions, implemented once for TensorFlow and once for JAX.
 
-TensorFlow: graphs with open shapes, so a new length is no new trace. JAX: compiled per shape, so lengths and rows
-come in few sizes (`static_shapes`).
+Only kernels/ and nn/packing.py know which backend runs; `backend.COMPILES_SHAPES` tells the rest whether each shape is
+compiled separately. TensorFlow: graphs with dynamic shapes, so a new length needs no new trace. JAX: compiled per
+shape, so lengths and row counts are rounded to few sizes (`static_shapes`).
 """
 
 import collections
@@ -14,22 +15,21 @@ from ..errors import BertrError
 from .backend import BACKEND
 from .dense import final_weights
 
-BUCKET = 32  # lengths are rounded up to a multiple where shapes are compiled
-WORD_ROWS = "word_rows"  # name of the variables with a row for each word in use
-
+BUCKET = 32  # where each shape is compiled, lengths are rounded up to a multiple of it
+WORD_ROWS = "word_rows"  # name of variables with one row per vocabulary entry in use
 
 
 def bucketed(lengths):
-    """Lengths as batches will have them."""
+    """Lengths after padding to a bucket."""
     return lengths if BACKEND == "tensorflow" else -(-lengths // BUCKET) * BUCKET
 
 
 def static_shapes(arrays, rows):
-    """Padded to a bucketed length and to `rows` rows, where the backend compiles each shape."""
+    """Arrays padded to a bucketed length and to `rows` rows if the backend compiles each shape."""
     if BACKEND == "tensorflow":
         return arrays
     if len(arrays) > 3:
-        raise BertrError("backend", "Texts of several rows (windows, cosine pairs) are trained on TensorFlow only.",
+        raise BertrError("backend", "Training on texts of several rows (windows, cosine pairs) needs TensorFlow.",
                          "Unset KERAS_BACKEND and restart R.")
     length = bucketed(arrays[0].shape[1])
     out = []
@@ -43,9 +43,9 @@ def static_shapes(arrays, rows):
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
-    tf.get_logger().setLevel("ERROR")  # it takes the graphs of several fits for one that is traced again and again
+    tf.get_logger().setLevel("ERROR")  # it mistakes the graphs of several fits for repeated retracing
 
-    for gpu in tf.config.list_physical_devices("GPU"):  # take memory as needed, and leave the rest to others
+    for gpu in tf.config.list_physical_devices("GPU"):  # allocate as needed instead of all memory
         tf.config.experimental.set_memory_growth(gpu, True)
 
     IDS = tf.TensorSpec([None, None], tf.int32)  # [batch, length]
@@ -54,20 +54,20 @@ if BACKEND == "tensorflow":
         return tf.TensorSpec([None] * array.ndim, tf.as_dtype(array.dtype))
 
     def new_variable(value, name=None, trainable=True):
-        """A Keras variable. Tables of the words in use have another number of rows in each fit, so for TensorFlow it
-        is left open: else a graph would be optimised for the number that it meets first, and fail with others."""
+        """A Keras variable. WORD_ROWS tables differ in size from fit to fit, so their row count is dynamic: otherwise a
+        shared graph would be specialized for the first size and fail with others."""
         out = keras.Variable(value, name=name, trainable=trainable)
         if name == WORD_ROWS:
             out._value = tf.Variable(value, shape=(None, *value.shape[1:]), trainable=trainable)
         return out
 
-    KINDS = 12  # graphs that are kept for others of their kind: those of the last few fits
+    KINDS = 12  # graphs cached for reuse by later fits of the same kind
     _kept = collections.OrderedDict()
 
     def _graph(kind, function, variables, signature):
-        """`function(*inputs)` as a graph that takes the tf.Variables it works on as its first input. Whoever asks for
-        the same kind of graph gets the same one, so that the next fit need not wait for it to be made; None is of no
-        kind. `kind` must tell all that `function` depends on but inputs and variables."""
+        """`function(*inputs)` as a graph whose first input is the list of tf.Variables it uses. Graphs are cached by
+        `kind`, which must determine everything `function` depends on except inputs and variables; None disables the
+        cache."""
         specs = [tf.type_spec_from_value(v.value) for v in variables]
         key = kind and (kind, repr(specs), repr(signature))
         if key in _kept:
@@ -87,13 +87,13 @@ if BACKEND == "tensorflow":
 
         # no autograph: no control flow depends on a tensor, and rewriting the Python takes time
         graph = tf.function(run, autograph=False).get_concrete_function(specs, *signature)
-        if graph.captured_inputs:  # it would work on the first fit's numbers for ever
+        if graph.captured_inputs:  # it would use the first fit's values forever
             raise AssertionError(f"A graph holds {len(graph.captured_inputs)} tensors besides its inputs.")
         return graph
 
     def _bound(graph, variables):
-        """`graph` on the values of these variables. To sort hundreds of them into their places takes TensorFlow some
-        milliseconds a call; there is a way past that, which is private, and the public one if it goes."""
+        """`graph` bound to these variables. Flattening hundreds of inputs costs TensorFlow milliseconds per call; a
+        private method avoids that, with the public call as a fallback."""
         values = [v.value for v in variables]  # also keeps them alive
         call = getattr(getattr(graph, "_inference_function", None), "call_preflattened", None)
         if call is None:
@@ -103,8 +103,8 @@ if BACKEND == "tensorflow":
 
     @contextlib.contextmanager
     def _standing_for(variables, values):
-        """In here each Keras variable is one of these tf.Variables. Keras has no public way to say so: its
-        StatelessScope gives tensors, which optimiser kernels cannot update in place."""
+        """Context in which each Keras variable is backed by one of these tf.Variables. Keras has no public way to do
+        this: its StatelessScope provides tensors, which optimizer kernels cannot update in place."""
         before = [v._value for v in variables]
         try:
             for variable, value in zip(variables, values, strict=True):
@@ -115,8 +115,8 @@ if BACKEND == "tensorflow":
                 variable._value = value
 
     class Forward:
-        """`call(ids, segments, mask)` as a graph; `final` if none of the variables will be changed any more. Such a
-        graph holds weights, so it has no kind."""
+        """`call(ids, segments, mask)` as a graph. `final`: the variables no longer change; such a graph holds weights,
+        so it is never shared."""
 
         def __init__(self, call, variables, final=False, kind=None):
             self.call, self.variables, self.final, self.kind = call, variables, final, kind
@@ -133,9 +133,9 @@ if BACKEND == "tensorflow":
                 return self.call(ids, segments, mask)
 
     class TrainStep:
-        """The gradients of a batch for the optimiser, which makes a step of them, or waits for `flush` if it
-        accumulates. `loss(targets, *inputs)` gives the loss of each row; an `adversary` adds the gradients of a
-        second pass (see training/adversarial.py). Steps of one `kind` (see `_graph`) share their graphs."""
+        """Passes the gradients of a batch to the optimizer, which takes a step, or waits for `flush` if it accumulates.
+        `loss(targets, *inputs)` returns the loss of each row; an `adversary` adds the gradients of a second pass (see
+        training/adversarial.py). Steps of the same `kind` (see `_graph`) share their graphs."""
 
         def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
             def step(targets, *inputs):
@@ -160,13 +160,13 @@ if BACKEND == "tensorflow":
             """The variables are always up to date here."""
 
     class FeatureSteps:
-        """Many optimiser steps on rows of features that lie in memory, in one graph: a step of a small head takes
-        less time than one call from Python. The graph serves any features and targets of these types."""
+        """Many optimizer steps on features in memory, in one graph: a step of a small head takes less time than a call
+        from Python. The graph works for any features and targets of these dtypes and ranks."""
 
         def __init__(self, loss, variables, other_variables, optimizer, targets, features):
             order = tf.TensorSpec([None], tf.int32)
 
-            def run(order, splits, targets, features):  # rows of all batches in turn; where each batch starts and ends
+            def run(order, splits, targets, features):  # rows of all batches, concatenated; offsets of the batches
                 batches = tf.size(splits) - 1
 
                 def step(i, losses):
@@ -177,13 +177,13 @@ if BACKEND == "tensorflow":
                 losses = tf.TensorArray(tf.float32, size=batches)
                 return tf.while_loop(lambda i, _: i < batches, step, (0, losses))[1].stack()
 
-            # no autograph: it leaves the code that it writes in the temporary folder
+            # no autograph: it leaves generated code in the temporary folder
             signature = [order, order, _open(targets), _open(features)]
             self.function = tf.function(run, input_signature=signature, autograph=False)
             self.begin(targets, features)
 
         def begin(self, targets, features):
-            """These rows from now on; the variables may have been changed."""
+            """Sets the data for the next calls; the variables may have changed."""
             self.data = tf.constant(targets), tf.constant(features)
 
         def __call__(self, batches):
@@ -195,7 +195,7 @@ if BACKEND == "tensorflow":
             """The variables are always up to date here."""
 
         def end(self):
-            """Lets go of the rows."""
+            """Releases the data."""
             self.data = None
 
         def traces(self):
@@ -213,8 +213,8 @@ if BACKEND == "tensorflow":
         return value
 
     def _gradients(value, variables):
-        gradients = tf.gradients(value, [v.value for v in variables])  # a tape would not know of written-out gradients
-        # dense: the norm of a gradient in pieces would count a word that comes twice as two
+        gradients = tf.gradients(value, [v.value for v in variables])  # a tape would not use the custom gradients
+        # dense: the norm of sparse slices would count a repeated word separately
         return [tf.convert_to_tensor(g) for g in gradients]
 
 else:
@@ -224,7 +224,7 @@ else:
         return keras.Variable(value, name=name, trainable=trainable)
 
     def _with_values(function, variables, values):
-        """`function` run with other values in its variables; the values afterwards come back too."""
+        """Runs `function` with these values in its variables; returns its result and the new values."""
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
             out = function()
         return out, [scope.get_current_value(v) for v in variables]
@@ -241,7 +241,7 @@ else:
             return jax.tree.map(np.asarray, out)
 
     class TrainStep:
-        """As on TensorFlow; rows that only fill up the batch have no mask and count nothing."""
+        """As on TensorFlow; rows that only pad the batch have an all-zero mask and do not count."""
 
         def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
             self.layers = (variables, other_variables, optimizer.variables)
@@ -286,7 +286,7 @@ else:
             self.values = self.last(*self.values)
 
         def begin(self):
-            """Takes the values that the variables have now."""
+            """Reads the current values of the variables."""
             self.values = [[v.value for v in group] for group in self.layers]
 
         def finish(self):
@@ -296,7 +296,7 @@ else:
                     variable.assign(value)
 
     class FeatureSteps:
-        """Many optimiser steps on rows of features that lie in memory."""
+        """Many optimizer steps on features in memory."""
 
         def __init__(self, loss, variables, other_variables, optimizer, targets, features):
             self.step = TrainStep(lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets,
@@ -321,5 +321,5 @@ else:
             self.step.finish()
 
         def end(self):
-            """Lets go of the rows."""
+            """Releases the data."""
             self.targets = self.features = None

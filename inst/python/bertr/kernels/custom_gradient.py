@@ -1,7 +1,7 @@
-"""Gradients written out by hand, where the chain rule's own would pass over the largest tensors more often.
+"""Custom gradients where automatic differentiation would pass over the largest tensors more often.
 
-Not by TensorFlow's `tf.custom_gradient`: that enters every use in a table which lives as long as the process and
-holds the whole graph, so that the weights of every fit would stay in memory for good.
+`tf.custom_gradient` is not used: it registers every use in a global table that holds the whole graph, so the weights of
+every fit would stay in memory until the process ends.
 """
 
 import functools
@@ -12,9 +12,9 @@ from .backend import BACKEND
 
 
 def custom_gradient(backward, inputs=1):
-    """Decorates `forward(x, ...)`, which gives a value and a tuple of what `backward(upstream, *kept)` needs for the
-    gradient of `x`; nothing else is differentiated. With `inputs` above 1 `backward` gives a tuple: the gradients of so
-    many first arguments."""
+    """Decorator for `forward(x, ...)`, which returns a value and a tuple `saved`; `backward(upstream, *saved)` returns
+    the gradient of `x`. Only `x` is differentiated, or with `inputs` > 1 the first `inputs` arguments: then `backward`
+    returns a tuple of gradients."""
     return functools.partial(_with_gradient, backward, inputs)
 
 
@@ -25,24 +25,24 @@ if BACKEND == "tensorflow":
         name = f"Bertr.{forward.__qualname__}"
 
         @tf.RegisterGradient(name)
-        def gradient(op, upstream, *_):  # inputs are value, those to be differentiated and what was kept
-            kept = op.inputs[1 + inputs:]
-            given = backward(upstream, *kept)
-            return [None, *([given] if inputs == 1 else given), *[None] * len(kept)]
+        def gradient(op, upstream, *_):  # op.inputs: value, differentiated arguments, saved tensors
+            saved = op.inputs[1 + inputs:]
+            gradients = backward(upstream, *saved)
+            return [None, *([gradients] if inputs == 1 else gradients), *[None] * len(saved)]
 
         @functools.wraps(forward)
         def call(*args):
-            value, kept = forward(*args)
-            if tf.executing_eagerly():  # the chain rule does it
+            value, saved = forward(*args)
+            if tf.executing_eagerly():  # eager mode differentiates automatically
                 return value
             with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": name}):
-                return tf.identity_n([value, *args[:inputs], *kept])[0]
+                return tf.identity_n([value, *args[:inputs], *saved])[0]
 
         return call
 
     def once_there(upstream, x):
-        """`x`, but only once `upstream` is there: what a gradient makes of `x` alone TensorFlow would else make on the
-        way forward, and it would lie in memory until it is used."""
+        """`x`, available only after `upstream` is computed. Otherwise TensorFlow might compute what a gradient derives
+        from `x` alone during the forward pass and hold it in memory until it is used."""
         with tf.control_dependencies([upstream]):
             return tf.identity(x)
 
@@ -53,8 +53,8 @@ else:
         def call(*args):
             @keras.ops.custom_gradient
             def of_first(*xs):
-                value, kept = forward(*xs, *args[inputs:])
-                return value, lambda upstream: backward(upstream, *kept)
+                value, saved = forward(*xs, *args[inputs:])
+                return value, lambda upstream: backward(upstream, *saved)
 
             return of_first(*args[:inputs])
 

@@ -1,9 +1,9 @@
 """Dense layers.
 
-oneDNN's fastest product wants its weights laid out in blocks. TensorFlow lets it have them so only where they are part
-of the graph, since what it makes of them at the first call it keeps: such a graph takes long to make. Where weights are
-known to be final we call the operation that TensorFlow would then, and tell it so. The blocks lie in memory beside the
-weights, and serve about as many rows as the first call had: few rows want other ones, which are made each time.
+oneDNN's fastest product needs its weights in a blocked layout. TensorFlow caches that layout only for constants of a
+graph, and a graph with constant weights takes long to build. For final weights we therefore call the fused operation
+that TensorFlow would use and declare its filter constant. The blocked copy stays in memory next to the weights. It
+suits about as many rows as the first call had: few rows need another layout, which is then rebuilt at every call.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _final = contextvars.ContextVar("final", default=False)
 
 @contextlib.contextmanager
 def final_weights(final):
-    """If they are final, a graph traced in here may keep what it makes of them."""
+    """If `final`, graphs traced in this context may cache reordered weights."""
     token = _final.set(final)
     try:
         yield
@@ -29,8 +29,8 @@ def final_weights(final):
 
 
 def dense(x, kernel, bias, then="linear", plus=None):
-    """`x @ kernel + bias`, x [..., in], kernel [in, out], bias [out]; then an activation by its name, or the sum with
-    `plus` [..., out]."""
+    """`x @ kernel + bias` with x [..., in], kernel [in, out] and bias [out], followed by the activation named `then` or
+    by adding `plus` [..., out]."""
     if _final.get() and _in_one(x, then):
         return _dense(x, kernel, bias, then, plus)
     out = activation(then)(ops.add(ops.matmul(x, kernel), bias))
@@ -44,7 +44,7 @@ if BACKEND == "tensorflow":
     ACTIVATIONS = {"linear": [], "gelu_erf": [b"GeluExact"], "gelu_tanh": [b"GeluApproximate"], "relu": [b"Relu"]}
 
     def can_keep_weights():
-        """Whether graphs of final weights are different ones here."""
+        """Whether `final_weights` makes a difference here."""
         return onednn.has(KERNEL, ["is_filter_const"])
 
     def _in_one(x, then):

@@ -1,4 +1,4 @@
-"""Dropout (Srivastava et al. 2014); the same seed gives the same zeros in every session."""
+"""Dropout (Srivastava et al. 2014), reproducible across sessions for the same seed."""
 
 import keras
 from keras import ops
@@ -7,8 +7,8 @@ from .backend import BACKEND
 
 
 def dropout(x, rate, generator, training):
-    """`x` with a share `rate` of its numbers zero and the others larger. The layer that owns `generator` has it as an
-    attribute, so that Keras carries its state along."""
+    """`x` with a share `rate` of its entries set to zero and the others scaled by 1 / (1 - rate). `generator` must be
+    an attribute of the calling layer, so that Keras tracks its state."""
     if not training or rate == 0:
         return x
     return ops.where(kept(x, rate, generator.next()), x * (1.0 / (1.0 - rate)), ops.zeros((), x.dtype))
@@ -18,9 +18,9 @@ if BACKEND == "tensorflow":
     import tensorflow as tf
 
     def kept(x, rate, seed):
-        """Which numbers of `x` stay. 16 random bits a number instead of 32, the rate to within 1e-5: half of what
-        random numbers cost."""
-        seed = tf.cast(seed, tf.int64)  # in older Keras it is of a type that TensorFlow does not take
+        """Bool, shape of `x`: which entries stay. 16 random bits per entry instead of 32 halve the cost; the rate is
+        accurate to 1e-5."""
+        seed = tf.cast(seed, tf.int64)  # older Keras versions use a dtype that TensorFlow rejects
         size = tf.size(x)
         bits = tf.random.stateless_uniform([(size + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32)
         bits = tf.reshape(tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:size], tf.shape(x))

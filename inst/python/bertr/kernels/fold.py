@@ -1,4 +1,4 @@
-"""A loop over the first axis, in a graph whose number of steps may be open."""
+"""A loop over the first axis, whose length may be dynamic."""
 
 from keras import ops
 
@@ -8,7 +8,7 @@ if BACKEND == "tensorflow":
     import tensorflow as tf
 
     def fold(step, start, steps):
-        """`ops.scan` fails in a graph where the number of steps is open."""
+        """Not `ops.scan`, which fails in a graph if the number of steps is dynamic."""
         return tf.foldl(step, steps, start)
 
 else:

@@ -1,7 +1,7 @@
 """LayerNorm (Ba, Kiros and Hinton 2016): the last axis with mean 0 and variance 1, scaled and shifted.
 
-oneDNN has in one kernel what takes TensorFlow seven operations, each a pass over memory. It keeps nothing of what a
-gradient needs, so it is for scoring: in training, working that out once more takes all that the kernel saves.
+oneDNN has one kernel for what takes TensorFlow seven operations, each a pass over memory. The kernel saves nothing for
+the gradient, so it is used for scoring only: in training, recomputing those values would cost as much as it gains.
 """
 
 from keras import ops
@@ -17,7 +17,7 @@ def _unscaled_gradient(upstream, normal, inverse):
 
 
 def _normal(x, eps):
-    """`x` with mean 0 and variance 1, and 1 by its deviation; the variance is the biased one, as in every BERT."""
+    """`x` with mean 0 and variance 1, and its inverse standard deviation; the variance is biased, as in every BERT."""
     centred = x - ops.mean(x, axis=-1, keepdims=True)
     inverse = ops.rsqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True) + eps)
     return centred * inverse, inverse
@@ -30,8 +30,8 @@ def _normalise(x, eps):
 
 
 def layer_norm(x, gamma, beta, eps, training):
-    """`x` [..., hidden] normalised, times `gamma` plus `beta`, both [hidden]. `training` tells which way is the faster
-    one: both give the same, and the same gradients."""
+    """Normalised `x` [..., hidden] times `gamma` plus `beta`, both [hidden]. `training` only selects the faster of two
+    implementations with the same results and gradients."""
     if not training and _in_one(x):
         return _layer_norm(x, gamma, beta, eps)
     return _normalise(x, eps) * gamma + beta
@@ -40,7 +40,7 @@ def layer_norm(x, gamma, beta, eps, training):
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
-    # TensorFlow's own optimiser puts it in the place of LayerNorms in forms that it knows, of which ours is none
+    # TensorFlow's graph optimizer inserts it for certain LayerNorm patterns; ours is not among them
     KERNEL = "_MklLayerNorm"
 
     def _in_one(x):

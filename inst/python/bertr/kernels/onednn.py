@@ -1,7 +1,8 @@
-"""Operations that TensorFlow keeps for its own optimiser: one kernel of oneDNN each, for what the operations that
-everybody may use do in several passes over memory, or only with weights that are part of the graph.
+"""oneDNN operations that TensorFlow reserves for its graph optimizer. Each is a single kernel for what public
+operations do in several passes over memory, or only with constant weights.
 
-What tells whether they are there is private to TensorFlow, too. A TensorFlow without it runs without them.
+The functions that tell whether they are available are private to TensorFlow too; without them bertr falls back to
+public operations.
 """
 from .backend import BACKEND
 
@@ -17,22 +18,22 @@ if BACKEND == "tensorflow":
     FLOAT = tf.compat.v1.AttrValue(type=tf.float32.as_datatype_enum)
 
     def is_on():
-        """Whether TensorFlow uses oneDNN (its build, the processor and `TF_ENABLE_ONEDNN_OPTS` say); None if it does
-        not tell."""
+        """Whether TensorFlow uses oneDNN (which depends on its build, the processor and `TF_ENABLE_ONEDNN_OPTS`); None
+        if unknown."""
         return None if port is None else bool(port.IsMklEnabled())
 
     def has(name, attributes=()):
-        """Whether there is an operation of that name with these attributes: not without oneDNN, or on a GPU."""
+        """Whether the operation exists with these attributes; never without oneDNN or on a GPU."""
         return (bool(is_on()) and not tf.config.get_visible_devices("GPU")
                 and len(kernels.get_registered_kernels_for_op(name).kernel) > 0
                 and {a.name for a in op_def_registry.get(name).attr}.issuperset(attributes))
 
     def takes(x):
-        """Whether they take `x`: there is no way to them but in a graph."""
+        """Whether `x` can be an input: float32, and only in a graph."""
         return not tf.executing_eagerly() and x.dtype == tf.float32
 
     def operation(name, inputs, attributes, label):
-        """Its one output."""
+        """The output of the operation in the current graph."""
         graph = tf.compat.v1.get_default_graph()
         inputs = [tf.convert_to_tensor(x) for x in inputs]
         return graph.create_op(name, inputs, [tf.float32], name=label, attrs={"T": FLOAT, **attributes}).outputs[0]

@@ -8,16 +8,16 @@ from keras import ops
 from .packing import packing_for
 
 POOLS = ("mean", "cls", "pooler", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
-OF_FIRST = ("cls", "pooler")  # those that look at nothing but the first token
+OF_FIRST = ("cls", "pooler")  # those that read only the first token
 _SEVERAL = "|".join(pool for pool in POOLS if pool != "pooler")
-POOLING = f"pooler|({_SEVERAL})([+]({_SEVERAL}))*"  # a pattern: one, or several side by side
+POOLING = f"pooler|({_SEVERAL})([+]({_SEVERAL}))*"  # a pattern: one, or several concatenated
 
 
 class Backbone(keras.layers.Layer):
-    """Embeddings and blocks, with the pooler where the checkpoint has one; layers may share blocks, as ALBERT's do."""
+    """Embeddings and blocks, and the pooler if the checkpoint has one. Layers may share blocks, as in ALBERT."""
 
     def __init__(self, config, embeddings, block, has_pooler=True, seed=0, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)  # explicit: a global policy set elsewhere must not change numbers
+        super().__init__(dtype=dtype, **kwargs)  # explicit: a global dtype policy must not change results
         self.config = config
         policy = self.dtype_policy
         self.embeddings = embeddings(config, seed, name="embeddings", dtype=policy)
@@ -26,7 +26,7 @@ class Backbone(keras.layers.Layer):
         if has_pooler:
             self.pooler = keras.layers.Dense(config.hidden_size, "tanh", kernel_initializer="zeros", name="pooler",
                                              dtype=policy)
-        self.live_from = 0  # layers below run as at prediction: no dropout where nothing is trained
+        self.live_from = 0  # layers below run in inference mode: no dropout in frozen layers
 
     def build(self, *_):
         self.embeddings.build()
@@ -41,8 +41,8 @@ class Backbone(keras.layers.Layer):
         return self.states_for("none", ids, segments, mask, (self.config.num_layers,), training)[0]
 
     def _states(self, packing, ids, segments, upto, training=False, of_first=False):
-        """Packed states [tokens, hidden] of the embeddings and of each of the lower `upto` layers; with `of_first`
-        those of the last one are the first tokens' alone, [batch, hidden]."""
+        """Packed states [tokens, hidden] of the embeddings and of each of the lower `upto` layers. With `of_first` the
+        last of them has only the first tokens, [batch, hidden]."""
         x = self.embeddings(packing.pack(ids), packing.pack(segments), packing.positions(),
                             training=training and self.embeddings.trainable)  # [tokens, hidden]
         states = [x]
@@ -54,8 +54,8 @@ class Backbone(keras.layers.Layer):
         return states
 
     def attention(self, ids, segments, mask, layers):
-        """Attention probabilities of these layers, which count from 1: [batch, layers, heads, length, length], the
-        last axis being the tokens looked at."""
+        """Attention probabilities of these layers (from 1): [batch, layers, heads, length, length], queries before
+        keys."""
         packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
         states = self._states(packing, ids, segments, upto=max(layers) - 1)
         blocks = [self.blocks[self.config.block_of(k - 1)] for k in layers]
@@ -63,9 +63,10 @@ class Backbone(keras.layers.Layer):
                           for block, k in zip(blocks, layers, strict=True)], axis=1)
 
     def states_for(self, kind, ids, segments, mask, layers, training=False):
-        """What this kind of pooling ("none": none) looks at of these layers, which count from 0, the embeddings: a list
-        of states [batch, length, hidden], zero at padding, or of the first tokens' alone, [batch, hidden]. Then the
-        highest layer is not computed for the other tokens, but for their keys and values."""
+        """The states of these layers (0: the embeddings) that pooling of this kind reads; "none" is no pooling.
+
+        A list of [batch, length, hidden], zero at padding. For "cls" and "pooler" of [batch, hidden], the first tokens:
+        then the top layer computes only keys and values for the other tokens."""
         packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
         of_first = kind in OF_FIRST
         states = self._states(packing, ids, segments, max(layers), training, of_first)
@@ -74,8 +75,8 @@ class Backbone(keras.layers.Layer):
         return [states[i] if i and i == max(layers) else packing.first(states[i]) for i in layers]
 
     def pool(self, states, mask, kind):
-        """One vector a row, [batch, hidden], from what `states_for` gives for this kind; of several kinds joined by "+"
-        one beside the other."""
+        """One vector per row, [batch, hidden], from the result of `states_for` for this kind. Several kinds joined by
+        "+" are concatenated."""
         if "+" in kind:
             return ops.concatenate([self.pool(states[:, 0] if one == "cls" else states, mask, one)
                                     for one in kind.split("+")], axis=-1)
@@ -90,14 +91,14 @@ class Backbone(keras.layers.Layer):
             after = ops.pad(real[:, 1:], ((0, 0), (0, 1), (0, 0)))
             return ops.sum(states * (real - after), axis=1)
         if kind == "weightedmean":
-            real = real * ops.cumsum(real, axis=1)  # the place of a token, from 1
+            real = real * ops.cumsum(real, axis=1)  # weights: the position of each token, from 1
         total, n = ops.sum(states * real, axis=1), ops.maximum(ops.sum(real, axis=1), 1.0)
         return total / (ops.sqrt(n) if kind == "mean_sqrt_len_tokens" else n)
 
     # ------------------------------------------------------------ which part is trained
 
     def train_upper(self, k):
-        """Train the upper k layers; None: all of them and the embeddings."""
+        """Makes the upper k layers trainable; None: all layers and the embeddings."""
         first = 0 if k is None else self.config.num_layers - k
         self.live_from = first
         self.embeddings.trainable = k is None
@@ -107,7 +108,7 @@ class Backbone(keras.layers.Layer):
     # ------------------------------------------------------------ tensors by their canonical names
 
     def _variables(self):
-        """Canonical name -> (variable, columns): `columns` is the slice of a fused kernel, or None."""
+        """Canonical name -> (variable, columns); `columns` is the slice of a fused kernel, or None for all of it."""
         e, h = self.embeddings, self.config.hidden_size
         out = {"embeddings/word": e.word, "embeddings/position": e.position, "embeddings/segment": e.segment,
                "embeddings/norm/gamma": e.norm.gamma, "embeddings/norm/beta": e.norm.beta}
@@ -132,7 +133,7 @@ class Backbone(keras.layers.Layer):
         return out
 
     def set_tensors(self, tensors):
-        """Takes the weights from a checkpoint's tensors; those of other heads are left alone."""
+        """Assigns the weights from a checkpoint's tensors and ignores the tensors of heads."""
         fused = {}
         for name, (variable, columns) in self._variables().items():
             if columns is None:
@@ -148,7 +149,7 @@ class Backbone(keras.layers.Layer):
                 for name, (variable, columns) in self._variables().items()}
 
     def tensors(self):
-        """The weights by their canonical names, float32 arrays."""
+        """Canonical name -> float32 array."""
         return dict(self.each_tensor())
 
     def each_tensor(self):

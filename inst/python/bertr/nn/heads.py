@@ -1,4 +1,4 @@
-"""What stands on the encoder."""
+"""Heads: the layers on top of the encoder."""
 
 import keras
 import numpy as np
@@ -10,10 +10,10 @@ SCALES = np.geomspace(1.0, 1000.0, 61)
 
 
 class PrototypeHead(keras.layers.Layer):
-    """A linear classifier on features of length 1, started at each class's mean feature.
+    """A linear classifier on features scaled to length 1, initialized with each class's mean feature.
 
-    Started so, it is the nearest-mean classifier (imprinted weights, Qi et al. 2018), and the first steps already
-    pull rows to their class and off the others, where a random head would first spoil the features.
+    It then starts as the nearest-mean classifier (imprinted weights, Qi et al. 2018), and even the first steps move
+    rows towards their class and away from the others. A random head would damage the features first.
     """
 
     def __init__(self, classes, dropout, initializer_range, seed, **kwargs):
@@ -25,7 +25,7 @@ class PrototypeHead(keras.layers.Layer):
     def build(self, shape):
         self.kernel = self.add_weight(shape=(shape[-1], self.classes), initializer=self.initializer, name="kernel")
         self.bias = self.add_weight(shape=(self.classes,), initializer="zeros", name="bias")
-        # not trained: it only says how sharp the classes are, so that the rates of kernel and encoder fit together
+        # not trained: the sharpness of the softmax, so that one learning rate suits kernel and encoder
         self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
         self.built = True
 
@@ -34,7 +34,7 @@ class PrototypeHead(keras.layers.Layer):
         return self.scale * ops.matmul(x, self.kernel) + self.bias
 
     def start(self, features, label_ids):
-        """From features [rows, hidden] of classes `label_ids` [rows]; every class has a row or more."""
+        """Initializes from features [rows, hidden] and classes `label_ids` [rows]; every class has at least one row."""
         means, scale = nearest_means(ops.convert_to_numpy(unit(features)), label_ids, self.classes)
         self.kernel.assign(means.T)
         self.scale.assign(scale)
@@ -42,13 +42,13 @@ class PrototypeHead(keras.layers.Layer):
 
 
 def unit(x):
-    """Vectors of length 1, [rows, hidden]."""
+    """Rows scaled to length 1, [rows, hidden]."""
     return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), 1e-12))
 
 
 def nearest_means(x, label_ids, classes):
-    """The class means [classes, hidden] and the scale s for which softmax(-s / 2 * squared distance) tells each
-    row's class best when that row is left out of its class's mean."""
+    """Class means [classes, hidden], and the scale s for which softmax(-s / 2 * squared distance) has the lowest
+    leave-one-out cross-entropy."""
     counts = np.bincount(label_ids, minlength=classes)
     sums = np.zeros((classes, x.shape[1]), x.dtype)
     np.add.at(sums, label_ids, x)
@@ -56,10 +56,10 @@ def nearest_means(x, label_ids, classes):
     squared = (np.square(x).sum(axis=1)[:, None] + np.square(means).sum(axis=1) - 2.0 * x @ means.T)  # [rows, classes]
     rows, n = np.arange(len(x)), counts[label_ids]
     squared[rows, label_ids] *= np.square(n / np.maximum(n - 1, 1))  # its distance to the mean of the others
-    kept = n > 1  # a row that is all of its class says nothing about distances
-    if not kept.any():
+    usable = n > 1  # leave-one-out needs a second row of the class
+    if not usable.any():
         return means, 1.0
-    return means, min(SCALES, key=lambda s: _cross_entropy(-0.5 * s * squared[kept], label_ids[kept]))
+    return means, min(SCALES, key=lambda s: _cross_entropy(-0.5 * s * squared[usable], label_ids[usable]))
 
 
 def _cross_entropy(z, label_ids):
@@ -71,7 +71,7 @@ class DenseHead(keras.layers.Layer):
     """Hidden layers of ReLU units, each followed by dropout, then a linear output."""
 
     def __init__(self, outputs, units, dropout, seed, bias=None, **kwargs):
-        """`bias`: what the output's bias starts at, [outputs]; by default zeros."""
+        """`bias`: initial output bias, [outputs]; zeros by default."""
         super().__init__(dtype="float32", **kwargs)
         self.rate, self.bias = dropout, bias
         self.generator = keras.random.SeedGenerator(seed)
@@ -96,8 +96,8 @@ class DenseHead(keras.layers.Layer):
 
 
 class RegressionHead(DenseHead):
-    """Without hidden layers as BERT's own heads are: dropout before the output, which starts with small numbers, for
-    large ones would first spoil the features."""
+    """Without hidden layers it is like BERT's original heads: dropout, then an output with small initial weights. Large
+    ones would damage the features first."""
 
     def __init__(self, outputs, units, dropout, seed, initializer_range, **kwargs):
         super().__init__(outputs, units, dropout, seed, **kwargs)
@@ -112,8 +112,8 @@ class RegressionHead(DenseHead):
 
 
 class CosineHead(keras.layers.Layer):
-    """One number from two vectors: their cosine, shifted and scaled. It starts as the line that fits the encoder's own
-    cosines best (as in Sentence-BERT, Reimers & Gurevych 2019, but in the unit of the outcome)."""
+    """One number from two vectors: their cosine, scaled and shifted. Initialized by linear regression on the untrained
+    encoder's cosines (as in Sentence-BERT, Reimers & Gurevych 2019, but in the units of the outcome)."""
 
     def __init__(self, **kwargs):
         super().__init__(dtype="float32", **kwargs)
@@ -131,7 +131,7 @@ class CosineHead(keras.layers.Layer):
         return ops.sum(unit(a) * unit(b), axis=-1, keepdims=True)
 
     def start(self, features, targets):
-        """From features [rows, 2 * hidden] and targets [rows, 1]."""
+        """Initializes from features [rows, 2 * hidden] and targets [rows, 1]."""
         cosine = ops.convert_to_numpy(self.cosine(features))[:, 0].astype(np.float64)
         y = targets[:, 0]
         varies = cosine.std() > 1e-6

@@ -1,4 +1,4 @@
-"""One vector a text from the vectors of its rows: the windows of a long text, or the two texts of a pair.
+"""One vector per text from the vectors of its rows: the windows of a long text, or the two texts of a pair.
 
 Source of the learned form: hierarchical attention over windows, Yang et al. 2016 and Pappagari et al. 2019.
 """
@@ -8,7 +8,7 @@ from keras import ops
 
 
 def make_join(head_options):
-    """The layer for these options; None where every row is a text."""
+    """The layer for these options; None if every row is a text."""
     if head_options["pair"] == "cosine":
         return Pair(name="join")
     if head_options["long"] == "window":
@@ -17,7 +17,7 @@ def make_join(head_options):
 
 
 class Pair(keras.layers.Layer):
-    """The vectors of both texts side by side: [2 * batch, hidden] -> [batch, 2 * hidden]."""
+    """Concatenates the vectors of both texts: [2 * batch, hidden] -> [batch, 2 * hidden]."""
 
     def call(self, x, owner):
         return ops.reshape(x, (-1, 2 * x.shape[-1]))
@@ -32,7 +32,7 @@ class Windows(keras.layers.Layer):
     def __init__(self, kind, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.kind = kind
-        # zeros: at first every window weighs the same
+        # zeros: all windows start with equal weights
         self.query = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="query") \
             if kind == "attention" else None
 

@@ -1,7 +1,17 @@
 """The layers of BERT's encoder (Devlin et al. 2019; google-research/bert `modeling.py`), on packed tokens.
 
-Dense layers see only real tokens, `[tokens, hidden]`; attention alone needs rows, `[batch, heads, length, size]`.
-`packing.py` moves between the two.
+Dense layers see only real tokens, `[tokens, hidden]`; only attention needs rows, `[batch, heads, length, size]`.
+`packing.py` converts between the two.
+
+Axis names in the shape comments of this package:
+    batch   rows of a batch: texts, pairs or windows
+    length  tokens of the longest row of the batch, padding included
+    tokens  real tokens of the batch (batch * length where rows stay padded)
+    hidden  width of the hidden states, heads * size
+    heads   attention heads
+    size    width of one head
+    inner   width of the feed-forward layer
+    layers  transformer layers
 """
 
 import math
@@ -32,8 +42,8 @@ class LayerNorm(keras.layers.Layer):
 
 
 class Embeddings(keras.layers.Layer):
-    """Word + segment + position, LayerNorm, dropout; in ALBERT they are narrower, and are projected to the layers'
-    width."""
+    """Word + segment + position embeddings, LayerNorm, dropout. ALBERT's are narrower than the layers and are
+    projected to the hidden size."""
 
     def __init__(self, config, seed, **kwargs):
         super().__init__(**kwargs)
@@ -41,12 +51,12 @@ class Embeddings(keras.layers.Layer):
         self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
         self.generator = keras.random.SeedGenerator(seed)
         self.projected = config.projects_embeddings
-        self.word_rows = None  # a WordRows while it is trained: then `ids` are rows of it
-        self.shift = None  # what an FastGradientMethod adds to the word vectors, in the shape of their table
+        self.word_rows = None  # a WordRows during training; `ids` then index its rows
+        self.shift = None  # perturbation a FastGradientMethod adds to the word table, same shape
 
     def build(self, *_):
         c, width = self.config, self.config.embedding_size
-        # zeros: a checkpoint's weights follow, and drawing random ones takes longer than reading them
+        # zeros: a checkpoint's weights replace them, and random initialization takes longer than reading those
         self.word = self.add_weight(shape=(c.vocab_size, width), initializer="zeros", name="word")
         self.position = self.add_weight(shape=(c.max_positions, width), initializer="zeros", name="position")
         self.segment = self.add_weight(shape=(c.num_segments, width), initializer="zeros", name="segment")
@@ -59,8 +69,8 @@ class Embeddings(keras.layers.Layer):
         self.built = True
 
     def call(self, ids, segments, positions, training=False):  # each [tokens] or [batch, length]
-        # the few segments as a product: its gradient is a product too, not a contended scatter
-        positions = ops.minimum(positions, self.config.max_positions - 1)  # padding may lie beyond the last one
+        # segments as a matrix product: its gradient is a product too, not a contended scatter
+        positions = ops.minimum(positions, self.config.max_positions - 1)  # padding may exceed the last position
         kinds = ops.one_hot(segments, self.config.num_segments, dtype=self.compute_dtype)
         words = self.word_rows.rows if training and self.word_rows else self.word
         x = ops.take(words, ids, axis=0) + ops.take(self.position, positions, axis=0)
@@ -83,7 +93,7 @@ class Block(keras.layers.Layer):
 
     def build(self, *_):
         h, inner = self.config.hidden_size, self.config.intermediate_size
-        # query, key and value side by side: one product instead of three
+        # query, key and value fused: one product instead of three
         self._dense("qkv", h, 3 * h)
         self._dense("output", h, h)
         self._dense("inner", h, inner)
@@ -99,8 +109,8 @@ class Block(keras.layers.Layer):
         setattr(self, f"{name}_bias", bias)
 
     def call(self, x, packing, training=False, of_first=False):
-        """[tokens, hidden] -> the same, or with `of_first` [batch, hidden]: only the first token of each row, which
-        looks at all."""
+        """[tokens, hidden] -> the same; with `of_first` [batch, hidden], only the first token of each row, which
+        attends to all tokens."""
         c = self.config
         attended = self._attention(x, packing, training, of_first)
         x = packing.first(x) if of_first else x
@@ -110,7 +120,7 @@ class Block(keras.layers.Layer):
         return self.output_norm(self._added(x, inner, self.outer_kernel, self.outer_bias, training), training=training)
 
     def _added(self, x, inner, kernel, bias, training):
-        """`x` and what a dense layer, with dropout, makes of `inner`."""
+        """`x` + dropout(dense(`inner`))."""
         rate = self.config.hidden_dropout
         if not training or rate == 0:
             return dense(inner, kernel, bias, plus=x)
@@ -132,8 +142,8 @@ class Block(keras.layers.Layer):
         return ops.softmax(self._scores(x, packing)[0], axis=-1)
 
     def _scores(self, x, packing, of_first=False):
-        """The scaled scores, far below zero for padding, [batch, heads, length, length], and the values; with
-        `of_first` only the first token looks, [batch, heads, 1, length]."""
+        """Scaled attention scores [batch, heads, length, length], MASKED at padding, and values [batch, heads, length,
+        size]. With `of_first` only the first token is a query: scores [batch, heads, 1, length]."""
         c = self.config
         qkv = dense(x, self.qkv_kernel, self.qkv_bias)  # [tokens, 3 * hidden]
         query, key, value = ops.unstack(packing.split(qkv), 3)  # [batch, heads, length, size]

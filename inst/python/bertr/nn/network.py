@@ -1,4 +1,4 @@
-"""An encoder, what a task reads from it, and the task's head: the whole that is trained."""
+"""The network that is trained: an encoder, the pooling of its states, and a task's head."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ from .join import make_join
 
 
 class Network(keras.layers.Layer):
-    """`call` goes from ids to the head's outputs; `features` and `head` are its two halves."""
+    """`call` maps ids to the head's outputs; `features` and `head` are its two halves."""
 
     def __init__(self, backbone, head, task, head_options, kind=None, **kwargs):
         """`kind`, a text, tells all that outputs and losses depend on but variables."""
@@ -26,7 +26,7 @@ class Network(keras.layers.Layer):
         self.built = True
 
     def pooled(self, ids, segments, mask, training=False):
-        """Vectors of rows, [batch, hidden], or states [batch, length, hidden] for tasks that look at tokens."""
+        """Vectors of rows, [batch, hidden], or states [batch, length, hidden] for tasks per token."""
         if self.task.per_token:
             return self.backbone(ids, segments, mask, training=training)
         last = (self.backbone.config.num_layers,)
@@ -34,7 +34,7 @@ class Network(keras.layers.Layer):
         return self.backbone.pool(states, mask, self.pool)
 
     def features(self, ids, segments, mask, owner=None, training=False):
-        """What the head reads: as `pooled`, or of each text the joined vector where `owner` tells its rows."""
+        """The head's input: as `pooled`, or one joined vector per text, where `owner` is the text of each row."""
         values = self.pooled(ids, segments, mask, training=training)
         return values if self.join is None else self.join(values, owner)
 
@@ -42,7 +42,7 @@ class Network(keras.layers.Layer):
         return self.head(self.features(ids, segments, mask, owner, training=training), training=training)
 
     def joined(self, values, owner):
-        """Features of texts from the pooled vectors of all of their rows; numpy in, numpy out."""
+        """Features of texts from the pooled vectors of all their rows; numpy in, numpy out."""
         return values if self.join is None else ops.convert_to_numpy(self.join(values, owner))
 
     @property
@@ -51,8 +51,8 @@ class Network(keras.layers.Layer):
         return [*self.head.weights, *(self.join.weights if self.join else [])]
 
     def train_only(self, train):
-        """`train`: "all", "head", or "top:k", the last k blocks. The head is always trained, the pooler where it is
-        read."""
+        """Makes "all", only the "head", or the last k layers ("top:k") trainable. The head always is; the pooler only
+        if it is used."""
         upper = {"all": None, "head": 0}.get(train) if train in ("all", "head") else int(train.removeprefix("top:"))
         self.backbone.train_upper(upper)
         if self.backbone.pooler:
@@ -60,7 +60,7 @@ class Network(keras.layers.Layer):
 
 
 def read_head_options(model, given):
-    """All options of a head, those not given as they are by default."""
+    """All options of a head, with defaults for those not given."""
     return {
         "units": [int(n) for n in given.get("units") or []], "dropout": given.get("dropout"),
         "pool": model.pool(given.get("pool")), "pair": given.get("pair") or "joint",
@@ -74,7 +74,7 @@ def read_head_options(model, given):
 
 
 def build_network(model, task, head_options, train, seed=0, dropout=None):
-    """The network of a fit, untrained: also what a saved fit's weights are put into."""
+    """The untrained network of a fit; a saved fit's weights are loaded into it."""
     backbone = model.backbone if train == "head" else model.new_backbone(seed, dropout)
     rate = head_dropout(model, head_options, dropout)
     head = task.head(model.config, head_options, rate, seed)
@@ -88,7 +88,7 @@ def build_network(model, task, head_options, train, seed=0, dropout=None):
 
 
 def head_dropout(model, head_options, dropout=None):
-    """The head's own rate, else the one asked for the encoder, else the checkpoint's."""
+    """The dropout rate of the head: its own, else the one set for the encoder, else the checkpoint's."""
     rate = head_options["dropout"]
     if rate is None:
         rate = model.config.hidden_dropout if dropout is None else dropout

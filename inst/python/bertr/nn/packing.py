@@ -1,7 +1,7 @@
-"""Between padded rows `[batch, length, ...]` and real tokens only `[tokens, ...]`.
+"""Conversion between padded rows `[batch, length, ...]` and packed real tokens `[tokens, ...]`.
 
-Half of a batch of natural texts is padding; leaving it out of every dense layer is where the speed comes from.
-XLA (JAX, GPU compilation) needs shapes known beforehand: there the rows stay padded and packing is a reshape.
+Half of a batch of natural texts is padding; skipping it in every dense layer is the main source of speed.
+XLA (JAX, GPU compilation) needs static shapes: there the rows stay padded and packing is a reshape.
 """
 
 from keras import ops
@@ -13,19 +13,19 @@ if BACKEND == "tensorflow":
     import tensorflow as tf
 
 MASKED = -1e9  # finite, so that a row with no real token stays finite
-# tokens, of few and of many (above 4,096): oneDNN makes kernels for each number of them, a quarter to two thirds of a
-# megabyte, and keeps a thousand, so they come in fewer numbers
+# Token counts are rounded up to a multiple of TILES[0], above FEW tokens of TILES[1]: oneDNN builds kernels of 0.25 to
+# 0.67 MB for each distinct count and caches a thousand of them
 TILES, FEW = (16, 64), 4096
 
 
 def packing_for(mask, dtype, heads):
-    """The packing of a batch with this mask, [batch, length] of 0 / 1, on the backend in use."""
+    """The packing for a batch with this mask, 0 / 1 [batch, length], on the current backend."""
     cls = TensorflowPacking if BACKEND == "tensorflow" else PaddedPacking
     return cls(mask, dtype, heads)
 
 
 class PaddedPacking:
-    """Every position is a token: shapes stay static, the mask alone keeps padding out of attention."""
+    """Every position counts as a token: shapes stay static, and only the mask keeps padding out of attention."""
 
     def __init__(self, mask, dtype, heads):
         self.batch, self.length = ops.shape(mask)
@@ -58,20 +58,19 @@ class PaddedPacking:
 
 
 class TensorflowPacking(PaddedPacking):
-    """Gathers real tokens, and a few of padding (see TILES), by TensorFlow's dynamic shapes (no other backend has any).
+    """Gathers real tokens, and a little padding (see TILES), with TensorFlow's dynamic shapes.
 
-    For attention `split` and `merge` gather the heads' pieces of tokens: one pass instead of a gather and a transpose.
-    Padding repeats a neighbouring token: as a key it is masked, and as a query `merge` drops it. Gathers there and back
-    are each other's transpose, so each one's gradient is written as the other, instead of the scatter that automatic
-    differentiation would make.
+    `split` and `merge` gather per head: one pass instead of a gather and a transpose. Padding positions repeat a
+    neighbouring token: as keys they are masked, and as queries `merge` drops them. The two gathers are each other's
+    transpose, so each is the other's gradient, instead of the scatter that automatic differentiation would use.
     """
 
     def __init__(self, mask, dtype, heads):
         super().__init__(mask, dtype, heads)
         taken = _filled_up(tf.reshape(tf.cast(mask, tf.int32), (-1,)))  # [batch * length]
-        self.index = tf.cast(tf.where(taken)[:, 0], tf.int32)  # [tokens]: where each token lies
-        self.inverse = tf.maximum(tf.cumsum(taken) - 1, 0)  # [batch * length]: which token lies there
-        # worked out once for all layers: of contexts, and of queries, keys and values side by side
+        self.index = tf.cast(tf.where(taken)[:, 0], tf.int32)  # [tokens]: position of each token
+        self.inverse = tf.maximum(tf.cumsum(taken) - 1, 0)  # [batch * length]: token at each position
+        # computed once for all layers: for contexts, and for fused queries, keys and values
         self.rows_of_one, self.rows_of_three = self._head_rows(1), self._head_rows(3)
         taken = tf.tile(tf.reshape(tf.cast(taken, self.mask.dtype), (self.batch, 1, self.length)), (1, heads, 1))
         self.taken = tf.reshape(taken, (-1, 1))  # [batch * heads * length, 1]
@@ -93,10 +92,9 @@ class TensorflowPacking(PaddedPacking):
         return tf.reshape(pieces, (-1, self.heads * size))
 
     def _head_rows(self, parts):
-        """For each place of [tokens, parts, heads] the row of [parts, batch, heads, length] that lies there, and the
-        other way round."""
-        # `expand_dims()` keeps the count of tokens known as one and the same, unlike an index with None: only then
-        # TensorFlow takes the sum of a layer's input and what attention adds to it into the product before it
+        """Gather indices from [parts, batch, heads, length] to [tokens, parts, heads], and back."""
+        # `expand_dims()`, unlike indexing with None, lets shape inference see one and the same token count. Without it
+        # TensorFlow does not fuse the residual addition after attention into the preceding product
         row, place = (tf.expand_dims(tf.expand_dims(x, 1), 2)
                       for x in (self.index // self.length, self.index % self.length))
         part, head = tf.range(parts)[:, None], tf.range(self.heads)
@@ -114,9 +112,9 @@ class TensorflowPacking(PaddedPacking):
 
 
 def _filled_up(real):
-    """Marks, [batch * length], of tokens: the real ones, and so many places of padding that they are a multiple of a
-    tile together, as far as there are any. What is computed there is looked at by none: as a key it is masked, it is
-    dropped in the end, and so its gradients are zero."""
+    """0 / 1 [batch * length]: real tokens, plus enough padding to reach a multiple of a tile, if there is enough.
+
+    Padding results are never read: padding is masked as a key and dropped at the end, so its gradients are zero."""
     padding = 1 - real
     count = tf.reduce_sum(real)
     lacking = -count % tf.where(count > FEW, TILES[1], TILES[0])
@@ -141,5 +139,5 @@ def _unpack_gradient(upstream, index):
 
 
 @custom_gradient(_unpack_gradient)
-def _unpack(packed, index, inverse):  # [of tokens, size] -> [places, size]; padding repeats a neighbour
+def _unpack(packed, index, inverse):  # [tokens, size] -> [places, size]; padding repeats a neighbour
     return tf.gather(packed, inverse), (index,)

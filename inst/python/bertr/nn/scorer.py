@@ -1,4 +1,4 @@
-"""Scoring many rows: length-sorted batches cut by tokens, results put back in order."""
+"""Scoring many rows: batches sorted by length with a token budget, results restored to the input order."""
 
 import numpy as np
 from keras import ops
@@ -7,20 +7,37 @@ from ..kernels.backend import COMPILES_SHAPES
 from ..kernels.compiled import Forward, bucketed, static_shapes
 from ..kernels.dense import can_keep_weights
 
-MANY = 200_000  # tokens after which a second graph has made up for the time that it takes to make
+MANY = 200_000  # tokens needed to amortize tracing the second graph
 
 
 def token_budget(config):
-    """Padded tokens a batch, measured: 8,192 with 384 columns and 2,048 with 768, where more gains nothing. So batches
-    take about as long, and what it costs to start an operation is little beside it."""
+    """Padded tokens per batch.
+
+    Measured: throughput stops improving at 8,192 tokens for a hidden size of 384, at 2,048 for 768. Batches then take
+    about equally long, and the overhead of launching an operation is small.
+
+    Args:
+        config: a BertConfig.
+
+    Returns:
+        int.
+    """
     if COMPILES_SHAPES:
-        return 2048  # every batch is filled up to it there, a single text's too
+        return 2048  # every batch is padded to it, even that of a single text
     return min(8192, max(2048, 2048 * 768**2 // config.hidden_size**2))
 
 
 def scoring_batches(lengths, budget):
-    """Row numbers in batches of at most `budget` padded tokens, like lengths together (at least one row each)."""
-    order = np.argsort(-lengths, kind="stable")  # the longest first: memory peaks at once or never
+    """Batches of rows of similar length.
+
+    Args:
+        lengths: int [rows], tokens of each row.
+        budget: most padded tokens of a batch; a batch has at least one row.
+
+    Yields:
+        int64 [batch], row numbers, the longest rows first.
+    """
+    order = np.argsort(-lengths, kind="stable")  # the longest first: memory peaks immediately or never
     start = 0
     while start < len(order):
         rows = max(1, budget // int(lengths[order[start]]))
@@ -29,12 +46,18 @@ def scoring_batches(lengths, budget):
 
 
 class GraphRunner:
-    """Runs batches as a compiled graph on this machine: `call(ids, segments, mask)` with the variables of `layer`. The
-    graph is kept: later calls trace nothing. `kind` tells all that `call` depends on but the variables; runners of one
-    kind share their graph.
+    """Runs batches through a compiled graph of `call(ids, segments, mask)`, which is traced once.
 
-    Once the weights of `layer` are final, many tokens get a second graph, which is faster and holds the weights of
-    dense layers once more (see kernels/dense.py). Few rows stay with the first one: it would be slower with them."""
+    Once the weights are final, large inputs use a second graph. It is faster but holds a second copy of the dense
+    layers' weights (see kernels/dense.py), and it is slower for few rows, which stay with the first graph.
+
+    Args:
+        call: a function of int32 ids, segments and mask, [batch, length] each.
+        layer: the Keras layer whose variables `call` uses.
+        config: a BertConfig.
+        kind: everything `call` depends on except the variables; runners of the same kind share a graph. None: no
+            sharing.
+    """
 
     def __init__(self, call, layer, config, kind=None):
         self.call, self.layer, self.config = call, layer, config
@@ -42,27 +65,49 @@ class GraphRunner:
         self.seen = 0  # tokens so far
 
     def weights_are_final(self):
-        """Nothing changes the weights from now on. Layers that share them would hold them once each."""
+        """Declares that the weights no longer change. Shared layers get no second graph: it would copy the weights once
+        per layer."""
         if can_keep_weights() and not self.config.shares_blocks:
             self.of_many = Forward(self.call, self.layer.variables, final=True)
 
     def for_tokens(self, tokens, budget):
-        """What runs the batches, of `budget` tokens, of a call with so many tokens."""
+        """The function that runs the batches of a call.
+
+        Args:
+            tokens: real tokens of the call.
+            budget: padded tokens per batch.
+
+        Returns:
+            A function from ids, segments and mask to the outputs.
+        """
         self.seen += tokens
         return self.of_many if self.of_many and tokens >= budget and self.seen >= MANY else self.forward
 
 
 class Scorer:
-    """Runs any number of texts in batches. `runner` says what runs a batch: `for_tokens(tokens, budget)` gives a
-    function from int32 ids, segments and mask, [batch, length] each, to the outputs of its rows, [batch, ...], or
-    [batch, length, ...] if `per_token`."""
+    """Runs any number of rows in batches.
+
+    Args:
+        runner: has `for_tokens(tokens, budget)`, which returns a function from int32 ids, segments and mask, [batch,
+            length] each, to outputs [batch, ...], or [batch, length, ...] if `per_token`.
+        config: a BertConfig.
+        per_token: whether there is one output per token.
+    """
 
     def __init__(self, runner, config, per_token=False):
         self.runner, self.config, self.per_token = runner, config, per_token
         self.budget = token_budget(config)
 
     def encodings(self, encodings, progress=None):
-        """The outputs of encoded rows, [rows, ...], or [tokens, ...] aligned with `encodings.ids` if per token."""
+        """Outputs of encoded rows.
+
+        Args:
+            encodings: an Encodings with at least one row.
+            progress: None, or a function that is called with the number of rows done after every batch.
+
+        Returns:
+            [rows, ...], or [tokens, ...] aligned with `encodings.ids` if per token; usually float32.
+        """
         run = self.runner.for_tokens(int(encodings.row_splits[-1]), self.budget)
         out, done, lengths = None, 0, encodings.lengths
         for rows in scoring_batches(bucketed(lengths), self.budget):
@@ -82,18 +127,25 @@ class Scorer:
 
 
 def _evened(rows, full, total):
-    """The rows of a batch, the last one again until their number is one of few: `full`, or a multiple of a hundredth of
-    all (more or less, and a power of two). oneDNN keeps a megabyte of kernels for each shape that it meets, and what is
-    left over for the last batch would be another one in each of a million texts' many calls."""
+    """Pads the batch by repeating its last row so that few distinct shapes occur.
+
+    The number of rows becomes `full`, or a multiple of a power of two that is about a hundredth of `total`. oneDNN
+    caches about a megabyte of kernels for each distinct shape, and the leftover last batch would otherwise differ from
+    call to call."""
     step = 2 ** max(0, (total // 64).bit_length() - 1)
     return np.pad(rows, (0, max(0, min(full, -(-len(rows) // step) * step) - len(rows))), mode="edge")
 
 
 class NetworkScorer:
-    """The head's outputs for encoded texts: [texts, ...], or [tokens, ...] for tasks that look at tokens.
+    """The head's outputs for encoded texts.
 
-    The head has its part in the graph, but where several rows are one text, and where there is a scorer of `pooled`
-    rows: then it takes what it reads of all of them."""
+    The head is part of the graph, except where a text has several rows or a scorer of `pooled` rows is given: then the
+    head runs once on the features of all rows.
+
+    Args:
+        network: a Network.
+        pooled: None, or the Scorer of the head's input.
+    """
 
     def __init__(self, network, pooled=None):
         self.network = network
@@ -105,5 +157,6 @@ class NetworkScorer:
                                      network.task.per_token)
 
     def encodings(self, encodings, progress=None):
+        """As `Scorer.encodings`, but [texts, ...], or [tokens, ...] for tasks per token."""
         values, network = self.rows.encodings(encodings, progress), self.network
         return ops.convert_to_numpy(network.head(network.joined(values, encodings.owner))) if self.apart else values

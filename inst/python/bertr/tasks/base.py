@@ -77,7 +77,7 @@ class Task:
         """Completes `spec` from the targets of all training samples, and takes the settings of the training loss:
         `class_weights` are "balanced" or one number a class."""
         if class_weights is not None or label_smoothing:
-            raise BertrError("task", f"A task of kind '{self.name}' has no class weights and no label smoothing.",
+            raise BertrError("task", f"The task '{self.name}' does not support class weights or label smoothing.",
                              "Leave both out of bert_control().")
 
     def training_loss(self, targets, outputs, head):

@@ -36,7 +36,7 @@ class Regression(Task):
     def from_target(cls, target, head_options):
         values = np.asarray(target["values"], np.float64)
         if head_options["pair"] == "cosine" and values.shape[1] != 1:
-            raise BertrError("pairs", f"A cosine gives one number, but the formula asks for {values.shape[1]}.",
+            raise BertrError("pairs", f"A cosine gives one number, but the formula has {values.shape[1]} outcomes.",
                              'Use bert_head(pair = "joint"), or one number on the left-hand side.')
         if head_options["link"] == "logit":
             _check_shares(values)

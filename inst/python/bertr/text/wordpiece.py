@@ -29,7 +29,7 @@ class Tokenizer(TextEncoder):
         that are found in texts before words are cut, a dict each (see added_tokens.py), with `piece` if WordPiece may
         give it too; None: the special ones."""
         if mode not in ("wordpiece", "characters"):
-            raise BertrError("tokenizer", f"`mode` is '{mode}', which is no way of cutting text into tokens.",
+            raise BertrError("tokenizer", f"`mode` is '{mode}', which is not a way of tokenizing.",
                              "Use 'wordpiece' or 'characters'.")
         self.vocab = list(vocab)
         self.lower_case = lower_case
@@ -223,6 +223,6 @@ def _required(index, special):
     missing = [name for name in names if name not in index]
     if missing:
         raise BertrError("vocabulary", f"The vocabulary has no {' and no '.join(missing)}.",
-                         "Is this the vocab.txt of a BERT checkpoint? Other names of these tokens stand in "
-                         "tokenizer_config.json, as \"pad_token\" and the like.")
+                         "Is this the vocab.txt of a BERT checkpoint? If these tokens have other names, "
+                         "tokenizer_config.json must give them, as \"pad_token\" and so on.")
     return [index[name] for name in names]

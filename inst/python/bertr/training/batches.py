@@ -1,13 +1,13 @@
-"""Which rows go together in a training step."""
+"""Which rows form the batches of an epoch."""
 
 import numpy as np
 
-WINDOW = 8  # training batches among which rows are sorted by length; packing makes what padding is left cheap
+WINDOW = 8  # rows are sorted by length within so many batches; packing makes the remaining padding cheap
 
 
 def training_batches(lengths, batch_size, rng):
-    """Row numbers of one epoch in batches of `batch_size`: shuffled, sorted by length within a window of a few
-    batches, and the batches shuffled. The last one of the epoch's order may be smaller."""
+    """Row numbers of one epoch in batches of `batch_size`: rows are shuffled and sorted by length within windows of a
+    few batches, then the batches are shuffled. One batch may be smaller."""
     order = rng.permutation(len(lengths))
     out = []
     for start in range(0, len(order), WINDOW * batch_size):

@@ -1,4 +1,4 @@
-"""Early stopping: the best epoch by the validation rows, and its weights."""
+"""Early stopping: the best epoch on the validation rows, and its weights."""
 
 import math
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 class EarlyStopping:
-    """The best epoch so far. Better is a larger main measure, of equal ones the smaller loss."""
+    """The best epoch so far: the one with the highest main metric; ties are decided by the lower loss."""
 
     def __init__(self, patience):
         self.patience = patience
         self.epoch, self.score, self.weights = 0, None, []
 
     def update(self, row, variables):
-        """An epoch's row of the history, and the variables as they were judged."""
+        """`row`: the epoch's row of the history; `variables`: as they were evaluated."""
         metrics = [v for name, v in row.items() if name.startswith("val_") and name != "val_loss"]
         score = [-math.inf if math.isnan(v) else v for v in (*metrics[:1], -row.get("val_loss", math.nan))]
         if self.score is None or score > self.score:
@@ -21,7 +21,7 @@ class EarlyStopping:
             self.weights = [np.array(v.value) for v in variables]
 
     def waited(self, epochs):
-        """Has it not got better for long enough, after so many epochs?"""
+        """Whether patience has run out after this number of epochs."""
         return self.score is not None and epochs - self.epoch >= self.patience
 
     def restore_best(self, variables):

@@ -1,4 +1,4 @@
-"""Fine-tuning: the head starts from the frozen encoder's features, then all that the plan names is trained."""
+"""Fine-tuning: initializes the head from the frozen encoder's features, then trains what the plan says."""
 
 import time
 
@@ -14,7 +14,7 @@ from .word_rows import WordRows
 
 
 def fine_tune(run, features_of):
-    """`features_of(encodings)` gives what the head reads of the encoder as it is before training."""
+    """`features_of(encodings)` returns the head's input by the encoder before training."""
     start_head(run, features_of)
     tuning = FineTuning(run)
     try:
@@ -33,8 +33,8 @@ def start_head(run, features_of):
 
 
 class FineTuning:
-    """The compiled step of a run with its optimizer. Between epochs the network holds the weights to be evaluated
-    (with `ema` the averages), during an epoch those that the next step starts from."""
+    """The compiled step of a run and its optimizer. Between epochs the network holds the weights to evaluate (with
+    `ema` the averages), during an epoch the weights of the last step."""
 
     def __init__(self, run):
         self.run = run
@@ -102,7 +102,7 @@ class FineTuning:
         return targets, ids, *others
 
     def _with_word_rows(self):
-        """The trained variables, with a table of the words in use in place of the whole one."""
+        """The trained variables, with the table of words in use in place of the whole word table."""
         variables, embeddings = self.run.learned, self.embeddings
         if embeddings.trainable and not self.run.task.whole_vocabulary:
             encodings = self.run.samples.encodings
@@ -118,13 +118,13 @@ class FineTuning:
         return FastGradientMethod(self.embeddings, place, self.run.plan.adversarial)
 
     def _unfrozen(self):
-        """All variables of the network, random states included, except the encoder's frozen weights."""
+        """All variables of the network, including random states, except the encoder's frozen weights."""
         network = self.run.network
         frozen = {id(v) for v in network.backbone.weights} - {id(v) for v in network.trainable_variables}
         return [v for v in network.variables if id(v) not in frozen]
 
     def _prepare_evaluation(self):
-        """Brings the network up to date with the steps done: the last weights, or their averages."""
+        """Brings the network up to date: the weights after the last step, or their averages."""
         if self.evaluable or not self.run.steps_done:
             return
         self.step.finish()

@@ -1,4 +1,4 @@
-"""From texts and targets to a `Fit`: builds the network, trains it, notes what was done."""
+"""Trains a network on texts and targets and returns a `Fit`."""
 
 import contextlib
 import copy
@@ -23,34 +23,52 @@ from .plan import make_plan
 from .run import Run
 from .run_folder import RunFolder, digest, epoch_folder, share_encoder
 
-CALIBRATION_ROWS = 2000  # training rows that tell thresholds and the like where there are no validation rows
+CALIBRATION_ROWS = 2000  # training rows used to calibrate if there are no other rows
 
 
 def fit(model, task_name, a, b, target, validation, options, on_event):
-    """Trains a copy of the model's encoder (the encoder itself where only the head is trained) with a task's head."""
+    """Trains a task's head on a copy of the model's encoder; with train = "head" on the frozen encoder itself.
+
+    Args:
+        model: a Model.
+        task_name: a name in `tasks.TASKS`.
+        a, b: lists of str; b None: single texts.
+        target: dict of columns, see the task's class.
+        validation: None, or a dict of `a`, `b` and `target`.
+        options: dict of settings: the fields of `Plan`, head, max_len, seed, dropout, class_weights, label_smoothing,
+            checkpoint, keep and spec.
+        on_event: a function of a kind of event and a dict.
+
+    Returns:
+        A Fit; after an interrupt the fit so far.
+
+    Raises:
+        BertrError: task, train, early_stopping, adversarial, diverged, checkpoint, damaged, max_len, pairs and others
+            of the task.
+    """
     began = time.perf_counter()
     head_options = read_head_options(model, options["head"])
     task = find_task(task_name).from_target(target, head_options)
     max_len, seed = model.length(options.get("max_len")), int(options.get("seed") or 0)
-    every = make_samples(model, task, head_options, a, b, target, max_len)
-    notes = list(every.notes)
+    all_samples = make_samples(model, task, head_options, a, b, target, max_len)
+    notes = list(all_samples.notes)
     unseen = validation and task.draw(
         make_samples(model, task, head_options, validation["a"], validation["b"], validation["target"], max_len),
         np.random.default_rng(seed))
-    task.train_with(options.get("class_weights"), options.get("label_smoothing"), every.targets)
-    samples, held = (every, None) if unseen else hold_out(task, every, seed)
+    task.train_with(options.get("class_weights"), options.get("label_smoothing"), all_samples.targets)
+    samples, held = (all_samples, None) if unseen else hold_out(task, all_samples, seed)
     plan = make_plan(options, len(a), model.config.hidden_size, task)
     check_train(plan.train, model.config)
     check_plan(plan, unseen)
     dropout = options.get("dropout")
     if plan.train != "head":
-        tidy()  # the network of a fit that nobody holds any more makes room for this one
+        tidy()  # frees the networks of unused fits
     network = build_network(model, task, head_options, plan.train, seed, dropout)
     on_event("start", {"rows": len(a), "epochs": plan.epochs, "batch_size": plan.batch_size,
                        "learning_rate": plan.learning_rate, "max_len": max_len})
     folder = None
     if options.get("checkpoint"):
-        identity = {"data": [_digest(every, target), unseen and _digest(unseen, validation["target"])],
+        identity = {"data": [_digest(all_samples, target), unseen and _digest(unseen, validation["target"])],
                     "held_rows": len(held or ()), "model": model.fingerprint, "task": [task.name, task.spec],
                     "head": head_options, "seed": seed, "max_len": max_len, "dropout": dropout,
                     **dataclasses.asdict(plan)}
@@ -61,26 +79,26 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         **dataclasses.asdict(plan), "seed": seed, "max_len": max_len,
         "pool": "none" if task.per_token else head_options["pool"],
         "rows": len(a), "valid_rows": len(validation["a"]) if unseen else 0,
-        "n_truncated": every.encodings.n_truncated, "held_rows": len(held or ()), "notes": notes,
+        "n_truncated": all_samples.encodings.n_truncated, "held_rows": len(held or ()), "notes": notes,
     }
 
     def finished(done, scorer):
-        """The fit as it is now."""
+        """The Fit in its current state."""
         calibrate(run, unseen or held, seed)
         facts = {**given, **done, "temperature": task.spec.get("temperature"), "seconds": time.perf_counter() - began}
         return Fit(model, network, head_options, facts, run.history.columns, scorer)
 
     def keep_epoch():
         epoch, before = run.history.rows, copy.deepcopy(task.spec)
-        kept = finished({"epochs_done": epoch, "interrupted": False, "best_epoch": None, "stopped_early": False,
-                         "parameters_trained": run.parameters}, None)
+        current = finished({"epochs_done": epoch, "interrupted": False, "best_epoch": None, "stopped_early": False,
+                            "parameters_trained": run.parameters}, None)
         try:
-            store.save_folder(kept, epoch_folder(options["checkpoint"], epoch), options["spec"])
+            store.save_folder(current, epoch_folder(options["checkpoint"], epoch), options["spec"])
             if plan.train == "head":
                 share_encoder(options["checkpoint"], epoch)
-        except BertrError as e:  # a full disk: the fit itself is not lost
+        except BertrError as e:  # such as a full disk: training continues
             run.keep_epoch = None
-            notes.append(f"From epoch {epoch} on, epochs were not kept: {e.message}")
+            notes.append(f"From epoch {epoch} on, epochs were not saved: {e.message}")
         task.spec = before  # the next epoch is calibrated anew
 
     if options.get("keep") == "all":
@@ -94,11 +112,11 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
 
 
 def loop_of(model, network, head_options, dropout, plan):
-    """The function of a Run that trains it."""
+    """The training loop: a function of a Run."""
     scorer = feature_scorer(model, network, plan.train)
 
     def features_of(run):
-        """What the head reads of encodings, the encoder being as before training."""
+        """A function from encodings to the head's input, by the encoder before training."""
         return lambda encodings: network.joined(run.score(scorer, encodings), encodings.owner)
 
     if plan.train == "head" and keeps_features(network):
@@ -108,7 +126,7 @@ def loop_of(model, network, head_options, dropout, plan):
 
 
 def hold_out(task, samples, seed):
-    """(samples to train on, samples held out for `calibrate` or None)."""
+    """Splits Samples into (samples to train on, samples held out for `calibrate` or None)."""
     held = task.hold_out(samples.targets, np.random.default_rng(seed))
     if len(held) == 0:
         return samples, None
@@ -116,7 +134,8 @@ def hold_out(task, samples, seed):
 
 
 def calibrate(run, unseen, seed):
-    """Lets the task choose thresholds and the like, by rows it was not trained on if there are any."""
+    """Calibrates the task (thresholds, temperature) on the Samples `unseen`, or without any on training rows if the
+    task allows that."""
     task = run.task
     samples = unseen or (run.samples.some(CALIBRATION_ROWS, seed) if task.calibrates_on_training_rows else None)
     if task.calibrates and samples:
@@ -124,6 +143,7 @@ def calibrate(run, unseen, seed):
 
 
 def what_was_done(run, interrupted):
+    """The facts of a Run that are known only after training, a dict."""
     best, epochs = run.best, run.history.rows
     return {"epochs_done": epochs, "interrupted": interrupted, "best_epoch": best and (best.epoch or None),
             "stopped_early": bool(best) and not interrupted and epochs < run.plan.epochs,
@@ -131,6 +151,22 @@ def what_was_done(run, interrupted):
 
 
 def make_samples(model, task, head_options, a, b, target, max_len):
+    """Encodes texts and targets.
+
+    Args:
+        model: a Model.
+        task: a Task.
+        head_options: dict, see `read_head_options`.
+        a, b: lists of str; b None: single texts.
+        target: dict of columns, see the task's class.
+        max_len: tokens to cut texts at.
+
+    Returns:
+        Samples.
+
+    Raises:
+        BertrError: max_len, pairs and others of the task.
+    """
     encodings = encode(model, task, head_options, a, b, max_len)
     grouped = encodings.owner is not None and not task.per_token
     targets, notes = task.targets(target, encodings)
@@ -138,12 +174,12 @@ def make_samples(model, task, head_options, a, b, target, max_len):
 
 
 def keeps_features(network):
-    """Can a head be trained on vectors of texts that are worked out once?"""
+    """Whether a head can be trained on features of texts that are computed once."""
     return not network.task.per_token and not (network.join and network.join.trainable_variables)
 
 
 def feature_scorer(model, network, train):
-    """Scores texts by what the head reads. Where the encoder is the model's own, its graph is there to be shared."""
+    """A Scorer of the head's input. With train = "head" it shares the graph of the model's encoder."""
     if train == "head":
         pool = "none" if network.task.per_token else network.pool
         return model.scorer(pool, (model.config.num_layers,))
@@ -157,17 +193,26 @@ def _digest(samples, target):
 
 
 def check_plan(plan, validated):
-    """Are its parts possible together?"""
+    """Checks that the settings of a Plan fit together; `validated` tells whether there are validation rows.
+
+    Raises:
+        BertrError: early_stopping, adversarial.
+    """
     if plan.early_stopping and not validated:
-        raise BertrError("early_stopping", "Early stopping needs validation rows to judge the epochs by.",
+        raise BertrError("early_stopping", "Early stopping needs validation rows to compare epochs by.",
                          "Give `validation`, such as validation = 0.2.")
     if plan.adversarial and plan.train != "all":
-        raise BertrError("adversarial", "Adversarial training moves the word vectors, which are trained only with "
+        raise BertrError("adversarial", "Adversarial training perturbs the word vectors, which are trained only with "
                          'train = "all".', 'Use train = "all" or leave `adversarial` out.')
 
 
 def check_train(train, config):
-    """"all", "head", or "top:k" with 1 <= k <= the number of layers, if the layers below have weights of their own."""
+    """Checks `train`: "all", "head", or "top:k" with k from 1 to the number of layers; "top:k" must not split
+    layers that share weights.
+
+    Raises:
+        BertrError: train.
+    """
     if train in ("all", "head"):
         return
     number, num_layers = train.removeprefix("top:"), config.num_layers
@@ -177,4 +222,4 @@ def check_train(train, config):
     first = num_layers - int(number)
     if first > 0 and config.block_of(first) == config.block_of(first - 1):
         raise BertrError("train", f'`train` is "{train}", but this model\'s layers share their weights, so its upper '
-                         "ones cannot be trained by themselves.", 'Use "all" or "head".')
+                         "layers cannot be trained alone.", 'Use "all" or "head".')

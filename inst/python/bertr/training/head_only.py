@@ -1,4 +1,4 @@
-"""Training of a head alone, on features that are computed once."""
+"""Training of only a head, on features that are computed once."""
 
 import time
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from .run import of_validation
 
-CALL_SECONDS = 0.2  # target duration of one call, which trains several epochs; interrupts are noticed between calls
+CALL_SECONDS = 0.2  # target seconds of training per call; an interrupt is noticed only between calls
 
 
 def train_head(run, features_of, steps):
-    """`features_of(encodings)` gives what the head reads; `steps` are the HeadSteps."""
+    """`features_of(encodings)` returns the head's input; `steps` are the HeadSteps."""
     head, plan, task, samples = run.network.head, run.plan, run.task, run.samples
     features = features_of(samples.encodings)
     rows = task.start_rows(head, samples.targets, run.rng)
@@ -35,8 +35,8 @@ def train_head(run, features_of, steps):
             for row in rows:
                 run.history.add(row)
             run.close(rows)
-            each_alone = run.validation or run.keep_epoch
-            epochs_at_once = 1 if each_alone else max(1, int(CALL_SECONDS / max(seconds, 1e-6)))
+            one_at_a_time = run.validation or run.keep_epoch
+            epochs_at_once = 1 if one_at_a_time else max(1, int(CALL_SECONDS / max(seconds, 1e-6)))
         run.check_weights()
     finally:
         steps.end()

@@ -1,5 +1,5 @@
-"""Training steps of a head alone, kept for the next head of the same kind, of whatever model: building their graph
-takes longer than some hundred steps, and TensorFlow never gives back all the memory that a graph took."""
+"""Training steps of only a head, cached for the next head of the same kind, of any model: building the graph takes
+longer than some hundred steps, and TensorFlow never frees all the memory of a graph."""
 
 import dataclasses
 import json
@@ -7,11 +7,11 @@ import json
 from ..kernels.compiled import FeatureSteps
 from .adamw import BertAdamW
 
-_kept = {}  # the last ones, by their kind
+_kept = {}  # kind -> HeadSteps, the last one only
 
 
 class HeadSteps:
-    """Trains a twin of the head, `finish` gives the head its weights."""
+    """Trains a twin of the head and copies its weights to the head."""
 
     def __init__(self, task, twin, plan):
         self.task, self.twin = task, twin
@@ -19,8 +19,8 @@ class HeadSteps:
         self.steps = None
 
     def begin(self, head, targets, features, schedule, resume):
-        """A new run, from the weights and random seeds of `head`; or one taken up again, if `resume` does so with
-        all variables that change. `schedule`: peak rate, steps in all, share of warmup."""
+        """Starts a run from the weights and random states of `head`, or resumes one if `resume(variables)` restores
+        it. `schedule`: peak rate, number of steps, share of warmup."""
         self.head = head
         _copy(head, self.twin)
         self.optimizer.begin(*schedule)
@@ -42,7 +42,7 @@ class HeadSteps:
         return losses
 
     def end(self):
-        """Lets go of the run: these steps stay for the next one."""
+        """Releases the run; the steps stay cached for the next one."""
         self.head = None
         if self.steps:  # an error may have come before
             self.steps.end()
@@ -54,7 +54,7 @@ class HeadSteps:
 
 
 def head_steps(model, network, head_options, dropout, plan):
-    """The last ones where they fit, else new ones."""
+    """The cached HeadSteps if they are of the same kind, else new ones."""
     task = network.task
     kind = json.dumps([dataclasses.asdict(model.config), network.width, task.name, task.spec, head_options, dropout,
                        plan.weight_decay, plan.clip, plan.schedule, plan.ema])
@@ -70,6 +70,6 @@ def _copy(from_layer, to_layer):
     _assign(to_layer.variables, from_layer.variables)
 
 
-def _assign(goals, sources):
-    for goal, source in zip(goals, sources, strict=True):
-        goal.assign(source)
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

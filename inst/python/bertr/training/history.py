@@ -1,8 +1,8 @@
-"""What an epoch came to."""
+"""The history of a run: losses and metrics of its epochs."""
 
 
 class History:
-    """One row an epoch, as columns; what an interrupted epoch lacks is NaN."""
+    """Columns with one entry per epoch; values that an interrupted epoch lacks are NaN."""
 
     def __init__(self):
         self.columns = {}

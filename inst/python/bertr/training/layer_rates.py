@@ -1,12 +1,12 @@
-"""Layer-wise rate decay: the lower a layer, the more general what it knows, and the slower it learns.
+"""Layer-wise learning-rate decay: lower layers are more general and get smaller rates.
 
 Sources: Howard & Ruder 2018 (discriminative fine-tuning), Clark et al. 2020 (ELECTRA's form, a power of one factor).
 """
 
 
 def rate_scales(backbone, variables, decay):
-    """What the learning rate of each variable is multiplied by: decay^(layers - i) in layer i from 0,
-    decay^(layers + 1) in the embeddings, 1 above the encoder. Weights that layers share have the uppermost one's."""
+    """The learning-rate factor of each variable: decay^(layers - i) for layer i (from 0), decay^(layers + 1) for the
+    embeddings, 1 above the encoder. Shared weights get the factor of the uppermost layer that uses them."""
     config, embeddings = backbone.config, backbone.embeddings
     lowest = [*embeddings.weights, *([embeddings.word_rows.rows] if embeddings.word_rows else [])]
     power = {id(v): config.num_layers + 1 for v in lowest}

@@ -1,7 +1,7 @@
-"""How long and how fast to train when the user does not say: by the number of rows and what is trained.
+"""Default epochs, learning rate and batch size, by the number of rows and what is trained.
 
-The rules for up to 2,000 rows were chosen on three intent sets with 5 to 10 rows a class (`bench/quality.md`); those
-for more rows are customary. Where classes have many rows, the classification has others.
+The rules for up to 2,000 rows were chosen on three intent data sets with 5 to 10 rows per class (`bench/quality.md`);
+those for more rows are common practice. Classification has other rules for many rows per class.
 """
 
 import dataclasses
@@ -19,26 +19,26 @@ class Plan:
     weight_decay: float = 0.01
     clip: float | None = 1.0
     schedule: str = "linear"  # a name of adamw.SCHEDULES
-    layer_decay: float = 1.0  # 1: every layer learns at the same rate
-    accumulate: int = 1  # batches a step
-    ema: float | None = None  # of averaged weights
-    adversarial: float | None = None  # how far FGM moves the word vectors
-    early_stopping: int | None = None  # epochs without a better one
+    layer_decay: float = 1.0  # 1: the same rate for all layers
+    accumulate: int = 1  # batches per step
+    ema: float | None = None  # decay of averaged weights
+    adversarial: float | None = None  # norm of the perturbation of the word vectors
+    early_stopping: int | None = None  # patience in epochs
 
 
-EPOCHS = ((500, 10), (2_000, 8), (10_000, 4), (float("inf"), 3))  # up to so many rows: so many epochs
-RATE = 1e-4  # for a hidden size of 384; wider encoders take less
+EPOCHS = ((500, 10), (2_000, 8), (10_000, 4), (float("inf"), 3))  # (at most this many rows, epochs)
+RATE = 1e-4  # for a hidden size of 384; wider encoders get less
 
 
 def make_plan(options, rows, hidden_size, task):
-    """The user's `options`, and the rules for those left open; a task may have its own."""
+    """The Plan: the user's `options`, and defaults for the others, which a task may override."""
     train = options.get("train") or "all"
     epochs = next(n for most, n in EPOCHS if rows <= most)
     rule = {"epochs": epochs, "learning_rate": RATE * 384 / hidden_size, "batch_size": 16,
             **task.plan(rows, hidden_size)}
-    if train == "head" and not task.per_token:  # an epoch costs next to nothing there: only a small layer is trained
+    if train == "head" and not task.per_token:  # epochs are cheap: only a small layer is trained
         rule = {"epochs": 20 * epochs, "learning_rate": 2e-3, "batch_size": 128}
-    elif train == "head":  # the encoder runs each time, but a small layer still wants a higher rate
+    elif train == "head":  # the encoder runs in every epoch, but a small layer still needs a higher rate
         rule["learning_rate"] = 5e-3
     rule["train"] = "all"
     given = {field.name: options[field.name] for field in dataclasses.fields(Plan) if field.name in options}

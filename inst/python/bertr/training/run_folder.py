@@ -1,7 +1,7 @@
-"""A run kept in a folder after every epoch: the same run, started again, goes on where it was killed.
+"""A run saved in a folder after every epoch: when the same run is started again, it resumes from there.
 
-Numbers are safetensors, all else JSON. Both are written beside and then renamed, last the JSON, which names the file
-of its numbers: whenever the process dies, the folder holds a whole epoch.
+Arrays are safetensors, the rest is JSON. Both are written to temporary names and renamed, the JSON last. It names the
+file of the arrays, so the folder holds a complete epoch whenever the process dies.
 """
 
 import contextlib
@@ -26,82 +26,82 @@ EPOCHS = plain("a history of its epochs", lambda facts: facts.get("best", [0])[0
 HISTORY = both(table_of(list_of(FIGURE)), fields({"epoch": list_of(whole(1))}))
 BITS = whole(most=2**128 - 1)
 RNG = fields({"bit_generator": TEXT, "state": fields({"state": BITS, "inc": BITS}), "has_uint32": whole(0, 1),
-              "uinteger": whole(0, 2**32 - 1)})  # numpy's own words
+              "uinteger": whole(0, 2**32 - 1)})  # numpy's field names
 SHAPE = fields({
-    "identity": fields({"seed": whole()}), "numbers": matching(r"epoch-\d+\.safetensors", "the name of its numbers"),
+    "identity": fields({"seed": whole()}), "numbers": matching(r"epoch-\d+\.safetensors", "the name of its file"),
     "facts": both(fields(
         {"epoch": whole(1), "steps": whole(1), "history": HISTORY, "rng": RNG},
         {"decayed": number(), "best": BEST}), EPOCHS),
 })
-ANEW = "Delete the folder to start anew."
+ANEW = "Delete the folder to start over."
 
 
 class RunFolder:
-    """`identity` says which run this is, as plain data by names; a folder that holds another one is refused."""
+    """`identity`: dict of plain data that identifies the run; a folder with another run is refused."""
 
     def __init__(self, folder, identity):
         self.folder = _full(folder)
         self.identity = json.loads(json.dumps(identity))
-        self.lost = None  # why the last epoch could not be kept
+        self.lost = None  # why the last epoch could not be saved
         _check_folder(self.folder)
         probe = os.path.join(self.folder, RUN_FILE + ".new")
-        try:  # rather told now than after the first epoch
+        try:  # fail now rather than after the first epoch
             os.makedirs(self.folder, exist_ok=True)
             with open(probe, "w"):
                 pass
             os.remove(probe)
         except OSError as e:
             raise BertrError("checkpoint", f"The checkpoint in '{self.folder}' could not be written: {e}.",
-                             "Choose another folder or free space.") from None
+                             "Choose another folder or free some space.") from None
 
     def __enter__(self):
-        """The folder is this fit's alone until `__exit__`, or the end of the process."""
+        """Locks the folder until `__exit__` or the end of the process."""
         while True:
             try:
                 self.lock = take_lock(self.folder, needed=False)
                 return self
-            except FileNotFoundError:  # the last owner has just deleted it
+            except FileNotFoundError:  # the last owner has just deleted the lock
                 os.makedirs(self.folder, exist_ok=True)
-            except (BlockingIOError, PermissionError):  # the second on Windows
+            except (BlockingIOError, PermissionError):  # PermissionError on Windows
                 raise BertrError("checkpoint", f"Another fit is using the folder '{self.folder}'.",
-                                 "Wait until it is over, or name another folder.") from None
+                                 "Wait until it has finished, or choose another folder.") from None
 
     def __exit__(self, *_):
         drop_lock(self.folder, self.lock)
 
     def read(self):
-        """(facts, {name: array}) of the last whole epoch, or None."""
-        kept = _read_meta(self.folder)
-        if kept is None:
+        """(facts, {name: array}) of the last complete epoch, or None."""
+        saved = _read_meta(self.folder)
+        if saved is None:
             return None
-        mine, theirs = self.identity, kept["identity"]
+        mine, theirs = self.identity, saved["identity"]
         other = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
         if other == ["epochs"] and isinstance(theirs.get("epochs"), int):
-            self._check_epochs(theirs["epochs"], kept["facts"]["epoch"])
+            self._check_epochs(theirs["epochs"], saved["facts"]["epoch"])
         elif other:
             raise BertrError("checkpoint", f"'{self.folder}' holds another run: it differs in {', '.join(other)}.",
-                             "Name another folder, or delete this one to start anew. With schedule = \"constant\" "
-                             "`epochs` may be another; all else must be the same.")
+                             "Choose another folder, or delete this one to start over. Only `epochs` may change, and "
+                             "only with schedule = \"constant\".")
         try:
-            return kept["facts"], load_file(os.path.join(self.folder, kept["numbers"]))
+            return saved["facts"], load_file(os.path.join(self.folder, saved["numbers"]))
         except Exception as e:
             raise _damaged(self.folder, e) from None
 
     def _check_epochs(self, planned, done):
-        """May the run go on to another number of epochs than it was to have? Not if the rates of the steps done depend
-        on that number. Those of the constant schedule do not; its warmup stays as it was."""
+        """Checks whether the run can have another number of epochs than planned. Only with the constant schedule, whose
+        learning rates do not depend on that number; the warmup stays as it was."""
         epochs = self.identity["epochs"]
         if self.identity["schedule"] != "constant":
-            raise BertrError("checkpoint", f"The run in '{self.folder}' was planned for {planned} epochs, on which its "
-                             f"learning rate depends; it cannot have {epochs}.",
-                             f"Give epochs = {planned} as before, or start anew in another folder; only with schedule "
-                             "= \"constant\" can a run have more epochs later.")
+            raise BertrError("checkpoint", f"The run in '{self.folder}' was planned for {planned} epochs, and its "
+                             f"learning rate depends on that; it cannot have {epochs}.",
+                             f"Give epochs = {planned} as before, or start over in another folder; only with schedule "
+                             "= \"constant\" can a run get more epochs later.")
         if epochs < done:
-            raise BertrError("checkpoint", f"The run in '{self.folder}' has had {done} epochs already; it cannot have "
+            raise BertrError("checkpoint", f"The run in '{self.folder}' already has {done} epochs; it cannot have "
                              f"{epochs}.", f"Give at least epochs = {done}.")
 
     def write(self, facts, arrays):
-        """In place of what the folder held. Where that is not possible the run goes on, and `lost` says why."""
+        """Replaces the saved epoch. If that fails, the run continues, and `lost` says why."""
         numbers = f"epoch-{facts['epoch']}.safetensors"
         meta = {"format": FORMAT, "identity": self.identity, "numbers": numbers, "facts": facts}
         try:
@@ -111,7 +111,7 @@ class RunFolder:
                 if os.path.basename(old) != numbers:
                     os.remove(old)
             self.lost = None
-        except Exception as e:  # OSError, or what safetensors makes of it
+        except Exception as e:  # OSError, or an error of safetensors
             self.lost = str(e)
 
     def _put(self, name, write):
@@ -123,12 +123,12 @@ class RunFolder:
 
 
 def epoch_folder(folder, epoch):
-    """Where `keep = "all"` has the fit of an epoch."""
+    """The folder of an epoch's fit with `keep = "all"`."""
     return os.path.join(_full(folder), f"epoch-{epoch:03d}")
 
 
 def share_encoder(folder, epoch):
-    """Lets the epochs of a head have one file of the encoder, which is the same, where the file system can do that."""
+    """Hard-links an epoch's encoder file to that of the epoch before, which is the same, if the file system can."""
     mine, before = (os.path.join(epoch_folder(folder, e), "model.safetensors") for e in (epoch, epoch - 1))
     with contextlib.suppress(OSError):
         os.link(before, mine + ".link")
@@ -136,30 +136,30 @@ def share_encoder(folder, epoch):
 
 
 def kept_seed(folder):
-    """The seed of the run in a folder, or None: a run that is to go on needs the same."""
-    kept = _read_meta(_full(folder))
-    return kept and kept["identity"]["seed"]
+    """The seed of the run in a folder, or None: a resumed run needs the same seed."""
+    saved = _read_meta(_full(folder))
+    return saved and saved["identity"]["seed"]
 
 
-def digest(*things):
-    """A checksum of texts, numbers, arrays and of lists and dicts of them."""
+def digest(*values):
+    """A checksum of texts, numbers, arrays, and lists and dicts of them."""
     out = hashlib.sha256()
-    _feed(out, things)
+    _feed(out, values)
     return out.hexdigest()
 
 
-def _feed(out, thing):
-    if isinstance(thing, dict):
-        thing = list(thing.items())
-    if isinstance(thing, (list, tuple)):
-        out.update(f"list {len(thing)}\n".encode())
-        for part in thing:
+def _feed(out, value):
+    if isinstance(value, dict):
+        value = list(value.items())
+    if isinstance(value, (list, tuple)):
+        out.update(f"list {len(value)}\n".encode())
+        for part in value:
             _feed(out, part)
-    elif isinstance(thing, np.ndarray):
-        out.update(f"array {thing.dtype} {thing.shape}\n".encode())
-        out.update(np.ascontiguousarray(thing))
+    elif isinstance(value, np.ndarray):
+        out.update(f"array {value.dtype} {value.shape}\n".encode())
+        out.update(np.ascontiguousarray(value))
     else:
-        out.update(f"{type(thing).__name__} {thing!r}\n".encode("utf-8", "surrogatepass"))
+        out.update(f"{type(value).__name__} {value!r}\n".encode("utf-8", "surrogatepass"))
 
 
 def _full(folder):
@@ -173,21 +173,21 @@ def _read_meta(folder):
         return None
     try:
         with open(path, encoding="utf-8") as f:
-            kept = json.load(f)
-        if kept["format"] == FORMAT:
-            return check(kept, SHAPE, f"'{path}'", ANEW)
+            saved = json.load(f)
+        if saved["format"] == FORMAT:
+            return check(saved, SHAPE, f"'{path}'", ANEW)
     except BertrError:
         raise
     except Exception as e:
         raise _damaged(folder, e) from None
-    raise BertrError("checkpoint", f"The run in '{folder}' was kept by another version of bertr.",
-                     "Name another folder, or delete this one to start anew.")
+    raise BertrError("checkpoint", f"The run in '{folder}' was saved by another version of bertr.",
+                     "Choose another folder, or delete this one to start over.")
 
 
 def _check_folder(folder):
     if os.path.exists(folder) and not os.path.isdir(folder):
-        raise BertrError("checkpoint", f"'{folder}' is a file, where a folder for checkpoints is needed.",
-                         "Name a folder, which may be new.")
+        raise BertrError("checkpoint", f"'{folder}' is a file, not a folder for checkpoints.",
+                         "Give a folder; it need not exist yet.")
 
 
 def _write_json(path, value):

@@ -1,4 +1,4 @@
-"""All of a run that the next epoch depends on, to be kept after an epoch and restored."""
+"""The state of a run that the next epoch depends on, saved after an epoch and restored."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from .run_folder import ANEW
 
 
 def run_state(run):
-    """(facts, {name: array}): plain data and the numbers of all variables that training changes."""
+    """(facts, {name: array}): plain data, and the values of all variables that training changes."""
     arrays = {f"now/{i}": np.array(v.value) for i, v in enumerate(run.changing)}
     facts = {"epoch": run.history.rows, "steps": run.steps_done, "history": run.history.columns,
              "rng": run.rng.bit_generator.state}
@@ -22,7 +22,11 @@ def run_state(run):
 
 
 def restore(run, facts, arrays):
-    """The other way."""
+    """The inverse of `run_state`.
+
+    Raises:
+        BertrError: damaged.
+    """
     best, word_rows = run.best, run.network.backbone.embeddings.word_rows
     shapes = {f"now/{i}": v.shape for i, v in enumerate(run.changing)}
     if best:
@@ -32,11 +36,11 @@ def restore(run, facts, arrays):
     if facts["steps"] > run.schedule()[1]:
         wrong.append("steps")
     if wrong:
-        raise BertrError("damaged", f"The run that was kept lacks '{wrong[0]}', or has another one.", ANEW)
+        raise BertrError("damaged", f"The saved run's '{wrong[0]}' is missing or does not fit.", ANEW)
     try:
         run.rng.bit_generator.state = facts["rng"]
     except (TypeError, ValueError, KeyError, OverflowError):
-        raise BertrError("damaged", "The run that was kept holds no state of random numbers.", ANEW) from None
+        raise BertrError("damaged", "The saved run has no valid random generator state.", ANEW) from None
     for i, variable in enumerate(run.changing):
         variable.assign(arrays[f"now/{i}"])
     run.history.rows, run.history.columns = facts["epoch"], facts["history"]

@@ -1,5 +1,5 @@
-"""Of the word vectors, only those of the tokens at hand are trained as a variable: the other rows have no gradient,
-and AdamW does nothing to them but decay. The result is the same, the step no longer depends on the vocabulary's size.
+"""Trains only the word vectors of the tokens that occur. The other rows have no gradient, so AdamW only decays them,
+which is done once at the end. The result is the same, but the cost of a step no longer depends on the vocabulary size.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ class WordRows:
         self.decayed = 1.0
 
     def write_back(self, decay):
-        """Brings the whole table up to date; `decay` is what weight decay has left of an untouched number so far."""
-        with np.errstate(over="ignore"):  # after a rate far too high; the loss tells of it
+        """Updates the whole table; `decay` is the factor of weight decay so far for an entry without gradients."""
+        with np.errstate(over="ignore"):  # if the rate is far too high; the loss check reports that
             left = np.float32(decay / self.decayed)
         self.table.assign(ops.scatter_update(self.table * left, self.ids[:, None], self.rows))
         self.decayed = decay

@@ -127,9 +127,9 @@ class Entities(Task):
 def _notes(wider, lost):
     out = []
     if wider:
-        out.append(f"{_entities(wider, 'begins or ends', 'begin or end')} inside a word: learnt as whole words.")
+        out.append(f"{_entities(wider, 'begins or ends', 'begin or end')} inside a word: learned as whole words.")
     if lost:
-        out.append(f"{_entities(lost, 'has', 'have')} no word without another entity: not learnt.")
+        out.append(f"{_entities(lost, 'has', 'have')} no word outside other entities: not learned.")
     return out
 
 

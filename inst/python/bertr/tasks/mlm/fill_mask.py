@@ -99,9 +99,9 @@ def target_ids(tokenizer, targets):
         else:
             wrong.append(word)
     if wrong:
-        raise BertrError("targets", f"`targets` must be single tokens of the vocabulary, which '{wrong[0]}'"
+        raise BertrError("targets", f"`targets` must be single tokens of the vocabulary; '{wrong[0]}'"
                          + (f" and {len(wrong) - 1} more are" if len(wrong) > 1 else " is") + " not.",
-                         "bert_tokenize() shows how a word is cut.")
+                         "bert_tokenize() shows how a word is split.")
     return np.unique(out)
 
 

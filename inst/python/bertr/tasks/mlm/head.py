@@ -96,7 +96,7 @@ class PretrainingHead(keras.layers.Layer):
 def word_head(model):
     """A model's own head for hidden words."""
     if "mlm/bias" not in model.checkpoint.tensors:
-        raise BertrError("no_mlm", "This model has no head for hidden words, so it cannot fill masks.",
+        raise BertrError("no_mlm", "This model has no masked-word head, so it cannot fill masks.",
                          "Train one on your texts with bert_fit(model, ~ text, data), or load a checkpoint that has "
                          "one, such as bert-base-uncased.")
     head = PretrainingHead(model.config, pairs=False)

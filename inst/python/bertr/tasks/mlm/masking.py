@@ -20,7 +20,7 @@ class Words:
 
     def __init__(self, tokenizer):
         if tokenizer.mask_id is None:
-            raise BertrError("no_mlm", "The vocabulary of this model has no [MASK], so no words can be hidden.",
+            raise BertrError("no_mlm", "The vocabulary of this model has no [MASK] token, so words cannot be masked.",
                              "Use another checkpoint.")
         self.mask_id, self.size = tokenizer.mask_id, len(tokenizer.vocab)
         self.special = np.isin(tokenizer.vocab, tokenizer.literals)  # bool [vocabulary]: never chosen

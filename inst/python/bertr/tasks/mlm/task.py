@@ -42,10 +42,10 @@ class MaskedLanguage(Task):
     @classmethod
     def from_target(cls, target, head_options):
         if COMPILES_SHAPES:
-            raise BertrError("backend", "Hidden words are trained on TensorFlow only.",
+            raise BertrError("backend", "Masked-word training needs TensorFlow.",
                              "Unset KERAS_BACKEND and restart R.")
         if head_options["pair"] != "joint":
-            raise BertrError("pairs", "Whether a text follows another is read off both of them together.",
+            raise BertrError("pairs", "Next-sentence prediction reads both texts together.",
                              'Leave `pair` of bert_head() at "joint".')
         return cls({"pairs": bool(target["pairs"]), "whole_words": head_options["whole_words"]})
 

@@ -96,8 +96,8 @@ def _of(outputs, encodings, row):
 def _notes(triples):
     out = []
     if triples.n_snapped:
-        out.append(f"Spans that begin or end inside a token, learnt as whole tokens: {triples.n_snapped}.")
+        out.append(f"Spans that begin or end inside a token, learned as whole tokens: {triples.n_snapped}.")
     if triples.n_lost:
-        out.append(f"Relations that cannot be learnt, head and tail being too far apart to be read together: "
+        out.append(f"Relations that cannot be learned because head and tail are too far apart to be read together: "
                    f"{triples.n_lost} of {len(triples.truth)}.")
     return out

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import BertrError
 from ...shapes import FLAG, TEXT, check, fields, list_of, or_null, plain, whole
 
-ID = plain("a text or a whole number", lambda x: TEXT(x, "") is None or whole(-2**53, 2**53)(x, "") is None)
+ID = plain("a string or a whole number", lambda x: TEXT(x, "") is None or whole(-2**53, 2**53)(x, "") is None)
 ANSWER = fields({"text": TEXT, "answer_start": whole(most=2**31 - 2)})
 QA = fields({"id": ID, "question": TEXT}, {"answers": or_null(list_of(ANSWER)), "is_impossible": or_null(FLAG)})
 FILE = fields({"data": list_of(fields(

@@ -49,7 +49,7 @@ class Span(Task):
     @classmethod
     def from_target(cls, target, head_options):
         if head_options["pair"] == "cosine":
-            raise BertrError("pairs", "A span is found in a context that is read together with its question.",
+            raise BertrError("pairs", "Span prediction reads the context together with its question.",
                              'Use bert_head(pair = "joint"), the default.')
         none = bool((np.asarray(target["start"]) < 0).any())
         return cls({"none": none, "longest": None, "threshold": 0.0})
