@@ -33,7 +33,7 @@ bert_evaluate <- function(object, new_data, event = NULL, verbose = TRUE) {
   parts <- list()
   texts <- list(a = rows$a, b = rows$b, complete = rep(TRUE, length(rows$a)))
   keep <- function(result, rows, chunk) parts[[length(parts) + 1]] <<- c(result, list(rows = chunk[rows]))
-  score(object, texts, verbose, call, keep, if (is.null(task$judge)) "predict" else task$judge)
+  score(object, texts, verbose, call, keep, if (is.null(task$scored_by)) "predict" else task$scored_by)
   task$evaluate(spec, task$match(spec, rows$outcome), parts, texts)
 }
 

@@ -1,6 +1,6 @@
 # Classification: one label a row, from a factor, character or logical column.
 task_classification <- function() {
-  list(
+  new_task(
     expects = "a factor, character or logical column",
     accepts = function(lhs, data) is.symbol(lhs) && is_label(data[[as.character(lhs)]]),
     spec = label_spec,

@@ -1,6 +1,6 @@
 # Entities: labelled spans of one text, none within another, from a list-column of tibbles (start, end, label).
 task_entities <- function() {
-  list(
+  new_task(
     expects = "a list-column of data frames with columns start, end and label",
     accepts = function(lhs, data) is.symbol(lhs) && is_entities(data[[as.character(lhs)]]),
     spec = function(lhs, data) list(outcome = as.character(lhs)),

@@ -1,7 +1,7 @@
 # Pre-training that goes on with the user's texts: hidden words, and for two columns whether the second text follows
 # the first. There is no left-hand side, so the outcome is one value for all rows.
 task_mlm <- function() {
-  list(
+  new_task(
     expects = "nothing, as in ~ text",
     accepts = function(lhs, data) is.null(lhs),
     spec = function(lhs, data) list(),
@@ -11,9 +11,8 @@ task_mlm <- function() {
     says = function(spec) if (length(spec$text) == 2) "hidden words and next texts" else "hidden words",
     strata = as.integer,
     target = function(spec, outcome) list(pairs = length(spec$text) == 2),
-    predict = NULL,
     instead = "bert_fill_mask",
-    judge = "evaluate",
+    scored_by = "evaluate",
     evaluate = hidden_metrics
   )
 }

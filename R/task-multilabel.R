@@ -1,6 +1,6 @@
 # Multi-label: any number of labels a row, from cbind() of logical or 0-1 columns, or from a list-column of labels.
 task_multilabel <- function() {
-  list(
+  new_task(
     expects = "several logical or 0-1 columns in cbind()",
     accepts = function(lhs, data) is_label_columns(lhs, data) || is_label_list(lhs, data),
     spec = multilabel_spec,

@@ -1,6 +1,6 @@
 # Regression: one numeric column, or several in cbind().
 task_regression <- function() {
-  list(
+  new_task(
     expects = "one or several numeric columns",
     accepts = function(lhs, data) all_numeric(lhs, data),
     spec = function(lhs, data) list(outcome = outcome_names(lhs)),

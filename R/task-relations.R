@@ -1,6 +1,6 @@
 # Relations: the triples (head, relation, tail) of a text, from a list-column of data frames with one row a triple.
 task_relations <- function() {
-  list(
+  new_task(
     expects = "a list-column of data frames (head_start, head_end, relation, tail_start, tail_end)",
     accepts = function(lhs, data) is.symbol(lhs) && holds_triples(data[[as.character(lhs)]]),
     spec = function(lhs, data) list(outcome = as.character(lhs)),

@@ -1,7 +1,7 @@
 # Span: the stretch of a context that answers a question, `span(answer, start) ~ question + context`. The context is the
 # last text column; an empty answer means that there is none. Checks of the answers are in span-rows.R.
 task_span <- function() {
-  list(
+  new_task(
     expects = "span(answer, start)",
     accepts = function(lhs, data) rlang::is_call(lhs, "span"),
     spec = span_spec,

@@ -17,9 +17,46 @@
 #   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`; NULL
 #             where there is nothing to predict
 #   instead   without `predict`: the function to use for what the task has learnt
-#   judge     the bridge's function whose results `evaluate` takes, if it is not "predict"
+#   scored_by the bridge's function whose results `evaluate` takes, if it is not "predict"
 #   evaluate  function(spec, truth, results, texts): tibble .metric, .estimator, .estimate from the bridge's results, a
 #             list of one a chunk, each with `rows`, the places of its texts among all `texts`
+new_task <- function(...) {
+  task <- list(...)
+  for (field in names(task_fields)) {
+    check_task_field(task[[field]], field, task_fields[[field]])
+  }
+  unknown <- setdiff(names(task), c(names(task_fields), "chunk", "types", "instead", "scored_by"))
+  if (length(unknown) > 0) {
+    abort("task", "A task has no field {.field {unknown}}.")
+  }
+  if (is.null(task$predict) == is.null(task$instead)) {
+    abort("task", "A task must have either {.field predict} or {.field instead}.")
+  }
+  task
+}
+
+# The fields that are functions, or text, with the number of their arguments
+task_fields <- list(expects = NA, accepts = 2, spec = 2, outcome = 4, settle = 4, labels = 2, match = 2, says = 1,
+  strata = 1, target = 2, predict = 5, evaluate = 4)
+
+check_task_field <- function(value, field, arguments) {
+  optional <- field %in% c("labels", "predict")
+  right <- if (is.na(arguments)) rlang::is_string(value) else takes(value, arguments)
+  if (!right && !(optional && is.null(value))) {
+    what <- if (is.na(arguments)) "one string" else cli::format_inline("a function of {arguments} argument{?s}")
+    abort("task", "{.field {field}} of a task must be {what}.")
+  }
+}
+
+# Can this function be called with n arguments?
+takes <- function(f, n) {
+  if (!is.function(f)) {
+    return(FALSE)
+  }
+  arguments <- formals(args(f))
+  "..." %in% names(arguments) || length(arguments) == n
+}
+
 tasks <- function() {
   list(
     classification = task_classification(), multilabel = task_multilabel(), regression = task_regression(),
