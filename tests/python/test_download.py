@@ -144,7 +144,8 @@ def test_a_revision_and_what_it_was_called(server, cache):
     server.answers["."] = (500, b"")  # from the cache, which says so
     events = []
     assert hub.resolve(REPO, "v1", lambda *event: events.append(event)) == first
-    assert events[-1][0] == "remark" and "as it was when 'v1' was last loaded (commit 01234567)" in events[-1][1]["text"]
+    kind, values = events[-1]
+    assert kind == "remark" and "as it was when 'v1' was last loaded (commit 01234567)" in values["text"]
     refused("could not be loaded", REPO, "v3")
     (cache / "owner--tiny-bert.json").write_text("damaged")
     refused("could not be loaded", REPO, "v1")

@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "testthat"))
 import fake_hub as fake  # noqa: E402
 
 TINY = pathlib.Path(__file__).parents[1] / "fixtures" / "google_tiny"
-PACKAGES = pathlib.Path(hub.__file__).parents[1]
+PACKAGES = pathlib.Path(hub.__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
