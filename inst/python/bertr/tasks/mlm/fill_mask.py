@@ -39,9 +39,9 @@ def fill(model, texts, top, targets, max_len, progress=None):
     encodings, masks = encode_masked(model, texts, max_len)
     scorer = model.scorer("none", (model.config.num_layers,))
     out = {"row": [], "mask": [], "rank": [], "token": [], "probability": [], "text": []}
-    asked = np.flatnonzero(np.add.reduceat(masks, encodings.row_splits[:-1]) > 0)  # rows with a mask
-    for start in range(0, len(asked), ROWS_AT_ONCE):
-        rows = asked[start:start + ROWS_AT_ONCE]
+    masked_rows = np.flatnonzero(np.add.reduceat(masks, encodings.row_splits[:-1]) > 0)
+    for start in range(0, len(masked_rows), ROWS_AT_ONCE):
+        rows = masked_rows[start:start + ROWS_AT_ONCE]
         part, is_mask = encodings.take(rows), dataclasses.replace(encodings, ids=masks).take(rows).ids > 0
         states = scorer.encodings(part)[is_mask]
         row = np.repeat(rows, part.lengths)[is_mask]

@@ -55,7 +55,7 @@ class MaskedLanguage(Task):
 
     def encode(self, model, a, b, max_len):
         """Splits long texts into several rows, so that all of the text is used. Pairs are not truncated yet, because
-        `draw` combines them anew."""
+        `draw` recombines them."""
         whole = model.encode_whole(a, b)
         if b is None:
             rows = windows(whole, max_len, overlap=0)

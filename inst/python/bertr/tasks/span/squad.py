@@ -93,8 +93,8 @@ def scores(predicted, golds):
     """(exact match, F1), float64 [n], of each predicted text: the best over its right answers, [""] for no answer."""
     exact, best = np.zeros((2, len(predicted)))
     for i, (text, right) in enumerate(zip(predicted, golds, strict=True)):
-        mine = words(text)
-        theirs = [w for w in map(words, right) if w] or [[]]
-        exact[i] = mine in theirs
-        best[i] = max(f1(w, mine) for w in theirs)
+        given = words(text)
+        right_words = [w for w in map(words, right) if w] or [[]]
+        exact[i] = given in right_words
+        best[i] = max(f1(w, given) for w in right_words)
     return exact, best
