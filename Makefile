@@ -1,9 +1,9 @@
 # make demo   fine-tunes the default model on the shipped faq30 data
 # make test   lint, pytest, and R CMD check with the testthat tests
-# make torture  half an hour of kills, interrupts, hostile input and a soak; make test does a little of it
-# make setup  what both need; with RETICULATE_PYTHON=.venv/bin/python any R script then runs
+# make torture  half an hour of kills, interrupts, hostile input and a soak test; make test runs a few trials
+# make setup  installs what these need; then any R script runs with RETICULATE_PYTHON=.venv/bin/python
 # make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
-# make docs   writes man/ and NAMESPACE anew
+# make docs   regenerates man/ and NAMESPACE
 # make site   builds the website into docs/
 # make format sorts imports
 # make typecheck  checks types with pyright
@@ -27,7 +27,7 @@ setup-dev:
 demo: setup
 	Rscript inst/examples/faq30.R
 
-# two at a time, the longest first: most of them are one thread at work
+# two at a time, the longest first: most of them use one thread
 test: setup-test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target \
 	  pytest-second pytest-first check exact torture-draw lint
@@ -54,7 +54,7 @@ pytest-first: setup-test
 pytest-second: setup-test
 	BERTR_THREADS=1 $(PYTEST) $(wildcard tests/python/test_[r-z]*.py)
 
-# what must be exact with oneDNN, again without it
+# numerical tests that run with oneDNN, again without it
 exact: setup-test
 	TF_ENABLE_ONEDNN_OPTS=0 $(PYTEST) \
 	  $(addprefix tests/python/test_,attention.py dense.py encoder.py memory.py normalising.py optim.py training.py)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# R CMD check on the built package; an error, warning or note fails.
+# R CMD check of the built package; errors, warnings and notes are failures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rm -rf .cache/check

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs the Python tests, or those given, with the oldest TensorFlow and Keras that DESCRIPTION promises, in .venv-oldest;
-# everything else comes from .venv. On Python 3.10 to 3.12: that TensorFlow has no others.
+# everything else comes from .venv. Needs Python 3.10 to 3.12, the only versions which that TensorFlow supports.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,13 +10,13 @@ versions=("tensorflow-cpu==$(oldest TensorFlow).*" "keras==$(oldest Keras).*")
 if [ "$(cat .venv-oldest/.done 2>/dev/null)" != "${versions[*]}" ]; then
   rm -rf .venv-oldest
   .venv/bin/python -m venv .venv-oldest
-  # a JAX of those days: a newer one needs packages that this TensorFlow cannot have
+  # a JAX of the same time: newer ones need packages that conflict with this TensorFlow
   .venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check "${versions[@]}" "numpy<2" "jax==0.4.30" \
     "jaxlib==0.4.30"
   .venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$(
     .venv-oldest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-others.pth"
   echo "${versions[*]}" >.venv-oldest/.done
 fi
-# test_sentence_pieces.py asks neither TensorFlow nor Keras, and its tools need a newer protobuf than this TensorFlow has
+# test_sentence_pieces.py uses neither TensorFlow nor Keras, and its tools need a newer protobuf than this TensorFlow
 PYTHONPATH=inst/python .venv-oldest/bin/python -m pytest -q -p no:cacheprovider \
   --ignore=tests/python/test_sentence_pieces.py "${@:-tests/python}"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Sets the address of the repository in DESCRIPTION, README.md, _pkgdown.yml and inst/CITATION: set-url.sh OWNER/REPO.
-# Until then they have none. Called again, it replaces the address of the last time.
+# They have none before. Called again, it replaces the previous address.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

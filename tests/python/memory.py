@@ -1,4 +1,4 @@
-"""How much memory a call takes."""
+"""Measures the memory of a call."""
 
 import contextlib
 import ctypes
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 def is_counted():
-    """TensorFlow counts its memory with oneDNN; without it, memory is the C library's."""
+    """Whether TensorFlow counts its memory: only with oneDNN; without it, memory comes from the C library."""
     try:
         tf.config.experimental.reset_memory_stats("CPU:0")
         return True

@@ -15,7 +15,7 @@ TARGETS = np.array([0, 2, 1, 2], np.int32)
 
 
 def our_step(encoder, inputs, kernel, pool):
-    """The loss, and the gradients by canonical names, those of query, key and value apart."""
+    """The loss, and the gradients by canonical names, with query, key and value separate."""
     task = find_task("classification")({"levels": ["a", "b", "c"]})
     network = Network(encoder, DenseHead(3, (), 0.0, 0), task, {"pool": pool, "pair": "joint", "long": "truncate"})
     network.head.stack[0].kernel.assign(kernel)
@@ -33,7 +33,7 @@ def our_step(encoder, inputs, kernel, pool):
 
 
 def their_step(encoder, inputs, kernel, pool):
-    """The same of transformers' encoder; what has no gradient is left out."""
+    """As above, of transformers' encoder, without variables that have no gradient."""
     ids, segments, mask = map(torch.tensor, inputs)
     encoder.zero_grad()
     out = encoder(ids.long(), token_type_ids=segments.long(), attention_mask=mask.long())
@@ -48,7 +48,7 @@ def their_step(encoder, inputs, kernel, pool):
 
 
 def assert_same_step(ours, theirs, inputs, pool, tensors):
-    """`tensors`: how many have a gradient, but for the pooler's two."""
+    """`tensors`: the number of tensors with a gradient, except the pooler's two."""
     kernel = np.random.default_rng(6).normal(size=(ours.config.hidden_size, 3)).astype(np.float32)
     loss, gradients = our_step(ours, inputs, kernel, pool)
     their_loss, expected = their_step(theirs, inputs, kernel, pool)

@@ -71,7 +71,7 @@ def test_kinds_beside_each_other(lower):
 
 
 def test_words_of_a_text_count_as_in_the_reference():
-    """What a word character is decides where single words end."""
+    """Word characters determine where `single_word` tokens end."""
     ours, theirs = both("single word", True)
     chars = [chr(c) for c in range(1, 0x20000) if unicodedata.category(chr(c)) not in ("Cs", "Cn")]
     assert_same(ours, theirs, [f"covid{c} covid {c}covid" for c in chars[::7]])
@@ -96,7 +96,7 @@ def test_characters_stay_in_step_but_for_added_tokens():
 
 
 def test_decoding_gives_added_tokens_as_they_were_added():
-    """The reference gives some of them in lower case."""
+    """The reference returns some of them in lower case."""
     vocab = [*VOCAB, "see", "in", "[E1]", "New York"]
     added = [{**literal(token, vocab.index(token)), "normalized": True, "piece": False} for token in vocab[-2:]]
     ours = Tokenizer(vocab, added=added)

@@ -36,7 +36,7 @@ def batch(vocab_size=2000):
 
 
 def their_states(model, ids, segments, mask):
-    """The states of every layer, the embeddings' projected to the layers' width first."""
+    """The states of every layer; those of the embeddings are projected to the hidden size."""
     seen = []
     hook = model.encoder.embedding_hidden_mapping_in.register_forward_hook(lambda m, i, out: seen.append(out))
     layers = [layer for group in model.encoder.albert_layer_groups for layer in group.albert_layers]

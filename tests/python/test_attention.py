@@ -67,7 +67,8 @@ def test_the_same_on_jax():
 
 
 def test_a_step_keeps_one_number_a_pair_of_tokens():
-    """In each of ten layers; with two and a mark, as by the chain rule, it would be nine bytes."""
+    """Bytes per pair of tokens in each of ten layers; automatic differentiation would store nine (two floats and a
+    mask)."""
     layers, length = 10, 512
 
     @tf.function(autograph=False)

@@ -203,7 +203,7 @@ def test_the_activation_can_be_chosen(tiny, tmp_path):
 
 
 def test_a_head_refuses_another_base(tiny, sentences, tmp_path):
-    """What counts is the weights in memory when it was trained, not the file that has their name later."""
+    """The weights in memory during training count, not the file that later has the same name."""
     origin, base = shutil.copytree(tiny, tmp_path / "origin"), tmp_path / "base"
     bridge.save(bridge.load(str(origin), {}), str(base), "")
     shutil.rmtree(origin)
@@ -227,7 +227,7 @@ def test_a_newer_folder_is_refused(model, tmp_path):
     path = tmp_path / "m" / "bertr.json"
     meta = json.loads(path.read_text())
     path.write_text(json.dumps({**meta, "format": 99}))
-    (tmp_path / "m" / "model.safetensors").unlink()  # told even where the rest cannot be read
+    (tmp_path / "m" / "model.safetensors").unlink()  # reported even if the rest cannot be read
     with pytest.raises(BertrError, match="newer bertr"):
         bridge.load(str(tmp_path / "m"), {})
 
@@ -289,7 +289,7 @@ FULL_DISK = """
 
 
 def test_a_full_disk_leaves_the_old_folder(tiny, model, tmp_path):
-    """A limit on file size stands in for the full disk: writing fails half way through the weights."""
+    """A limit on file size simulates a full disk: writing fails halfway through the weights."""
     import textwrap
 
     folder = tmp_path / "keep"

@@ -22,7 +22,7 @@ def rng():
 
 
 def drawn(rng, rows, classes, sharpness):
-    """Outputs that are `sharpness` times too large, and classes drawn by what they should be."""
+    """Logits that are too large by a factor of `sharpness`, and classes drawn from the right probabilities."""
     z = rng.normal(size=(rows, classes)) * 2
     codes = np.array([rng.choice(classes, p=p) for p in scipy.special.softmax(z, axis=1)])
     return (sharpness * z).astype(np.float32), codes
@@ -67,7 +67,7 @@ def test_every_class_gives_its_share_and_keeps_a_row(rng, counts):
 
 @pytest.fixture
 def many(sentences, monkeypatch):
-    """120 rows, which are many here: some are held out."""
+    """120 rows, here enough for holding some out."""
     monkeypatch.setattr(classification, "MANY", 100)
     texts, codes = sentences
     return [*texts, *(f"{t} over" for t in texts)], codes * 2
@@ -79,7 +79,7 @@ def held_rows(codes, seed):
 
 
 def fit(tiny, rows, **options):
-    """With a model read anew, as in another session."""
+    """With a newly loaded model, as in another session."""
     return fit_sentences(bridge.load(tiny, {}), rows, **{"seed": 2, "epochs": 2, "learning_rate": 1e-3, **options})
 
 
@@ -91,7 +91,7 @@ def weights(fitted):
     {}, {"train": "top:1"}, {"train": "head"}, {"train": "head", "head": {"units": [8]}},
     {"max_len": 8, "head": {"long": "window"}}, {"class_weights": [1.0, 3.0]}], ids=lambda o: "-".join(map(str, o)))
 def test_held_out_rows_are_not_trained_on(tiny, many, options):
-    """Other texts in their place change no weight."""
+    """Replacing them by other texts changes no weight."""
     texts, codes = many
     held = held_rows(codes, 2)
     assert len(held) == 12
@@ -116,7 +116,7 @@ def test_probabilities_follow_the_temperature(tiny, many, tmp_path):
     temperature = fitted.facts["temperature"]
     assert temperature == fitted.task.spec["temperature"] and abs(temperature - 1) > 0.01
     prob = bridge.predict(fitted, texts, None, {}, None)["prob"]
-    del fitted.task.spec["temperature"]  # as fits were before they had one
+    del fitted.task.spec["temperature"]  # like older fits, without a temperature
     plain = bridge.predict(fitted, texts, None, {}, None)["prob"]
     np.testing.assert_allclose(prob, scipy.special.softmax(np.log(plain) / temperature, axis=1), atol=1e-6)
     assert np.array_equal(prob.argmax(axis=1), plain.argmax(axis=1))

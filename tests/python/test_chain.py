@@ -26,7 +26,7 @@ def logsumexp(x):
 
 @pytest.fixture
 def rows():
-    """Scores of rows of 1 to 5 places, which lie in a wider array full of other numbers."""
+    """Scores of rows of 1 to 5 positions, in a wider array filled with other numbers."""
     rng = np.random.default_rng(3)
     lengths = np.array([3, 5, 1, 0, 4])
     return rng.normal(size=(5, 7, 3)).astype(np.float32) * 2, lengths, rng.normal(size=(3, 3)).astype(np.float32) * 2
@@ -63,7 +63,7 @@ def test_the_loss_by_hand():
 
 
 def test_the_gradient_is_expected_minus_true():
-    """Of scores: how probable each label is at its place, less 1 where it is the true one."""
+    """The gradient of scores: the marginal probability of each label, minus 1 for the true label."""
     import tensorflow as tf
 
     rng = np.random.default_rng(2)

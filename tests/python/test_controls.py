@@ -57,7 +57,7 @@ def test_schedules_by_hand():
 
 
 def test_keras_berts_step_by_hand():
-    """Epsilon beside the uncorrected root: seen where gradients are as small as it is."""
+    """Epsilon is added to the uncorrected root, which shows if gradients are as small as epsilon."""
     rng = np.random.default_rng(0)
     (w,) = variables(rng, {"kernel": (5,)})
     expected, m, v = np.array(w.value, np.float64), np.zeros(5), np.zeros(5)
@@ -161,7 +161,7 @@ def test_four_small_batches_are_one_large_one(model, sentences, train):
     large = fit(model, sentences, batch_size=32, train=train, epochs=3)
     small = fit(model, sentences, batch_size=8, accumulate=4, train=train, epochs=3)
     assert small.history["loss"] == pytest.approx(large.history["loss"], rel=1e-5)
-    # where a gradient is all rounding, such as a key bias', Adam makes steps of it
+    # if a gradient is only rounding error, as for key biases, Adam still takes full steps
     assert_same({k: v for k, v in weights_of(small).items() if "key/bias" not in k},
                 {k: v for k, v in weights_of(large).items() if "key/bias" not in k}, atol=1e-4)
     prob = [bridge.predict(f, sentences[0], None, {}, None)["prob"] for f in (small, large)]
@@ -197,7 +197,7 @@ def interrupt_at(epoch):
 
 @pytest.mark.parametrize("train", ["all", "head"])
 def test_a_fit_has_the_averaged_weights(model, sentences, train):
-    """One step an epoch, so that interrupts give the weights after each."""
+    """One step per epoch, so that interrupts return the weights after each step."""
     options = {"epochs": 3, "batch_size": 60, "train": train, "learning_rate": 1e-2, "weight_decay": 0.5,
                "head": {"calibrate": False}}
     seen = rows_of(sentences, 20)

@@ -1,4 +1,4 @@
-"""Dense layers in both their ways, against torch's."""
+"""Both implementations of dense layers against torch's."""
 
 import types
 
@@ -14,7 +14,7 @@ from bertr import bridge
 from bertr.kernels import dense, onednn
 from bertr.nn import scorer as scorer_module
 
-ROWS = (1, 16, 17, 300, 2000)  # of which oneDNN wants its weights in several orders
+ROWS = (1, 16, 17, 300, 2000)  # for which oneDNN uses several weight layouts
 AFTER = {
     "linear": lambda x: x, "gelu_erf": torch.nn.functional.gelu, "relu": torch.relu, "tanh": torch.tanh,
     "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
@@ -104,7 +104,7 @@ def at_once(monkeypatch):
 
 
 def _keep(forward):
-    """How many products of a graph may keep their weights."""
+    """The number of products in a graph that may cache reordered weights."""
     return _types(forward.graph).count(dense.KERNEL)
 
 
@@ -160,7 +160,7 @@ def test_lower_layers_and_those_that_share_weights_have_one_graph(tiny, albert):
 
 
 def test_weights_are_kept_only_once_they_are_trained(model, sentences, at_once):
-    """Or an epoch would be judged by the weights of the first one."""
+    """Otherwise every epoch would be evaluated with the weights of the first one."""
     fitted = _fit(model, sentences)
     assert _there() == bool(fitted.scorer.rows.runner.of_many)
     prob = bridge.predict(fitted, sentences[0], None, {}, None)["prob"]

@@ -86,7 +86,7 @@ def test_progress_never_falls_and_ends_at_the_total(server):
 
 
 def test_bytes_are_counted_while_a_file_arrives(tmp_path):
-    """Not those that a killed process left."""
+    """Not the files that a killed process left."""
     parts = tmp_path / ".cache" / "huggingface" / "download" / "sub"
     parts.mkdir(parents=True)
     (tmp_path / "config.json").write_bytes(b"12345")
@@ -264,7 +264,7 @@ def test_one_sentence_and_the_next_load_is_whole(server, cache, pattern, answer,
 
 
 def test_other_bytes_of_the_right_size(server, cache):
-    """Whether the hub tells their hash, or the table of models does."""
+    """Whether the hash comes from the hub or from the table of models."""
     body = (server.commits[fake.MAIN] / "model.safetensors").read_bytes()
     server.answers[BIG] = (200, bytes(len(body)))
     refused("The download of 'model.safetensors' .* is corrupt: its SHA-256 should be", REPO)

@@ -49,7 +49,7 @@ def reference(minilm, encodings):
 
 
 def allowed(single, double):
-    """1e-5; where float32 torch is itself further than half of that from the exact state, twice its own error."""
+    """1e-5, or twice the error of float32 torch where that exceeds half of it."""
     return max(1e-5, 2 * np.abs(single - double).max())
 
 
@@ -181,7 +181,7 @@ def test_a_global_precision_policy_changes_nothing(checkpoint):
 
 
 def test_gelus_written_out_gradient_is_the_chain_rules():
-    """Eagerly TensorFlow finds them by the chain rule."""
+    """In eager mode TensorFlow differentiates automatically."""
     import tensorflow as tf
 
     x, weights = (tf.constant(np.random.default_rng(i).normal(size=(6, 8)).astype(np.float32)) for i in (2, 3))

@@ -117,13 +117,13 @@ def chinese_albert(tmp_path_factory):
     ("he said: [MASK]!", ["he", "said", ":", "[MASK]", "!"]),
     ("", []), (" ", [])])
 def test_the_words_of_an_albert(chinese_albert, text, words):
-    """Cut by hand, where its pieces only tell where spaces are."""
+    """Words split by hand, because pieces mark only spaces."""
     encodings = Entities({"levels": ["a"]}).encode(bridge.load(chinese_albert, {}), [text], None, 64)
     assert [text[s:e] for s, e in words_of(encodings, 0)] == words
 
 
 def test_the_words_of_an_albert_are_those_of_a_bert(albert, minilm):
-    """Or several of them, where one piece has parts of both."""
+    """Or several words, if one piece contains parts of both."""
     texts = texts_of(random.Random(5), 200)
     ours, berts = (Entities({"levels": ["a"]}).encode(bridge.load(folder, {}), texts, None, 512)
                    for folder in (albert, minilm))
@@ -296,7 +296,7 @@ print(json.dumps([out["start"].tolist(), out["score"].tolist(), fit.history["los
 
 
 def test_a_chain_on_jax(tiny, animals, tmp_path):
-    """The same predictions; the head's random start is another one there, so training is only seen to go down."""
+    """The same predictions; the random initialization differs, so of training only a falling loss is checked."""
     texts, spans, levels = animals
     options = {"head": {"crf": True}, "seed": 1, "epochs": 4, "learning_rate": 3e-3, "dropout": 0.0}
     target = target_of(spans, levels)

@@ -123,4 +123,4 @@ def test_jax_fills_masks_but_does_not_train_them(pretrained, model):
     out = subprocess.run([sys.executable, "-c", JAX, pretrained[1]], capture_output=True, text=True, check=True,
                          env={**os.environ, "KERAS_BACKEND": "jax"}).stdout.splitlines()
     assert json.loads(out[0]) == bridge.fill_mask(model, ["the [MASK]"], None, {"top": 3}, None)["token"]
-    assert "TensorFlow only" in out[1]
+    assert "needs TensorFlow" in out[1]

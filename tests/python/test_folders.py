@@ -1,5 +1,5 @@
-"""Shapes of folders that people have: each is read as transformers reads it (ids, places, states), also after it was
-saved; or it is refused."""
+"""Folders as people have them: each is read as transformers reads it (ids, offsets, states), also after saving, or is
+refused."""
 
 import json
 
@@ -135,7 +135,7 @@ def test_a_generic_tokenizer_does_what_its_own_file_says(folder, shape):
 
 
 def test_a_byte_order_mark_is_not_part_of_a_token(folder):
-    """transformers then takes [PAD] for a new token; of all other ids it gives the same."""
+    """transformers then treats [PAD] as a new token; all other ids are the same."""
     expected = bridge.load(str(folder), {}).encode(TEXTS, None).ids
     edit(folder / "vocab.txt", lambda text: "\ufeff" + text)
     model = bridge.load(str(folder), {})
@@ -160,7 +160,7 @@ def test_a_mask_of_another_name_is_answered(folder):
 
 
 def test_rows_beyond_the_vocabulary_are_not_an_answer(folder):
-    """Though the masked-word head may find them likely."""
+    """Even if the masked-word head gives them a high probability."""
     config = transformers.BertConfig.from_pretrained(folder)
     torch.manual_seed(4)
     theirs = transformers.BertForPreTraining(config).eval()

@@ -1,5 +1,5 @@
-"""Files in which one field is wrong: what they describe loads as it is without the fault, or one sentence tells of it,
-and either does not take long."""
+"""Files with one wrong field: either they load as without the fault, or the error is one sentence; both take little
+time."""
 
 import copy
 import json
@@ -38,7 +38,7 @@ def places(content, path=()):
 
 
 def wrong_values(found):
-    """Not those that could be meant: another text, another answer to a yes or no, and numbers for a measured one."""
+    """Without plausible values: another text, another flag, another measured number."""
     for value in WRONG:
         measured = isinstance(found, float) and type(value) in (int, float) and value == value
         if measured or (found is None and value is True):
@@ -296,7 +296,7 @@ def test_large_numbers_are_no_fault(tiny, tmp_path):
 
 
 def test_no_code_is_run_from_a_folder(tiny, tmp_path, monkeypatch):
-    """Neither of Python files in it nor of what its files name."""
+    """Neither Python files in the folder nor code that its files name."""
     folder = shutil.copytree(tiny, tmp_path / "model")
     for name in ("modeling.py", "__init__.py", "json.py", "conftest.py", "bertr.py"):
         (folder / name).write_text("open('ran', 'w')")

@@ -1,4 +1,4 @@
-"""hub.py: which folder a source means, and what is said when there is none."""
+"""hub.py: the folder of a source, and the error if there is none."""
 
 import errno
 import gzip
@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "testthat"))
 import fake_hub as fake  # noqa: E402
 
 TINY = pathlib.Path(__file__).parents[1] / "fixtures" / "google_tiny"
-PACKAGES = pathlib.Path(hub.__file__).parents[1]
+PACKAGES = pathlib.Path(hub.__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -160,7 +160,7 @@ def test_vocabularies_of_the_table_are_googles(name, vocab):
 
 
 def resolve_in_new_process(source, endpoint):
-    """huggingface_hub reads its endpoint when it is imported, so each case needs a process of its own."""
+    """huggingface_hub reads its endpoint when it is imported, so each case needs a separate process."""
     code = ("import sys; from bertr.checkpoints import hub; from bertr.errors import BertrError\n"
             "try: print(hub.resolve(sys.argv[1]))\n"
             "except BertrError as e: print('BertrError:', e)")

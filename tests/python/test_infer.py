@@ -11,7 +11,7 @@ from bertr.text.ragged import splits
 
 
 def _texts(lengths, rng):
-    """Encoded texts of so many tokens, all of them different ones."""
+    """Encoded texts with these numbers of tokens, all tokens distinct."""
     row_splits = splits(np.array(lengths))
     n = int(row_splits[-1])
     return Encodings(ids=rng.permutation(n).astype(np.int32) + 1, segments=np.zeros(n, np.int8), row_splits=row_splits,
@@ -55,7 +55,7 @@ def test_the_last_batches_of_many_calls_have_few_shapes(scorer):
         ours.encodings(_texts(rng.integers(5, 30, 2000), rng))
     last = {shape for shape in shapes if shape[0] < 400 // shape[1]}
     assert len(last) <= 5  # rows of 5 tokens: 16, 32, 48 or 64, and not every number up to 79
-    assert sum(rows * length for rows, length in shapes) < 1.01 * 50 * 2000 * 17  # what is added is next to nothing
+    assert sum(rows * length for rows, length in shapes) < 1.01 * 50 * 2000 * 17  # the overhead is negligible
 
 
 def test_few_texts_are_not_made_more(scorer):

@@ -1,4 +1,4 @@
-"""The same fit on Keras' JAX backend, in a process of its own: the way to a GPU without a TensorFlow for it."""
+"""The same fit on Keras' JAX backend, in a separate process: a way to use a GPU that TensorFlow does not support."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_jax_gives_the_numbers_of_tensorflow(tiny, sentences, tmp_path, given):
                          env={**os.environ, "KERAS_BACKEND": "jax"})
     ours = json.loads(out.stdout)
     np.testing.assert_allclose(ours["saved"], expected, atol=1e-5)
-    # no dropout, the same order of rows: the same losses but for rounding, which two epochs of training enlarge
+    # no dropout, the same order of rows: the same losses up to rounding, which two epochs of training amplify
     np.testing.assert_allclose(ours["losses"], fitted.history["loss"], rtol=1e-3)
     np.testing.assert_allclose(ours["prob"], expected, atol=1e-2)
 
@@ -70,7 +70,7 @@ print([float(step([[i]])[0]) for i in range(40)])
 
 
 def test_jax_drops_other_numbers_at_every_step():
-    """The state of the random numbers has to be carried from step to step."""
+    """The state of the random number generator must be carried from step to step."""
     out = subprocess.run([sys.executable, "-c", DROPOUT], capture_output=True, text=True, check=True,
                          env={**os.environ, "KERAS_BACKEND": "jax"})
     assert set(json.loads(out.stdout)) == {0.0, 2.0}

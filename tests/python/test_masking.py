@@ -1,4 +1,4 @@
-"""Which words are hidden, and which second texts pairs get."""
+"""Masked words, and the second texts of pairs."""
 
 import dataclasses
 import random

@@ -1,4 +1,4 @@
-"""What TensorFlow's allocator holds without using goes back to the system, and nothing else does."""
+"""Only unused memory of TensorFlow's allocator returns to the system."""
 
 import os
 import subprocess
@@ -50,7 +50,7 @@ def test_free_memory_goes_back_and_tensors_keep_their_numbers(onednn):
 
 
 def test_returning_memory_again_and_again_takes_no_more_of_it():
-    # gaps of 6 MB, for which the allocator gives whole what is asked for in pieces of 4 MB
+    # gaps of 6 MB: the allocator hands out a whole gap for a piece of 4 MB
     grown, = in_new_process("""
         import tensorflow as tf
         from bertr.kernels.memory import release_memory
@@ -69,7 +69,7 @@ def test_returning_memory_again_and_again_takes_no_more_of_it():
 
 
 def test_models_that_were_loaded_and_left_take_no_memory(minilm):
-    """A model and what it was scored with hold each other."""
+    """A model and its scorers form a reference cycle."""
     grown, = in_new_process("""
         import sys
         from bertr import bridge

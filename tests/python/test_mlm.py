@@ -1,4 +1,4 @@
-"""Hidden words and next texts: loss and gradients against transformers, learning, keeping."""
+"""Masked words and next sentences: loss and gradients against transformers, learning, saving."""
 
 import shutil
 
@@ -103,7 +103,7 @@ def test_what_follows_is_learnt(model):
 
 def test_an_easy_language_is_learnt(model, tiny):
     texts = language(80)
-    for start in (model, bridge.load(tiny, {})):  # with a head of its own, and without
+    for start in (model, bridge.load(tiny, {})):  # with a pre-trained head, and without
         fitted = fit(start, texts, validation=(language(40, seed=9), None), epochs=50, batch_size=8)
         losses = fitted.history["loss"]
         assert losses[-1] < 0.4 * losses[0]
@@ -168,7 +168,7 @@ def test_the_adapted_encoder_serves_other_tasks(model, sentences, tmp_path):
         bridge.save(fitted, str(tmp_path / train), "{}")
         back = bridge.load(str(tmp_path / train), {})
         np.testing.assert_array_equal(bridge.predict(back, texts, None, {}, None)["prob"], expected)
-    further = fit(adapted, texts, epochs=1, learning_rate=1e-9)  # goes on with the head it has
+    further = fit(adapted, texts, epochs=1, learning_rate=1e-9)  # continues with its head
     np.testing.assert_allclose(further.network.head.output_bias.numpy(), adapted.network.head.output_bias.numpy(),
                                atol=1e-6)
 

@@ -43,7 +43,7 @@ def test_measures_are_sklearns(rng):
 def test_thresholds_are_the_best_there_are(rng):
     y, p = (rng.random((100, 3)) > 0.7).astype(float), rng.random((100, 3))
     y[:, 2] = 0
-    y[:2, 2] = 1  # too few for a threshold of its own
+    y[:2, 2] = 1  # too few for a separate threshold
     got = best_thresholds(y, p)
     every = np.concatenate([[0.0], np.sort(p.ravel())])
     for k in range(2):

@@ -1,4 +1,4 @@
-"""LayerNorm in both its ways, against torch's."""
+"""Both implementations of LayerNorm against torch's."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The optimiser against torch's, the schedule against hand values."""
+"""The optimizer against torch's, the schedule against values computed by hand."""
 
 import keras
 import numpy as np

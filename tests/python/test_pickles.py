@@ -1,4 +1,4 @@
-"""Pickles made to do harm: nothing that they name is ever run, no lie is believed, and none takes for ever."""
+"""Pickles made to do harm: nothing that they name is ever run, no lie is believed, and none takes forever."""
 
 import io
 import os
@@ -115,7 +115,7 @@ def test_nothing_that_is_named_is_run(tmp_path, marker, write, capfd):
 
 
 def test_the_hostile_files_would_run(marker):
-    """So that the test above shows something."""
+    """Checks that the test above can fail."""
     for case in ("os.system, protocol 2", "an import", "INST", "STACK_GLOBAL of remembered texts"):
         pickle.loads(hostile(marker)[case][0])
         marker.unlink()
@@ -216,10 +216,10 @@ def test_big_endian_files_are_refused(tmp_path):
     assert_refused(path, "checkpoint", "not little-endian")
 
 
-# Files made to take for ever or all memory ------------------------------------------------------------------------
+# Files made to take forever or all memory -------------------------------------------------------------------------
 
 def doubled(n, start, step):
-    """A pickle's value that holds the one before it twice, n times over."""
+    """A value that contains the previous one twice, nested n times."""
     return start + b"".join(b"q" + bytes([i]) + step % bytes([i]) for i in range(n))
 
 

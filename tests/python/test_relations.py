@@ -1,4 +1,4 @@
-"""The task of relations, from texts to kept fits."""
+"""The task of relations, from texts to saved fits."""
 
 import numpy as np
 import pytest

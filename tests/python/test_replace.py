@@ -1,4 +1,4 @@
-"""A folder that is saved over is the old one or the new one, whole: for a reader meanwhile, and after a kill."""
+"""A folder that is replaced is always the complete old or new one: for concurrent readers, and after a kill."""
 
 import dataclasses
 import glob
@@ -26,7 +26,7 @@ WAYS = pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "ren
 
 @pytest.fixture
 def way(exchange, monkeypatch):
-    """With the system's exchange of two folders, and as where it has none."""
+    """With the system's atomic exchange of two folders, and as if it had none."""
     if not exchange:
         monkeypatch.setattr(replace, "_exchange", lambda a, b: False)
     elif not replace._exchange("/nowhere", "/nowhere") and sys.platform != "linux":
@@ -43,7 +43,7 @@ def two(tiny):
 
 
 def which(model, two):
-    """The number of the one of them that a model is, whole."""
+    """The index of the model that this one equals in every part."""
     for k, one in enumerate(two):
         mine, its = model.checkpoint.tensors, one.checkpoint.tensors
         if model.max_len == one.max_len and model.checkpoint.vocab == one.checkpoint.vocab and \
@@ -75,7 +75,7 @@ def test_what_is_read_while_it_is_saved_over_is_one_of_both(two, tmp_path, way):
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(two, tmp_path, monkeypatch):
-    """Saved over just between two of its files."""
+    """The folder is replaced between the reads of two of its files."""
     folder = str(tmp_path / "m")
     bridge.save(two[0], folder, "")
     read, calls = store.huggingface.read_wordpiece, []
@@ -166,7 +166,7 @@ def test_a_killed_save_leaves_a_whole_folder(tmp_path, way):
 
 
 def died_between_two_renamings(folder):
-    """What a process leaves behind that dies when the old folder is away and the new one not there yet."""
+    """What a process leaves that dies between the two renames."""
     nest = replace.Nest(str(folder))
     (pathlib.Path(nest.new) / "config.json").write_text("{}")
     os.rename(folder, os.path.join(nest.path, replace.OLD))

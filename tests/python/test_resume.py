@@ -1,4 +1,4 @@
-"""A run that is killed and started again is the run that was not."""
+"""A run that is killed and restarted equals an uninterrupted run."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def target(codes):
 
 
 def fit(tiny, sentences, on_event=None, validated=True, **options):
-    """With a model read anew, as in another session."""
+    """With a newly loaded model, as in another session."""
     texts, codes = sentences
     seen = {"a": texts[:20], "b": None, "target": target(codes[:20])} if validated else None
     options = {"head": {}, "seed": 3, "learning_rate": 1e-3, "epochs": 4, **options}
@@ -39,7 +39,7 @@ def kill_at(kind, epoch):
 
 
 def bits(fitted):
-    """All weights, the history without its times, and what was chosen after training."""
+    """All weights, the history without times, and what calibration chose."""
     history = {k: v for k, v in fitted.history.items() if k != "seconds"}
     weights = [np.array(v.value) for v in fitted.network.weights]
     return json.dumps([history, fitted.task.spec]), [w.tobytes() for w in weights], fitted.facts["best_epoch"]
@@ -70,7 +70,7 @@ def test_killed_and_started_again(tiny, sentences, tmp_path, monkeypatch, option
 
 
 def test_a_task_that_draws_words_goes_on(tiny, sentences, tmp_path):
-    """Masked language modelling: other words every epoch, the whole word table trained."""
+    """Masked language modelling: other masks in every epoch, and the whole word table is trained."""
     def adapt(on_event=None, **options):
         options = {"head": {}, "seed": 3, "epochs": 3, "accumulate": 2, "batch_size": 8, "ema": 0.9,
                    "adversarial": 0.1, "layer_decay": 0.9, **options}
@@ -97,14 +97,14 @@ bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, o
     folder = str(tmp_path / "run")
     given = json.dumps([tiny, folder, *sentences, {**options, "checkpoint": folder}])
     assert subprocess.run([sys.executable, "-c", script, given]).returncode == 9
-    assert "lock" in os.listdir(folder)  # which holds nobody up
+    assert "lock" in os.listdir(folder)  # a stale lock file blocks nobody
     resumed = fit(tiny, sentences, validated=False, checkpoint=folder)
     assert bits(resumed) == bits(fit(tiny, sentences, validated=False))
 
 
 @pytest.mark.parametrize("train", ["all", "head"])
 def test_two_fits_in_one_folder(tiny, sentences, tmp_path, train):
-    """The second is refused, be it the same run or another one, and the first is as if it had been alone."""
+    """The second fit is refused, whether it is the same run or another, and does not affect the first."""
     options = {"train": train, "epochs": 2}
     refused = []
 
@@ -311,7 +311,7 @@ def test_a_folder_that_goes_away_does_not_end_the_run(tiny, sentences, tmp_path,
 
 
 def test_a_disk_that_is_full_for_a_while(tiny, sentences, tmp_path, monkeypatch):
-    """What matters is whether the last epoch is there."""
+    """Only whether the last epoch was saved matters."""
     real, calls = run_folder.save_file, []
 
     def full(*args):

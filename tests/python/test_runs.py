@@ -1,4 +1,4 @@
-"""Fits that are interrupted, fail, or are asked for what cannot be; what they tell meanwhile; what they plan."""
+"""Fits that are interrupted, fail or are impossible; their progress events; their plans."""
 
 import functools
 
@@ -32,7 +32,7 @@ def test_an_interrupt_gives_the_fit_so_far(model, sentences):
 
 
 def test_an_interrupted_head_tells_of_all_epochs_it_was_trained(model, sentences, monkeypatch):
-    """Many epochs run in one call: what is told must be what was done."""
+    """Many epochs run in one call; the events must match what was done."""
     steps = []
     real = head_steps.HeadSteps.__call__
     monkeypatch.setattr(head_steps.HeadSteps, "__call__", lambda self, b: steps.extend(b) or real(self, b))

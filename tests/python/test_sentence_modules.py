@@ -72,7 +72,7 @@ def test_old_names_of_poolings(folder, tmp_path):
 
 
 def test_lower_case_of_a_sentence_model(folder, tmp_path):
-    """It is put before the tokenizer's own settings, so accents stay."""
+    """It is applied before the tokenizer's settings, so accents stay."""
     configure(folder, do_lower_case=False)
     out = pathlib.Path(sentence_model(folder, [POOLINGS["mean"]], tmp_path / "sentence"))
     edit(out / "sentence_bert_config.json", lambda text: json.dumps({**json.loads(text), "do_lower_case": True}))
@@ -124,7 +124,7 @@ def test_a_fit_pools_as_its_folder_says(folder, tmp_path, pooling):
 
 
 def dense_of(folder, **change):
-    """The folder becomes that of a sentence model with a dense layer whose config is changed so."""
+    """Turns the folder into a sentence model with a dense layer with these changes in its config."""
     out = pathlib.Path(sentence_model(folder, AFTER["LaBSE"], folder.parent / "sentence"))
     edit(next(out.glob("*_Dense")) / "config.json", lambda text: json.dumps({**json.loads(text), **change}))
     shutil.rmtree(folder)

@@ -25,7 +25,7 @@ def tokenizer(spiece):
 
 @pytest.fixture(scope="module")
 def rust(spiece):
-    """Made of the pieces: from the file it would take "(", "-" and the like out of their words first."""
+    """Built from the pieces: built from the file, it would first split off "(", "-" and the like."""
     model = sentencepiece_model_pb2.ModelProto.FromString(spiece)
     return transformers.AlbertTokenizer(vocab=[(p.piece, p.score) for p in model.pieces],
                                         _spm_precompiled_charsmap=model.normalizer_spec.precompiled_charsmap)
@@ -92,7 +92,7 @@ def test_ids_are_those_of_the_package(spiece, english, strange, settings):
 
 
 def test_ids_and_places_are_those_of_transformers_5(tokenizer, rust, english):
-    """But for the comma after a number, which it leaves with the number."""
+    """Except for a comma after a number, which it does not split off."""
     texts = [t for t in english if not re.search(r"\d,", t)]
     assert len(texts) > 500
     got = tokenizer.encode(texts, max_len=10**6, offsets=True)

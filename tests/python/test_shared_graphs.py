@@ -1,4 +1,4 @@
-"""Graphs that are kept for the next fit of their kind: it gets the same numbers as if it had made its own."""
+"""Graphs that are reused by later fits of the same kind, with the same results as new graphs."""
 
 import functools
 
@@ -39,7 +39,7 @@ OTHERS = [{"weight_decay": 0.5}, {"train": "top:2"}, {"dropout": 0.3}, {"clip": 
 
 
 def test_a_second_fit_of_a_kind_makes_no_graph_and_gives_what_it_gives_alone(tiny, sentences, traced):
-    """Kept graphs must take nothing over: weights, moments, random numbers, schedule, words in use, levels."""
+    """Cached graphs must carry nothing over: weights, moments, random states, schedule, words in use, levels."""
     texts, codes = sentences
     other = (texts[:4], codes[:4])
     assert len(set(codes[:4])) == 2
@@ -61,7 +61,7 @@ def test_a_second_fit_of_a_kind_makes_no_graph_and_gives_what_it_gives_alone(tin
 
 @pytest.fixture(scope="module")
 def graphs_of_defaults():
-    """Filled by the first test that needs them."""
+    """Filled by the first test that needs it."""
     return {}
 
 
@@ -81,7 +81,7 @@ def test_a_fit_of_another_kind_does_not_take_the_graph(model, sentences, setting
 
 
 def test_a_second_head_trains_in_the_graph_of_the_first_with_its_own_numbers(tiny, sentences):
-    """Kept steps must take nothing over: weights, moments, random numbers, schedule, rows."""
+    """Cached steps must carry nothing over: weights, moments, random states, schedule, rows."""
     other = (sentences[0][:40], sentences[1][:40])
     options = {"train": "head", "head": {"units": [8], "dropout": 0.5}, "epochs": 5, "batch_size": 16}
     kept = bridge.load(tiny, {})

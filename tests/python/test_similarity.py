@@ -57,7 +57,7 @@ def test_the_nearest_are_those_of_a_plain_computation(blocks, k):
 
 @pytest.mark.parametrize("itself", [False, True])
 def test_equal_vectors_come_in_their_order(blocks, itself):
-    """Also where equal ones stand at the cut, and where some of the same row are far apart in the matrix."""
+    """Also with ties at rank k, and with equal rows that are far apart in the matrix."""
     rng = np.random.default_rng(2)
     y = rng.normal(size=(7, 33)).astype(np.float32)[rng.integers(0, 7, 300)]
     x = y if itself else y[::5]

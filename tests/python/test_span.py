@@ -114,7 +114,7 @@ def test_answers_are_found_in_the_windows_that_show_all_of_them(whole):
 
 @pytest.mark.parametrize("mode", ["wordpiece", "characters"])
 def test_spans_are_characters_of_the_text(minilm, mode):
-    """Word by word: the answer's tokens give its characters back, and these the same tokens."""
+    """Word by word: from characters to tokens and back, and again to the same tokens."""
     model = bridge.load(minilm, {"tokens": mode})
     context = "The 👩‍🚀 nai\u0308ve café — ﬁve 莱茵河 e\u0301te\u0301! 한국어 [SEP] x\u200by \t ends😀."
     words = [w for w in context.split() if w != "—"]

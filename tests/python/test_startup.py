@@ -1,4 +1,4 @@
-"""What TensorFlow finds when it is imported: oneDNN, threads; and a TensorFlow that lacks what we know of it."""
+"""Settings when TensorFlow is imported (oneDNN, threads), and a TensorFlow without the private functions we use."""
 
 import json
 import os
@@ -104,7 +104,7 @@ def test_limits_of_control_groups(files, processors, tmp_path, monkeypatch):
 
 
 def test_a_tensorflow_without_the_private_modules_runs_without_their_operations(minilm):
-    """As one will be that has moved them; the vectors are the same."""
+    """Like a future version that has moved them; the vectors are the same."""
     code = """
         import builtins, json, sys
         import numpy as np

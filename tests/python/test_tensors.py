@@ -1,4 +1,4 @@
-"""A checkpoint's tensors lie in memory only while nothing else has the same numbers, and are never others."""
+"""A checkpoint's tensors use memory only while nothing else holds the same numbers, and their values never change."""
 
 import gc
 import shutil
@@ -83,7 +83,7 @@ def test_all_comes_back(model, folder, sentences):
 
 
 def test_the_heads_of_pre_training_come_back_too(pretrained, sentences):
-    """They are not the encoder's, to which the other weights are left when they come back from the folder."""
+    """Tensors outside the encoder stay; the other weights are released to the encoder after they were read again."""
     def ask(model):
         return bridge.fill_mask(model, ["the [MASK] sleeps"], None, {"top": 3}, None)["probability"]
 
@@ -111,7 +111,7 @@ def test_a_folder_that_is_no_longer_the_same_is_told(model, folder, sentences, h
 
 
 def spoil(path):
-    """Another number somewhere."""
+    """Changes one number."""
     data = bytearray(path.read_bytes())
     data[-2] ^= 1
     path.write_bytes(data)

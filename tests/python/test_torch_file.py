@@ -1,4 +1,4 @@
-"""torch's own files: the numbers that torch reads, or one sentence."""
+"""Files of torch: the numbers that torch reads, or an error in one sentence."""
 
 import io
 import pickle
@@ -120,7 +120,7 @@ def test_sparse_and_quantised_tensors_are_refused_by_name(tmp_path, zipped):
 
 
 def test_python_2s_ordered_dict(tmp_path):
-    """A list of lists, and texts of bytes: old files have it so."""
+    """A list of lists, and byte strings, as in old files."""
     pairs = b"](](U\1w" + tensor() + b"ee"
     content = b"\x80\x02ccollections\nOrderedDict\n" + pairs + b"\x85R}U\x09_metadata}sb."
     assert_same(TorchFile(legacy(tmp_path, content)), {"w": torch.arange(4.0)})
@@ -172,7 +172,7 @@ def test_many_changed_bytes(saved):
 
 
 def test_changed_pickles(tmp_path):
-    """Without the checksum, which catches them before their instructions are followed."""
+    """Without the checksum, which would catch the changes before the pickle is read."""
     rng = random.Random(9)
     stream = io.BytesIO()
     torch.save({**views(), **module()}, stream)
@@ -254,7 +254,7 @@ def test_a_changed_table_of_contents(tmp_path, offset, fmt, value, message):
 
 
 def test_entries_that_overlap_are_refused(tmp_path):
-    """Both sizes of an entry claim the entry behind it."""
+    """Both sizes of an entry include the entry after it."""
     path = zip_of(tmp_path, GOOD)
     content = path.read_bytes()
     for offset in (20, 24):
@@ -270,7 +270,7 @@ def test_a_checksum_is_looked_at_where_there_is_one(tmp_path):
     path.write_bytes(changed)
     with pytest.raises(BertrError, match="a checksum in it is wrong"):
         TorchFile(path).read("w")
-    path.write_bytes(central(changed, b"archive/data/0", 16, "<I", 0))  # as torch writes it when told to leave them out
+    path.write_bytes(central(changed, b"archive/data/0", 16, "<I", 0))  # as torch writes it without checksums
     np.testing.assert_array_equal(TorchFile(path).read("w"), np.frombuffer(DATA[::-1], "<f4"))
 
 

@@ -108,7 +108,7 @@ def test_same_seed_same_bits_in_two_processes(tiny, sentences):
 def test_a_pair_is_read_together(model):
     a = ["the cat", "the dog"] * 20
     b = ["sleeps", "sleeps", "runs", "runs"] * 10
-    codes = [0, 1, 1, 0] * 10  # neither text tells the class alone
+    codes = [0, 1, 1, 0] * 10  # neither text determines the class alone
     options = {"head": {}, "seed": 1, "learning_rate": 3e-3, "epochs": 60}
     fitted = bridge.fit(model, "classification", a, b, target(codes), None, options, None)
     prob = bridge.predict(fitted, a, b, {}, None)["prob"]
@@ -129,7 +129,7 @@ def test_batches_hold_every_row_once():
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
 def test_training_the_words_in_use_is_training_all_words(model, sentences, monkeypatch, weight_decay):
-    """Against a run whose table holds every word: AdamW leaves nothing to the others but decay."""
+    """Against a run with the whole word table: AdamW only decays the rows that are not in use."""
     options = {"epochs": 2, "learning_rate": 1e-3, "weight_decay": weight_decay, "seed": 5}
     some = fit(model, sentences, **options)
     real = fine_tuning.WordRows
@@ -146,7 +146,7 @@ def test_training_the_words_in_use_is_training_all_words(model, sentences, monke
 
 
 def test_a_fit_leaves_nothing_in_memory(model, sentences):
-    """Every weight and every moment of the optimiser is a handle; graphs that stay alive would keep them."""
+    """Every weight and optimizer moment is a handle; leaked graphs would keep them alive."""
     import tensorflow as tf
 
     def handles():

@@ -1,4 +1,4 @@
-"""weights.py and its readers: every format gives the same tensors, and every damage one sentence."""
+"""Reading weights: every format yields the same tensors, and every damage an error in one sentence."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Texts over the limit, and several rows that are one text."""
+"""Texts over the limit, and texts of several rows."""
 
 import numpy as np
 import pytest

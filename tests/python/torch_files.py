@@ -1,4 +1,4 @@
-"""Files as torch writes them, and such as nobody should, written for tests."""
+"""Files as torch writes them, and malicious ones, written for tests."""
 
 import pickle
 import struct
@@ -13,7 +13,7 @@ from bertr.errors import BertrError
 
 
 def in_numpy(tensor):
-    """torch has no bfloat16 for NumPy; all its values are float32's too."""
+    """torch cannot convert bfloat16 to NumPy, but float32 represents all its values."""
     return tensor.detach().float().numpy() if tensor.dtype == torch.bfloat16 else tensor.detach().numpy()
 
 
@@ -28,7 +28,7 @@ def assert_same(file, tensors):
 
 
 def outcome(path):
-    """{name: numbers}, or None where one sentence says why not; anything else is an error of the test."""
+    """{name: array}, or None if the file is refused with a one-sentence error."""
     try:
         file = TorchFile(path)
         return {name: file.read(name) for name in file.shapes}
@@ -93,7 +93,7 @@ def table(value):
 
 
 class Call:
-    """Pickled, it is a call."""
+    """An object whose pickle contains a call."""
 
     def __init__(self, function, *arguments):
         self.reduced = function, arguments

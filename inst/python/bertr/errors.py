@@ -1,10 +1,10 @@
 """The one error type that reaches the user: a sentence, a code R turns into a condition class, and a hint."""
 
-COPY_AGAIN = "Copy the checkpoint folder again."  # the hint where a file of it is damaged
+COPY_AGAIN = "Copy the checkpoint folder again."  # hint if one of its files is damaged
 
 
 class BertrError(Exception):
-    """Bad input, told in one sentence.
+    """Bad input, described in one sentence.
 
     `code` becomes the R condition class `bertr_error_<code>`; `hint` says what to do about it.
     """

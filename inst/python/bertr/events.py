@@ -1,16 +1,16 @@
-"""Progress, told to R."""
+"""Progress events for R."""
 
 import time
 
 from .interrupts import stop_if_asked
 
-EVENT_SECONDS = 0.1  # R is told of it at most this often
+EVENT_SECONDS = 0.1  # minimal interval of frequent events
 
 
 def throttled(on_event):
-    """Progress for R, not more than about ten times a second; the ends of epochs always come through.
+    """A function `emit(kind, values)` that passes events to R: frequent ones at most ten times a second, others always.
 
-    R answers True when the user wants to stop: it crashes if it handles an interrupt above frames of Python."""
+    `on_event` returns True if the user wants to stop: R crashes if it handles an interrupt above Python frames."""
     last = [0.0]
 
     def emit(kind, values):
@@ -25,7 +25,7 @@ def throttled(on_event):
 
 
 def counter(on_event, texts, rows):
-    """Tells how many texts are done, of which some may be several rows."""
+    """A function of the number of rows done that reports the number of texts done; None without `on_event`."""
     if not on_event:
         return None
     emit = throttled(on_event)

@@ -1,10 +1,10 @@
-"""Ctrl-C while R waits for Python: noted when it comes, acted upon where nothing can be lost.
+"""Ctrl-C while R waits for Python: recorded immediately, acted upon where nothing can be lost.
 
-reticulate's signal handler asks Python for a KeyboardInterrupt, which Python raises between any two of its
-instructions: also while a result is put away, and once more after the first one was caught. While R waits for `run()`
-an interrupt is therefore only noted, and `stop_if_asked()` raises it at the end of a batch. So it is while R holds
-interrupts back around the call: new versions of reticulate run Python, too, to bring a result to R. R has a note of its
-own, which R's side of the bridge looks after.
+reticulate's signal handler triggers a KeyboardInterrupt, which Python raises between any two instructions: even while a
+result is stored, and again after the first one was caught. While R waits for `run()`, an interrupt is therefore only
+recorded, and `stop_if_asked()` raises it at the end of a batch. The same holds while R suspends interrupts around the
+call, because new versions of reticulate also run Python to convert the result. R's own pending interrupt is handled on
+R's side of the bridge.
 """
 
 import ctypes
@@ -19,8 +19,8 @@ _held = False
 
 
 def run(function, *args):
-    """Calls a function for R. Python may have an interrupt left that R has handled long ago: it comes here, where
-    `_handle` knows it by this function's frame, and is forgotten."""
+    """Calls a function for R. A stale interrupt that R has already handled arrives in this frame: `_handle`
+    recognizes the frame, and the interrupt is discarded."""
     global _asked, _held
     _held, _asked = True, False
     try:
@@ -30,7 +30,7 @@ def run(function, *args):
 
 
 def stop_if_asked(asked=False):
-    """Raises the interrupt that was noted, if there is one; `asked`: R has noted one."""
+    """Raises a recorded interrupt, if there is one; `asked`: R has recorded one."""
     global _asked
     if _asked or asked:
         _asked = False
@@ -38,8 +38,8 @@ def stop_if_asked(asked=False):
 
 
 def meanwhile(work, tell):
-    """What `work` gives, a wait for the network say: it runs in a thread, while this one, the only one that may call R,
-    calls `tell` a few times a second. An interrupt, or whatever else `tell` raises, ends the work."""
+    """The result of `work()`, such as a download, run in a separate thread. Meanwhile this thread, the only one that
+    may call R, calls `tell()` several times a second. An interrupt, or an error in `tell`, ends the work."""
     out = {}
 
     def run_work():
@@ -63,8 +63,8 @@ def meanwhile(work, tell):
 
 
 def _end(thread):
-    """Raises an interrupt in a thread, which gets it at its next instruction: later where it waits for a
-    server that is silent."""
+    """Raises an interrupt in a thread. It takes effect at the next Python instruction, which may be late if the thread
+    waits for a server."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
     thread.join(END_SECONDS)
 
@@ -78,21 +78,21 @@ def _handle(number, frame):
 
 
 def _r_holds_back():
-    """Is this within R's suspendInterrupts()?"""
+    """Whether R is inside suspendInterrupts()."""
     return _suspended is not None and _suspended.value != 0
 
 
-try:  # in older versions of R it is an int, of which this is the lowest byte
+try:  # an int in older versions of R; this is its lowest byte
     _suspended = ctypes.c_ubyte.in_dll(ctypes.CDLL(None), "R_interrupts_suspended")
-except (ValueError, OSError, TypeError):  # there is no R, or it does not tell
+except (ValueError, OSError, TypeError):  # there is no R, or it lacks the symbol
     _suspended = None
 
-ENTRIES = {run.__code__}  # code that R calls, in which nothing has begun yet
+ENTRIES = {run.__code__}  # entry points, in which no work has begun yet
 
 
 def _install(handler):
-    """Python's own handler from now on; gives the one before. The process's handler, which is reticulate's and tells R
-    too, stays in place: `signal.signal()` would put Python's there."""
+    """Sets Python's handler and returns the previous one. The C-level handler of the process, reticulate's, which also
+    notifies R, stays in place: `signal.signal()` alone would replace it."""
     process = _process_handler()
     before = signal.signal(signal.SIGINT, handler)
     if process is not None:
@@ -103,11 +103,11 @@ def _install(handler):
 if sys.platform == "win32":
 
     def _process_handler():
-        """There are no signals there: R's front end calls reticulate."""
+        """Windows has no signals: R's front end calls reticulate."""
 
 else:
     _sigaction = ctypes.CDLL(None).sigaction
-    _ROOM = 512  # bytes, more than any system's `struct sigaction` has
+    _ROOM = 512  # bytes, larger than `struct sigaction` on any system
 
     def _process_handler():
         out = ctypes.create_string_buffer(_ROOM)
@@ -118,6 +118,6 @@ else:
 
 
 def listen():
-    """From now on. Elsewhere than in `run()` interrupts are as before."""
+    """Installs the handler. Outside `run()` interrupts work as before."""
     global _before
     _before = _install(_handle)

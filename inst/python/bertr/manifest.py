@@ -1,4 +1,4 @@
-"""What bertr keeps of models and fits, as shapes: the fields of `bertr.json` and of the JSON in a fit's bytes."""
+"""Shapes of what bertr saves of models and fits: `bertr.json`, and the JSON in the bytes of a fit."""
 
 from .checkpoints.hub import ORIGIN
 from .checkpoints.tokenizer_files import SETTINGS
@@ -7,13 +7,13 @@ from .nn.backbone import POOLING
 from .shapes import FIGURE, FLAG, TABLE, TEXT, both, fields, list_of, matching, number, one_of, or_null, table_of, whole
 from .tasks import TASKS
 
-RUN_FILE = "run.json"  # of a training run that is kept after every epoch
+RUN_FILE = "run.json"  # of a training run that is saved after every epoch
 
 LENGTH, SHARE = whole(3), number(0, 1)
 POOL, POOL_OR_NONE = (matching(pattern, "a pooling mode, such as \"mean\"")
                       for pattern in (POOLING, f"none|{POOLING}"))
 
-HEAD = fields(optional={  # what `read_head_options` gives
+HEAD = fields(optional={  # the result of `read_head_options`
     "units": list_of(whole(1)), "dropout": or_null(SHARE), "pool": POOL, "pair": one_of("joint", "cosine"),
     "link": one_of("identity", "logit"), "crf": FLAG, "words": one_of("punctuation", "space"),
     "relations": one_of("gplinker", "subject_first"),
@@ -21,7 +21,7 @@ HEAD = fields(optional={  # what `read_head_options` gives
     "threshold": or_null(SHARE), "whole_words": FLAG, "calibrate": FLAG,
 })
 
-FACTS = fields({  # what `training.fit` notes
+FACTS = fields({  # the facts of a Fit
     "train": matching(r"all|head|top:\d+", "\"all\", \"head\" or \"top:k\""), "epochs": whole(1),
     "learning_rate": number(0), "batch_size": whole(1), "seed": whole(), "max_len": LENGTH,
     "pool": POOL_OR_NONE, "rows": whole(1), "valid_rows": whole(), "n_truncated": whole(),
@@ -35,7 +35,7 @@ FACTS = fields({  # what `training.fit` notes
 
 
 def _columns(value, name):
-    """One number an epoch, of each measure."""
+    """Checks that every column of the history has one number per epoch."""
     done, history = value["facts"]["epochs_done"], value["history"]
     if (value["facts"]["best_epoch"] or 0) > done:
         return f"{name}.facts.best_epoch", value["facts"]["best_epoch"], f"a number up to {done}"
@@ -65,5 +65,5 @@ PIECES = fields(
 
 
 def tokenizer_shape(spiece):
-    """The settings of the tokenizer of a model with this SentencePiece model, or none."""
+    """The shape of the tokenizer settings of a model with this SentencePiece model, or None."""
     return SETTINGS["sentencepiece" if spiece else "wordpiece"]

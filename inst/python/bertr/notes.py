@@ -1,4 +1,4 @@
-"""Sentences that a call leaves for the user beside its value; R shows them as warnings."""
+"""Notes for the user from a call, next to its value; R shows them as warnings."""
 
 _left = []
 
@@ -8,7 +8,7 @@ def leave(sentence):
 
 
 def take():
-    """The sentences left since the last time, each once."""
+    """The notes since the last call, without duplicates."""
     out = list(dict.fromkeys(_left))
     _left.clear()
     return out

@@ -1,8 +1,7 @@
-"""A folder put in the place of another, so that whoever reads it finds the old one or the new one, whole, and a process
-that dies leaves one of the two.
+"""Atomic replacement of a folder: readers always find a complete folder, old or new, even if the process dies.
 
-The new one is written in a hidden folder beside, the nest: `.<name>-saving-<random>` holds a file that is locked while
-its process lives, `new`, and for the moment between two renamings, where the system cannot exchange two folders, `old`.
+The new folder is written in a hidden sibling folder, the nest: `.<name>-saving-<random>` holds a file that is locked
+while its process lives, `new`, and, if the system cannot exchange two folders, `old` between the two renames.
 """
 
 import contextlib
@@ -16,16 +15,16 @@ import time
 
 try:
     import fcntl
-except ImportError:  # Windows, where an open file cannot be deleted: that is lock enough
+except ImportError:  # Windows: an open file cannot be deleted, which serves as the lock
     fcntl = None
 
 LOCK, NEW, OLD, USELESS = "lock", "new", "old", "useless"
-WAIT = 2.0  # seconds for another process to put the new folder in place
+WAIT = 2.0  # seconds to wait for another process between its renames
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
 class Nest:
-    """The hidden folder beside `folder`; its `new` is there to be filled."""
+    """The hidden folder next to `folder`; write the new folder into `new`."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -33,7 +32,7 @@ class Nest:
         clear(folder)
         while True:
             self.path = tempfile.mkdtemp(prefix=_prefix(folder), dir=os.path.dirname(folder))
-            # taken for a dead one before it was locked: another try
+            # retry if another process deleted it as abandoned before it was locked
             with contextlib.suppress(FileNotFoundError, BlockingIOError):
                 self.lock = take_lock(self.path, needed=False)
                 self.new = os.path.join(self.path, NEW)
@@ -41,7 +40,7 @@ class Nest:
                 break
 
     def swap(self):
-        """`new` in the place of the folder. What was there is deleted only when the new one is in place."""
+        """Moves `new` to the folder. The old folder is deleted only when the new one is in place."""
         old = os.path.join(self.path, OLD)
         while not _exchange(self.new, self.folder):
             with contextlib.suppress(FileNotFoundError):
@@ -52,15 +51,15 @@ class Nest:
             except BaseException as e:  # an interrupt too
                 _put_back(self.path, self.folder)
                 if not (isinstance(e, OSError) and e.errno in (errno.EEXIST, errno.ENOTEMPTY)):
-                    raise  # else another process has put its own there meanwhile, which is replaced now
+                    raise  # else another process saved its folder meanwhile, which is replaced now
 
     def close(self):
         _delete(self.path, self.folder, self.lock)
 
 
 def present(folder):
-    """Where the folder is to be read: itself, or what a process that is between two renamings, or died there, has left
-    of it. None where there is none."""
+    """The path to read the folder from: itself, or the old folder of a process that is, or died, between two renames;
+    None if it does not exist."""
     until, real = time.monotonic() + WAIT, os.path.realpath(folder)
     while not os.path.exists(folder):
         olds = [os.path.join(nest, OLD) for nest in _nests(real) if os.path.isdir(os.path.join(nest, OLD))]
@@ -74,9 +73,9 @@ def present(folder):
 
 
 def clear(folder):
-    """Deletes the nests of dead processes; the folder that one of them had in hand comes back."""
+    """Deletes the nests of dead processes, and restores a folder that one of them had moved."""
     for nest in _nests(folder):
-        with contextlib.suppress(OSError):  # of a living process, deleted by another one, or not ours to write
+        with contextlib.suppress(OSError):  # a living process, deleted by another one, or not writable
             _delete(nest, folder, take_lock(nest, needed=True))
 
 
@@ -89,8 +88,14 @@ def _nests(folder):
 
 
 def take_lock(folder, needed):
-    """A descriptor that holds the lock in a folder, for as long as the process lives; an OSError if another one does,
-    and if it is `needed` where there are no locks."""
+    """Locks a folder while the process lives.
+
+    Returns:
+        The file descriptor of the lock.
+
+    Raises:
+        OSError: another process holds the lock, or there is no file locking although it is `needed`.
+    """
     path = os.path.join(folder, LOCK)
     if fcntl is None:
         with contextlib.suppress(FileNotFoundError):
@@ -108,10 +113,10 @@ def take_lock(folder, needed):
 
 
 def drop_lock(folder, lock):
-    """Gives a lock back, and deletes its file."""
+    """Releases a lock and deletes its file."""
     path, ours = os.path.join(folder, LOCK), False
     with contextlib.suppress(OSError):
-        ours = os.path.samestat(os.fstat(lock), os.stat(path))  # not if another has made the folder anew
+        ours = os.path.samestat(os.fstat(lock), os.stat(path))  # not if another process recreated the folder
     if fcntl is None:
         os.close(lock)
     if ours:
@@ -132,7 +137,7 @@ def _flock(lock, needed):
 
 
 def _put_back(nest, folder):
-    """The old folder, where nothing has taken its place; else it is of no use any more."""
+    """Moves the old folder back, or discards it if something took its place."""
     useless = os.path.join(nest, USELESS)
     shutil.rmtree(useless, ignore_errors=True)
     with contextlib.suppress(OSError):
@@ -150,7 +155,7 @@ def _delete(nest, folder, lock):
 
 
 def _exchange(a, b):
-    """Exchanges two folders in one step; False where that is not possible here, or one of them is not there."""
+    """Exchanges two folders atomically; False if the system cannot, or if one does not exist."""
     renameat2 = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
     if renameat2 is None:
         return False

@@ -1,7 +1,7 @@
-"""What JSON must look like: a reader states the type of every field, and one check says which of them is wrong.
+"""Schemas for JSON: a reader states the type of every field, and `check` reports the first that is wrong.
 
-A shape is a function of a value and its name: None where the value will do, else (name, value, what is needed).
-Fields that no shape names may be anything.
+A shape is a function of a value and its name that returns None if the value fits, else (name, value, what is needed).
+Fields without a shape may hold anything.
 """
 
 import json
@@ -11,11 +11,15 @@ import re
 from .errors import BertrError
 
 _MISSING = object()
-_BROKEN = re.compile("[\0\ud800-\udfff]")  # what R cannot hold
+_BROKEN = re.compile("[\0\ud800-\udfff]")  # characters that R strings cannot hold
 
 
 def check(value, shape, where, hint="It is damaged.", code="damaged"):
-    """The value, if it has this shape; `where` says in words what it is read from."""
+    """Returns the value if it has this shape. `where` describes the source for the message.
+
+    Raises:
+        BertrError: `code`.
+    """
     fault = shape(value, "")
     if fault is None:
         return value
@@ -32,7 +36,7 @@ def _shown(value):
 
 
 def plain(needed, accepts):
-    """A value by itself."""
+    """A single value; `accepts(value)` tells whether it fits."""
     return lambda value, name: None if accepts(value) else (name, value, needed)
 
 
@@ -54,7 +58,7 @@ def number(least=-math.inf, most=math.inf):
     return plain(span, lambda x: _is_number(x) and math.isfinite(x) and least <= x <= most)
 
 
-# NaN is what an epoch has that was not finished
+# NaN occurs in the history of an unfinished epoch
 FIGURE = plain("a number", lambda x: _is_number(x))
 
 
@@ -63,17 +67,17 @@ def _is_number(x):
 
 
 def one_of(*choices):
-    """One of these texts."""
+    """One of these strings."""
     return plain("one of " + ", ".join(choices), lambda x: isinstance(x, str) and x in choices)
 
 
 def matching(pattern, needed):
-    """A text that a pattern fits."""
+    """A string that fully matches a pattern."""
     return plain(needed, lambda x: isinstance(x, str) and re.fullmatch(pattern, x) is not None)
 
 
 def or_null(shape):
-    """The same, or null."""
+    """A shape, or null."""
     return lambda value, name: None if value is None else shape(value, name)
 
 
@@ -88,7 +92,7 @@ def either(one, other):
 
 
 def list_of(shape, least=0, distinct=False):
-    """A list of values of one shape; `distinct`: none of them twice."""
+    """A list of values of one shape; `distinct`: without duplicates."""
 
     def check_list(value, name):
         if not isinstance(value, list) or len(value) < least:
@@ -104,7 +108,7 @@ def list_of(shape, least=0, distinct=False):
 
 
 def table_of(shape):
-    """An object with any names, whose values have one shape."""
+    """An object with arbitrary keys, whose values have one shape."""
 
     def check_table(value, name):
         if not isinstance(value, dict):
@@ -133,7 +137,7 @@ def fields(needed=None, optional=None):
 
 
 def equally_long(*names):
-    """Of an object that was checked already: these lists are as long as the first one."""
+    """The lists under these names are as long as the first one; the object must have been checked before."""
 
     def check_lengths(value, name):
         lists = {key: value[key] for key in names if key in value}
@@ -145,7 +149,7 @@ def equally_long(*names):
 
 
 def both(*shapes):
-    """All of these shapes, the later ones only of what has the earlier ones."""
+    """All of these shapes; later ones are checked only if the earlier ones fit."""
     return lambda value, name: next(filter(None, (shape(value, name) for shape in shapes)), None)
 
 

@@ -1,8 +1,8 @@
-"""What TensorFlow must be told before it is imported: to use oneDNN, and how many threads to take. Both are environment
-variables, and the user's own win.
+"""Settings that TensorFlow reads when it is imported: oneDNN and the number of threads. Both are environment variables;
+values that the user has set take precedence.
 
-TensorFlow uses oneDNN by itself only on x86 processors with VNNI; without it bertr takes 1.3 to 1.6 times as long
-(`bench/limits.md`). Elsewhere, as on ARM, TensorFlow's own choice stays.
+By default TensorFlow uses oneDNN only on x86 processors with VNNI; without it bertr takes 1.3 to 1.6 times as long
+(`bench/limits.md`). On other architectures, such as ARM, TensorFlow's default stays.
 """
 
 import math
@@ -13,18 +13,18 @@ import sys
 from .errors import BertrError
 
 STARTED_BEFORE = "tensorflow" in sys.modules
-THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # within an operation, and operations side by side
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # within an operation, and between operations
 CGROUP = "/sys/fs/cgroup"
 
 
 def usable_processors(root=CGROUP):
-    """How many processors this process may use: those it is bound to, and not more than its cgroups' limit."""
+    """The number of processors this process may use, by its CPU affinity and its cgroups' limit."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(bound, _cgroup_limit(root))))
 
 
 def _cgroup_limit(root):
-    """Processors by the control groups that a container or a job scheduler set up: version 2, then 1."""
+    """The limit of the control groups of a container or job scheduler, versions 2 and 1."""
     limits = [math.inf]
     for folder in _cgroup_folders(root):
         quota, period = (_words(os.path.join(folder, "cpu.max")) + ["max", "1"])[:2]
@@ -36,9 +36,9 @@ def _cgroup_limit(root):
 
 
 def _cgroup_folders(root):
-    """The process's own group and those above it: each has a limit of its own. In a container only `root` is there."""
-    own = next((line[3:] for line in _words("/proc/self/cgroup") if line.startswith("0::")), "/")
-    parts = [part for part in own.split("/") if part]
+    """The process's group and its ancestors, each with its own limit. In a container only `root` exists."""
+    group = next((line[3:] for line in _words("/proc/self/cgroup") if line.startswith("0::")), "/")
+    parts = [part for part in group.split("/") if part]
     return [os.path.join(root, *parts[:n]) for n in range(len(parts) + 1)]
 
 
@@ -51,17 +51,17 @@ def _words(path):
 
 
 def _ratio(quota, period):
-    """"max", or -1 in version 1: no limit."""
+    """Processors; "max", or -1 in version 1, means no limit."""
     return int(quota) / int(period) if quota.isdigit() and int(period) > 0 else math.inf
 
 
 def threads():
-    """How many threads TensorFlow takes for an operation."""
+    """The number of threads of a TensorFlow operation."""
     return int(os.environ[THREADS[0]])
 
 
 def notes():
-    """Sentences about what could not be set any more, since TensorFlow had started before."""
+    """Notes about settings that came too late, because TensorFlow had already started."""
     return list(_notes)
 
 
@@ -76,14 +76,14 @@ def _prepare():
     if not wanted.isdecimal() or int(wanted) < 1:
         raise BertrError("threads", f"BERTR_THREADS must be a whole number of at least 1, not '{wanted}'.",
                          "It sets the number of threads; unset it to use all processors.")
-    # numpy's own threads too, which `bert_similarity()` uses
+    # also NumPy's threads, which `bert_similarity()` uses
     os.environ.update({name: str(int(wanted)) for name in (*THREADS, "OPENBLAS_NUM_THREADS")})
     if STARTED_BEFORE:
         _set_late(int(wanted))
 
 
 def _set_late(count):
-    """TensorFlow was imported before: it still listens until it first computes."""
+    """Sets the number of threads after TensorFlow was imported, which works until its first computation."""
     threading = sys.modules["tensorflow"].config.threading
     try:
         threading.set_intra_op_parallelism_threads(count)

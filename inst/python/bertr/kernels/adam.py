@@ -14,12 +14,12 @@ if BACKEND == "tensorflow":
     def sum_of_squares(gradient):
         return 2.0 * tf.nn.l2_loss(gradient)  # one kernel, and no array of squares
 
-    def decay(variable, kept, done):
-        """Multiplies by `kept`, after `done` is computed. Decay makes a copy of a weight; without this ordering
+    def decay(variable, factor, done):
+        """Multiplies by `factor`, after `done` is computed. Decay makes a copy of a weight; without this ordering
         TensorFlow might make the copies of all weights at once, or amid the activations, fragmenting memory."""
         with tf.control_dependencies([done]):
-            kept = tf.identity(kept)
-        variable.assign(variable * kept)
+            factor = tf.identity(factor)
+        variable.assign(variable * factor)
 
     def adam(variable, m, v, gradient, rate, epsilon):
         """TensorFlow's fused kernel passes over memory once instead of ten times; memory traffic dominates a step of
@@ -33,8 +33,8 @@ else:
     def sum_of_squares(gradient):
         return ops.sum(ops.square(gradient))
 
-    def decay(variable, kept, done):
-        variable.assign(variable * kept)
+    def decay(variable, factor, done):
+        variable.assign(variable * factor)
 
     def adam(variable, m, v, gradient, rate, epsilon):
         m.assign(BETA_1 * m + (1.0 - BETA_1) * gradient)

@@ -62,7 +62,7 @@ class GraphRunner:
     def __init__(self, call, layer, config, kind=None):
         self.call, self.layer, self.config = call, layer, config
         self.forward, self.of_many = Forward(call, layer.variables, kind=kind), None
-        self.seen = 0  # tokens so far
+        self.tokens_seen = 0
 
     def weights_are_final(self):
         """Declares that the weights no longer change. Shared layers get no second graph: it would copy the weights once
@@ -80,8 +80,8 @@ class GraphRunner:
         Returns:
             A function from ids, segments and mask to the outputs.
         """
-        self.seen += tokens
-        return self.of_many if self.of_many and tokens >= budget and self.seen >= MANY else self.forward
+        self.tokens_seen += tokens
+        return self.of_many if self.of_many and tokens >= budget and self.tokens_seen >= MANY else self.forward
 
 
 class Scorer:

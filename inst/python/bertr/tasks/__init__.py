@@ -1,4 +1,4 @@
-"""The tasks, one file each. A task is found by its name; a new one is a file and an entry here."""
+"""The tasks, found by name. A new one needs a file and an entry here."""
 
 from ..errors import BertrError
 from .classification import Classification
@@ -14,7 +14,11 @@ TASKS = {task.name: task for task in (Classification, MultiLabel, Regression, En
 
 
 def find_task(name):
-    """The class of the task with this name."""
+    """The class of the task with this name.
+
+    Raises:
+        BertrError: task.
+    """
     if name not in TASKS:
         raise BertrError("task", f"There is no task '{name}'.", "Known: " + ", ".join(TASKS) + ".")
     return TASKS[name]

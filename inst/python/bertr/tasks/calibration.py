@@ -1,15 +1,15 @@
-"""Calibration: which rows are held out of training, and the temperature that is fitted on them.
+"""Calibration: rows held out of training, and the temperature that is fitted on them.
 
-Fine-tuned networks are overconfident. Dividing their outputs by one number, the temperature, mends most of it and
-changes no predicted class (Guo et al. 2017, On Calibration of Modern Neural Networks).
+Fine-tuned networks are overconfident. Dividing their logits by a temperature corrects most of that and changes no
+predicted class (Guo et al. 2017, On Calibration of Modern Neural Networks).
 """
 
 import numpy as np
 
 TEMPERATURES = np.geomspace(0.2, 20.0, 231)  # 2 % apart
-PRIOR_SD = 0.5  # of the temperature's logarithm, which is 0 a priori: a few rows hardly move it
-MANY = 1_000  # rows from which some are held out
-SHARE, MOST = 0.1, 500  # so many of them
+PRIOR_SD = 0.5  # of the log-temperature, with prior mean 0: few rows hardly move it
+MANY = 1_000  # minimal number of rows for holding out
+SHARE, MOST = 0.1, 500  # share held out, and the most rows
 
 
 def held_share(rows):
@@ -17,24 +17,24 @@ def held_share(rows):
 
 
 def best_temperature(outputs, label_ids, weights):
-    """The maximum a posteriori temperature for outputs [rows, classes] of rows with these classes and relative weights
-    [rows]; its prior is log-normal around 1."""
+    """The maximum a posteriori temperature for logits [rows, classes], with classes and relative weights [rows]; the
+    prior is log-normal with median 1."""
     outputs, weights = outputs.astype(np.float64), weights / np.mean(weights)
     return float(min(TEMPERATURES, key=lambda t: np.sum(weights * cross_entropy(outputs / t, label_ids))
                      + 0.5 * np.square(np.log(t) / PRIOR_SD)))
 
 
 def cross_entropy(outputs, label_ids):
-    """Of each row, [rows]."""
+    """Cross-entropy of each row, [rows]."""
     z = outputs - outputs.max(axis=1, keepdims=True)
     return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), label_ids]
 
 
 def stratified(label_ids, share, rng):
-    """Sorted places of about `share` of each class's rows, drawn at random; every class keeps at least one row."""
+    """Sorted indices of about `share` of each class's rows, drawn at random; every class keeps at least one row."""
     shuffled = rng.permutation(len(label_ids))
     shuffled = shuffled[np.argsort(label_ids[shuffled], kind="stable")]  # class by class
-    # a row is taken whenever the share adds up to another whole row
+    # take a row whenever the cumulative share passes an integer
     steps = np.floor(np.arange(len(label_ids) + 1) * share + rng.random())
     taken = shuffled[np.diff(steps) > 0]
     emptied = np.bincount(label_ids[taken], minlength=label_ids.max() + 1) == np.bincount(label_ids)

@@ -1,4 +1,4 @@
-"""One class a row: softmax over the head's outputs, cross-entropy."""
+"""One class per row: softmax and cross-entropy."""
 
 import numpy as np
 from keras import ops
@@ -8,9 +8,9 @@ from ..shapes import TEXT, both, equally_long, fields, list_of, number, or_null
 from .base import Task
 from .calibration import MANY, best_temperature, held_share, stratified
 
-START_ROWS, START_OF_CLASS = 500, 16  # in all, and of each class at least where there are so many
-MANY_OF_CLASS = 25  # with fewer rows a class all are needed for training, and probabilities are good as they are
-# with MANY rows: from so many rows a class on, so many epochs, and the rate for a hidden size of 384
+START_ROWS, START_OF_CLASS = 500, 16  # rows that initialize the head: in all, and the least limit per class
+MANY_OF_CLASS = 25  # with fewer rows per class all are needed for training, and calibration is not needed
+# for at least MANY rows: (least rows per class, epochs, learning rate for a hidden size of 384)
 PLANS = ((1_000, 2, 5e-5), (400, 3, 5e-5))
 
 
@@ -36,7 +36,7 @@ class Classification(Task):
         return self.spec["levels"]
 
     def plan(self, rows, hidden_size):
-        """With many rows a class, more epochs only make the network overconfident."""
+        """With many rows per class, more epochs only make the network overconfident."""
         for least, epochs, rate in PLANS:
             if rows >= max(MANY, least * len(self.levels)):
                 return {"epochs": epochs, "learning_rate": rate * 384 / hidden_size}
@@ -51,7 +51,7 @@ class Classification(Task):
         return PrototypeHead(len(self.levels), dropout, config.initializer_range, seed, name="head")
 
     def start_rows(self, head, targets, rng):
-        """Of every class some, all of a rare one: more would cost time and tell nothing new."""
+        """Some rows of every class, all of a rare one; more would only cost time."""
         if not isinstance(head, PrototypeHead):
             return None
         most = max(START_OF_CLASS, START_ROWS // len(self.levels))
@@ -63,7 +63,7 @@ class Classification(Task):
         head.start(features, targets)
 
     def train_with(self, class_weights, label_smoothing, targets):
-        """"balanced" weighs every class by rows / (classes * rows of the class), so that all count the same."""
+        """"balanced" weights every class by rows / (classes * rows of the class), so that all classes count equally."""
         if class_weights == "balanced":
             counts = np.bincount(targets, minlength=len(self.levels))
             class_weights = len(targets) / (len(counts) * np.maximum(counts, 1))
@@ -73,8 +73,8 @@ class Classification(Task):
             self.spec["label_smoothing"] = float(label_smoothing)
 
     def training_loss(self, targets, outputs, head):
-        """A row's loss times the weight of its class; with smoothing s its class has a share of 1 - s of the target
-        and all classes together, in equal parts, s (Szegedy et al. 2016)."""
+        """The loss times the class weight. With label smoothing s the target is (1 - s) * one-hot + s / classes
+        (Szegedy et al. 2016)."""
         out = self.loss(targets, outputs, head)
         if "label_smoothing" in self.spec:
             out = out + self.spec["label_smoothing"] * (_picked(targets, outputs) - ops.mean(outputs, axis=1))
@@ -105,5 +105,5 @@ class Classification(Task):
 
 
 def _picked(targets, outputs):
-    """The output of each row's class, [batch]."""
+    """The logit of each row's class, [batch]."""
     return ops.take_along_axis(outputs, targets[:, None], axis=1)[:, 0]

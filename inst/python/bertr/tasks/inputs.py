@@ -1,4 +1,4 @@
-"""From texts to the rows that the encoder reads: one a text or pair, or several, which `nn/join.py` joins again."""
+"""Encodes texts into rows for the encoder: one per text or pair, or several, which `nn/join.py` joins again."""
 
 import dataclasses
 
@@ -7,11 +7,15 @@ import numpy as np
 from ..errors import BertrError
 from ..text.windows import head_and_tail, windows
 
-OVERLAP = 0.25  # of a window of a long text, shared with the next one
+OVERLAP = 0.25  # share of a window that overlaps the next one
 
 
 def encode(model, task, head_options, a, b, max_len):
-    """The encodings of texts or pairs for a task with this head."""
+    """The Encodings of texts or pairs for a task with this head.
+
+    Raises:
+        BertrError: max_len, pairs.
+    """
     if head_options["pair"] == "cosine":
         return _each_alone(model, a, b, max_len)
     long = head_options["long"]
@@ -24,7 +28,7 @@ def encode(model, task, head_options, a, b, max_len):
 
 
 def _each_alone(model, a, b, max_len):
-    """The texts of pairs as rows of their own: a, b, a, b ..."""
+    """The texts of pairs as separate rows: a, b, a, b ..."""
     if b is None:
         raise BertrError("pairs", "A head that compares two texts needs two text columns.",
                          "Write both on the right-hand side, as in score ~ a + b.")

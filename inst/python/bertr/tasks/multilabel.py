@@ -1,7 +1,7 @@
-"""Any number of labels a row: a sigmoid each, binary cross-entropy.
+"""Any number of labels per row: a sigmoid for each, binary cross-entropy.
 
-The output bias starts at each label's log-odds, so that the first steps need not find out how rare labels are. A label
-is given where its probability is above a threshold of its own: at 0.5 rare labels would never be.
+The output bias starts at each label's log-odds, so that the first steps need not learn how rare labels are. A label is
+predicted if its probability exceeds the label's threshold: at 0.5 rare labels would never be predicted.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..shapes import FLAG, TEXT, both, equally_long, fields, list_of, number, or
 from .base import Task
 from .calibration import MANY, held_share
 
-FEW, FEW_OF = (5, 20), 0.1  # a threshold of its own needs this share of the rows to have the label, within 5 to 20
+FEW, FEW_OF = (5, 20), 0.1  # rows a label needs for a separate threshold: a share of all, limited to 5 to 20
 
 
 class MultiLabel(Task):
@@ -35,7 +35,7 @@ class MultiLabel(Task):
                     "calibrate": head_options["calibrate"]})
 
     def plan(self, rows, hidden_size):
-        return {"epochs": 4} if MANY <= rows <= 10_000 else {}  # more only make it overconfident
+        return {"epochs": 4} if MANY <= rows <= 10_000 else {}  # more only make the network overconfident
 
     def targets(self, target, encodings):
         return np.asarray(target["values"], np.float32), []  # [rows, labels]
@@ -48,7 +48,7 @@ class MultiLabel(Task):
         return ops.mean(ops.softplus(outputs) - targets * outputs, axis=1)
 
     def metrics(self, targets, outputs):
-        """F1 at the thresholds that are best for these rows."""
+        """F1 at the best thresholds for these rows."""
         prob = probabilities(outputs)
         chosen = prob > (np.asarray(self.spec["fixed"] or best_thresholds(targets, prob)))
         return {"f_meas_macro": macro_f1(targets, chosen), "f_meas_micro": micro_f1(targets, chosen)}
@@ -72,8 +72,8 @@ def probabilities(outputs):
 
 
 def best_thresholds(targets, prob):
-    """Of every label the threshold with the best F1 on these rows, halfway between two probabilities. Labels of few
-    rows take the one that is best for all labels together."""
+    """The threshold with the best F1 for every label, halfway between two probabilities. Labels of few rows get the
+    best threshold for all labels together."""
     together, few = _best_threshold(targets.ravel(), prob.ravel()), np.clip(FEW_OF * len(targets), *FEW)
     return np.array([_best_threshold(t, p) if t.sum() >= few else together
                      for t, p in zip(targets.T, prob.T, strict=True)])
@@ -83,7 +83,7 @@ def _best_threshold(targets, prob):
     order = np.argsort(-prob, kind="stable")
     hits = np.cumsum(targets[order])
     f1 = 2.0 * hits / (np.arange(1, len(prob) + 1) + max(hits[-1], 1.0))
-    last = int(np.argmax(f1))  # the last row to be given the label
+    last = int(np.argmax(f1))  # the last row that gets the label
     below = prob[order[last + 1]] if last + 1 < len(prob) else 0.0
     return float((prob[order[last]] + below) / 2.0)
 
@@ -93,12 +93,12 @@ def _f1(hits, given, true):
 
 
 def micro_f1(targets, chosen):
-    """Of all labels together."""
+    """F1 of all labels together."""
     return float(_f1((targets * chosen).sum(), chosen.sum(), targets.sum()))
 
 
 def macro_f1(targets, chosen):
-    """The mean over the labels that are true or given somewhere."""
+    """The mean F1 of the labels that are true or predicted in some row."""
     f1 = _f1((targets * chosen).sum(axis=0), chosen.sum(axis=0), targets.sum(axis=0))
     occurs = (targets + chosen).any(axis=0)
     return float(f1[occurs].mean()) if occurs.any() else 0.0

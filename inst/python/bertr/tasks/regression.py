@@ -1,5 +1,5 @@
-"""One or several numbers a row. By default squared error, in units of the training rows' standard deviations; with
-the logit link shares from 0 to 1, learnt by cross-entropy as the probabilities that they are."""
+"""One or several numbers per row. By default squared error, in units of the training rows' standard deviations; with
+the logit link shares from 0 to 1, trained with cross-entropy."""
 
 import numpy as np
 from keras import ops
@@ -25,7 +25,7 @@ class Regression(Task):
     """Target: `values`, [rows, outputs], and `outputs`, their names."""
 
     name = "regression"
-    not_in_graph = ("outputs", "mean", "sd", "log_odds")  # their number tells itself by the targets
+    not_in_graph = ("outputs", "mean", "sd", "log_odds")  # only their number matters, which the targets determine
     shape = staticmethod(_shape)
 
     @property
@@ -90,7 +90,7 @@ def log_odds(share):
 
 
 def _inside(values, n):
-    """Shares of n rows moved a little off 0 and 1, whose log-odds are infinite."""
+    """Shares of n rows, moved slightly away from 0 and 1, whose log-odds are infinite."""
     return (values * n + 0.5) / (n + 1.0)
 
 

@@ -1,10 +1,10 @@
-"""Encoded texts with their targets, to be taken in batches: one row of the encodings each, or all rows of a text."""
+"""Encoded texts with targets, from which batches are taken. A sample is one row, or all rows of a text."""
 
 import numpy as np
 
 from ..text.ragged import row_numbers
 
-WINDOWS_AT_ONCE = 8  # of one text in a training step, drawn anew each time where it has more: memory stays bounded
+WINDOWS_AT_ONCE = 8  # most windows of a text in a training step, drawn at random each time: bounds memory
 
 
 class Samples:
@@ -12,8 +12,8 @@ class Samples:
 
     def __init__(self, encodings, targets, task, grouped, notes=()):
         self.encodings, self.targets, self.task = encodings, targets, task
-        self.notes = notes  # sentences for the user about the targets
-        self.first = None  # of grouped samples: where each one's rows begin, and the last one's end
+        self.notes = notes  # notes for the user about the targets
+        self.first = None  # of grouped samples: first row of each, and the end of the last
         self.lengths = encodings.lengths  # tokens of each sample
         if grouped:
             count = np.bincount(encodings.owner)
@@ -38,17 +38,17 @@ class Samples:
         return rows if len(rows) <= WINDOWS_AT_ONCE else np.sort(rng.choice(rows, WINDOWS_AT_ONCE, replace=False))
 
     def some(self, most, seed):
-        """At most so many samples of texts, drawn at random."""
+        """At most `most` samples, drawn at random; not for tasks per token."""
         if len(self) <= most:
             return self
         return self.only(np.sort(np.random.default_rng(seed).permutation(len(self))[:most]))
 
     def only(self, chosen):
-        """Some samples of texts."""
+        """These samples; not for tasks per token."""
         return Samples(self.take(chosen), self.targets[chosen], self.task, self.first is not None)
 
     def take(self, chosen):
-        """The encodings of some samples, with owners counted anew."""
+        """The encodings of some samples, with owners renumbered from 0."""
         if self.first is None:
             return self.encodings.take(chosen)
         rows = [np.arange(self.first[i], self.first[i + 1]) for i in chosen]

@@ -1,9 +1,9 @@
-"""Tokens added to a vocabulary, found in texts before words are cut.
+"""Tokens added to a vocabulary, matched in texts before words are split.
 
-Source: Hugging Face tokenizers, `added_vocabulary.rs`. A token that is not normalized is looked for in the text as it
-is, the others in what is left after normalising, their own content normalised as well. The leftmost match counts, and
-of those the longest. `single_word` tokens count only where no word character is next to them; a match then still takes
-its characters from shorter tokens. `lstrip` and `rstrip` tokens take the white space before or after them.
+Source: Hugging Face tokenizers, `added_vocabulary.rs`. Tokens that are not normalized are matched in the raw text, the
+others in the normalised rest, with their own content normalised too. The leftmost match wins, then the longest.
+`single_word` tokens count only if no word character is adjacent; such a match still blocks shorter tokens at its
+characters. `lstrip` and `rstrip` tokens include the white space before or after them.
 """
 
 import re
@@ -11,13 +11,13 @@ import unicodedata
 
 from .basic import WHITE_SPACE, is_plain, is_space
 
-# What Rust's \w also has: letters in circles and squares, and the joiners
+# What Rust's \w also matches: circled and squared letters, and the joiners
 _MORE_WORD = re.compile("[\u24b6-\u24e9\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189\u200c\u200d]")
 
 
 class AddedTokens:
     """Finds tokens in texts. `tokens`: dicts with `content`, `id`, `normalized`, `single_word`, `lstrip` and `rstrip`;
-    `normalise` gives (normalised text, source indices) as `BasicTokenizer` does."""
+    `normalise` returns (normalised text, source indices) as `BasicTokenizer` does."""
 
     def __init__(self, tokens, normalise):
         self._raw, self._normal, wide, plain = {}, {}, {}, set()
@@ -36,29 +36,29 @@ class AddedTokens:
         self.any_plain, self.any_wide, self._any_wide_normal = bool(plain), bool(wide), bool(wide.get(True))
 
     def reach_over_space(self, text):
-        """Is there a token in it that is not between white space, so that a text cannot be cut there?"""
+        """Whether the text contains a token that includes white space, so that it cannot be split into chunks."""
         return bool(self._wide_raw.search(text) or
                     self._any_wide_normal and self._wide_normal.search(self._normalise(text)[0]))
 
     def in_plain(self, chunk):
-        """Is there a token in a chunk that is plain (see `is_plain`)?"""
+        """Whether a plain chunk (see `is_plain`) contains a token."""
         return self._in_plain.search(chunk) is not None
 
     def anywhere(self, text):
-        """Is there a token in this text?"""
+        """Whether a text contains a token."""
         return bool(self._in_raw.search(text) or self._normal and self._in_normal.search(self._normalise(text)[0]))
 
     def split_raw(self, text):
-        """(id or None, start, end) of every part of a text: a token, or what is between tokens."""
+        """(id, start, end) of each token in a raw text, and (None, start, end) of the parts between."""
         return _split(text, self._in_raw, self._raw)
 
     def split_normalised(self, text):
-        """The same of a text that is normalised."""
+        """As `split_raw`, for a normalised text."""
         return _split(text, self._in_normal, self._normal)
 
 
 def _any_of(contents):
-    """A pattern of the longest of these at a place."""
+    """A pattern that matches the longest of these."""
     return re.compile("|".join(map(re.escape, sorted(contents, key=len, reverse=True))) or "(?!)")
 
 
@@ -69,7 +69,7 @@ def _split(text, pattern, tokens):
         if token["single_word"] and (_is_word(text[start - 1:start]) or _is_word(text[end:end + 1])):
             continue
         if token["lstrip"]:
-            start = max(start, done)  # the token before may have taken its first spaces
+            start = max(start, done)  # the previous token may include its first spaces
             while start > done and text[start - 1] in WHITE_SPACE:
                 start -= 1
         if token["rstrip"]:
@@ -85,7 +85,7 @@ def _split(text, pattern, tokens):
 
 
 def _is_word(char):
-    """Does it match Rust's \\w? Characters that this Python does not know yet do not, nor does none."""
+    """Whether a character matches Rust's \\w. Characters unknown to this Python do not, nor does ""."""
     if not char:
         return False
     kind = unicodedata.category(char)

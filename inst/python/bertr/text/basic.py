@@ -1,17 +1,17 @@
-"""BERT's basic tokenizer: text to normalised words, every character with the index of the one it came from.
+"""BERT's basic tokenizer: text to normalised words, with the source index of every character.
 
-The reference is Hugging Face's BertNormalizer and BertPreTokenizer, on every code point: clean, space out
-CJK, decompose and drop accents, lower-case, split at whitespace and punctuation. The source indices are
-carried along while normalising; searching for them afterwards fails where a text changes its length.
+The reference is Hugging Face's BertNormalizer and BertPreTokenizer, for every code point: clean, put spaces around CJK,
+decompose and drop accents, lower-case, split at white space and punctuation. Source indices are tracked during
+normalisation; searching for words afterwards fails if normalisation changes the length of a text.
 """
 
 import itertools
 import re
 import unicodedata
 
-# The reference decides by the categories of Unicode 8.0: a character assigned later is neither control nor
-# mark nor punctuation. They are spelt out, so that tokens do not depend on the version of Python either.
-# Cc (but tab, newline, return), Cf, Cs, Co and the replacement character: dropped.
+# The reference uses the categories of Unicode 8.0: later characters are neither control nor mark nor punctuation.
+# They are listed here, so that tokens do not depend on the version of Python.
+# Cc (except tab, newline, return), Cf, Cs, Co and the replacement character: dropped.
 _CONTROL = """
     0-8 B-C E-1F 7F-9F AD 600-605 61C 6DD 70F 180E 200B-200F 202A-202E 2060-2064 2066-206F D800-F8FF FEFF FFF9-FFFB
     FFFD 110BD 1BCA0-1BCA3 1D173-1D17A E0001 E0020-E007F F0000-FFFFD 100000-10FFFD
@@ -45,7 +45,7 @@ _MOVING = """
     8D4-8E1 1B44 1BAA 1BF2-1BF3 1DFB 302E-302F A953 A9C0 111C0 11235 1134D 11442 11446 116B6 11C3F 1D165-1D166
     1D16D-1D172 1E000-1E006 1E008-1E018 1E01B-1E021 1E023-1E024 1E026-1E02A 1E944-1E94A
 """
-# ASCII symbols and every P category: each character a word of its own.
+# ASCII symbols and every P category: each character is a separate word.
 _PUNCTUATION = """
     21-2F 3A-40 5B-60 7B-7E A1 A7 AB B6-B7 BB BF 37E 387 55A-55F 589-58A 5BE 5C0 5C3 5C6 5F3-5F4 609-60A 60C-60D 61B
     61E-61F 66A-66D 6D4 700-70D 7F7-7F9 830-83E 85E 964-965 970 AF0 DF4 E4F E5A-E5B F04-F12 F14 F3A-F3D F85 FD0-FD4
@@ -60,13 +60,13 @@ _PUNCTUATION = """
     110BE-110C1 11140-11143 11174-11175 111C5-111C9 111CD 111DB 111DD-111DF 11238-1123D 112A9 114C6 115C1-115D7
     11641-11643 1173C-1173E 12470-12474 16A6E-16A6F 16AF5 16B37-16B3B 16B44 1BC9F 1DA87-1DA8B
 """
-# Unicode's White_Space, as Rust strips it; Python's has four control characters too
+# Unicode's White_Space, as Rust strips it; Python's also includes four control characters
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _SPACE = "9 A D 20 A0 1680 2000-200A 2028-2029 202F 205F 3000"
-# Google has 2B820-2CEAF in the fifth place. The reference's slip is kept; Google's vocabularies hold none of these.
+# Google's fifth range is 2B820-2CEAF. The reference's typo is kept; Google's vocabularies hold none of these.
 _CJK = "3400-4DBF 4E00-9FFF F900-FAFF 20000-2A6DF 2A700-2B81F 2B920-2CEAF 2F800-2FA1F"
-# The reference lower-cases by Unicode 17.0: first, last, and distance to the lower-case letter where that is
-# newer than Unicode 13.0 (Python 3.10).
+# The reference lower-cases by Unicode 17.0. (first, last, distance to the lower-case letter) for capitals newer than
+# Unicode 13.0 (Python 3.10).
 _NEW_CAPITALS = [
     (0x1C89, 0x1C89, 1), (0x2C2F, 0x2C2F, 0x30), (0xA7C0, 0xA7C0, 1), (0xA7CB, 0xA7CB, -0xA567), (0xA7CC, 0xA7CC, 1),
     (0xA7CE, 0xA7CE, 1), (0xA7D0, 0xA7D0, 1), (0xA7D2, 0xA7D2, 1), (0xA7D4, 0xA7D4, 1), (0xA7D6, 0xA7D6, 1),
@@ -78,7 +78,7 @@ _NEW_LOWER = {chr(c): chr(c + shift) for first, last, shift in _NEW_CAPITALS for
 
 
 def _regex_class(ranges):
-    """The inside of a regular expression's [...] for hexadecimal ranges."""
+    """The content of a regular expression's [...] for hexadecimal ranges."""
     ends = (r.partition("-") for r in ranges.split())
     return "".join(f"\\U{int(first, 16):08x}-\\U{int(last or first, 16):08x}" for first, _, last in ends)
 
@@ -88,12 +88,12 @@ _KIND = re.compile("|".join(f"(?P<{name}>[{_regex_class(ranges)}])" for name, ra
 _CHUNK = re.compile(f"[^{_regex_class(_SPACE)}]+")
 _WORD = re.compile(f"[{_regex_class(_PUNCTUATION)}]|[^ {_regex_class(_PUNCTUATION)}]+")
 _PARTS_WORDS = re.compile(f"[\\s{_regex_class(_PUNCTUATION + _CJK)}]")
-# What str.split() takes for whitespace and BERT for control characters.
+# White space for str.split(), but control characters for BERT.
 _ONLY_PYTHON_SPACE = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 
 
 class _Kinds(dict):
-    """The kind of every character met so far: the regular expression once, a dictionary look-up ever after."""
+    """Cache of the kind of every character."""
 
     def __missing__(self, char):
         found = _KIND.match(char)
@@ -105,32 +105,32 @@ _KINDS = _Kinds()
 
 
 _PLAIN = re.compile("[!-Z^-~\\\\]+").fullmatch  # ASCII without space, control characters and brackets
-_PLAIN_WORD = re.compile("[0-9A-Za-z]+|[!-~]")  # in ASCII everything else is punctuation
+_PLAIN_WORD = re.compile("[0-9A-Za-z]+|[!-~]")  # in ASCII all other characters are punctuation
 
 
 def parts_words(chars):
-    """Is one of these characters white space or a word of its own?"""
+    """Whether one of these characters is white space or a word by itself."""
     return _PARTS_WORDS.search(chars) is not None
 
 
 def chunks(text):
-    """The stretches between BERT's whitespace; no rule of normalising reaches across it."""
-    # printable text has no whitespace but the space, and is told fastest
+    """A text split at BERT's white space; no rule of normalisation crosses it."""
+    # the fastest check: the only white space in printable text is the space
     return _CHUNK.findall(text) if not text.isprintable() and _ONLY_PYTHON_SPACE.search(text) else text.split()
 
 
 def is_plain(chunk):
-    """ASCII that normalising leaves as it is but for lower case, and that cannot hold a special token."""
+    """Whether a chunk is ASCII that normalisation can only lower-case and that cannot contain a special token."""
     return chunk.isascii() and _PLAIN(chunk) is not None
 
 
 def plain_words(chunk):
-    """The words of such a chunk."""
+    """The words of a plain chunk."""
     return [chunk] if chunk.isalnum() else _PLAIN_WORD.findall(chunk)
 
 
 def chunk_starts(text):
-    """Where each of `chunks(text)` begins."""
+    """The start of each of `chunks(text)`."""
     return [found.start() for found in _CHUNK.finditer(text)]
 
 
@@ -139,17 +139,17 @@ def is_space(char):
 
 
 def lower(char):
-    """One character's lower case, which may be several; alone, so a final sigma stays a plain one."""
+    """The lower case of one character, possibly several characters. Out of context, so there is no final sigma."""
     return _NEW_LOWER.get(char) or char.lower()
 
 
 def words(normal, source):
-    """Pairs (word, source) of normalised text: source[i] is where the character word[i] came from."""
+    """(word, source) of each word of a normalised text; source[i] is the source index of word[i]."""
     return [(found.group(), source[found.start():found.end()]) for found in _WORD.finditer(normal)]
 
 
 class BasicTokenizer:
-    """Normalises text, by the three settings of a BERT checkpoint."""
+    """Normalises text with the three settings of a BERT checkpoint."""
 
     def __init__(self, lower_case, strip_accents, chinese_chars):
         self.lower_case = lower_case
@@ -158,7 +158,7 @@ class BasicTokenizer:
 
     def normalise(self, text):
         """(normalised text, source index of each of its characters)."""
-        if text.isascii() and text.isprintable():  # most chunks; nothing below but lower-casing touches them
+        if text.isascii() and text.isprintable():  # most chunks; only lower-casing applies to them
             return text.lower() if self.lower_case else text, range(len(text))
         chars, source = self._clean(text)
         if self.strip_accents:
@@ -183,15 +183,15 @@ class BasicTokenizer:
 def _strip_accents(chars, source):
     if not unicodedata.is_normalized("NFD", "".join(chars)):
         chars, source = _decompose(chars, source)
-    kept = [(char, i) for char, i in zip(chars, source, strict=True) if _KINDS[char] != "mark"]
-    return [char for char, _ in kept], [i for _, i in kept]
+    others = [(char, i) for char, i in zip(chars, source, strict=True) if _KINDS[char] != "mark"]
+    return [char for char, _ in others], [i for _, i in others]
 
 
 def _decompose(chars, source):
     """Canonical decomposition (NFD).
 
-    Where marks change places the reference hands out the source indices by place, not by character: after
-    sorting, every character that was not inserted by a decomposition takes the next index.
+    If marks are reordered, the reference assigns source indices by position, not by character: after sorting, every
+    character that was not inserted by a decomposition gets the next index.
     """
     parts = []  # (combining class, character, whether a decomposition inserted it)
     for char in chars:

@@ -1,4 +1,4 @@
-"""Token ids of many texts in one flat array, and how every tokenizer makes them of a text's pieces."""
+"""Token ids of many texts in one flat array, and the part of encoding that all tokenizers share."""
 
 import array
 import dataclasses
@@ -19,10 +19,10 @@ class Encodings:
     row_splits: np.ndarray  # int64 [n + 1]
     n_truncated: int
     full_lengths: np.ndarray  # int32 [n], special tokens included, before truncation
-    start: np.ndarray | None = None  # int32 [total]: first code point in the token's own text; (0, 0) for [CLS], [SEP]
+    start: np.ndarray | None = None  # int32 [total]: first code point in its text; (0, 0) for [CLS], [SEP]
     end: np.ndarray | None = None  # int32 [total], exclusive
     pad_id: int = 0
-    owner: np.ndarray | None = None  # int32 [n], ascending: which text each row is of, where texts make several rows
+    owner: np.ndarray | None = None  # int32 [n], ascending: the text of each row, if texts may have several rows
 
     def __len__(self):
         return len(self.row_splits) - 1
@@ -38,24 +38,24 @@ class Encodings:
 
     @property
     def position(self):
-        """The place of each token in its row, from 0: int64 [total]."""
+        """The position of each token in its row, from 0: int64 [total]."""
         return positions(self.lengths)
 
     @property
     def text(self):
-        """The text of each token, where texts make several rows: int64 [total]."""
+        """The text of each token, if texts may have several rows: int64 [total]."""
         return self.owner[self.row].astype(np.int64)
 
     def places(self, rows):
-        """Where the tokens of these rows lie in `ids`, one row after the other."""
+        """Indices in `ids` of the tokens of these rows, concatenated."""
         return runs(self.row_splits[rows], self._lengths(rows))
 
-    def _lengths(self, rows):  # not by `lengths`, which are those of all rows
+    def _lengths(self, rows):  # faster than indexing `lengths`, which computes all
         rows = np.asarray(rows)
         return self.row_splits[rows + 1] - self.row_splits[rows]
 
     def take(self, rows):
-        """The rows asked for, in that order."""
+        """The Encodings of these rows, in this order."""
         rows = np.asarray(rows, np.int64)
         at, lengths, full = self.places(rows), self._lengths(rows), self.full_lengths[rows]
         return Encodings(
@@ -68,44 +68,56 @@ class Encodings:
     def pad(self, rows):
         """(ids, segments, mask), int32 [len(rows), longest of them]."""
         taken = self.take(rows)
-        filled = np.arange(taken.lengths.max(initial=0)) < taken.lengths[:, None]  # [rows, longest]
-        ids = np.full(filled.shape, self.pad_id, np.int32)
-        segments = np.zeros(filled.shape, np.int32)
-        ids[filled] = taken.ids
-        segments[filled] = taken.segments
-        return ids, segments, filled.astype(np.int32)
+        real = np.arange(taken.lengths.max(initial=0)) < taken.lengths[:, None]  # [rows, longest]
+        ids = np.full(real.shape, self.pad_id, np.int32)
+        segments = np.zeros(real.shape, np.int32)
+        ids[real] = taken.ids
+        segments[real] = taken.segments
+        return ids, segments, real.astype(np.int32)
 
 
 class TextEncoder:
-    """What a tokenizer does above the pieces: special tokens, pairs, cutting.
+    """Adds special tokens, joins pairs and truncates.
 
-    A subclass has `vocab`, `literals` (tokens of it that stand for no text), `pad_id`, `cls_id` and `sep_id`, and gives
-    a text's pieces by `_rows` and `_offsets`.
+    A subclass has `vocab`, `literals` (tokens of it that represent no text), `pad_id`, `cls_id` and `sep_id`, and
+    splits texts into pieces in `_rows` and `_offsets`.
     """
 
     def inside_word(self, token):
-        """Does this token of the vocabulary go on with a word?"""
+        """Whether this token of the vocabulary continues a word."""
         raise NotImplementedError
 
     def inside_words(self, encodings, texts):
-        """Which tokens go on with the word of the token before, bool [tokens]; `encodings` of whole texts, with
-        places."""
+        """Which tokens continue the word of the token before, bool [tokens]; `encodings` are those of whole texts, with
+        offsets."""
         raise NotImplementedError
 
     def _rows(self, texts):
-        """The ids of every text as int32 bytes: joining and cutting bytes never makes a Python integer."""
+        """The ids of every text as int32 bytes: joining and slicing bytes creates no Python integers."""
         raise NotImplementedError
 
     def _offsets(self, texts, counts, kept):
-        """(start, end) of every kept piece: int32 [sum of kept, 2]; texts have `counts` pieces."""
+        """(start, end) of the first `kept` pieces of each text, int32 [sum of kept, 2]; texts have `counts` pieces."""
         raise NotImplementedError
 
     def _words(self, ids):
-        """Ids without [CLS], [SEP] and [PAD] as a text."""
+        """The text of ids without [CLS], [SEP] and [PAD]."""
         raise NotImplementedError
 
     def encode(self, texts, pairs=None, max_len=512, offsets=False):
-        """`[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]`, of every text, cut to `max_len` tokens."""
+        """`[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]` for every text, truncated to `max_len` tokens.
+
+        Args:
+            texts, pairs: lists of str; pairs None: single texts.
+            max_len: tokens, special ones included.
+            offsets: whether to compute `start` and `end`.
+
+        Returns:
+            An Encodings.
+
+        Raises:
+            BertrError: max_len (too small), pairs (another number of texts).
+        """
         sides = _sides(texts, pairs)
         special = len(sides) + 1
         if max_len < special + 1:
@@ -125,22 +137,26 @@ class TextEncoder:
             pad_id=self.pad_id,
         )
         if offsets:
-            own = np.ones(len(out.ids), bool)  # neither [CLS] nor [SEP]: from a text
-            own[out.row_splits[:-1]] = False
-            own[np.cumsum(lengths) - 1] = False
+            ordinary = np.ones(len(out.ids), bool)  # neither [CLS] nor [SEP]
+            ordinary[out.row_splits[:-1]] = False
+            ordinary[np.cumsum(lengths) - 1] = False
             out.start, out.end = np.zeros((2, len(out.ids)), np.int32)
             for i, side in enumerate(sides):
-                where = own & (out.segments == i)
+                where = ordinary & (out.segments == i)
                 out.start[where], out.end[where] = self._offsets(side, counts[:, i], kept[:, i]).T
         return out
 
     def count(self, texts, pairs=None):
-        """How many tokens each text has before any truncation, special ones included: int32 [n]."""
+        """Tokens of each text before truncation, special ones included: int32 [n]."""
         sides = _sides(texts, pairs)
         return (_counts([self._rows(side) for side in sides]).sum(1) + len(sides) + 1).astype(np.int32)
 
     def decode(self, ids):
-        """The words of one row of ids, without [CLS], [SEP] and [PAD]."""
+        """The text of one row of ids, without [CLS], [SEP] and [PAD].
+
+        Raises:
+            BertrError: token_id (not in the vocabulary).
+        """
         ids = [int(i) for i in ids]
         wrong = [i for i in ids if not 0 <= i < len(self.vocab)]
         if wrong:
@@ -149,7 +165,7 @@ class TextEncoder:
         return self._words([i for i in ids if i not in (self.pad_id, self.cls_id, self.sep_id)])
 
     def _join(self, rows, kept):
-        """All ids in one array [total], special tokens put in, from rows [sides][n] of bytes."""
+        """All ids with special tokens in one array [total], from rows [sides][n] of bytes."""
         cls, sep = int32([self.cls_id]), int32([self.sep_id])
         cut = [[row[: 4 * k] for row, k in zip(side, keep, strict=True)]
                for side, keep in zip(rows, kept.T.tolist(), strict=True)]
@@ -158,12 +174,12 @@ class TextEncoder:
 
 
 def int32(values):
-    """Whole numbers as int32 bytes."""
+    """Integers as int32 bytes."""
     return array.array("i", values).tobytes()
 
 
 def any_of(literals):
-    """A pattern whose `split` also returns what it split at; without literals it never matches."""
+    """A pattern whose `split` also returns the separators; without literals it never matches."""
     return re.compile(f"({'|'.join(map(re.escape, literals))})" if literals else "(?!)")
 
 
@@ -177,15 +193,15 @@ def _sides(texts, pairs):
 
 
 def _counts(rows):
-    """Pieces of every text: int64 [n, sides]."""
+    """Number of pieces of every text: int64 [n, sides]."""
     return np.array([[len(row) // 4 for row in side] for side in rows], np.int64).T
 
 
 def truncate(counts, budget):
-    """How many pieces of every text stay: [n, sides].
+    """Number of pieces of every text to keep: [n, sides].
 
-    A pair loses pieces from the longer text, on a tie from the second (Google's `_truncate_seq_pair`).
-    Hugging Face's Rust tokenizers give the odd piece of the budget to the longer text, Google to the first.
+    A pair loses pieces from the longer text, or from the second on a tie (Google's `_truncate_seq_pair`). Hugging
+    Face's Rust tokenizers give the odd piece of the budget to the longer text, Google to the first.
     """
     if counts.shape[1] == 1:
         return np.minimum(counts, budget)

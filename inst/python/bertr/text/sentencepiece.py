@@ -1,7 +1,7 @@
-"""ALBERT's tokenizer: texts cut into the pieces of a SentencePiece model.
+"""ALBERT's tokenizer: splits texts into the pieces of a SentencePiece model.
 
 Sources: google-research/albert `tokenization.py`; Hugging Face transformers (version 4) `AlbertTokenizer`, which adds
-the quotes; Kudo and Richardson 2018, SentencePiece. Only here is the Python package sentencepiece used.
+the quotes; Kudo and Richardson 2018, SentencePiece. The only module that uses the Python package sentencepiece.
 """
 
 import re
@@ -14,15 +14,26 @@ from .basic import parts_words
 from .encodings import TextEncoder, any_of, int32
 
 REQUIRED = ("<pad>", "<unk>", "[CLS]", "[SEP]")
-SPACE = "\u2581"  # what SentencePiece writes for the space before a word
+SPACE = "\u2581"  # SentencePiece's mark for the space before a word
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class SentencePieceTokenizer(TextEncoder):
-    """Turns texts into ids by a SentencePiece model, given as the bytes of its file.
+    """Turns texts into ids with a SentencePiece model, given as the bytes of its file.
 
-    SentencePiece gets whole texts, not words: it sums scores over a text in float32, so where two ways to cut a word
-    come out even ("aaa"), what stands before it decides.
+    SentencePiece gets whole texts, not words: it sums scores over a text in float32, so the preceding text can decide
+    between two splits of a word with equal scores ("aaa").
+
+    Args:
+        spiece: bytes.
+        lower_case: whether to lower-case texts.
+        keep_accents: whether to keep accents.
+        quotes: whether `` and '' become ".
+        keep_special: whether [MASK] and the like in a text are special tokens.
+        mode: "sentencepiece".
+
+    Raises:
+        BertrError: tokenizer (another mode), vocabulary (damaged model), sentencepiece (package not installed).
     """
 
     literals = (*REQUIRED, "[MASK]")
@@ -30,7 +41,6 @@ class SentencePieceTokenizer(TextEncoder):
 
     def __init__(self, spiece, lower_case=True, keep_accents=False, quotes=True, keep_special=True,
                  mode="sentencepiece"):
-        """`quotes`: `` and '' become "; `keep_special`: [MASK] and the like in a text are special tokens."""
         if mode != "sentencepiece":
             raise BertrError("tokenizer", f"`tokens` is '{mode}', but this model only knows the pieces of its "
                              "SentencePiece model.", "Leave `tokens` out.")
@@ -52,19 +62,20 @@ class SentencePieceTokenizer(TextEncoder):
         self._blanks = {" ": True}
 
     def _without_comma(self, piece):
-        """"9," as pieces (id, characters) of its own: a number is cut before its comma, whatever the model says."""
-        own = self._model.encode(piece[:-1].replace(SPACE, ""), out_type=str)
-        if piece[0] != SPACE and own[0][0] == SPACE:
-            own = own[1:] if len(own[0]) == 1 else [own[0][1:], *own[1:]]
-        return [(self._model.piece_to_id(p), len(p.replace(SPACE, ""))) for p in [*own, ","]]
+        """A piece like "9," as several pieces (id, number of characters): ALBERT splits a number before its comma."""
+        number = self._model.encode(piece[:-1].replace(SPACE, ""), out_type=str)
+        if piece[0] != SPACE and number[0][0] == SPACE:
+            number = number[1:] if len(number[0]) == 1 else [number[0][1:], *number[1:]]
+        return [(self._model.piece_to_id(p), len(p.replace(SPACE, ""))) for p in [*number, ","]]
 
     def inside_word(self, token):
-        """As ALBERT's `create_pretraining_data.py` has it, where numbers, marks and other scripts are words."""
+        """As in ALBERT's `create_pretraining_data.py`: numbers, marks and other scripts start a word."""
         return re.fullmatch("[A-Za-z]+", token) is not None
 
     def inside_words(self, encodings, texts):
-        """By the text, as pieces only tell of spaces: no space, no punctuation and no Chinese character, each of which
-        BERT takes for a word, stands before a token or at its start. Nor does a character that makes two pieces."""
+        """Determined from the text, because pieces mark only spaces. A token continues a word if there is no space, no
+        punctuation and no Chinese character (a word in BERT) before it or at its start, or if two pieces share a
+        character."""
         out = np.zeros(len(encodings.ids), bool)
         for row, text in enumerate(texts):
             first, stop = encodings.row_splits[row] + 1, encodings.row_splits[row + 1] - 1  # without [CLS] and [SEP]
@@ -86,7 +97,7 @@ class SentencePieceTokenizer(TextEncoder):
         return [int32([i for part in row for i in self._ids(part, encoded)]) for row in parts]
 
     def _parts(self, text):
-        """The text cut at its special tokens, which are parts of their own."""
+        """The text split at its special tokens, which are separate parts."""
         return self._literals.split(text) if self._literals.search(text) else [text]
 
     def _ids(self, part, encoded):
@@ -95,10 +106,10 @@ class SentencePieceTokenizer(TextEncoder):
         ids = next(encoded)
         if self._numbers.keys().isdisjoint(ids):
             return ids
-        return [own for i in ids for own, _ in self._numbers.get(i, [(i, 0)])]
+        return [part_id for i in ids for part_id, _ in self._numbers.get(i, [(i, 0)])]
 
     def _normalise(self, text):
-        """What is done to a text before SentencePiece sees it."""
+        """The text as SentencePiece gets it."""
         text = " ".join(text.split())
         if self.quotes:
             text = text.replace("``", '"').replace("''", '"')
@@ -110,7 +121,7 @@ class SentencePieceTokenizer(TextEncoder):
         if not self.keep_accents:
             text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
         if self.lower_case:
-            text = text.replace("\u03a3", "\u03c3").lower()  # each character by itself: no final sigma
+            text = text.replace("\u03a3", "\u03c3").lower()  # character by character: no final sigma
         return _SURROGATE.sub("\ufffd", text)
 
     # ------------------------------------------------------------ places
@@ -120,8 +131,8 @@ class SentencePieceTokenizer(TextEncoder):
         return np.array(spans, np.int32).reshape(-1, 2)
 
     def _spans(self, text):
-        """(start, end) of every piece. Of a piece that is only the space before a word (as "(" may be a piece of its
-        own) it is the word's first character."""
+        """(start, end) of every piece. A piece that is only the space before a word (because "(" is a separate piece)
+        gets the word's first character."""
         out, at = [], 0
         for part in self._parts(text):
             if part in self._special:
@@ -134,7 +145,7 @@ class SentencePieceTokenizer(TextEncoder):
         return out
 
     def _trace(self, text):
-        """The text of `_normalise`, and where each of its characters starts and ends in `text`."""
+        """The normalised text, and the start and end in `text` of each of its characters."""
         out, starts, ends = [], [], []
         for found in re.finditer(r"\S+", text):
             word, at = found.group(), found.start()
@@ -167,13 +178,13 @@ class SentencePieceTokenizer(TextEncoder):
             yield i, first, max(first, last)
 
     def _is_blank(self, char):
-        """Whether SentencePiece takes a character for a space or for nothing."""
+        """Whether SentencePiece treats a character as a space or drops it."""
         if char not in self._blanks:
             self._blanks[char] = not "".join(self._model.encode(char, out_type=str)).strip(SPACE)
         return self._blanks[char]
 
     def _cut_number(self, i, first, last):
-        """The characters (first, last) of a piece, or of those that `_numbers` makes of it."""
+        """(first, last) characters of a piece, or of the pieces that `_numbers` splits it into."""
         for _, length in self._numbers.get(i, [(i, 0)])[:-1]:
             yield first, max(first, min(first + length, last) - 1)
             first = min(first + length, last)
@@ -192,7 +203,7 @@ def open_model(spiece):
         model = sentencepiece.SentencePieceProcessor()
         model.load_from_serialized_proto(spiece)
         return model
-    except Exception:  # the type depends on the version, and the text tells of C++
+    except Exception:  # the type depends on the version, and the message is about C++
         raise BertrError("vocabulary", "The SentencePiece model could not be read: it is damaged or cut short.",
                          COPY_AGAIN) from None
 
@@ -205,8 +216,8 @@ def pieces_of(model):
 # ---------------------------------------------------------------- SentencePieceText, a protocol buffer
 
 def _read_pieces(data):
-    """(id, start, end) of every piece, places in bytes. Read by hand: of all ways to ask sentencepiece for places this
-    one is the same in all its versions. Format: google/sentencepiece `src/sentencepiece.proto`."""
+    """(id, start, end) of every piece, in bytes. Parsed by hand, because this is the only interface for offsets that is
+    the same in all versions of sentencepiece. Format: google/sentencepiece `src/sentencepiece.proto`."""
     for number, value in _fields(data):
         if number == 2:
             piece = dict(_fields(value))
@@ -219,7 +230,7 @@ def _fields(data):
     while at < len(data):
         tag, at = _varint(data, at)
         value, at = _varint(data, at) if tag & 7 in (0, 2) else (4, at)
-        if tag & 7:  # so many bytes follow
+        if tag & 7:  # `value` bytes follow
             value, at = data[at:at + value], at + value
         yield tag >> 3, value
 

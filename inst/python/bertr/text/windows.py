@@ -1,4 +1,4 @@
-"""Texts over the limit: cut into windows that overlap, or their middle left out.
+"""Texts over the limit: split into overlapping windows, or shortened to head and tail.
 
 Sources: Devlin et al. 2019 (windows over the context of a question, as in google-research/bert `run_squad.py`); Sun et
 al. 2019, How to Fine-Tune BERT for Text Classification (head and tail).
@@ -10,18 +10,18 @@ import numpy as np
 
 from .ragged import splits
 
-HEAD_SHARE = 0.25  # of the room, for the beginning of a text; the rest is for its end (Sun et al.: 128 of 510)
+HEAD_SHARE = 0.25  # share of the tokens for the beginning of a text (Sun et al.: 128 of 510)
 
 
 def windows(encodings, max_len, overlap):
-    """Rows of at most `max_len` tokens from rows that were not cut. Of a pair the second text is cut, and every window
-    starts with the first one; `overlap` tokens are common to neighbours. `owner` tells each window's text."""
+    """Splits untruncated rows into windows of at most `max_len` tokens; neighbours share `overlap` tokens. In pairs
+    only the second text is split, and every window starts with the first. `owner` is the text of each window."""
     return _rows_of(encodings, max_len, lambda n, room: [
         range(start, min(start + room, n)) for start in range(0, max(1, n - overlap), max(1, room - overlap))])
 
 
 def head_and_tail(encodings, max_len):
-    """Rows of at most `max_len` tokens: the beginning and the end of each text, of a pair's second text."""
+    """Shortens rows to `max_len` tokens: the beginning and the end of each text, in pairs of the second text."""
     def ends(n, room):
         head = int(HEAD_SHARE * room)
         return [[*range(head), *range(n - room + head, n)]]
@@ -32,20 +32,21 @@ def head_and_tail(encodings, max_len):
 
 
 def _rows_of(encodings, max_len, choose):
-    """`choose(n, room)` gives the places, among the n tokens of the text to be cut, of each of its rows."""
+    """`choose(n, room)` returns, for each row of a text, indices of at most `room` of the n tokens of the text that is
+    split."""
     places, owner, cut = [], [], 0
     for row, length in enumerate(encodings.lengths.tolist()):
         start = int(encodings.row_splits[row])
         if length <= max_len:
             chosen = [np.arange(start, start + length)]
         else:
-            last = int(encodings.segments[start + length - 1])  # the segment that is cut
+            last = int(encodings.segments[start + length - 1])  # the segment that is split
             body = start + int(np.searchsorted(encodings.segments[start:start + length], last)) + (last == 0)
             lead = np.arange(start, body)[:max(1, max_len // 2)]  # [CLS], or [CLS] and the first text with its [SEP]
             if lead[-1] != body - 1:
-                lead[-1] = body - 1  # a first text of more than half is cut, its [SEP] kept
+                lead[-1] = body - 1  # a first text longer than half is truncated, but keeps its [SEP]
                 cut += 1
-            n, end = start + length - 1 - body, start + length - 1  # before the last [SEP]
+            n, end = start + length - 1 - body, start + length - 1  # excluding the last [SEP]
             room = max_len - len(lead) - 1
             chosen = [np.concatenate([lead, body + np.asarray(part, int), [end]]) for part in choose(n, room)]
         places += chosen

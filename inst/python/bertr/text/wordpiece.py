@@ -1,4 +1,4 @@
-"""BERT's WordPiece tokenizer, and one token per character: texts to one flat array of token ids."""
+"""BERT's WordPiece tokenizer, and a mode with one token per character."""
 
 import itertools
 
@@ -13,21 +13,32 @@ from .ragged import positions, splits
 SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # BERT's own names
 SPACE_TOKEN = "[unused1]"  # a space in character mode, as in bojone/bert_in_keras
 CACHE_SIZE = 2**16  # chunks, about 13 MB
-LONGEST_CACHED = 64  # characters; longer chunks hardly come twice
+LONGEST_CACHED = 64  # characters; longer chunks rarely repeat
 
 
 class Tokenizer(TextEncoder):
-    """Turns texts into ids by a vocabulary.
+    """Turns texts into ids with a vocabulary.
 
-    Everything BERT does to a text stays within a chunk, a stretch between white space, so a chunk's ids are
-    found once and looked up ever after. In character mode every character is a chunk.
+    BERT processes each whitespace-separated chunk of a text independently, so the ids of a chunk are computed once and
+    cached. In character mode every character is a chunk.
+
+    Args:
+        vocab: list of str in the order of ids.
+        lower_case: whether to lower-case texts.
+        strip_accents: whether to remove accents; None: as `lower_case`.
+        chinese_chars: whether each CJK character is a word.
+        max_word_chars: longer words become [UNK].
+        special: dict of the names of the special tokens pad, unk, cls, sep and mask; the vocabulary may lack only mask.
+        added: list of dicts, tokens that are matched before words are split (see added_tokens.py), each with `piece`:
+            whether WordPiece may produce it too. None: the special tokens.
+        mode: "wordpiece" or "characters".
+
+    Raises:
+        BertrError: tokenizer (unknown mode), vocabulary (missing or misplaced tokens).
     """
 
     def __init__(self, vocab, lower_case=True, strip_accents=None, chinese_chars=True, max_word_chars=100,
                  special=SPECIAL, added=None, mode="wordpiece"):
-        """`special`: the names of the special tokens, of which the vocabulary may lack only "mask". `added`: tokens
-        that are found in texts before words are cut, a dict each (see added_tokens.py), with `piece` if WordPiece may
-        give it too; None: the special ones."""
         if mode not in ("wordpiece", "characters"):
             raise BertrError("tokenizer", f"`mode` is '{mode}', which is not a way of tokenizing.",
                              "Use 'wordpiece' or 'characters'.")
@@ -38,18 +49,18 @@ class Tokenizer(TextEncoder):
         self.max_word_chars = max_word_chars
         self.mode = mode
         self.literals = tuple(special.values())
-        index = {token: i for i, token in enumerate(self.vocab)}  # of a token that comes twice the last, as Rust does
+        index = {token: i for i, token in enumerate(self.vocab)}  # the last of duplicates, as in Rust
         self.pad_id, self.unk_id, self.cls_id, self.sep_id = _required(index, special)
         self.mask_name, self.mask_id = special["mask"], index.get(special["mask"])
         self._basic = basic.BasicTokenizer(
             lower_case, lower_case if strip_accents is None else strip_accents, chinese_chars)
         added = [literal(name, index[name]) for name in self.literals if name in index] if added is None else added
-        if mode == "characters":  # the special tokens' characters are tokens too
+        if mode == "characters":  # special tokens in a text are split into characters
             added = [token for token in added if token["content"] not in self.literals]
         _check_added(added, self.vocab)
         self._added = AddedTokens(added, self._basic.normalise)
         not_pieces = {token["id"] for token in added if not token["piece"]}
-        self._index = {token: i for token, i in index.items() if i not in not_pieces}  # what WordPiece may give
+        self._index = {token: i for token, i in index.items() if i not in not_pieces}  # what WordPiece may produce
         self._inside = {token[2:]: i for token, i in self._index.items() if token.startswith("##")}
         self._longest = max(map(len, self.vocab))
         if mode == "wordpiece":
@@ -79,14 +90,14 @@ class Tokenizer(TextEncoder):
         chunks = list(map(self._chunks, texts))
         flat = list(itertools.chain.from_iterable(chunks))
         spans = list(map(self._spans.__getitem__, flat))
-        pieces = np.fromiter(map(len, spans), np.int32, len(spans)) // 8  # a chunk
+        pieces = np.fromiter(map(len, spans), np.int32, len(spans)) // 8  # pieces per chunk
         starts = self._chunk_starts(texts, chunks, flat)
         out = np.frombuffer(b"".join(spans), np.int32).reshape(-1, 2) + np.repeat(starts, pieces)[:, None]
         return out[positions(counts) < np.repeat(kept, counts)]
 
     def _chunk_starts(self, texts, chunks, flat):
-        """Where every chunk begins in its text: worked out at once where one space follows each chunk but the last,
-        else looked for."""
+        """Start of every chunk in its text, int32: computed for all texts with single spaces between chunks, searched
+        for in the others."""
         ends = splits(np.fromiter(map(len, flat), np.int64, len(flat)) + 1)
         rows = splits(np.fromiter(map(len, chunks), np.int64, len(chunks)))
         first = ends[rows[:-1]]
@@ -97,7 +108,7 @@ class Tokenizer(TextEncoder):
         return starts.astype(np.int32)
 
     def _ids_of(self, chunk):
-        """The ids of a chunk as bytes. The words of a plain one are chunks of their own, mostly met before."""
+        """The ids of a chunk as int32 bytes. The words of a plain chunk are looked up as chunks, mostly cached."""
         if self._is_plain(chunk):
             words = basic.plain_words(chunk.lower() if self.lower_case else chunk)
             if len(words) > 1:
@@ -106,7 +117,7 @@ class Tokenizer(TextEncoder):
         return int32([i for i, _, _ in self._cut(chunk)])
 
     def _spans_of(self, chunk):
-        """Where the pieces of a chunk start and end in it, as bytes."""
+        """(start, end) of each piece of a chunk, as int32 bytes."""
         if self._is_plain(chunk):
             spans, at = [], 0
             for word in basic.plain_words(chunk.lower() if self.lower_case else chunk):
@@ -117,7 +128,8 @@ class Tokenizer(TextEncoder):
         return int32([at for _, start, end in self._cut(chunk) for at in (start, end)])
 
     def _is_plain(self, chunk):
-        """ASCII without brackets needs no normalising but lower case, and holds no added token, nor do its words."""
+        """Whether a chunk needs only lower-casing (ASCII without brackets) and neither it nor a word holds an added
+        token."""
         if self.mode != "wordpiece" or not basic.is_plain(chunk):
             return False
         added = self._added
@@ -128,7 +140,7 @@ class Tokenizer(TextEncoder):
         return self._with_added(text, self._word_pieces)
 
     def _with_added(self, text, pieces):
-        """The added tokens in a text, with the `pieces(normal, source)` of the normalised text between them."""
+        """(id, start, end) of added tokens, and of the `pieces(normal, source)` of the normalised text between them."""
         out = []
         for token, start, end in self._added.split_raw(text):
             if token is not None:
@@ -146,7 +158,7 @@ class Tokenizer(TextEncoder):
                 for i, a, b in self._word(word)]
 
     def _word(self, word):
-        """Greedy longest match first; a word that does not come out even is one [UNK]."""
+        """Greedy longest-match-first; a word that cannot be fully matched is one [UNK]."""
         unknown = [(self.unk_id, 0, len(word))]
         if len(word) > self.max_word_chars:
             return unknown
@@ -165,8 +177,7 @@ class Tokenizer(TextEncoder):
         return out
 
     def _characters(self, text):
-        """One piece a character or added token, so that tokens and characters stay in step (as in
-        bojone/bert_in_keras)."""
+        """One piece per character or added token, so that tokens align with characters (as in bojone/bert_in_keras)."""
         out, done = [], 0
         for token, start, end in [*self._with_added(text, lambda *_: []), (None, len(text), len(text))]:
             out += [(self._character(text[i]), i, i + 1) for i in range(done, start)]
@@ -184,7 +195,7 @@ class Tokenizer(TextEncoder):
 
 
 class _Cache(dict):
-    """A chunk's values as int32 bytes, computed at the first look-up; emptied when full."""
+    """Values of chunks as int32 bytes, computed at the first lookup; emptied when full."""
 
     def __init__(self, values):
         super().__init__()
@@ -200,7 +211,7 @@ class _Cache(dict):
 
 
 def literal(content, token_id):
-    """An added token that is found as it is."""
+    """An added token that is matched literally, a dict."""
     return {"content": content, "id": token_id, "normalized": False, "single_word": False, "lstrip": False,
             "rstrip": False, "piece": True}
 
@@ -213,12 +224,12 @@ def _check_added(added, vocab):
 
 
 def _whole_or(chunks, is_whole):
-    """The chunks of a text, where some texts are one chunk."""
+    """A function that splits a text into chunks, unless `is_whole(text)`: then the text is one chunk."""
     return lambda text: [text] if is_whole(text) else chunks(text)
 
 
 def _required(index, special):
-    """The ids of the special tokens that no BERT can do without."""
+    """The ids of the special tokens that every BERT needs."""
     names = [special[kind] for kind in ("pad", "unk", "cls", "sep")]
     missing = [name for name in names if name not in index]
     if missing:

@@ -137,9 +137,9 @@ class BertAdamW:
         parts = zip(self.trained, self.scales, self.first, self.second, gradients, strict=True)
         done = gradients[0]  # orders the next decay, see `decay`
         for variable, scale, m, v, gradient in parts:
-            adam_rate, kept = factors[scale]
+            adam_rate, factor = factors[scale]
             if self.weight_decay and not variable.name.endswith(NO_DECAY):
-                decay(variable, kept, done)
+                decay(variable, factor, done)
             done = adam(variable, m, v, gradient * shrink, adam_rate, epsilon)
         if self.averages:
             share = (1.0 - self.ema) / -ops.expm1(t * math.log(self.ema))

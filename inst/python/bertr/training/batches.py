@@ -2,7 +2,7 @@
 
 import numpy as np
 
-WINDOW = 8  # rows are sorted by length within so many batches; packing makes the remaining padding cheap
+WINDOW = 8  # number of batches within which rows are sorted by length; packing makes the remaining padding cheap
 
 
 def training_batches(lengths, batch_size, rng):

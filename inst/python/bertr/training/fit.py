@@ -99,7 +99,7 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         except BertrError as e:  # such as a full disk: training continues
             run.keep_epoch = None
             notes.append(f"From epoch {epoch} on, epochs were not saved: {e.message}")
-        task.spec = before  # the next epoch is calibrated anew
+        task.spec = before  # every epoch is calibrated separately
 
     if options.get("keep") == "all":
         run.keep_epoch = keep_epoch

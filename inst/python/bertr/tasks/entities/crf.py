@@ -1,7 +1,8 @@
-"""Linear chains of labels (Lafferty et al. 2001): every label has a score at its place, and every pair of
-neighbouring labels one. A text's score is their sum, its probability the softmax over all of its label sequences.
+"""Linear-chain conditional random fields (Lafferty et al. 2001): every label has a score at its position, and every
+pair of neighbouring labels has one. The score of a label sequence is their sum, its probability the softmax over all
+sequences of the text.
 
-The loss is written for graphs; reading off labels and probabilities is numpy.
+The loss is for graphs; decoding is in numpy.
 """
 
 import numpy as np
@@ -9,18 +10,18 @@ from keras import ops
 
 from ...kernels.fold import fold
 
-NUMBERS_AT_ONCE = 2**18  # of [rows, labels, labels] while labels are read off
+NUMBERS_AT_ONCE = 2**18  # entries of [rows, labels, labels] in decoding
 
 
 def negative_log_likelihood(label_ids, scores, transitions, real):
-    """Of each row's labels, [batch]: label_ids and real (0 after a row's last place) [batch, longest], scores
-    [batch, longest, labels], transitions [from, to]. A row without places gives 0."""
+    """Negative log-likelihood of each row's labels, [batch]. label_ids and real (0 after a row's last position):
+    [batch, longest]; scores: [batch, longest, labels]; transitions: [from, to]. 0 for an empty row."""
     labels = scores.shape[-1]
     picked = ops.take_along_axis(scores, label_ids[..., None], axis=-1)[..., 0]
     pairs = ops.take(ops.reshape(transitions, (-1,)), label_ids[:, :-1] * labels + label_ids[:, 1:])
     total = ops.sum(picked * real, axis=1) + ops.sum(pairs * real[:, 1:], axis=1)
 
-    def step(before, at):  # the log of the sum over all sequences that end in each label, [batch, labels]
+    def step(before, at):  # log-sum over all sequences that end in each label, [batch, labels]
         score, here = at
         after = ops.logsumexp(before[:, :, None] + transitions, axis=1) + score
         return ops.where(here[:, None] > 0, after, before)
@@ -31,8 +32,9 @@ def negative_log_likelihood(label_ids, scores, transitions, real):
 
 
 class Chains:
-    """Texts' scores [places, labels], text i being places [splits[i]:splits[i + 1]], and `transitions` [from, to].
-    Only sequences of allowed pairs that begin with an allowed label exist: `allowed` [from, to], `first` [labels]."""
+    """Scores [positions, labels], where text i has the positions [splits[i]:splits[i + 1]], and `transitions` [from,
+    to]. Sequences are restricted to pairs in `allowed`, bool [from, to], and initial labels in `first`, bool
+    [labels]."""
 
     def __init__(self, scores, splits, transitions, allowed, first):
         self.scores, self.splits = scores.astype(np.float64), splits
@@ -40,15 +42,15 @@ class Chains:
         self.first = np.where(first, 0.0, -np.inf)
 
     def best(self):
-        """The most probable labels (Viterbi): int32 [places]."""
+        """The most probable labels (Viterbi): int32 [positions]."""
         out = np.zeros(len(self.scores), np.int32)
         for scores, lengths, places in self._batches():
             out[places] = _viterbi(scores, lengths, self.transitions, self.first)
         return out
 
     def log_probability(self, label_ids, begin, end):
-        """Of `label_ids` [places] at the places from each `begin` to each `end`, inclusive and within a text, whatever
-        the labels around them."""
+        """Marginal log-probability of `label_ids` [positions] from each `begin` to each `end` (inclusive, within a
+        text), summed over all labels outside."""
         into, out, along = np.zeros((3, len(self.scores)))
         for scores, lengths, places in self._batches():
             inside = np.arange(scores.shape[1]) < lengths[:, None]
@@ -60,13 +62,13 @@ class Chains:
         return into[begin] + so_far[end] - so_far[begin] + out[end]
 
     def negative_log_likelihood(self, label_ids):
-        """Of all texts together."""
+        """The sum over all texts."""
         first = self.splits[:-1][np.diff(self.splits) > 0]
         last = self.splits[1:][np.diff(self.splits) > 0] - 1
         return -float(self.log_probability(label_ids, first, last).sum())
 
     def _batches(self):
-        """(scores [rows, longest, labels], lengths [rows], places in order) of texts, the longest first."""
+        """(scores [rows, longest, labels], lengths [rows], positions) of batches of texts, the longest first."""
         lengths = np.diff(self.splits)
         filled = np.flatnonzero(lengths)
         labels = self.scores.shape[1]
@@ -82,12 +84,12 @@ class Chains:
 
 
 def _going(lengths):
-    """How many rows have a place at 0, 1, ...: lengths are descending."""
+    """The number of rows longer than 0, 1, ...; lengths are descending."""
     return (lengths[None, :] > np.arange(lengths[0])[:, None]).sum(axis=1)
 
 
 def _viterbi(scores, lengths, transitions, first):
-    """Labels of all rows, one row after the other."""
+    """Labels of all rows, concatenated."""
     rows, longest, labels = scores.shape
     going, came_from = _going(lengths), np.zeros((longest, rows, labels), np.int32)
     best = scores[:, 0] + first
@@ -105,8 +107,8 @@ def _viterbi(scores, lengths, transitions, first):
 
 
 def _forward_backward(scores, lengths, transitions, first, path):
-    """Logs along `path`: of the probability to come to each place with its label, given the places so far; the same
-    for what comes after it; and of each step's share. All [rows, longest]."""
+    """Log values along `path`, all [rows, longest]: normalized forward and backward probabilities at each position's
+    label, and the factor of each step."""
     rows, longest, labels = scores.shape
     going = _going(lengths)
     weights, pair = np.exp(scores - scores.max(axis=2, keepdims=True)), np.exp(transitions - transitions.max())

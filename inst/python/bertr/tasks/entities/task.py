@@ -1,5 +1,5 @@
-"""Labelled spans of a text, none within another: one IOB2 code at the first piece of every word, scored by itself or,
-with `crf`, in a linear chain."""
+"""Labelled spans of a text that do not overlap: one IOB2 code at the first piece of every word, scored independently
+or, with `crf`, in a linear chain."""
 
 import dataclasses
 
@@ -17,12 +17,12 @@ from .heads import CrfHead, TokenHead
 from .iob import allowed_pairs, f1, label_ids_of, spans
 from .words import at_spaces, at_words, word_places
 
-UNSCORED = -1  # special tokens, and pieces that go on with a word
+UNSCORED = -1  # special tokens, and pieces that continue a word
 
 
 class Entities(Task):
-    """Target: of every entity `row` and `start` (from 0), `end` (exclusive) and `code` of its label, int [entities],
-    in order of rows and starts; `levels`, the names of the labels."""
+    """Target: `row` and `start` (from 0), `end` (exclusive) and label `code` of every entity, int [entities], ordered
+    by row and start; `levels`, the names of the labels."""
 
     name = "entities"
     shape = staticmethod(fields({"levels": list_of(TEXT, least=1, distinct=True), "crf": FLAG},
@@ -42,14 +42,14 @@ class Entities(Task):
         return {"learning_rate": 2e-4 * 384 / hidden_size}
 
     def encode(self, model, a, b, max_len):
-        """Windows of texts; `start` and `end` are those of whole words, at their first pieces."""
+        """Windows of texts; the first piece of each word has the `start` and `end` of the whole word."""
         whole = model.encode_whole(a, b, offsets=True)
         spaced = self.spec["words"] == "space"
         start, end = at_spaces(whole, a) if spaced else at_words(whole, model.tokenizer.inside_words(whole, a), a)
         return windows(dataclasses.replace(whole, start=start, end=end), max_len, int(OVERLAP * max_len))
 
     def targets(self, target, encodings):
-        """Codes of words, [tokens], as in `iob.py`. A word is of the first entity that holds some of it."""
+        """Codes of words, [tokens], as in `iob.py`. A word belongs to the first entity that covers part of it."""
         row, start, end, label = (np.asarray(target[name], np.int64) for name in ("row", "start", "end", "code"))
         out = np.full(len(encodings.ids), UNSCORED, np.int32)
         words = np.flatnonzero(encodings.end > 0)
@@ -68,7 +68,7 @@ class Entities(Task):
         return out, _notes(int(((first < start) | (last > end)).sum()), int((first == ROOM).sum()))
 
     def batch(self, targets, encodings, rows, ids, rng):
-        """The words' label_ids and places in their rows, int32 [batch, words, 2], UNSCORED after a row's last word."""
+        """Label ids of words and their positions in the row, int32 [batch, words, 2], padded with UNSCORED."""
         lengths = encodings.lengths[rows]
         row, place, label_ids = row_numbers(lengths), positions(lengths), targets[encodings.places(rows)]
         row, place, label_ids = (x[label_ids != UNSCORED] for x in (row, place, label_ids))
@@ -82,7 +82,7 @@ class Entities(Task):
         return kind(1 + 2 * len(self.levels), head_options["units"], dropout, seed, name="head")
 
     def loss(self, targets, outputs, head):
-        """Negative log-likelihood; every word of the batch counts the same."""
+        """Negative log-likelihood; all words of the batch count equally."""
         real = ops.cast(targets[:, :, 0] != UNSCORED, "float32")  # [batch, words]
         label_ids, places = ops.maximum(targets[:, :, 0], 0), ops.maximum(targets[:, :, 1], 0)
         rows = ops.shape(outputs)[1] * ops.arange(ops.shape(targets)[0])[:, None]
@@ -103,8 +103,8 @@ class Entities(Task):
         return {"loss": loss / max(1, len(places)), "f_meas": f1(self._chains(scores, splits, head).best(), label_ids)}
 
     def decode(self, outputs, encodings, a, b, head):
-        """Of every entity found its text's row, start (from 1) and end (inclusive), label code, text and score: the
-        probability that just its words are labelled so."""
+        """Columns with one entry per entity: row, start (from 1), end (inclusive), label code, text, and score: the
+        probability of the labels of its words."""
         places, splits = word_places(encodings)
         chains = self._chains(outputs[places], splits, head)
         label_ids = chains.best()

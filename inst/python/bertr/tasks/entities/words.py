@@ -1,5 +1,5 @@
-"""The words of encoded texts: what BERT cuts into pieces, between white space and punctuation; or, of texts that were
-joined from words, whatever stands between white space."""
+"""The words of encoded texts: split at white space and punctuation, as BERT does, or at white space only, for texts
+that were joined from words."""
 
 import re
 import unicodedata
@@ -10,9 +10,9 @@ from ...text.ragged import row_numbers, sort_keys
 
 
 def at_words(encodings, inside, texts):
-    """`start` and `end` for rows that are whole texts: at the first piece of each word those of the whole word, else
-    (0, 0); `inside` are the pieces that go on with a word, bool [tokens]. A combining mark belongs to the word that it
-    follows, although BERT may drop it."""
+    """int32 [2, tokens]: `start` and `end` of each whole word at its first piece, else (0, 0), for rows that are whole
+    texts. `inside`: bool [tokens], pieces that continue a word. A combining mark belongs to the word it follows,
+    although BERT may drop it."""
     first = np.flatnonzero((encodings.end > 0) & ~inside)
     others = np.flatnonzero(~inside)  # every row ends in one, [SEP]
     last = others[np.searchsorted(others, first, side="right")] - 1
@@ -29,7 +29,7 @@ def at_words(encodings, inside, texts):
 
 
 def at_spaces(encodings, texts):
-    """The same for words that end at white space only, as `don't` and `U.S.`"""
+    """As `at_words`, for words that end only at white space, such as `don't` and `U.S.`"""
     spans = [[m.span() for m in re.finditer(r"\S+", text)] for text in texts]
     begin, stop = np.array([span for row in spans for span in row], np.int64).reshape(-1, 2).T
     words = sort_keys(row_numbers([len(row) for row in spans]), begin)
@@ -43,9 +43,9 @@ def at_spaces(encodings, texts):
 
 
 def word_places(encodings):
-    """Where each word of each text lies among the tokens, in the order of the texts, and where each text's words begin
-    and end, [texts + 1]; `encodings` as from `at_words`, cut into windows. Of a word in several windows it is the
-    place with the most tokens on its poorer side."""
+    """(token index of each word, in the order of texts; boundaries of each text's words, [texts + 1]). `encodings`: as
+    from `at_words`, split into windows. A word in several windows is taken from the one with the most context on its
+    shorter side."""
     at = np.flatnonzero(encodings.end > 0)
     row = encodings.row[at]
     context = np.minimum(at - encodings.row_splits[row], encodings.row_splits[row + 1] - at)

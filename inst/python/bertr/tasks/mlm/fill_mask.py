@@ -1,4 +1,4 @@
-"""Words for the [MASK]s of texts."""
+"""Predicts the words at [MASK]."""
 
 import dataclasses
 
@@ -11,12 +11,26 @@ from .head import word_head
 from .masking import Words
 
 MASK = "[MASK]"
-ROWS_AT_ONCE = 512  # whose states are in memory
+ROWS_AT_ONCE = 512  # rows whose states are in memory
 
 
 def fill(model, texts, top, targets, max_len, progress=None):
-    """Columns of the `top` likeliest tokens, or of all `targets`, for every [MASK]: row, mask and rank from 0, token,
-    probability, and the text with that one mask filled. Masks that were cut off have none."""
+    """The most probable tokens at every [MASK].
+
+    Args:
+        model: a Model with a masked-word head.
+        texts: list of str.
+        top: number of tokens per [MASK].
+        targets: None, or list of str, the only candidates; `top` is then ignored.
+        max_len: tokens to cut texts at; masks that are cut off have no entries.
+        progress: None, or a function of the number of rows done.
+
+    Returns:
+        ({row, mask and rank from 0, token, probability, and text with this mask filled: list}, number of cut texts).
+
+    Raises:
+        BertrError: no_mlm, targets.
+    """
     head = word_head(model)
     texts = [text.replace(model.tokenizer.mask_name, MASK) for text in texts]
     named = np.flatnonzero(np.array(model.tokenizer.vocab) != "")  # rows with a token
@@ -25,9 +39,9 @@ def fill(model, texts, top, targets, max_len, progress=None):
     encodings, masks = encode_masked(model, texts, max_len)
     scorer = model.scorer("none", (model.config.num_layers,))
     out = {"row": [], "mask": [], "rank": [], "token": [], "probability": [], "text": []}
-    asked = np.flatnonzero(np.add.reduceat(masks, encodings.row_splits[:-1]) > 0)  # rows with a mask
-    for start in range(0, len(asked), ROWS_AT_ONCE):
-        rows = asked[start:start + ROWS_AT_ONCE]
+    masked_rows = np.flatnonzero(np.add.reduceat(masks, encodings.row_splits[:-1]) > 0)
+    for start in range(0, len(masked_rows), ROWS_AT_ONCE):
+        rows = masked_rows[start:start + ROWS_AT_ONCE]
         part, is_mask = encodings.take(rows), dataclasses.replace(encodings, ids=masks).take(rows).ids > 0
         states = scorer.encodings(part)[is_mask]
         row = np.repeat(rows, part.lengths)[is_mask]
@@ -48,8 +62,8 @@ def fill(model, texts, top, targets, max_len, progress=None):
 
 
 def encode_masked(model, texts, max_len):
-    """(encodings of texts, int32 [tokens] 1 at every [MASK]): in one, the parts between are cut into tokens each by
-    itself, since Google's tokenizer and that of characters would cut [MASK] too."""
+    """(encodings of texts, int32 [tokens] that is 1 at every [MASK]). The parts between masks are tokenized separately,
+    because Google's tokenizer and the character mode would split [MASK] too."""
     mask_id = Words(model.tokenizer).mask_id
     parts = [text.split(MASK) for text in texts]
     e = model.encode_whole([part for text in parts for part in text], None)  # [CLS] part [SEP], each
@@ -57,7 +71,7 @@ def encode_masked(model, texts, max_len):
     last = np.zeros(len(e), bool)
     last[of_text - 1] = True
     masks = np.zeros(len(e.ids), np.int32)
-    masks[e.row_splits[1:][~last] - 1] = 1  # [SEP] [CLS] between two parts of a text is where the mask was
+    masks[e.row_splits[1:][~last] - 1] = 1  # [SEP] [CLS] between two parts of a text marks the mask
     keep = np.ones(len(e.ids), bool)
     keep[e.row_splits[1:-1][~last[:-1]]] = False
     begins = splits(keep)[e.row_splits[np.concatenate([[0], of_text])]]
@@ -72,8 +86,8 @@ def encode_masked(model, texts, max_len):
 
 
 def _best(head, states, k, among):
-    """The ids of the k likeliest of these tokens for each state, and their probabilities among all rows of the word
-    embedding, best first."""
+    """(ids, probabilities) of the k most probable tokens in `among` for each state, best first. Probabilities are those
+    among all rows of the word embedding."""
     ids, probabilities = [], []
     for _, logits in head.each_words(states):
         z = ops.convert_to_numpy(logits).astype(np.float64)
@@ -88,7 +102,7 @@ def _best(head, states, k, among):
 
 
 def target_ids(tokenizer, targets):
-    """The ids of words that are one token each; a token may be given as the vocabulary writes it, such as ##ing."""
+    """The ids of words that are single tokens; a token may be given as in the vocabulary, such as ##ing."""
     out, wrong = [], []
     for word in targets:
         ids = tokenizer.encode([word]).ids[1:-1].tolist()
@@ -106,8 +120,8 @@ def target_ids(tokenizer, targets):
 
 
 def filled(text, mask, tokens):
-    """The text with its `mask`-th [MASK] (from 0) replaced by each token; a piece such as ##ing joins what is before
-    it."""
+    """The text with its `mask`-th [MASK] (from 0) replaced by each token; a piece such as ##ing is joined to the text
+    before it."""
     parts = text.split(MASK)
     before, after = MASK.join(parts[:mask + 1]), MASK.join(parts[mask + 1:])
     return [before.rstrip() + t[2:] + after if t.startswith("##") and len(t) > 2 else before + t + after

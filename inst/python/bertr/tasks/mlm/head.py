@@ -1,4 +1,4 @@
-"""The heads BERT was pre-trained with: hidden words, and whether a second text follows the first.
+"""The pre-training heads of BERT: masked words and next-sentence prediction.
 
 Source: Devlin et al. 2019; google-research/bert `run_pretraining.py`.
 """
@@ -11,13 +11,13 @@ from ...errors import BertrError
 from ...kernels.dense import dense
 from ...nn.layers import LayerNorm
 
-WORDS_AT_ONCE = 256  # places whose probabilities over the whole vocabulary are in memory
+WORDS_AT_ONCE = 256  # positions whose logits over the vocabulary are in memory
 
 
 class PretrainingHead(keras.layers.Layer):
-    """As a layer it hands the states on: a softmax over the vocabulary is worked out only at the places asked for.
+    """As a layer it returns the states unchanged: logits over the vocabulary are computed only at masked positions.
 
-    `attach` comes before anything is asked: the encoder's word table is the last layer."""
+    Call `attach` before use: the last layer is the encoder's word table."""
 
     def __init__(self, config, pairs, seed=0, **kwargs):
         super().__init__(dtype="float32", **kwargs)
@@ -43,9 +43,9 @@ class PretrainingHead(keras.layers.Layer):
         setattr(self, f"{name}_bias", self.add_weight(shape=(n_out,), initializer="zeros", name=f"{name}_bias"))
 
     def attach(self, embeddings, tensors):
-        """Ties the last layer to the encoder's word table; takes those of its weights that are among canonical
-        `tensors`. `pretrained`: was the head for words among them?"""
-        # as an attribute the embeddings' weights would count as the head's own
+        """Ties the last layer to the encoder's word table and assigns the head's weights that are among the canonical
+        `tensors`. `pretrained`: whether the masked-word head is among them."""
+        # lambdas: as attributes the embeddings' weights would count as the head's
         self.table = lambda: embeddings.word
         self.projection = lambda: (embeddings.projection_kernel if embeddings.projected else
                                    ops.eye(self.config.hidden_size))
@@ -55,9 +55,9 @@ class PretrainingHead(keras.layers.Layer):
         self.pretrained = "mlm/bias" in tensors
 
     def start(self, counts):
-        """A new head for words: the states as they are are compared with the word table, in ALBERT as it is projected
-        to their width, and the bias is the words' frequencies, which Adam's small steps would take thousands to reach.
-        `counts` [vocabulary]."""
+        """Initializes a new masked-word head: it compares the states with the word table (in ALBERT projected to the
+        hidden size), and the bias is the log-frequency of words, which Adam would need thousands of small steps to
+        reach. `counts`: int [vocabulary]."""
         self.transform_kernel.assign(self.transform_kernel + ops.transpose(self.projection()))
         self.output_bias.assign(np.log((counts + 1.0) / (counts + 1.0).sum()))
 
@@ -66,7 +66,7 @@ class PretrainingHead(keras.layers.Layer):
 
     def words(self, states):  # [n, hidden] -> logits [n, vocabulary]
         x = self.norm(dense(states, self.transform_kernel, self.transform_bias, then=self.config.activation))
-        # transposed before and after: the table is far larger than what goes in and comes out
+        # transposed: the table is far larger than inputs and outputs
         return ops.transpose(ops.matmul(self.table(), ops.transpose(x))) + self.output_bias
 
     def follows(self, first):  # states of [CLS] [n, hidden] -> logits [n, 2]: is next, is random
@@ -74,7 +74,7 @@ class PretrainingHead(keras.layers.Layer):
         return dense(pooled, self.nsp_kernel, self.nsp_bias)
 
     def each_words(self, states):
-        """`words` of any number of states, numpy, a piece at a time: (first place, logits)."""
+        """`words` of any number of states (numpy) in pieces: (first position, logits)."""
         for start in range(0, len(states), WORDS_AT_ONCE):
             yield start, self.words(states[start:start + WORDS_AT_ONCE])
 
@@ -89,12 +89,16 @@ class PretrainingHead(keras.layers.Layer):
         return out
 
     def tensors(self):
-        """The weights by their canonical names."""
+        """Canonical name -> weights."""
         return {name: ops.convert_to_numpy(variable.value) for name, variable in self._variables().items()}
 
 
 def word_head(model):
-    """A model's own head for hidden words."""
+    """A model's masked-word head.
+
+    Raises:
+        BertrError: no_mlm.
+    """
     if "mlm/bias" not in model.checkpoint.tensors:
         raise BertrError("no_mlm", "This model has no masked-word head, so it cannot fill masks.",
                          "Train one on your texts with bert_fit(model, ~ text, data), or load a checkpoint that has "

@@ -1,4 +1,4 @@
-"""Which words are hidden from a model in pre-training, and which second texts pairs get: drawn for a whole epoch.
+"""Random choices of pre-training for a whole epoch: masked words, and the second texts of pairs.
 
 Source: Devlin et al. 2019; google-research/bert `create_pretraining_data.py`.
 """
@@ -11,12 +11,12 @@ from ...errors import BertrError
 from ...text.encodings import truncate
 from ...text.ragged import runs, splits
 
-SHARE = 0.15  # of a row's tokens
-MASKED, KEPT = 0.8, 0.1  # of those chosen: become [MASK], stay as they are; the rest become a random token
+SHARE = 0.15  # of a row's tokens are masked
+MASKED, KEPT = 0.8, 0.1  # share of the chosen tokens that become [MASK], and that stay; the rest become random tokens
 
 
 class Words:
-    """What must be known of a vocabulary to hide words of it."""
+    """The facts about a vocabulary that masking needs."""
 
     def __init__(self, tokenizer):
         if tokenizer.mask_id is None:
@@ -24,24 +24,25 @@ class Words:
                              "Use another checkpoint.")
         self.mask_id, self.size = tokenizer.mask_id, len(tokenizer.vocab)
         self.special = np.isin(tokenizer.vocab, tokenizer.literals)  # bool [vocabulary]: never chosen
-        self.inner = np.array([tokenizer.inside_word(token) for token in tokenizer.vocab])  # goes on with a word
+        self.inner = np.array([tokenizer.inside_word(token) for token in tokenizer.vocab])  # continues a word
 
 
 def hide(encodings, words, whole_words, rng):
-    """Of every row max(1, 15 %) of the tokens: (ids as the model sees them, the hidden ids or -1), int32 [tokens]."""
+    """Masks max(1, 15 %) of the tokens of every row: (ids with masks, original ids of masked tokens or -1), int32
+    [tokens]."""
     chosen = np.flatnonzero(_choose(encodings, words, whole_words, rng))
-    seen, hidden = encodings.ids.copy(), np.full(len(encodings.ids), -1, np.int32)
-    hidden[chosen] = seen[chosen]
+    masked, originals = encodings.ids.copy(), np.full(len(encodings.ids), -1, np.int32)
+    originals[chosen] = masked[chosen]
     way = rng.random(len(chosen))
-    seen[chosen[way < MASKED]] = words.mask_id
+    masked[chosen[way < MASKED]] = words.mask_id
     swapped = chosen[way >= MASKED + KEPT]
-    seen[swapped] = rng.integers(0, words.size, len(swapped))
-    return seen, hidden
+    masked[swapped] = rng.integers(0, words.size, len(swapped))
+    return masked, originals
 
 
 def _choose(encodings, words, whole_words, rng):
-    """Units (pieces, or whole words) in random order, as many of a row as its number of tokens has room for: bool
-    [tokens]. A word that would be too much is passed over."""
+    """Bool [tokens]: units (pieces or whole words) chosen in random order up to the row's budget. Words that exceed the
+    remaining budget are skipped."""
     ids, lengths = encodings.ids, encodings.lengths
     ordinary = ~words.special[ids]
     first = ordinary.copy()  # tokens that begin a unit
@@ -52,7 +53,7 @@ def _choose(encodings, words, whole_words, rng):
     size = np.bincount(unit[ordinary], minlength=len(row))
     order = np.lexsort((rng.random(len(row)), row))
     room = np.maximum(1, np.round(SHARE * lengths)).astype(int).tolist()  # the special tokens count, as in BERT
-    taken = np.zeros(len(row) + 1, bool)  # the last one for tokens before any unit
+    taken = np.zeros(len(row) + 1, bool)  # the last entry is for tokens before the first unit
     for u, r, n in zip(order.tolist(), row[order].tolist(), size[order].tolist(), strict=True):
         if n <= room[r]:
             room[r] -= n
@@ -61,20 +62,20 @@ def _choose(encodings, words, whole_words, rng):
 
 
 def draw_seconds(n, rng):
-    """For n pairs: whose second text each one gets, and 1 where that is another pair's (half of them), else 0."""
+    """For n pairs: the pair whose second text each one gets, and 1 if that is another pair (half of them), else 0."""
     random = rng.permutation(n) < n // 2
-    own = np.arange(n)
-    other = (own + rng.integers(1, max(n, 2), n)) % n
-    return np.where(random, other, own), random.astype(np.int32)
+    same = np.arange(n)
+    other = (same + rng.integers(1, max(n, 2), n)) % n
+    return np.where(random, other, same), random.astype(np.int32)
 
 
 def pair_up(whole, second, max_len):
-    """The first text of every row with the second text of row `second`, cut to `max_len`; `whole` holds pairs
-    that were not cut."""
+    """Pairs of the first text of every row and the second text of row `second`, truncated to `max_len`; `whole`:
+    untruncated pairs."""
     start, stop = whole.row_splits[:-1], whole.row_splits[1:]
-    later = np.add.reduceat(whole.segments.astype(np.int64), start)  # tokens of the second text, with its [SEP]
-    middle = stop - later  # where the second text begins
-    counts = np.stack([middle - start - 2, later[second] - 1], axis=1)
+    n_second = np.add.reduceat(whole.segments.astype(np.int64), start)  # tokens of the second text, with its [SEP]
+    middle = stop - n_second  # where the second text begins
+    counts = np.stack([middle - start - 2, n_second[second] - 1], axis=1)
     kept = truncate(counts, max_len - 3)
     one = np.ones(len(kept), np.int64)
     # [CLS] and the first text, its [SEP], the second text, its [SEP]

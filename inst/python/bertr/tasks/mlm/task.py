@@ -1,4 +1,4 @@
-"""Pre-training that goes on with other texts: hidden words are guessed, and of pairs whether the second text follows.
+"""Further pre-training on new texts: masked words, and for pairs next-sentence prediction.
 
 Source: Devlin et al. 2019; google-research/bert `run_pretraining.py`; for further pre-training Gururangan et al. 2020,
 Don't Stop Pretraining.
@@ -19,20 +19,20 @@ from ..samples import Samples
 from .head import PretrainingHead
 from .masking import Words, draw_seconds, hide, pair_up
 
-ROWS_AT_ONCE = 512  # whose states are in memory when the task is judged
+ROWS_AT_ONCE = 512  # rows whose states are in memory during evaluation
 
 
 @dataclasses.dataclass
 class Unhidden(Encodings):
-    """Texts before words are hidden in them, with what hiding needs of the model."""
+    """Encodings before masking, with what masking needs from the model."""
 
     words: Words | None = None
     max_len: int = 0
 
 
 class MaskedLanguage(Task):
-    """The texts are their own outcome. Targets [tokens]: the id hidden there, -1 where none is; at [CLS] of a pair 0 if
-    its second text follows the first and 1 if it was drawn at random."""
+    """The texts are the outcome. Targets [tokens]: the original id of a masked token, else -1. At [CLS] of a pair: 0 if
+    its second text follows the first, 1 if it was drawn at random."""
 
     name = "mlm"
     shape = staticmethod(fields({"pairs": FLAG, "whole_words": FLAG}))
@@ -54,7 +54,8 @@ class MaskedLanguage(Task):
         return self.spec["pairs"]
 
     def encode(self, model, a, b, max_len):
-        """Long texts as several rows, that all of them is learnt from; pairs uncut, for other pairs to be made of."""
+        """Splits long texts into several rows, so that all of the text is used. Pairs are not truncated yet, because
+        `draw` recombines them."""
         whole = model.encode_whole(a, b)
         if b is None:
             rows = windows(whole, max_len, overlap=0)
@@ -63,7 +64,7 @@ class MaskedLanguage(Task):
         return Unhidden(**vars(rows), words=Words(model.tokenizer), max_len=max_len)
 
     def targets(self, target, encodings):
-        """How often each word comes, [vocabulary], until `draw` hides some: special tokens count 0."""
+        """Word counts [vocabulary], which `draw` replaces by targets; special tokens count 0."""
         counts = np.bincount(encodings.ids, minlength=encodings.words.size)
         counts[encodings.words.special] = 0
         return counts, []
@@ -73,17 +74,17 @@ class MaskedLanguage(Task):
         if self.pairs:
             second, random = draw_seconds(len(samples), rng)
             encodings = pair_up(encodings, second, encodings.max_len)
-        seen, targets = hide(encodings, encodings.words, self.spec["whole_words"], rng)
+        masked, targets = hide(encodings, encodings.words, self.spec["whole_words"], rng)
         if self.pairs:
             targets[encodings.row_splits[:-1]] = random
-        return Samples(dataclasses.replace(encodings, ids=seen), targets, self, grouped=False)
+        return Samples(dataclasses.replace(encodings, ids=masked), targets, self, grouped=False)
 
     def batch(self, targets, encodings, rows, ids, rng):
-        """int32 [batch, asked, 2]: places in a row and the targets there; -1 where a row is asked less than others."""
+        """int32 [batch, masked, 2]: positions in a row and their targets, -1 in rows with fewer masked tokens."""
         padded, _, _ = dataclasses.replace(encodings, ids=targets, pad_id=-1).pad(rows)  # [batch, length]
-        asked = padded >= 0
-        widest = max(1, asked.sum(axis=1).max())
-        places = np.argsort(~asked, axis=1, kind="stable")[:, :widest]
+        has_target = padded >= 0
+        widest = max(1, has_target.sum(axis=1).max())
+        places = np.argsort(~has_target, axis=1, kind="stable")[:, :widest]
         return np.stack([places, np.take_along_axis(padded, places, axis=1)], axis=2).astype(np.int32), ids
 
     def head(self, config, head_options, dropout, seed):
@@ -93,27 +94,28 @@ class MaskedLanguage(Task):
         head.attach(backbone.embeddings, tensors)
 
     def start_rows(self, head, targets, rng):
-        """None: the start of a new head needs no features."""
+        """None: initializing a new head needs no features."""
         if not head.pretrained:
             head.start(targets)
 
-    def loss(self, targets, outputs, head):  # [batch, asked, 2], [batch, length, hidden] -> [batch]
-        """The mean of both losses over the batch is BERT's: of words over all words, of pairs over all pairs."""
+    def loss(self, targets, outputs, head):  # [batch, masked, 2], [batch, length, hidden] -> [batch]
+        """The batch mean is BERT's loss: the mean over all masked words plus the mean over all pairs."""
         places, labels = targets[:, :, 0], targets[:, :, 1]
         batch, length = ops.shape(outputs)[:2]
         flat = ops.reshape(outputs, (-1, outputs.shape[-1]))
-        states = ops.take(flat, places + length * ops.arange(batch)[:, None], axis=0)  # [batch, asked, hidden]
+        states = ops.take(flat, places + length * ops.arange(batch)[:, None], axis=0)  # [batch, masked, hidden]
         of_pairs = 0.0
         if self.pairs:
             of_pairs = _nll(head.follows(states[:, 0]), labels[:, 0])
             states, labels = states[:, 1:], labels[:, 1:]
         nll = _nll(head.words(ops.reshape(states, (-1, states.shape[-1]))), ops.reshape(labels, (-1,)))
-        asked = ops.cast(labels >= 0, nll.dtype)
-        of_words = ops.sum(ops.reshape(nll, ops.shape(labels)) * asked, axis=1)
-        return of_words * ops.cast(batch, nll.dtype) / (ops.sum(asked) + 1e-5) + of_pairs
+        has_target = ops.cast(labels >= 0, nll.dtype)
+        of_words = ops.sum(ops.reshape(nll, ops.shape(labels)) * has_target, axis=1)
+        return of_words * ops.cast(batch, nll.dtype) / (ops.sum(has_target) + 1e-5) + of_pairs
 
     def sums(self, samples, score, head):
-        """Sums over all hidden words and pairs, by which any number of rows can be judged."""
+        """Sums over all masked words and pairs: counts (words, pairs), negative log-likelihoods and correct
+        predictions."""
         out = dict.fromkeys(("words", "nll", "right", "pairs", "pair_nll", "pair_right"), 0.0)
         for start in range(0, len(samples), ROWS_AT_ONCE):
             part = samples.encodings.take(np.arange(start, min(start + ROWS_AT_ONCE, len(samples))))
@@ -123,9 +125,9 @@ class MaskedLanguage(Task):
                 first, targets = part.row_splits[:-1], targets.copy()
                 _add(out, "pairs", "pair_nll", "pair_right", head.follows(states[first]), targets[first])
                 targets[first] = -1
-            asked = np.flatnonzero(targets >= 0)
-            for at, logits in head.each_words(states[asked]):
-                _add(out, "words", "nll", "right", logits, targets[asked[at:at + len(logits)]])
+            masked = np.flatnonzero(targets >= 0)
+            for at, logits in head.each_words(states[masked]):
+                _add(out, "words", "nll", "right", logits, targets[masked[at:at + len(logits)]])
         return out
 
     def validate(self, samples, score, head):
@@ -140,7 +142,7 @@ class MaskedLanguage(Task):
         return head.tensors()
 
 
-def _nll(logits, labels):  # [n, classes], [n] -> [n]; a label of -1 gives any number
+def _nll(logits, labels):  # [n, classes], [n] -> [n]; arbitrary for a label of -1
     return ops.sparse_categorical_crossentropy(ops.maximum(labels, 0), logits, from_logits=True)
 
 

@@ -1,5 +1,5 @@
-"""Relations in one pass: an entity pointer finds spans that are heads or tails, two more pointers link first to first
-and last to last tokens of head and tail, a kind a relation.
+"""Relations in one pass: an entity pointer finds spans that are heads or tails; two more pointers link the first tokens
+and the last tokens of head and tail, with one kind per relation.
 
 Sources: GPLinker (Su 2022, https://kexue.fm/archives/8888) with efficient GlobalPointers (Su et al. 2022,
 arXiv:2208.03054), the multilabel cross-entropy of https://kexue.fm/archives/7359, rotary positions of Su et al. 2021
@@ -13,18 +13,18 @@ from keras import ops
 from ...nn.heads import DenseHead
 
 SIZE = 64  # of the queries and keys of a pointer
-PRIOR = -7.0  # every score at the start: hardly one pair in a thousand is right, and to learn that takes long
+PRIOR = -7.0  # initial value of every score: fewer than one pair in a thousand is right, and learning that takes long
 MASKED = -1e9
-LEAST = 1e-30  # that a logarithm is taken of
-MOST = 100  # heads and tails of a row that are linked, the best ones: an untrained model takes half of all spans
+LEAST = 1e-30  # lower bound for arguments of log
+MOST = 100  # heads and tails per row to link, best first: an untrained model accepts half of all spans
 
 
 class PointerHead(keras.layers.Layer):
-    """For every token and pointer a query, a key, and for every kind of pair what it adds as the first and as the
-    second of one. Token i and j have the score `query_i . key_j + first_i + second_j` of a kind."""
+    """For every token and pointer a query and a key, and for every kind of pair two biases: as first and as second
+    token. The score of tokens i and j for a kind is `query_i . key_j + first_i + second_j`."""
 
     def __init__(self, kinds, units, dropout, seed, **kwargs):
-        """`kinds` of each pointer."""
+        """`kinds`: number of kinds of each pointer."""
         super().__init__(dtype="float32", **kwargs)
         self.project = DenseHead(2 * SIZE * len(kinds), units, dropout, seed, name="project")
         self.biases = [
@@ -44,15 +44,14 @@ class PointerHead(keras.layers.Layer):
         for i, layer in enumerate(self.biases):
             both = x[..., 2 * SIZE * i:2 * SIZE * (i + 1)]
             query, key = both[..., :SIZE] / SIZE**0.5, both[..., SIZE:]
-            if i == 0:  # where an entity ends hangs on where it begins
+            if i == 0:  # rotary positions: the end of an entity depends on its start
                 query, key = rotate(query), rotate(key)
             out += [query, key, layer(both) / 2.0]
         return ops.concatenate(out, axis=-1)
 
 
 def rotate(x):
-    """[..., length, size] -> the same, turned by angles in proportion to the place: products of two such depend
-    on the distance of their places alone."""
+    """Rotary position embedding of [..., length, size]: dot products depend only on the distance of positions."""
     half = x.shape[-1] // 2
     speed = 10000.0 ** (-np.arange(half, dtype=np.float32) / half)
     angle = ops.cast(ops.arange(ops.shape(x)[-2]), "float32")[:, None] * speed  # [length, half]
@@ -61,7 +60,7 @@ def rotate(x):
 
 
 def split(outputs, kinds):
-    """(query, key, first, second) of each pointer, from what PointerHead gives."""
+    """(query, key, first, second) of each pointer, from the outputs of a PointerHead."""
     at, out = 0, []
     for n in kinds:
         ends = np.cumsum([at, SIZE, SIZE, n, n]).tolist()
@@ -71,20 +70,20 @@ def split(outputs, kinds):
 
 
 class GPLinker:
-    """How heads, relations and tails are read from the outputs of its head; rows are [CLS] text [SEP]."""
+    """Loss and decoding of heads, relations and tails; rows are [CLS] text [SEP]."""
 
     def __init__(self, relations):
-        self.kinds = (2, relations, relations)  # is a head, is a tail; a kind a relation
+        self.kinds = (2, relations, relations)  # head and tail; one kind per relation, twice
 
     def head(self, units, dropout, seed):
         return PointerHead(self.kinds, units, dropout, seed, name="head")
 
     def sample(self, triples, rng):
-        """Nothing is drawn."""
+        """There is nothing to sample."""
         return -1, -1
 
     def loss(self, info, triples, outputs):
-        """Of each row, [batch], from its length, info[:, 0], and triples [batch, most, 5]."""
+        """The loss of each row, [batch]; info[:, 0] is its length, triples are [batch, most, 5]."""
         place = ops.arange(ops.shape(outputs)[1])
         real = (place > 0) & (place < info[:, :1] - 1)  # [batch, length], neither [CLS] nor [SEP]
         pairs = real[:, :, None] & real[:, None, :]
@@ -104,7 +103,7 @@ class GPLinker:
         query, key, first, second = entity
         scores = np.where(allowed, query @ key.T, MASKED)
         (hs, he, heads), (ts, te, tails) = (_best(scores + first[:, [k]] + second[:, k]) for k in (0, 1))
-        # [heads, tails, relations]: the least of all scores that a triple hangs on
+        # [heads, tails, relations]: the minimum of all scores of a triple
         least = np.minimum(heads[:, None], tails)[:, :, None]
         for (query, key, first, second), h, t in ((starts, hs, ts), (ends, he, te)):
             link = (query[h] @ key[t].T)[:, :, None] + first[h][:, None] + second[t]
@@ -115,19 +114,19 @@ class GPLinker:
 
 
 def _best(scores):
-    """First and last tokens, and scores, of the spans above 0, the best MOST of them."""
+    """(first tokens, last tokens, scores) of the best MOST spans with a score above 0."""
     i, j = np.nonzero(scores > 0)
-    kept = np.argsort(-scores[i, j], kind="stable")[:MOST]
-    return i[kept], j[kept], scores[i, j][kept]
+    best = np.argsort(-scores[i, j], kind="stable")[:MOST]
+    return i[best], j[best], scores[i, j][best]
 
 
 def pointer_loss(pointer, allowed, kind, first, second):
-    """Multilabel cross-entropy of every kind's matrix of scores, summed over kinds: [batch].
+    """Multilabel cross-entropy of every kind's score matrix, summed over kinds: [batch].
 
-    `log(1 + sum of exp(s) of the wrong pairs) + log(1 + sum of exp(-s) of the right ones)`, so that right pairs rise
-    above 0 and wrong ones fall below. `allowed` [batch, length, length]; kind, first and second [batch, n] say the
-    right pairs, -1 for none. A score is q.k + a + b, so the sum over a matrix is that of exp(a) exp(q.k) exp(b), a
-    matrix product: memory holds [length, length] and [kinds, length], never [kinds, length, length].
+    `log(1 + sum of exp(s) over wrong pairs) + log(1 + sum of exp(-s) over right pairs)`, which pushes scores of right
+    pairs above 0 and those of wrong pairs below. `allowed`: bool [batch, length, length]; kind, first and second:
+    [batch, n], the right pairs, -1 for none. A score is q.k + a + b, so the sum of exp(a) exp(q.k) exp(b) over a matrix
+    is a matrix product: memory holds [length, length] and [kinds, length], never [kinds, length, length].
     """
     query, key, a, b = pointer
     length, kinds = ops.shape(a)[1], a.shape[2]
@@ -136,13 +135,13 @@ def pointer_loss(pointer, allowed, kind, first, second):
     at_kind, at_first, at_second = (  # [batch, n, ...], zeros where there is no pair
         ops.one_hot(x, n, dtype="float32") for x, n in ((kind, kinds), (first, length), (second, length)))
 
-    # the whole line of scores [batch, n, length] that each right pair lies in
+    # the row of scores that contains each right pair, [batch, n, length]
     line = ops.matmul(at_first, scores) + ops.matmul(at_kind, b) \
         + ops.sum(ops.matmul(at_first, ops.swapaxes(a, 1, 2)) * at_kind, axis=-1, keepdims=True)
     there = (kind >= 0)[:, :, None]
     same_line = _equal(kind) & _equal(first) & there  # [batch, n, n]
     right = ops.matmul(ops.cast(same_line, "float32"), at_second) > 0  # [batch, n, length]
-    rest = ops.logsumexp(ops.where(right, MASKED, line), axis=-1, keepdims=True)  # of the wrong pairs in the line
+    rest = ops.logsumexp(ops.where(right, MASKED, line), axis=-1, keepdims=True)  # of the wrong pairs in the row
     new_line, new_pair = ~_repeated(same_line) & there, ~_repeated(same_line & _equal(second)) & there  # [batch, n, 1]
 
     wrong = _lines(scores, allowed, a, b)  # [batch, kinds, length]
@@ -155,8 +154,8 @@ def pointer_loss(pointer, allowed, kind, first, second):
 
 
 def _lines(scores, allowed, a, b):
-    """log(sum over j of exp(scores_ij + a_i + b_j)), [batch, kinds, length], each line by its own maximum. What is
-    less than LEAST of it is lost, and matters only where b spreads by 60 and more."""
+    """log(sum over j of exp(scores_ij + a_i + b_j)), [batch, kinds, length], stabilized by the maximum of each row.
+    Terms below LEAST relative to it are lost, which matters only if b varies by 60 or more."""
     top = ops.stop_gradient(ops.max(scores, axis=2))  # [batch, length]
     top_b = ops.stop_gradient(ops.max(b, axis=2, keepdims=True))
     shares = ops.where(allowed, ops.exp(scores - top[:, :, None]), 0.0)
@@ -170,6 +169,6 @@ def _equal(x):  # [batch, n] -> [batch, n, n]
 
 
 def _repeated(same):
-    """Is one before it the same? [batch, n, n] -> [batch, n, 1]."""
+    """Whether an earlier entry is the same: [batch, n, n] -> [batch, n, 1]."""
     n = ops.arange(ops.shape(same)[1])
     return ops.any(same & (n[:, None] > n), axis=2, keepdims=True)

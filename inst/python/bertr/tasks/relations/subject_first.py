@@ -1,6 +1,7 @@
-"""Relations in two steps: all heads (subjects) of a text, then for each one the relations and tails (objects).
+"""Relations in two steps: all heads (subjects) of a text, then relations and tails (objects) of each head.
 
-Source: the model of bojone/bert_in_keras (`relation_extract.py`); CasRel (Wei et al. 2020, arXiv:1909.03227) is alike.
+Source: the model of bojone/bert_in_keras (`relation_extract.py`); CasRel (Wei et al. 2020, arXiv:1909.03227) is
+similar.
 """
 
 import numpy as np
@@ -9,13 +10,14 @@ from keras import ops
 from ...nn.heads import DenseHead
 from .gplinker import MOST
 
-START, END = 0.0, float(np.log(0.4 / 0.6))  # logits above these: a probability of 0.5 for a start, 0.4 for an end
+START, END = 0.0, float(np.log(0.4 / 0.6))  # logit thresholds: probability 0.5 for a start, 0.4 for an end
 
 
 class SubjectFirst:
-    """Outputs of a token: is it the first, the last of a head; then of each relation, is it the first, the last of a
-    tail. The states at head's first and last token are averaged and added to each state before the last
-    layer. That is linear, so as much is done by adding outputs: the head need not be known when a text is read.
+    """Outputs of a token: whether it is the first or last token of a head; then for each relation, whether it is the
+    first or last token of a tail. The model averages the states at the head's first and last token and adds the mean to
+    every state before the last layer. That layer is linear, so adding outputs is equivalent, and the head need not be
+    known when the text is encoded.
     """
 
     def __init__(self, relations):
@@ -25,8 +27,8 @@ class SubjectFirst:
         return DenseHead(2 + 2 * self.relations, units, dropout, seed, name="head")
 
     def sample(self, triples, rng):
-        """One head of a row, (first, last) token: a first, then a last not before it. It may be those of two heads,
-        and then has no tails: that is how wrong heads are learnt."""
+        """Samples a head of a row, (first, last) token: a first token, then a last token not before it. They may belong
+        to different heads; such a pair has no tails, a negative example."""
         if len(triples) == 0:
             return -1, -1
         heads = np.unique(triples[:, :2], axis=0)
@@ -34,8 +36,8 @@ class SubjectFirst:
         return first, rng.choice(heads[heads[:, 1] >= first, 1])
 
     def loss(self, info, triples, outputs):
-        """Of each row, [batch], so that their mean is that over all tokens of the batch; `info` [batch, 3] is length
-        and the sampled head."""
+        """The loss of each row, [batch], scaled so that the mean is the mean over all tokens of the batch. `info`
+        [batch, 3]: length and sampled head."""
         length = ops.shape(outputs)[1]
         batch = ops.cast(ops.shape(outputs)[0], "float32")
         real = ops.cast(ops.arange(length) < info[:, :1], "float32")  # [batch, length]
@@ -51,8 +53,8 @@ class SubjectFirst:
         logits = outputs[..., 2:] + ops.matmul(subject, outputs[..., 2:])
         of_tails = ops.sum(_entropy(ops.minimum(tails, 1.0), logits), axis=-1)
 
-        asked = real * ops.cast(info[:, 1:2] >= 0, "float32")  # a row without triples has no head to ask about
-        return batch * (_share(of_heads, real) + _share(of_tails, asked))
+        has_head = real * ops.cast(info[:, 1:2] >= 0, "float32")  # rows without triples have no sampled head
+        return batch * (_share(of_heads, real) + _share(of_tails, has_head))
 
     def decode(self, outputs):
         """Triples [n, 5] of one row's tokens and their scores [n], from 0.4 to 1; `outputs` [length, ...], numpy."""
@@ -70,8 +72,8 @@ class SubjectFirst:
 
 
 def _spans(starts, ends):
-    """From logits [length, kinds]: first and last tokens, the lesser logit of both, and kind, of each start with the
-    nearest end not before it."""
+    """(first tokens, last tokens, minimum of both logits, kinds) of each start with the nearest end not before it, from
+    logits [length, kinds]."""
     length = len(starts)
     place = np.where(ends > END, np.arange(length)[:, None], length)
     nearest = np.minimum.accumulate(place[::-1], axis=0)[::-1]  # [length, kinds]
@@ -85,5 +87,5 @@ def _entropy(labels, logits):
 
 
 def _share(values, weights):
-    """The part of each row, [batch], in the weighted mean of [batch, length]."""
+    """The contribution of each row, [batch], to the weighted mean of [batch, length]."""
     return ops.sum(values * weights, axis=1) / ops.maximum(ops.sum(weights), 1.0)

@@ -12,18 +12,18 @@ from .subject_first import SubjectFirst
 from .triples import COLUMNS, agreement, to_characters, to_triples
 
 FORMS = {"gplinker": GPLinker, "subject_first": SubjectFirst}
-OVERLAP = 0.5  # of neighbouring windows: whatever is less than half of one apart shares one
-LOSS_TOKENS = 2048  # a batch when judging
-# Up to so many rows: epochs and rows a batch. All of the head is new, so it takes some hundred steps. On 800 rows of
+OVERLAP = 0.5  # share of a window that overlaps the next one: spans less than half a window apart share one
+LOSS_TOKENS = 2048  # tokens per batch in evaluation
+# (at most this many rows, epochs, batch size). The whole head is new, so it needs some hundred steps. On 800 rows of
 # FewRel F1 was best at epoch 12 of 15 (one seed, on its validation rows); the 40 documents of re3d needed 60 epochs in
-# batches of 4 to be learnt at all; the other sizes are guesses
+# batches of 4 to learn anything; the other sizes are guesses
 PLANS = ((50, 60, 4), (200, 40, 8), (2_000, 12, 16), (10_000, 8, 16), (float("inf"), 5, 16))
 RATE = 2e-4  # for a hidden size of 384
 
 
 class Relations(Task):
-    """Target: `text`, int [triples], which text each is of; `head_start`, `head_end`, `tail_start`, `tail_end`, 0-based
-    code points, ends exclusive; `relation`, codes from 0; `levels`, the names of the relations in R's order."""
+    """Target: `text`, int [triples], the text of each triple; `head_start`, `head_end`, `tail_start`, `tail_end`,
+    0-based code points, ends exclusive; `relation`, codes from 0; `levels`, the names of the relations in R's order."""
 
     name = "relations"
     shape = staticmethod(fields({"levels": list_of(TEXT, least=1, distinct=True), "form": one_of(*FORMS)}))
@@ -51,7 +51,7 @@ class Relations(Task):
         return out, _notes(out)
 
     def batch(self, targets, encodings, rows, ids, rng):
-        """[batch, 1 + triples, 5]: first the row's length and what the form sampled, then its triples."""
+        """[batch, 1 + triples, 5]: first the row's length and the sampled head, then its triples."""
         info = np.zeros((len(rows), 1, 5), np.int32)
         info[:, 0, 0] = encodings.row_splits[np.asarray(rows) + 1] - encodings.row_splits[rows]
         info[:, 0, 1:3] = [self.form.sample(targets.of(row), rng) for row in rows]
@@ -78,7 +78,8 @@ class Relations(Task):
             [(row, *self.form.decode(_of(outputs, encodings, row))) for row in range(len(encodings))], encodings)
 
     def decode(self, outputs, encodings, a, b, head):
-        """`count`, the triples of each text; then of all triples in turn, positions from 1 and ends inclusive."""
+        """`count`: triples per text; the other columns have one entry per triple, positions from 1 and ends
+        inclusive."""
         found, scores = self._found(outputs, encodings)
         text, *places = found.T
         out = {name: x.astype(np.int32) for name, x in zip(COLUMNS, places, strict=True)}

@@ -1,5 +1,5 @@
-"""Triples (head, relation, tail) of texts: from characters to the tokens of encoded rows and back, and how well two
-sets of them agree. Positions of characters and tokens are 0-based, ends of characters exclusive, of tokens inclusive.
+"""Triples (head, relation, tail) of texts: conversion from characters to tokens of encoded rows and back, and agreement
+of two sets. Positions are 0-based; ends are exclusive for characters, inclusive for tokens.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ COLUMNS = ("head_start", "head_end", "relation", "tail_start", "tail_end")
 
 
 class Triples:
-    """What is learnt from: `tokens`, int32 [n, 5], grouped by encoded row (`splits`), and `truth`, int64 [texts'
-    triples, 6], the text and the characters of each different one. Counts of what does not fit the tokens."""
+    """Training targets. `tokens`: int32 [n, 5], grouped by encoded row (`splits`). `truth`: int64 [triples, 6], text
+    and characters of each distinct triple. `n_lost`, `n_snapped`: triples in no row, spans widened to whole tokens."""
 
     def __init__(self, tokens, splits, truth, n_lost, n_snapped):
         self.tokens, self.splits, self.truth = tokens, splits, truth
@@ -21,8 +21,8 @@ class Triples:
         return self.tokens[self.splits[row]:self.splits[row + 1]]  # [triples, 5]
 
     def padded(self, rows):
-        """[len(rows), most triples of a row, 5], -1 where a row has fewer. The most is rounded up to a power of 2:
-        few shapes, for where shapes are compiled."""
+        """[len(rows), most triples of a row, 5], padded with -1. The size is rounded up to a power of 2, so that few
+        distinct shapes occur."""
         counts = self.splits[np.asarray(rows) + 1] - self.splits[rows]
         most = 1 << max(0, int(counts.max()) - 1).bit_length()
         out = np.full((len(rows), most, 5), -1, np.int32)
@@ -31,7 +31,7 @@ class Triples:
 
 
 def to_triples(text, columns, encodings):
-    """The Triples of texts: `text` [n] and `columns` [n, 5] of characters as in COLUMNS."""
+    """The Triples of texts, from `text` [n] and `columns` [n, 5], characters as in COLUMNS."""
     truth = np.unique(np.column_stack([text, columns]).astype(np.int64).reshape(-1, 6), axis=0)
     first, last = _rows_of_texts(truth[:, 0], encodings)
     heads, moved_heads = _tokens_of(first, last, truth[:, 1], truth[:, 2], encodings)
@@ -48,42 +48,43 @@ def to_triples(text, columns, encodings):
 
 
 def _rows_of_texts(text, encodings):
-    """For each triple's text its first encoded row, and the one after its last."""
+    """(first encoded row, end) of each triple's text."""
     if encodings.owner is None:
         return text, text + 1
     return np.searchsorted(encodings.owner, text), np.searchsorted(encodings.owner, text, "right")
 
 
 def _pairs(first, last):
-    """Every triple with every row of its text: (triple, row)."""
+    """(triple, row) for every triple and every row of its text."""
     counts = last - first
     return row_numbers(counts), runs(first, counts)
 
 
 def _tokens_of(first, last, start, end, encodings):
-    """The first and last token that cover each span in each row of its text, [pairs, 2], -1 where the row does not
-    hold the whole of it; and which spans do not begin and end where tokens do, [spans]."""
-    own = np.flatnonzero(encodings.end > 0)  # neither [CLS] nor [SEP]
-    starts, ends = (sort_keys(encodings.row[own], x[own]) for x in (encodings.start, encodings.end))  # ascending
+    """First and last token that cover each span in each row of its text, [pairs, 2], -1 if the row does not contain the
+    whole span; and bool [spans], whether a span does not begin and end at token boundaries."""
+    ordinary = np.flatnonzero(encodings.end > 0)  # neither [CLS] nor [SEP]
+    starts, ends = (sort_keys(encodings.row[ordinary], x[ordinary])  # ascending
+                    for x in (encodings.start, encodings.end))
     which, row = _pairs(first, last)
-    i = np.searchsorted(ends, sort_keys(row, start[which]), "right")  # the first token that ends behind the start
+    i = np.searchsorted(ends, sort_keys(row, start[which]), "right")  # the first token that ends after the start
     j = np.searchsorted(starts, sort_keys(row, end[which]), "left") - 1  # the last one that starts before the end
     some = i <= j
     which, i, j = which[some], i[some], j[some]
-    # a row that cuts a span covers less of it than all rows together
+    # a row that truncates a span covers less of it than all rows together
     low, high = np.full(len(start), ROOM), np.full(len(start), -1, np.int64)
     np.minimum.at(low, which, starts[i] % ROOM)
     np.maximum.at(high, which, ends[j] % ROOM)
     whole = (starts[i] % ROOM == low[which]) & (ends[j] % ROOM == high[which])
     out = np.full((len(some), 2), -1, np.int64)
     at = np.flatnonzero(some)[whole]
-    out[at] = np.column_stack([own[i[whole]], own[j[whole]]]) - encodings.row_splits[row[at]][:, None]
+    out[at] = np.column_stack([ordinary[i[whole]], ordinary[j[whole]]]) - encodings.row_splits[row[at]][:, None]
     return out, (high >= 0) & ((low != start) | (high != end))
 
 
 def to_characters(found, encodings):
-    """From (row, triples [n, 5] of its tokens, scores [n]) of encoded rows to the triples of texts: int64 [m, 6] as
-    in `Triples.truth`, every one once, and its best score [m]; ordered by text and place."""
+    """Converts (row, triples [n, 5] of its tokens, scores [n]) of encoded rows to distinct triples of texts: int64 [m,
+    6] as in `Triples.truth`, ordered by text and position, and the best score of each, [m]."""
     rows = np.repeat([row for row, _, _ in found], [len(s) for _, _, s in found]).astype(np.int64)
     tokens = np.concatenate([np.zeros((0, 5), np.int64), *(t for _, t, _ in found)]).astype(np.int64)
     scores = np.concatenate([np.zeros(0), *(s for _, _, s in found)])
@@ -93,13 +94,13 @@ def to_characters(found, encodings):
                            encodings.start[at[:, 3]], encodings.end[at[:, 4]]])
     order = np.lexsort((-scores, out[:, 3], *out[:, [5, 4, 2, 1, 0]].T))
     out, scores = out[order], scores[order]
-    new = np.ones(len(out), bool)  # the same triple comes from neighbouring windows
+    new = np.ones(len(out), bool)  # neighbouring windows may contain the same triple
     new[1:] = (out[1:] != out[:-1]).any(axis=1)
     return out[new], scores[new]
 
 
 def agreement(truth, found):
-    """F1, precision and recall of exact triples; NaN where there is nothing to divide by."""
+    """F1, precision and recall of exact triples; NaN if the denominator is 0."""
     right = len(set(map(tuple, truth.tolist())) & set(map(tuple, found.tolist())))
     return {"f_meas": _share(2 * right, len(truth) + len(found)), "precision": _share(right, len(found)),
             "recall": _share(right, len(truth))}

@@ -1,7 +1,7 @@
-"""Spans of a context in encoded rows: from characters to tokens to train on, from scores of tokens to the best spans.
+"""Spans of a context in encoded rows: conversion from characters to tokens, and search for the best spans.
 
-Source: google-research/bert `run_squad.py`: windows, of which those without the answer have [CLS] for it; sums of two
-logits, compared over the windows of a text; a span counts in the window that shows most around its start.
+Source: google-research/bert `run_squad.py`: windows without the answer have [CLS] as the target; scores are sums of two
+logits, compared over the windows of a text; a span counts in the window with the most context around its start.
 """
 
 import dataclasses
@@ -13,8 +13,8 @@ from ...text.ragged import sort_keys
 
 @dataclasses.dataclass
 class Contexts:
-    """Where the last text of every row lies among all tokens: [first, stop). A span begins and ends between characters:
-    never with a token (`opens`, `closes`) that shares one with its neighbour outside."""
+    """Positions of the last text of every row among all tokens: [first, stop). A span may start (`opens`) or end
+    (`closes`) only at a token that shares no character with the neighbour outside."""
 
     first: np.ndarray  # int64 [rows]
     stop: np.ndarray  # int64 [rows]
@@ -28,7 +28,7 @@ def contexts(encodings):
     start, end, row = encodings.start, encodings.end, encodings.row
     stop = encodings.row_splits[1:] - 1  # the last [SEP]
     inside = (encodings.segments == encodings.segments[stop][row]) & (end > 0)
-    # neighbours in the same row: [CLS] and [SEP] lie between rows
+    # np.roll stays within a row, because [CLS] and [SEP] separate rows
     opens = inside & ~(np.roll(inside, 1) & (np.roll(end, 1) > start))
     closes = inside & ~(np.roll(inside, -1) & (np.roll(start, -1) < end))
     first = stop - np.bincount(row[inside], minlength=len(encodings))
@@ -36,8 +36,8 @@ def contexts(encodings):
 
 
 def locate(where, encodings, start, end):
-    """The first and last token, counted in each row, of its text's span [start, end) of characters: int [rows, 2].
-    (0, 0), which is [CLS], where a text has none (an `end` of 0) or a row does not show all of it."""
+    """int [rows, 2]: first and last token, counted within each row, of its text's span [start, end) of characters. (0,
+    0), which is [CLS], if a text has no span (`end` is 0) or the row does not contain all of it."""
     n, text = len(encodings), encodings.text
     out = np.zeros((n, 2), np.int64)
     hit = np.flatnonzero(where.inside & (encodings.end > start[text]) & (encodings.start < end[text]))
@@ -49,7 +49,7 @@ def locate(where, encodings, start, end):
     first = np.maximum.accumulate(np.where(where.opens, index, 0))[first]
     last = np.minimum.accumulate(np.where(where.closes, index, len(index))[::-1])[::-1][last]
     owner = encodings.owner[rows]
-    begins, ends = np.full(len(start), np.iinfo(np.int32).max), np.zeros(len(start), np.int64)  # of all of the span
+    begins, ends = np.full(len(start), np.iinfo(np.int32).max), np.zeros(len(start), np.int64)  # of the whole span
     np.minimum.at(begins, owner, encodings.start[first])
     np.maximum.at(ends, owner, encodings.end[last])
     whole = (encodings.start[first] == begins[owner]) & (encodings.end[last] == ends[owner])
@@ -58,8 +58,8 @@ def locate(where, encodings, start, end):
 
 
 def fullest(where, encodings):
-    """Of the tokens at which spans open, each once a text: bool [tokens]. Where several rows show one, that with the
-    most characters on the shorter side of it."""
+    """Bool [tokens]: the tokens at which spans may start, each once per text. If several rows contain one, the row with
+    the most characters on its shorter side is taken."""
     at = np.flatnonzero(where.opens)
     row = where.row[at]
     start = encodings.start[at].astype(np.int64)
@@ -73,9 +73,9 @@ def fullest(where, encodings):
 
 
 def best_spans(begin, close, longest, most):
-    """The best spans of at most `longest` tokens: (first, last, score), `most` of them at most, the best first, and
-    log(sum(exp(score))) over all spans. `begin`, `close` [n]: what the first and last token add to the score, -inf
-    where they cannot be."""
+    """(first, last, score, total): the at most `most` best spans of at most `longest` tokens, best first, and
+    log(sum(exp(score))) over all spans. `begin`, `close`: float [n], scores of first and last tokens, -inf where
+    not allowed."""
     n, longest = len(begin), min(longest, len(begin))
     if n:
         closes = np.append(close, np.full(longest - 1, -np.inf))
@@ -91,8 +91,8 @@ def best_spans(begin, close, longest, most):
 
 @dataclasses.dataclass
 class Found:
-    """Of one text: its best spans (score, start, end) in characters, the best first; log(sum(exp(score))) of all its
-    spans; and the score of none."""
+    """Results for one text: its best spans (score, start, end) in characters, best first; log(sum(exp(score))) over all
+    its spans; and the score of no answer."""
 
     spans: list
     total: float = -np.inf
@@ -100,7 +100,7 @@ class Found:
 
 
 def search(outputs, encodings, longest, most):
-    """What the scores of tokens as first and last of a span, [tokens, 2], say of every text: list[Found]."""
+    """A Found for every text, from the scores of tokens as first and last of a span, [tokens, 2]."""
     where, z = contexts(encodings), outputs.astype(np.float64)
     begin = np.where(fullest(where, encodings), z[:, 0], -np.inf)
     close = np.where(where.closes, z[:, 1], -np.inf)

@@ -1,6 +1,6 @@
-"""SQuAD: its files read into columns, and answers judged as it judges them.
+"""SQuAD: reads its files and scores answers as its official evaluation does.
 
-Source: Rajpurkar et al. 2016 and 2018, and what the official evaluation script (v2.0) computes.
+Source: Rajpurkar et al. 2016 and 2018, and the official evaluation script (v2.0).
 """
 
 import collections
@@ -25,8 +25,16 @@ PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
 
 
 def read(path):
-    """One entry a question, as columns; `start` counts from 1 and is 0 where there is no answer, and the texts of all
-    answers lie one after the other in `answers`. `answered` is False where the file does not tell."""
+    """The questions of a SQuAD file.
+
+    Returns:
+        A dict of columns with one entry per question: id, title, question, context and answer, str; `start`, int32 from
+        1, 0 for no answer; `answered`, bool, False if the file has no answers; `n_answers`, int32. And `answers`, list
+        of str, the texts of all answers, concatenated.
+
+    Raises:
+        BertrError: file.
+    """
     columns = {name: [] for name in ("id", "title", "question", "context", "answer")}
     start, answered, answers, n_answers = [], [], [], []
     for article, paragraph, qa in _questions(_content(path)["data"]):
@@ -63,12 +71,12 @@ def _questions(articles):
 
 
 def words(text):
-    """What is compared: without case, punctuation, articles and the amount of white space."""
+    """The words that are compared: without case, punctuation and articles."""
     return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
 
 
 def f1(gold, predicted):
-    """F1 of two lists of words; without words only another empty list is right."""
+    """F1 of two lists of words; an empty list matches only another empty list."""
     if not gold or not predicted:
         return float(gold == predicted)
     common = (collections.Counter(gold) & collections.Counter(predicted)).total()
@@ -76,17 +84,17 @@ def f1(gold, predicted):
 
 
 def grouped(golds, counts):
-    """The right answers of each question, as a list of lists, from all of them one after the other."""
+    """The right answers of each question as a list of lists, from their concatenation."""
     each = iter(golds)
     return [list(itertools.islice(each, n)) for n in counts]
 
 
 def scores(predicted, golds):
-    """(exact match, F1) of each predicted text [n], the best over its right ones, golds [n] lists; [""] for none."""
+    """(exact match, F1), float64 [n], of each predicted text: the best over its right answers, [""] for no answer."""
     exact, best = np.zeros((2, len(predicted)))
     for i, (text, right) in enumerate(zip(predicted, golds, strict=True)):
-        mine = words(text)
-        theirs = [w for w in map(words, right) if w] or [[]]
-        exact[i] = mine in theirs
-        best[i] = max(f1(w, mine) for w in theirs)
+        given = words(text)
+        right_words = [w for w in map(words, right) if w] or [[]]
+        exact[i] = given in right_words
+        best[i] = max(f1(w, given) for w in right_words)
     return exact, best

@@ -1,7 +1,7 @@
-"""The span of a context that answers a question: a score for its first and one for its last token.
+"""The span of a context that answers a question: scores for its first and last token.
 
 Sources: Devlin et al. 2019, google-research/bert `run_squad.py`; Rajpurkar et al. 2018 (questions without an answer).
-With a type for the question and a token a character it is the event subject task of bojone/bert_in_keras.
+With a type as the question and one token per character it is the event subject task of bojone/bert_in_keras.
 """
 
 import dataclasses
@@ -17,28 +17,28 @@ from ..base import Task
 from .search import contexts, locate, search
 from .squad import grouped, scores
 
-LONGEST = 30  # tokens of an answer, where none to learn from is longer
-OVERLAP = 1 / 3  # of a window, shared with the next one
+LONGEST = 30  # least limit for the tokens of an answer; longer training answers raise it
+OVERLAP = 1 / 3  # share of a window that overlaps the next one
 NBEST = 5
-HIDDEN = -1e9  # the score of what is not in the context; in float32 exp() of it is 0
+HIDDEN = -1e9  # the score of tokens outside the context; exp() of it is 0 in float32
 
 
 @dataclasses.dataclass
 class Answers:
-    """What is right for the texts, and where it is in the rows."""
+    """Right answers of texts, and their positions in rows."""
 
-    places: np.ndarray  # int32 [rows, 4]: first and last token of the answer, first of the context and its end
+    places: np.ndarray  # int32 [rows, 4]: first and last token of the answer, first token and end of the context
     contexts: list  # of str [texts]
-    golds: list  # of lists of str [texts]: all right answers, [""] where there is none
-    none: np.ndarray  # bool [texts]: there is none
+    golds: list  # of lists of str [texts]: all right answers, [""] for no answer
+    none: np.ndarray  # bool [texts]: no answer
 
 
 class Span(Task):
     """Target: `start`, `end`, int [texts]: characters [start, end) of the last text, -1 and 0 for no answer;
-    `contexts`, the last texts; `golds`, right answers one after the other, `gold_counts` [texts] of each text.
+    `contexts`, the last texts; `golds`, all right answers, concatenated; `gold_counts` [texts], their number per text.
 
-    `spec`: `none`, are there questions without an answer; `longest` answer in tokens; and `threshold`: there is none
-    where its score is more than that above the best span's."""
+    `spec`: `none`, whether there are questions without an answer; `longest`, tokens of an answer; `threshold`: the
+    margin by which the score of no answer must exceed that of the best span to be predicted."""
 
     name = "span"
     not_in_graph = ("none", "longest", "threshold")
@@ -95,7 +95,7 @@ class Span(Task):
     def calibrate(self, targets, outputs, encodings, head):
         """The threshold with the best F1."""
         if targets.none.all() or not targets.none.any():
-            return  # nothing to weigh
+            return  # needs texts with and without an answer
         found = self._search(outputs, encodings, 1)
         known = [i for i, f in enumerate(found) if f.spans]
         golds = [targets.golds[i] for i in known]
@@ -134,7 +134,7 @@ class Span(Task):
         return [cut(text, span) if span else "" for text, span in zip(texts, chosen, strict=True)]
 
     def _probability(self, found, span):
-        """Of a span, or of none, among all spans of the text, and none where there can be none."""
+        """The probability of a span, or of no answer, among all spans of the text (and no answer, if allowed)."""
         if not found.spans:
             return 1.0
         total = np.logaddexp(found.total, found.none) if self.spec["none"] else found.total
@@ -158,12 +158,12 @@ def mean_loss(places, outputs, encodings):
 
 
 def best_threshold(margin, answered, none):
-    """Where to draw the line so that the sum of scores is highest: `answered` [n] counts up to that margin, `none` [n]
-    above. Of several such lines the nearest to 0."""
+    """The threshold with the highest sum of scores: texts with a margin up to it score `answered` [n], the others
+    `none` [n]. On ties the threshold nearest to 0."""
     order = np.argsort(margin)
     margin, answered, none = margin[order], answered[order], none[order]
-    total = np.cumsum(np.append(0.0, answered - none))  # with so many answered, less a constant
-    lines = np.concatenate([[0.0, margin[0] - 1.0], (margin[1:] + margin[:-1]) / 2, [margin[-1] + 1.0]])
-    value = total[np.searchsorted(margin, lines, side="right")]
-    best = lines[np.isclose(value, value.max())]
+    total = np.cumsum(np.append(0.0, answered - none))  # sum if the first i are answered, minus a constant
+    thresholds = np.concatenate([[0.0, margin[0] - 1.0], (margin[1:] + margin[:-1]) / 2, [margin[-1] + 1.0]])
+    value = total[np.searchsorted(margin, thresholds, side="right")]
+    best = thresholds[np.isclose(value, value.max())]
     return float(best[np.argmin(np.abs(best))])
