@@ -47,7 +47,7 @@ bert_entities <- function(tokens, tags) {
   last <- inside[!duplicated(cumsum(part$begins)[inside], fromLast = TRUE)]
   columns <- list(start = start[first], end = (start + length - 1L)[last], label = part$label[first])
   text <- vapply(split(word, factor(row, seq_along(n))), paste, "", collapse = " ", USE.NAMES = FALSE)
-  tibble(text = text, entities = split_frame(columns, row[first], length(n)))
+  tibble(text = text, entities = split_tibbles(columns, row[first], length(n)))
 }
 
 word_lists <- function(x, arg, call) {
