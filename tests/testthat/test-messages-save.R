@@ -48,7 +48,7 @@ test_that("a model whose folder changed says so", {
   changed <- bert_load(folder)
   gone <- bert_load(folder)
   for (model in list(changed, gone)) {
-    live(model)$let_go() # as training does: the weights are read again when they are needed
+    live(model)$release() # as training does: the weights are read again when they are needed
   }
   unlink(folder, recursive = TRUE)
   expect_said(bert_embed(gone, "a"))
