@@ -51,7 +51,8 @@ bert_attention <- function(model, x, pair = NULL, text = NULL, layer = NULL, hea
 # A whole array, not a part of it
 check_attention <- function(x, call = caller_env()) {
   if (!is.numeric(x) || length(dim(x)) != 4 || !identical(names(dimnames(x)), c("layer", "head", "from", "to"))) {
-    abort("argument", "{.arg x} must come from {.code bert_attention()}, not be {.obj_type_friendly {x}}.", call = call)
+    abort("argument", "{.arg x} must be a complete array from {.code bert_attention()}, not {.obj_type_friendly {x}}.",
+      call = call)
   }
 }
 
@@ -59,10 +60,10 @@ check_one_text <- function(complete, call = caller_env()) {
   n <- length(complete)
   if (n != 1) {
     abort("argument", "{.arg x} must be one text, not {n} texts.",
-      if (n > 1) "Each text has an array of its own: take them one by one.", call = call)
+      if (n > 1) "Each text has its own array: call this once per text.", call = call)
   }
   if (!complete) {
-    abort("argument", "The text is NA, so no token of it can look at another.", call = call)
+    abort("argument", "The text is NA, so it has no attention.", call = call)
   }
 }
 
@@ -71,7 +72,7 @@ print.bert_attention <- function(x, ...) {
   check_dots(...)
   check_attention(x)
   names <- dimnames(x)
-  cat("<bert_attention> array [layer, head, from, to]; as_tibble() for one row a value, plot() for a picture\n",
+  cat("<bert_attention> array [layer, head, from, to]; as_tibble() for one row per value, plot() to draw it\n",
     "  layers ", some(names$layer, 24), "; heads ", some(names$head, 24), "\n",
     "  ", counted(length(names$from), "token"), ": ", paste(utils::head(names$from, 40), collapse = " "),
     if (length(names$from) > 40) " ...", "\n", sep = "")
@@ -122,7 +123,7 @@ plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
 # The name of a layer or head that is in an array
 one_of <- function(number, names, arg, call = caller_env()) {
   if (length(number) != 1 || !as.character(number) %in% names) {
-    abort("argument", "{.arg {arg}} must be one of the {arg}s in {.arg x}, which are {some(names, 24)}.", call = call)
+    abort("argument", "{.arg {arg}} must be one of the {arg}s in {.arg x} ({some(names, 24)}).", call = call)
   }
   as.character(number)
 }

@@ -23,11 +23,11 @@ check_text <- function(x, arg, call = caller_env()) {
 # How to make texts of what is none: a template for check_text()
 text_hint <- function(x) {
   if (is.data.frame(x)) {
-    "Take one of its columns, {.or {.val {shorten(names(x))}}}."
+    "Use one of its columns, {.or {.val {shorten(names(x))}}}."
   } else if (is.list(x)) {
-    "Make one text of each of its elements, as in {.code vapply(x, paste, \"\", collapse = \" \")}."
+    "Turn each element into one text, as in {.code vapply(x, paste, \"\", collapse = \" \")}."
   } else if (is.character(x)) {
-    "Take one of its columns, or paste them together."
+    "Use one of its columns, or paste them together."
   } else if (is.atomic(x) && !is.null(x)) {
     "Convert it with {.fn as.character} if its values are texts."
   }

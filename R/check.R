@@ -15,7 +15,7 @@ abort_rows <- function(code, rows, message, hint = NULL, after = "", call = call
 
 check_string <- function(x, arg, call = caller_env()) {
   if (!rlang::is_string(x) || is.na(x) || !nzchar(x)) {
-    abort("argument", "{.arg {arg}} must be one string, not {.obj_type_friendly {x}}.", call = call)
+    abort("argument", "{.arg {arg}} must be a single non-empty string, not {.obj_type_friendly {x}}.", call = call)
   }
   check_valid(x, arg, call)
 }
@@ -67,9 +67,20 @@ first_choice <- function(x, choices, arg, call = caller_env()) {
 # One number with from <= x <= to; `open` leaves `from` itself out.
 check_number <- function(x, arg, from = -Inf, to = Inf, open = FALSE, call = caller_env()) {
   if (!is_number(x) || x < from || x > to || (open && x == from)) {
-    range <- paste0(if (open) "above " else "at least ", from, if (is.finite(to)) paste0(", at most ", to))
+    range <- range_text(from, to, open)
     got <- got_text(x)
-    abort("argument", "{.arg {arg}} must be one number, {range}, not {got}.", call = call)
+    abort("argument", "{.arg {arg}} must be a single number {range}, not {got}.", call = call)
+  }
+}
+
+# As "from 0 to 1", "above 0 and at most 1" or "of at least 0"
+range_text <- function(from, to, open) {
+  if (open) {
+    paste0("above ", from, if (is.finite(to)) paste(" and at most", to))
+  } else if (is.finite(to)) {
+    paste("from", from, "to", to)
+  } else {
+    paste("of at least", from)
   }
 }
 
@@ -99,12 +110,12 @@ check_numbers <- function(x, arg, from, to, call = caller_env()) {
     return(invisible())
   }
   if (!is.numeric(x) || length(x) == 0) {
-    abort("argument", "{.arg {arg}} must be whole numbers from {from} to {to}, not {.obj_type_friendly {x}}.",
+    abort("argument", "{.arg {arg}} must contain whole numbers from {from} to {to}, not {.obj_type_friendly {x}}.",
       call = call)
   }
   wrong <- x[!x %in% seq(from, to)]
   if (length(wrong) > 0) {
-    abort("argument", "{.arg {arg}} must be whole numbers from {from} to {to}, not {wrong[[1]]}.", call = call)
+    abort("argument", "{.arg {arg}} must contain whole numbers from {from} to {to}, not {wrong[[1]]}.", call = call)
   }
 }
 
@@ -122,8 +133,8 @@ check_columns <- function(names, data, arg = "data", call = caller_env()) {
   }
   twice <- intersect(names, names(data)[duplicated(names(data))])
   if (length(twice) > 0) {
-    abort("column", "{.arg {arg}} has several columns {.val {twice[[1]]}}.", "Give each a name of its own.",
-      call = call)
+    abort("column", "{.arg {arg}} has more than one column {.val {twice[[1]]}}.",
+      "Give each column a unique name.", call = call)
   }
 }
 
@@ -133,7 +144,7 @@ check_class <- function(x, classes, arg, call = caller_env()) {
     bert_head = "bert_head()", bert_tokens = "bert_tokenize()")
   class <- classes[vapply(classes, function(class) inherits(x, class), NA)]
   if (length(class) == 0) {
-    abort("argument", "{.arg {arg}} must come from {.or {.code {makers[classes]}}}, not be {.obj_type_friendly {x}}.",
+    abort("argument", "{.arg {arg}} must be a result of {.or {.code {makers[classes]}}}, not {.obj_type_friendly {x}}.",
       call = call)
   }
   class <- class[[1]]
@@ -142,8 +153,8 @@ check_class <- function(x, classes, arg, call = caller_env()) {
   }
   wrong <- wrong_in(x, class)
   if (!is.null(wrong)) {
-    abort("argument", "{.arg {arg}} is no whole {.cls {class}}: its {.field {wrong[[1]]}} must be {wrong[[3]]}, not
-      {.obj_type_friendly {wrong[[2]]}}.", "Make it with {.code {makers[[class]]}}.", call = call)
+    abort("argument", "{.arg {arg}} is not a valid {.cls {class}}: its {.field {wrong[[1]]}} must be {wrong[[3]]}, not
+      {.obj_type_friendly {wrong[[2]]}}.", "Create it with {.code {makers[[class]]}}.", call = call)
   }
 }
 
@@ -155,7 +166,7 @@ check_max_len <- function(max_len, info, call = caller_env()) {
   positions <- info$config$max_positions
   if (max_len > positions) {
     abort("max_len", "{.arg max_len} is {max_len}, but this model has only {positions} positions.",
-      "Longer texts are cut; use at most {.code max_len = {positions}}.", call = call)
+      "Longer texts are truncated; use at most {.code max_len = {positions}}.", call = call)
   }
 }
 

@@ -46,7 +46,7 @@ check_uses <- function(expressions, data, env, call) {
     nowhere <- function(name) is.null(get0(name, env)) || is.function(get0(name, env))
     check_columns(Filter(nowhere, names_used(expressions[[1]])), data, call = call)
     abort("formula", "The left-hand side {.code {shown}} uses no column of {.arg data}.",
-      "Name columns alone, as in {.code label ~ text}, not {.code data$label ~ text}.", call = call)
+      "Use bare column names, as in {.code label ~ text}, not {.code data$label ~ text}.", call = call)
   }
 }
 
@@ -82,15 +82,15 @@ compute <- function(expr, columns, env, n, arg, call) {
   value <- tryCatch(eval(expr, columns, env), error = identity)
   if (inherits(value, "error")) {
     why <- first_line(conditionMessage(value))
-    abort("outcome", "{.code {shown}} cannot be worked out in {.arg {arg}}: {why}.",
-      "Make it a column first, and look at it.", call = call)
+    abort("outcome", "{.code {shown}} could not be evaluated in {.arg {arg}}: {why}.",
+      "Compute it as a column first and check the result.", call = call)
   }
   if (NCOL(value) != 1 || is.data.frame(value)) {
-    abort("outcome", "{.code {shown}} gives {NCOL(value)} columns, where one outcome is needed.",
-      "Make them columns first and name them in {.code cbind()}.", call = call)
+    abort("outcome", "{.code {shown}} has {NCOL(value)} columns, but an outcome must be a single column.",
+      "Add them to the data first and name them in {.code cbind()}.", call = call)
   }
   if (NROW(value) != n) {
-    abort("outcome", "{.code {shown}} gives {NROW(value)} value{?s}, but {.arg {arg}} has {n} row{?s}.", call = call)
+    abort("outcome", "{.code {shown}} returns {NROW(value)} value{?s}, but {.arg {arg}} has {n} row{?s}.", call = call)
   }
   if (is.matrix(value)) value[, 1] else value
 }
@@ -103,8 +103,8 @@ outcome_columns <- function(fit, data, arg, call) {
   missing <- setdiff(fit$spec$computed, names(data))
   if (is.data.frame(data) && length(missing) > 0) {
     name <- missing[[1]]
-    abort("column", "{.arg {arg}} has no column {.val {name}}, and a fit from a folder brings no code to work it out.",
-      "Make it a column first, as in {.code {arg}[[\"{name}\"]] <- ...}.", call = call)
+    abort("column", "{.arg {arg}} has no column {.val {name}}, and a fit from a folder has no code to compute it.",
+      "Add the column first, as in {.code {arg}[[\"{name}\"]] <- ...}.", call = call)
   }
   data
 }

@@ -34,9 +34,9 @@ bert_entities <- function(tokens, tags) {
   n <- lengths(tokens)
   abort_tags(which(n != lengths(tags)), "differ in length", call)
   row <- rep(seq_along(n), n)
-  word <- check_text(as.character(unlist(tokens)), "{.arg tokens}", call)
-  tag <- check_text(as.character(unlist(tags)), "{.arg tags}", call)
-  abort_tags(unique(row[is.na(word) | !nzchar(word)]), "have a missing or empty word", call)
+  word <- check_text(as.character(unlist(tokens)), cli::format_inline("{.arg tokens}"), call)
+  tag <- check_text(as.character(unlist(tags)), cli::format_inline("{.arg tags}"), call)
+  abort_tags(unique(row[is.na(word) | !nzchar(word)]), "contain a missing or empty word", call)
 
   length <- nchar(word)
   before <- cumsum(c(0L, length + 1L))[seq_along(word)] # characters of all words before, each with its space
@@ -47,7 +47,7 @@ bert_entities <- function(tokens, tags) {
   last <- inside[!duplicated(cumsum(part$begins)[inside], fromLast = TRUE)]
   columns <- list(start = start[first], end = (start + length - 1L)[last], label = part$label[first])
   text <- vapply(split(word, factor(row, seq_along(n))), paste, "", collapse = " ", USE.NAMES = FALSE)
-  tibble(text = text, entities = split_frame(columns, row[first], length(n)))
+  tibble(text = text, entities = split_tibbles(columns, row[first], length(n)))
 }
 
 word_lists <- function(x, arg, call) {
@@ -101,7 +101,7 @@ read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) 
     check_string(comment, "comment")
   }
   if (!file.exists(file) || dir.exists(file)) {
-    abort("file", "There is no file {.file {file}}.", call = call)
+    abort("file", "File {.file {file}} does not exist.", call = call)
   }
   table <- conll_table(file, sep, comment, max(token, tag, 2), call)
   flat <- table$cells
@@ -118,8 +118,8 @@ read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) 
 # The cells of all lines that hold a word, one after the other, how many each line has, and its sentence
 conll_table <- function(file, sep, comment, least, call) {
   if (any(readBin(file, "raw", file.size(file)) == 0)) { # as every second byte of UTF-16
-    abort("file", "{.file {file}} is no text in UTF-8: it holds bytes that are zero.",
-      "Convert it, as with {.code iconv -f UTF-16 -t UTF-8} on the command line.", call = call)
+    abort("file", "{.file {file}} is not UTF-8 text: it contains null bytes.",
+      "Convert it, for example with {.code iconv -f UTF-16 -t UTF-8} on the command line.", call = call)
   }
   lines <- readLines(file, encoding = "UTF-8", warn = FALSE)
   lines <- sub("^\ufeff", "", check_text(lines, cli::format_inline("{.file {file}}"), call))

@@ -81,17 +81,17 @@ bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras
   call <- rlang::current_env()
   values <- checked_settings(mget(names(formals())), control_settings(), call)
   if (values$keep == "all" && is.null(checkpoint)) {
-    abort("argument", "{.code keep = \"all\"} needs a folder to keep the epochs in.",
-      "Name it, as in {.code bert_control(checkpoint = \"run\", keep = \"all\")}.", call = call)
+    abort("argument", "{.code keep = \"all\"} needs a folder to save the epochs in.",
+      "Set one, as in {.code bert_control(checkpoint = \"run\", keep = \"all\")}.", call = call)
   }
   structure(values, class = "bert_control")
 }
 
 check_class_weights <- function(x, arg, call = caller_env()) {
   if (!identical(x, "balanced") && !are_weights(x)) {
-    abort("argument", "{.arg class_weights} must be {.val balanced} or numbers above 0, each named by its level, not
+    abort("argument", "{.arg class_weights} must be {.val balanced} or numbers above 0 named by level, not
       {got_value(x)}.",
-      "As in {.code c(no = 1, yes = 5)}.", call = call)
+      "For example {.code c(no = 1, yes = 5)}.", call = call)
   }
 }
 

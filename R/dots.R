@@ -5,12 +5,12 @@ check_dots <- function(..., call = caller_env()) {
   unknown <- setdiff(c(written_names(call), rlang::names2(rlang::exprs(...))), c(known, ""))
   if (length(unknown) > 0) {
     hint <- did_you_mean(unknown[[1]], known, "{.arg {close}}")
-    abort("argument", "There is no argument {.arg {unknown[[1]]}}.",
+    abort("argument", "Unknown argument {.arg {unknown[[1]]}}.",
       if (is.null(hint)) "The arguments are {.arg {known}}." else hint, call = call)
   }
   n <- ...length()
   if (n > 0) {
-    abort("argument", "{n} argument{?s} too many {?was/were} given.", "The arguments are {.arg {known}}.",
+    abort("argument", "Got {n} argument{?s} too many.", "The arguments are {.arg {known}}.",
       call = call)
   }
 }

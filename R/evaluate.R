@@ -44,7 +44,8 @@ check_event <- function(event, spec, call) {
     return(if (two) spec$levels[[2]])
   }
   if (!two) {
-    abort("argument", "{.arg event} names one of two classes, but this is a fit of {task_label(spec)}.", call = call)
+    abort("argument", "{.arg event} needs a fit with two classes, but this is a fit for {task_label(spec)}.",
+      call = call)
   }
   if (rlang::is_bool(event)) {
     event <- as.character(event)

@@ -61,15 +61,15 @@ is_handle <- function(py, version) {
 
 # A kind: what it is in words, and whether a value is one
 field_kinds <- list(
-  number = list("one number", is_number),
+  number = list("a single number", is_number),
   numbers = list("numbers", is.numeric),
-  string = list("one string", is_one_string),
+  string = list("a single string", is_one_string),
   flag = list("TRUE or FALSE", is_yes_or_no),
   flags = list("TRUE or FALSE for every text", is.logical),
   list = list("a list", is.list),
-  texts = list("texts", function(x) is.character(x) || identical(x, list())),
+  texts = list("a character vector", function(x) is.character(x) || identical(x, list())),
   columns = list("the names of one or two columns", function(x) length(x) %in% 1:2 && are_names(x)),
-  levels = list("different texts", function(x) are_names(x) && !anyDuplicated(x)),
+  levels = list("unique strings", function(x) are_names(x) && !anyDuplicated(x)),
   task = list("the name of a task", function(x) is_one_string(x) && x %in% names(spec_fields)),
   matrix = list("a matrix of numbers", function(x) is.matrix(x) && is.numeric(x)),
   history = list("a data frame of numbers", function(x) is.data.frame(x) && all(vapply(x, is.numeric, NA))),
@@ -118,7 +118,7 @@ wrong_spec <- function(fit) {
   wrong <- wrong_field(fit$spec, spec_fields[[fit$spec$task]], "spec")
   known <- as_chr(fit$info$levels)
   if (is.null(wrong) && length(known) > 0 && !identical(as.character(fit$spec$levels), known)) {
-    wrong <- list("spec$levels", fit$spec$levels, "those of the fit's head")
+    wrong <- list("spec$levels", fit$spec$levels, "the levels of the fit's head")
   }
   wrong
 }
@@ -129,12 +129,12 @@ check_settings <- function(x, class, arg, call) {
   needed <- names(Filter(Negate(is.null), as.list(formals(maker))))
   absent <- setdiff(needed, names(x))
   if (!is.list(x) || length(absent) > 0) {
-    abort("argument", "{.arg {arg}} is no whole {.cls {class}}: it lacks {.field {absent}}.",
-      "Make it with {.code {class}()}.", call = call)
+    abort("argument", "{.arg {arg}} is not a valid {.cls {class}}: {.field {absent}} {?is/are} missing.",
+      "Create it with {.code {class}()}.", call = call)
   }
   tryCatch(do.call(maker, unclass(x)), error = function(e) {
     what <- first_line(cli::ansi_strip(conditionMessage(e)))
-    abort("argument", "{.arg {arg}} is no whole {.cls {class}}: {what}.", "Make it with {.code {class}()}.",
+    abort("argument", "{.arg {arg}} is not a valid {.cls {class}}: {what}.", "Create it with {.code {class}()}.",
       call = call)
   })
 }

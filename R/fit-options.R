@@ -17,12 +17,13 @@ level_weights <- function(weights, spec, call) {
   unknown <- setdiff(names(weights), spec$levels)
   lacking <- setdiff(spec$levels, names(weights))
   if (length(unknown) > 0) {
-    abort("argument", "{.arg class_weights} names {.val {shorten(unknown)}}, which is no level with rows.",
+    abort("argument", "{.arg class_weights} names {.val {shorten(unknown)}}, but no row has
+      {cli::qty(unknown)}{?this/these} level{?s}.",
       "The levels are {.val {shorten(spec$levels)}}.", call = call)
   }
   if (length(lacking) > 0) {
     abort("argument", "{.arg class_weights} has no weight for {.val {shorten(lacking)}}.",
-      "Give every level one: 1 for those that count as usual.", call = call)
+      "Give every level a weight; 1 has no effect.", call = call)
   }
   as.list(unname(weights[spec$levels]))
 }
@@ -36,8 +37,8 @@ kept_seed <- function(folder, seed, call) {
 check_train <- function(train, num_layers, call = caller_env()) {
   k <- if (rlang::is_string(train) && grepl("^top:[0-9]+$", train)) as.numeric(sub("top:", "", train))
   if (!identical(train, "all") && !identical(train, "head") && is.null(k)) {
-    abort("argument", "{.arg train} must be {.val all}, {.val head} or {.val top:k} with a number k, as {.val top:2},
-      not {got_value(train)}.", call = call)
+    abort("argument", "{.arg train} must be {.val all}, {.val head} or {.val top:k} with a number k, such as
+      {.val top:2}, not {got_value(train)}.", call = call)
   }
   if (!is.null(k) && (k < 1 || k > num_layers)) {
     abort("argument", "{.arg train} is {.val {train}}, but this model has layers 1 to {num_layers}.", call = call)
@@ -47,12 +48,12 @@ check_train <- function(train, num_layers, call = caller_env()) {
 # Settings that need each other
 check_together <- function(control, train, validation, call = caller_env()) {
   if (!is.null(control$early_stopping) && is.null(validation)) {
-    abort("argument", "{.arg early_stopping} needs validation rows to judge the epochs by.",
-      "Give {.arg validation}, such as {.code validation = 0.2}.", call = call)
+    abort("argument", "{.arg early_stopping} needs validation rows to compare epochs.",
+      "Set {.arg validation}, for example {.code validation = 0.2}.", call = call)
   }
   if (!is.null(control$adversarial) && train != "all") {
-    abort("argument", "{.arg adversarial} moves the word vectors, which are trained only with {.code train = \"all\"}.",
-      call = call)
+    abort("argument", "{.arg adversarial} perturbs the word vectors, which are only trained with
+      {.code train = \"all\"}.", call = call)
   }
 }
 

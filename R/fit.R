@@ -146,8 +146,8 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
     say("{note}")
   }
   if (!is.null(fit$info$checkpoint_lost)) {
-    cli::cli_warn(c("The last epochs could not be kept in {.file {options$checkpoint}}: {fit$info$checkpoint_lost}.",
-      i = "The fit is whole, but this run cannot be taken up there."), class = "bertr_warning_checkpoint")
+    cli::cli_warn(c("The last epochs could not be saved in {.file {options$checkpoint}}: {fit$info$checkpoint_lost}.",
+      i = "The fit is complete, but this run cannot be resumed from there."), class = "bertr_warning_checkpoint")
   }
   if (fit$info$interrupted) {
     cli::cli_warn("Interrupted: this is the fit after {fit$info$epochs_done} of {fit$info$epochs} epoch{?s}.",

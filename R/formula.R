@@ -2,7 +2,7 @@
 read_formula <- function(formula, data, task = NULL, call = caller_env()) {
   if (!rlang::is_formula(formula)) {
     abort("formula", "{.arg formula} must be a formula, not {.obj_type_friendly {formula}}.",
-      "As in {.code label ~ text}.", call = call)
+      "For example {.code label ~ text}.", call = call)
   }
   lhs <- rlang::f_lhs(formula)
   text <- formula_text(formula, data, call = call)
@@ -27,20 +27,21 @@ formula_text <- function(formula, data, arg = "data", call = caller_env()) {
   if (is.null(text)) {
     shown <- rlang::as_label(rhs)
     hint <- if (is.call(rhs) && !rlang::is_call(rhs, c("+", "-", "*", ":", "/", "^", "|", "("))) {
-      "Make it a column first, as in {.code data$text <- {shown}}: new data to predict then needs that column only."
+      "Add it to the data first, as in {.code data$text <- {shown}}. New data then needs only that column."
     } else {
-      "Name columns, as in {.code label ~ text} or {.code label ~ question + answer}."
+      "Use column names, as in {.code label ~ text} or {.code label ~ question + answer}."
     }
     abort("formula", "The right-hand side must be one text column, or two joined by {.code +}, not {.code {shown}}.",
       hint, call = call)
   }
   if (length(text) > 2) {
     abort("formula", "The right-hand side names {length(text)} text columns, but BERT reads one or two.",
-      "Make them one column first, as in {.code data$text <- paste(data$title, data$body)}.", call = call)
+      "Paste them into one column first, as in {.code data$text <- paste(data$title, data$body)}.", call = call)
   }
   check_columns(text, data, arg, call)
   if (anyDuplicated(text)) {
-    abort("formula", "The right-hand side names {.val {text[[1]]}} twice.", "A pair is of two columns.", call = call)
+    abort("formula", "The right-hand side names {.val {text[[1]]}} twice.", "A pair needs two different columns.",
+      call = call)
   }
   text
 }

@@ -20,7 +20,7 @@ live <- function(object, call = caller_env()) {
 check_version <- function(version, call) {
   mine <- as.character(utils::packageVersion("bertr"))
   if (utils::compareVersion(version, mine) > 0) {
-    abort("version", "This object was made by bertr {version}, which is newer than the installed {mine}.",
+    abort("version", "This object was created by bertr {version}, which is newer than the installed {mine}.",
       "Update bertr.", call = call)
   }
 }
@@ -38,7 +38,7 @@ revive.bert_model <- function(object, call) {
   }
   py <- py_call("load", folder, options, call = call)
   if (py_value("is_fit", py) || !identical(py_value("describe", py)$fingerprint, object$info$fingerprint)) {
-    abort("changed", "The model in {.file {folder}} is no longer the one this object was made from.",
+    abort("changed", "The model in {.file {folder}} has changed since this object was created.",
       "Load it again with {.fn bert_load}.", call = call)
   }
   py
@@ -50,8 +50,8 @@ revive.bert_fit <- function(object, call) {
     return(reload(object$saved, call))
   }
   if (is.null(object$weights)) {
-    abort("no_weights", "This fit was made in another R session and carries no weights.",
-      "Fit with {.code bert_control(serialize = TRUE)}, or keep fits with {.fn bert_save}.", call = call)
+    abort("no_weights", "This fit comes from another R session and contains no weights.",
+      "Fit with {.code bert_control(serialize = TRUE)}, or save fits with {.fn bert_save}.", call = call)
   }
   py_call("from_bytes", object$weights, base_of(object$base), call = call)
 }
@@ -60,8 +60,8 @@ revive.bert_fit <- function(object, call) {
 reload <- function(saved, call) {
   py <- tryCatch(py_call("load", saved$folder, call = call), bertr_error_source = function(e) NULL)
   if (is.null(py) || !py_value("is_fit", py) || !identical(py_value("fingerprint", py), saved$fingerprint)) {
-    abort("changed", "The fit in {.file {saved$folder}} is no longer the one this object was loaded from.",
-      "A fit from {.fn bert_load} refers to its folder: restore it, or load another with {.fn bert_load}.", call = call)
+    abort("changed", "The fit in {.file {saved$folder}} is missing or has changed since this object was loaded.",
+      "A fit from {.fn bert_load} needs its folder: restore it, or load another fit with {.fn bert_load}.", call = call)
   }
   py
 }

@@ -38,7 +38,8 @@ bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("
 
 check_units <- function(x, arg, call) {
   if (!is.numeric(x) || anyNA(x) || any(x < 1 | x > 1e5 | x != round(x))) {
-    abort("argument", "{.arg {arg}} must be whole numbers from 1 to 100,000, such as {.code c(256, 256)}.", call = call)
+    abort("argument", "{.arg {arg}} must contain whole numbers from 1 to 100,000, such as {.code c(256, 256)}.",
+      call = call)
   }
 }
 

@@ -75,8 +75,8 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
     return(new_model(py, options))
   }
   if (any(lengths(options) > 0)) {
-    abort("argument", "{.file {x}} holds a fit, whose settings are fixed.",
-      "Call {.fn bert_load} with the folder alone.", call = call)
+    abort("argument", "{.file {x}} contains a fit, whose settings cannot be changed.",
+      "Call {.fn bert_load} with the folder only.", call = call)
   }
   fit <- new_fit(py, read_spec(py_value("spec", py), x, call), serialize = FALSE)
   check_read(fit, x, call)

@@ -57,7 +57,7 @@ spec_json <- function(spec) {
 read_spec <- function(text, folder, call) {
   spec <- tryCatch(py_json("loads", text), error = function(e) NULL)
   if (!is.list(spec)) {
-    abort("damaged", "The fit in {.file {folder}} is damaged: bertr.json does not say what R predicts with it.",
+    abort("damaged", "The fit in {.file {folder}} is damaged: bertr.json does not describe what it predicts.",
       "Save or fit it again.", call = call)
   }
   lapply(spec, as_chr)

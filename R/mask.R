@@ -58,9 +58,9 @@ fill_masks <- function(model, asked, options, verbose, call) {
 }
 
 check_targets <- function(targets, call) {
-  targets <- check_text(targets, "{.arg targets}", call)
+  targets <- check_text(targets, cli::format_inline("{.arg targets}"), call)
   if (length(targets) == 0 || anyNA(targets)) {
-    abort("argument", "{.arg targets} must be words, none of them NA.", call = call)
+    abort("argument", "{.arg targets} must contain at least one word and no NA.", call = call)
   }
   to_texts(targets)
 }

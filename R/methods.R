@@ -5,7 +5,7 @@ print.bert_model <- function(x, ...) {
   info <- x$info
   config <- info$config
   cat("<bert_model> ", info$name, "\n",
-    "  ", counted(config$num_layers, "layer"), " of ", config$hidden_size, ", ",
+    "  ", counted(config$num_layers, "layer"), ", hidden size ", config$hidden_size, ", ",
     counted(config$num_heads, "head"), ", ",
     count(info$parameters), " parameters, vocabulary of ", config$vocab_size, "\n",
     "  ", if (info$lower_case) "lower-cased" else "cased", " ", info$tokens, ", texts up to ", info$max_len,
@@ -13,7 +13,7 @@ print.bert_model <- function(x, ...) {
     "  ", info$format, " format in ", info$folder, "\n", sep = "")
   left <- c(`not read` = length(info$unread), missing = length(info$missing))
   if (any(left > 0)) {
-    cat("  variables ", paste(names(left), left, sep = ": ", collapse = ", "), "; summary() says why\n", sep = "")
+    cat("  variables ", paste(names(left), left, sep = ": ", collapse = ", "), "; see summary()\n", sep = "")
   }
   invisible(x)
 }
@@ -33,7 +33,7 @@ print.summary.bert_model <- function(x, ...) {
   print_origin(info, "downloaded from")
   print_sentence(info)
   if (info$unused_rows > 0) {
-    cat("  ", counted(info$unused_rows, "row"), " of the word embedding beyond the vocabulary, not used\n", sep = "")
+    cat("  ", counted(info$unused_rows, "unused row"), " in the word embedding, beyond the vocabulary\n", sep = "")
   }
   print_variables("not read", info$unread, info$unread_why)
   print_variables("missing", info$missing, info$missing_why)
@@ -52,7 +52,7 @@ print_origin <- function(info, what) {
 print_sentence <- function(info) {
   steps <- as_chr(info$steps)
   if (length(steps) > 0) {
-    cat("  after the pooling: ", paste(steps, collapse = ", "), "\n", sep = "")
+    cat("  after pooling: ", paste(steps, collapse = ", "), "\n", sep = "")
   }
   for (i in seq_along(as_chr(info$prompts))) {
     cat("  prompt ", dQuote(info$prompts[[i]], FALSE), ": ", dQuote(info$prompt_texts[[i]], FALSE), "\n", sep = "")
@@ -86,7 +86,7 @@ print.bert_fit <- function(x, ...) {
   if (!is.null(info$temperature)) {
     from <- if (info$held_rows > 0) "held-out" else "validation"
     temperature <- format(info$temperature, digits = 3)
-    cat("  temperature of the probabilities ", temperature, ", from the ", from, " rows\n", sep = "")
+    cat("  probability temperature ", temperature, ", fitted on the ", from, " rows\n", sep = "")
   }
   last <- last_epoch(x)
   if (length(last) > 0) {
@@ -109,10 +109,10 @@ print.summary.bert_fit <- function(x, ...) {
   fit <- x$fit
   info <- fit$info
   print(fit)
-  print_origin(fit$base, "made from")
+  print_origin(fit$base, "based on")
   cat("  trained ", count(info$parameters_trained), " parameters in ", format(round(info$seconds, 1)), " s",
-    if (info$n_truncated > 0) paste0("; ", counted(info$n_truncated, "text"), " cut"),
-    if (is.null(fit$weights) && is.null(fit$saved)) "; weights not kept in the object", "\n",
+    if (info$n_truncated > 0) paste0("; ", counted(info$n_truncated, "text"), " truncated"),
+    if (is.null(fit$weights) && is.null(fit$saved)) "; weights not stored in the object", "\n",
     if (length(fit$spec$levels) > 0) paste0("  classes: ", some(fit$spec$levels, 10), "\n"), "\n", sep = "")
   print(fit$history)
   invisible(x)
@@ -165,11 +165,11 @@ spec_lhs <- function(spec) {
   if ("..." %in% all.vars(lhs)) as.call(lapply(c("cbind", spec$outcome), as.symbol)) else lhs
 }
 
-# As "classification of 3 classes: label ~ text"
+# As "classification (3 classes): label ~ text"
 task_label <- function(spec) {
   text <- paste(vapply(spec$text, function(name) formula_label(as.symbol(name)), ""), collapse = " + ")
   lhs <- if (nchar(spec$lhs) > 60) paste0(substr(spec$lhs, 1, 57), "...") else spec$lhs
-  paste0(spec$task, " of ", task_of(spec)$says(spec), ": ", trimws(paste(lhs, "~", text)))
+  paste0(spec$task, " (", task_of(spec)$says(spec), "): ", trimws(paste(lhs, "~", text)))
 }
 
 format_each <- function(x) {

@@ -15,7 +15,7 @@ plot.bert_fit <- function(x, ...) {
   check_class(x, "bert_fit", "x")
   history <- x$history
   if (nrow(history) == 0) {
-    abort("no_epochs", "The fit has no whole epoch, so there is no history to draw.",
+    abort("no_epochs", "No epoch was completed, so there is no history to plot.",
       call = rlang::current_env())
   }
   measures <- unique(sub("^val_", "", setdiff(names(history), c("epoch", "learning_rate", "seconds"))))

@@ -69,7 +69,7 @@ augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newd
   added <- names(task$predict(x$spec, NULL, integer(), 0, prediction_type(task, x$spec, type)))
   taken <- intersect(added, names(new_data))
   if (length(taken) > 0) {
-    abort("column", "{.arg new_data} has {cli::qty(taken)}{?a column/columns} {.val {shorten(taken)}} already, which
+    abort("column", "{.arg new_data} already has {cli::qty(taken)}{?a column/columns} {.val {shorten(taken)}}, which
       {.fn augment} would overwrite.", "Rename or remove {cli::qty(taken)}{?it/them} first.",
       call = rlang::current_env())
   }
@@ -81,13 +81,13 @@ augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newd
 either <- function(new_data, newdata, call = caller_env()) {
   if (missing(newdata)) {
     if (missing(new_data)) {
-      abort("data", "There is no {.arg new_data} to predict from: a fit does not keep the data it was trained on.",
+      abort("data", "{.arg new_data} is missing: a fit does not keep its training data.",
         call = call)
     }
     return(new_data)
   }
   if (!missing(new_data)) {
-    abort("argument", "{.arg new_data} and {.arg newdata} are the same: give one of them.", call = call)
+    abort("argument", "{.arg newdata} is another name for {.arg new_data}: give only one of them.", call = call)
   }
   newdata
 }
@@ -95,8 +95,8 @@ either <- function(new_data, newdata, call = caller_env()) {
 # What to return: a type that the task has, by default its first
 prediction_type <- function(task, spec, type, call = caller_env()) {
   if (is.null(task$predict)) {
-    abort("no_predictions", "A fit of {.val {spec$task}} has nothing to predict.",
-      "Use {.fn {task$instead}} for what it has learnt.", call = call)
+    abort("no_predictions", "A fit for task {.val {spec$task}} cannot be used to predict.",
+      "Use {.fn {task$instead}} instead.", call = call)
   }
   type <- if (is.null(type)) task$types[[1]] else type
   check_choice(type, task$types, "type", call)
@@ -110,7 +110,7 @@ new_texts <- function(spec, new_data, call) {
   }
   if (length(spec$text) > 1) {
     abort("data", "{.arg new_data} must be a data frame, not {.obj_type_friendly {new_data}}.",
-      "The fit needs its columns {.val {spec$text}}.", call = call)
+      "The fit needs the columns {.val {spec$text}}.", call = call)
   }
   text_vector(new_data, NULL, "new_data", call)
 }

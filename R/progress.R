@@ -154,7 +154,7 @@ epoch_text <- function(values) {
 }
 
 resume_text <- function(values) {
-  paste("goes on after", place_text("epoch", values$epoch, values$epochs))
+  paste("resuming after", place_text("epoch", values$epoch, values$epochs))
 }
 
 # What leaves a line of its own, as "Downloaded owner/name, 438 MB"

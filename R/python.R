@@ -58,7 +58,7 @@ py_bridge <- function(call) {
 py_module <- function(call) {
   if (!is.null(the$pid) && the$pid != Sys.getpid()) {
     abort("fork", "Python runs in the parent of this forked process, and TensorFlow does not survive a fork.",
-      "Use a new R session instead, as {.fn callr::r} or {.code future::plan(\"multisession\")} do.", call = call)
+      "Use a new R session instead, as with {.fn callr::r} or {.code future::plan(\"multisession\")}.", call = call)
   }
   if (is.null(the$bridge)) {
     py_start(call)
@@ -80,7 +80,7 @@ py_start <- function(call) {
   config <- tryCatch(py_choose(), error = identity)
   if (is.null(config) || inherits(config, "error")) {
     why <- if (is.null(config)) "none was found" else first_line(conditionMessage(config))
-    abort("no_python", "bertr needs Python, and it could not be started: {why}.",
+    abort("no_python", "bertr needs Python, but it could not be started: {why}.",
       "Run {.run bertr::bert_install()} and restart R, or point RETICULATE_PYTHON to a Python with TensorFlow.",
       call = call)
   }
@@ -99,7 +99,8 @@ py_check_packages <- function(call) {
   find_spec <- reticulate::import("importlib.util")$find_spec
   missing <- Filter(function(name) is.null(find_spec(name)), c(backend, "keras", "numpy", "safetensors"))
   if (length(missing) > 0) {
-    abort("no_tensorflow", "The Python at {.file {python}} has no {.pkg {missing}}.",
+    abort("no_tensorflow", "The Python at {.file {python}} is missing the
+      {cli::qty(missing)}package{?s} {.pkg {missing}}.",
       "Run {.run bertr::bert_install()} and restart R, or install {cli::qty(missing)}{?it/them} there with pip.",
       call = call)
   }
@@ -195,8 +196,8 @@ py_abort <- function(exception, text, trace, call) {
     abort("import", "The Python at {.file {python}} could not import what bertr needs: {what}.",
       "Run {.run bertr::bert_install()} and restart R, or repair that Python's packages with pip.", call = call)
   }
-  hint <- "This is a bug; {.code rlang::last_error()$trace_python} shows where."
-  cli::cli_abort(c("bertr's Python side stopped unexpectedly: {what}.", i = hint),
+  hint <- "This is a bug in bertr; {.code rlang::last_error()$trace_python} shows where."
+  cli::cli_abort(c("bertr's Python code failed unexpectedly: {what}.", i = hint),
     class = c("bertr_error_python", "bertr_error"), call = call, trace_python = trace)
 }
 

@@ -8,7 +8,8 @@ complete_rows <- function(spec, data, arg, say, call) {
   outcome <- task_of(spec)$outcome(spec, data, arg, call)
   keep <- which(texts$complete & !is_missing(outcome))
   if (length(keep) == 0) {
-    why <- if (nrow(data) == 0) "has no rows" else "has no row in which all columns of the formula are filled"
+    why <- if (nrow(data) == 0) "has no rows" else
+      "has no complete rows: each is missing a value in a column of the formula"
     abort("no_rows", "{.arg {arg}} {why}.", call = call)
   }
   dropped <- nrow(data) - length(keep)
@@ -23,8 +24,9 @@ check_single <- function(names, data, arg, call) {
   wide <- Filter(function(name) NCOL(data[[name]]) != 1, intersect(names, names(data)))
   if (length(wide) > 0) {
     x <- data[[wide[[1]]]]
-    abort("outcome", "{column_label(wide[[1]], arg)} has {NCOL(x)} columns of its own, where one outcome is needed.",
-      "Make them columns of {.arg {arg}} and name them in {.code cbind()}.", call = call)
+    abort("outcome", "{column_label(wide[[1]], arg)} is a table of {NCOL(x)} columns, but an outcome must be a
+      single column.",
+      "Add these columns to {.arg {arg}} and name them in {.code cbind()}.", call = call)
   }
 }
 
@@ -63,7 +65,7 @@ split_rows <- function(spec, rows, validation, seed, say, call) {
   held <- with_seed(seed, hold_out(task_of(spec)$strata(rows$outcome), validation))
   if (length(held) == 0) {
     n <- length(rows$a)
-    abort("validation", "{.code validation = {validation}} of {n} row{?s} leaves none to validate on.",
+    abort("validation", "{.code validation = {validation}} of {n} row{?s} leaves no validation rows.",
       "Use a larger share, or a data frame.", call = call)
   }
   list(train = subset_rows(rows, -held), valid = subset_rows(rows, held))
@@ -72,7 +74,7 @@ split_rows <- function(spec, rows, validation, seed, say, call) {
 check_share <- function(x, call) {
   if (!is_number(x) || x <= 0 || x >= 1) {
     got <- got_text(x)
-    abort("argument", "{.arg validation} must be a data frame or a share between 0 and 1, not {got}.", call = call)
+    abort("argument", "{.arg validation} must be a data frame or a number between 0 and 1, not {got}.", call = call)
   }
 }
 
@@ -110,6 +112,6 @@ speaker <- function(verbose) {
 say_truncated <- function(say, n_truncated, n, max_len) {
   if (n_truncated > 0) {
     say("{n_truncated} of {n} text{?s} {cli::qty(n_truncated)}{?is/are} longer than {max_len} tokens
-      {cli::qty(n_truncated)}and {?was/were} cut there.")
+      {cli::qty(n_truncated)}and {?was/were} truncated.")
   }
 }

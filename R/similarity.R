@@ -94,7 +94,7 @@ check_similarities <- function(n_x, n_y, call = caller_env()) {
   if (cells > most_similarities) {
     size <- format(round(8 * cells / 1e9, 1))
     abort("too_large", "A matrix of {n_x} by {n_y} similarities would take {size} GB.",
-      "Ask for the most similar ones of each only, as {.code top = 10}.", call = call)
+      "Ask only for the most similar texts, for example with {.code top = 10}.", call = call)
   }
 }
 
@@ -104,8 +104,8 @@ check_widths <- function(sides, model, options, call = caller_env()) {
     if (is.null(side$texts)) ncol(side$values) else vector_width(encoder_info(model), options)
   }, 1L)
   if (length(unique(widths)) > 1) {
-    abort("width", "The vectors of {.arg x} have {widths[['x']]} number{?s}, but those of {.arg y} have
-      {widths[['y']]}.", "Make both with the same model and layers.", call = call)
+    abort("width", "The vectors of {.arg x} have length {widths[['x']]}, but those of {.arg y} have length
+      {widths[['y']]}.", "Compute both with the same model and layers.", call = call)
   }
 }
 

@@ -49,7 +49,8 @@ settle_labels <- function(spec, outcome, say, call) {
   empty <- names(rows)[rows == 0]
   outcome <- droplevels(outcome)
   if (nlevels(outcome) < 2) {
-    abort("one_class", "All complete rows have the same label, {.val {levels(outcome)}}; two classes are the least.",
+    abort("one_class", "All complete rows have the same label, {.val {levels(outcome)}}; at least two classes are
+      needed.",
       "Check the left-hand side of the formula, or add rows of another class.", call = call)
   }
   if (length(empty) > 0 && spec$type != "character") {
@@ -57,8 +58,8 @@ settle_labels <- function(spec, outcome, say, call) {
   }
   single <- names(rows)[rows == 1]
   if (length(single) > 0) {
-    hint <- "One example is little to learn from, and cannot be held out for validation."
-    cli::cli_warn(c("{length(single)} class{?es} {?has/have} one row only: {.val {shorten(single)}}.", i = hint),
+    hint <- "One example is usually too few to learn from, and it cannot be held out for validation."
+    cli::cli_warn(c("{length(single)} class{?es} {?has/have} only one row: {.val {shorten(single)}}.", i = hint),
       class = "bertr_warning_single")
   }
   spec$levels <- levels(outcome)

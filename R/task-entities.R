@@ -28,7 +28,7 @@ is_entities <- function(x) {
 entity_outcome <- function(spec, data, arg, call) {
   check_columns(spec$outcome, data, arg, call)
   if (length(spec$text) > 1) {
-    abort("pair", "Entities are found in one text, but the formula names {length(spec$text)}.", call = call)
+    abort("pair", "Entities are found in one text column, but the formula names {length(spec$text)}.", call = call)
   }
   x <- data[[spec$outcome]]
   what <- function() column_label(spec$outcome, arg)
@@ -39,10 +39,10 @@ entity_outcome <- function(spec, data, arg, call) {
   x[missing] <- list(NULL)
   frame <- vapply(x, is.data.frame, NA)
   bad <- which(!missing & !frame)
-  abort_rows("shape", bad, "{what()} holds something other than a data frame", entity_hints[["shape"]], call = call)
+  abort_rows("shape", bad, "{what()} contains something other than a data frame", entity_hints[["shape"]], call = call)
   filled <- which(row_counts(x) > 0)
   abort_rows("shape", filled[!vapply(x[filled], has_entity_columns, NA)],
-    "{what()} lacks one of start and end (numbers) and label (text)", entity_hints[["shape"]], call = call)
+    "{what()} is missing one of start and end (numbers) and label (text)", entity_hints[["shape"]], call = call)
   check_entities(flat_entities(x), data[[spec$text]], what(), call)
   x
 }
@@ -93,8 +93,8 @@ check_entities <- function(flat, text, what, call) {
 }
 
 entity_hints <- c(
-  shape = "Every row is a data frame with columns start, end and label; one without rows says: no entity.",
-  span = "Positions count characters from 1, both ends included, as in {.code substr(text, start, end)}."
+  shape = "Every row must be a data frame with columns start, end and label; one without rows means no entities.",
+  span = "Positions count characters from 1 and include both ends, as in {.code substr(text, start, end)}."
 )
 
 settle_entities <- function(spec, outcome, say, call) {

@@ -8,7 +8,7 @@ task_mlm <- function() {
     outcome = function(spec, data, arg, call) rep(TRUE, nrow(data)),
     settle = function(spec, outcome, say, call) list(spec = spec, outcome = outcome),
     match = function(spec, outcome) outcome,
-    says = function(spec) if (length(spec$text) == 2) "hidden words and next texts" else "hidden words",
+    says = function(spec) if (length(spec$text) == 2) "masked words and next sentences" else "masked words",
     strata = as.integer,
     target = function(spec, outcome) list(pairs = length(spec$text) == 2),
     instead = "bert_fill_mask",

@@ -58,7 +58,7 @@ multilabel_outcome <- function(spec, data, arg, call) {
   as_tibble(lapply(stats::setNames(nm = spec$outcome), function(name) {
     x <- data[[name]]
     bad <- if (is.logical(x)) integer() else which(!x %in% c(0, 1, NA))
-    abort_rows("outcome", bad, "{column_label(name, arg)} is neither 0 nor 1, neither TRUE nor FALSE,",
+    abort_rows("outcome", bad, "{column_label(name, arg)} must be 0, 1, TRUE or FALSE, but is not",
       "It says whether a row has this label.", call = call)
     x == 1
   }))
@@ -70,8 +70,8 @@ label_sets <- function(x, what, call) {
     abort("outcome", "{what} must be a list of character vectors, not {.obj_type_friendly {x}}.", call = call)
   }
   bad <- which(!is_missing(x) & !vapply(x, is_labels, NA))
-  abort_rows("outcome", bad, "{what} holds something other than labels",
-    "Every row is a character vector; {.code character()} says: none of the labels.", call = call)
+  abort_rows("outcome", bad, "{what} contains something other than labels",
+    "Every row must be a character vector; use {.code character()} for a row without labels.", call = call)
   lapply(x, function(row) if (is.factor(row)) as.character(row) else row)
 }
 
@@ -87,8 +87,8 @@ settle_multilabel <- function(spec, outcome, say, call) {
   rows <- colSums(outcome)
   constant <- spec$levels[rows == 0 | rows == nrow(outcome)]
   if (length(constant) > 0) {
-    hint <- "Nothing tells when such a label is right and when it is wrong."
-    cli::cli_warn(c("{length(constant)} label{?s} {?is/are} the same in all rows: {.val {shorten(constant)}}.",
+    hint <- "A label that never varies cannot be learned."
+    cli::cli_warn(c("{length(constant)} label{?s} {?has/have} the same value in all rows: {.val {shorten(constant)}}.",
       i = hint), class = "bertr_warning_single")
   }
   list(spec = spec, outcome = outcome)

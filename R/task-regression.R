@@ -7,7 +7,7 @@ task_regression <- function() {
     outcome = numeric_outcome,
     settle = settle_numeric,
     match = function(spec, outcome) outcome,
-    says = function(spec) counted(length(spec$outcome), "number"),
+    says = function(spec) counted(length(spec$outcome), "outcome"),
     strata = function(outcome) rep(1L, nrow(outcome)),
     target = function(spec, outcome) list(values = as.matrix(outcome), outputs = as.list(spec$outcome)),
     types = "numeric",
@@ -20,8 +20,8 @@ task_regression <- function() {
 with_link <- function(spec, link, call) {
   if (identical(link, "logit")) {
     if (spec$task != "regression") {
-      abort("argument", "{.code link = \"logit\"} is for numbers, but the formula asks for {spec$task}.",
-        "Classes and labels have probabilities anyway; {.code task = \"regression\"} takes 0 and 1 as numbers.",
+      abort("argument", "{.code link = \"logit\"} is only for regression, but the formula asks for {spec$task}.",
+        "Classes and labels already have probabilities; {.code task = \"regression\"} treats 0 and 1 as numbers.",
         call = call)
     }
     spec$link <- link
@@ -47,11 +47,11 @@ numeric_outcome <- function(spec, data, arg, call) {
     }
     x <- if (is.object(x) && !inherits(x, "integer64")) as.double(unclass(x)) else as.double(x)
     abort_rows("outcome", which(is.infinite(x)), "{column_label(name, arg)} is infinite",
-      "Make it a finite number, or NA where it is not known.", call = call)
+      "Use a finite number, or NA if it is unknown.", call = call)
     outside <- if (identical(spec$link, "logit")) which(x < 0 | x > 1)
     abort_rows("outcome", outside,
-      "{column_label(name, arg)} must be from 0 to 1 with {.code link = \"logit\"}, but is not",
-      "Divide it by its largest possible value, or leave the link out.", call = call)
+      "{column_label(name, arg)} must be between 0 and 1 with {.code link = \"logit\"}, but is not",
+      "Divide it by its largest possible value, or use the default link.", call = call)
     x
   })
   as_tibble(columns)
@@ -73,17 +73,16 @@ settle_numeric <- function(spec, outcome, say, call) {
 say_kind <- function(spec, outcome, say) {
   name <- spec$outcome
   if (all(vapply(outcome, function(x) all(x >= 0 & x <= 1) && any(x != round(x)), NA))) {
-    say("{.field {name}} {cli::qty(length(name))}{?holds/hold} fractions from 0 to 1, taken as any numbers;
-      {.code bert_head(link = \"logit\")} learns and predicts them as probabilities.")
+    say("{.field {name}} {cli::qty(length(name))}{?contains/contain} fractions from 0 to 1, treated as unbounded
+      numbers; {.code bert_head(link = \"logit\")} learns and predicts them as probabilities.")
   }
   values <- unique(outcome[[1]])
   few <- length(values) <= min(30, max(2, nrow(outcome) %/% 2)) # codes come again, other numbers need not
   if (length(outcome) == 1 && few && all(values == round(values))) {
-    found <- if (all(values %in% 0:1)) "0 and 1 only" else
+    found <- if (all(values %in% 0:1)) "only 0 and 1" else
       cli::format_inline("{length(values)} different whole numbers from {min(values)} to {max(values)}")
     code <- paste0("factor(", spec$lhs, ")")
-    say("{.field {name}} holds {found}, taken as numbers; for classes make it a factor, as {.code {code}} in the
-      formula.")
+    say("{.field {name}} contains {found}, treated as numbers; for classes, write {.code {code}} in the formula.")
   }
 }
 

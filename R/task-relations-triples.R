@@ -7,19 +7,19 @@ check_triples <- function(x, rows, texts, what, call) {
   refuse <- function(bad, code, problem, hint = NULL, of = rows, shown = NULL) {
     abort_rows(code, unique(of[bad]), problem, hint, call = call, envir = environment())
   }
-  refuse(!vapply(x[rows], is.data.frame, NA), "shape", "{what} does not hold data frames")
+  refuse(!vapply(x[rows], is.data.frame, NA), "shape", "{what} does not contain a data frame")
   rows <- rows[vapply(x[rows], nrow, 0L) > 0]
   x <- x[rows]
   lacks <- unique(unlist(lapply(x, function(d) setdiff(triple_columns, names(d)))))
   refuse(vapply(x, function(d) any(lacks %in% setdiff(triple_columns, names(d))), NA), "shape",
-    "The data frames of {within_sentence(what)} lack {.val {lacks}}")
+    "The data frames of {within_sentence(what)} are missing {.val {lacks}}")
   numbers <- function(d) all(vapply(as.list(d)[triple_places], is.numeric, NA))
   refuse(!vapply(x, numbers, NA), "shape", "{what} has positions that are not numbers")
 
   flat <- lapply(stats::setNames(nm = triple_places), function(name) as.double(unlist(lapply(x, `[[`, name))))
   flat$relation <- as.character(unlist(lapply(x, function(d) as.character(d$relation))))
   flat$row <- rep(rows, vapply(x, nrow, 0L))
-  refuse(is.na(flat$relation), "relation", "{what} has a relation that is NA", "Leave such triples out.", flat$row)
+  refuse(is.na(flat$relation), "relation", "{what} has a relation that is NA", "Remove such triples.", flat$row)
   check_spans(x, flat, texts, what, refuse)
   flat$relation <- check_text(flat$relation, paste("The relation in", within_sentence(what)), call)
   flat[triple_places] <- lapply(flat[triple_places], as.integer)
@@ -33,14 +33,14 @@ check_spans <- function(x, flat, texts, what, refuse) {
     start <- flat[[paste0(side, "_start")]]
     end <- flat[[paste0(side, "_end")]]
     refuse(is.na(start) | is.na(end) | start != round(start) | end != round(end), "span",
-      paste("{what} has positions of a", side, "that are not whole numbers"), of = flat$row)
-    refuse(start < 1 | end < start | end > last, "span", paste("{what} has a", side, "that lies outside its text"),
-      "Positions are characters, from 1, and a span's end belongs to it.", flat$row)
+      paste("{what} has", side, "positions that are not whole numbers"), of = flat$row)
+    refuse(start < 1 | end < start | end > last, "span", paste("{what} has a", side, "that is outside its text"),
+      "Positions count characters from 1 and include both ends.", flat$row)
     said <- unlist(lapply(x, function(d) if (is.null(d[[side]])) rep(NA, nrow(d)) else as.character(d[[side]])))
     there <- substring(text, start, end)
     wrong <- which(!is.na(said) & said != there)
-    refuse(wrong, "span", paste("{what} has a", side, "that is not the text at its positions"),
-      "The first says {.val {shown[[1]]}}, but there is {.val {shown[[2]]}}.", flat$row,
+    refuse(wrong, "span", paste("{what} has a", side, "that does not match the text at its positions"),
+      "The first one is {.val {shown[[1]]}}, but the text there is {.val {shown[[2]]}}.", flat$row,
       c(said[wrong][1], there[wrong][1]))
   }
 }

@@ -26,7 +26,7 @@ holds_triples <- function(x) {
 triple_outcome <- function(spec, data, arg, call) {
   if (length(spec$text) > 1) {
     abort("pairs", "Relations are read from one text column, but the formula names {length(spec$text)}.",
-      "Paste the texts together, and count positions there.", call = call)
+      "Paste the texts together and count positions in the result.", call = call)
   }
   check_columns(spec$outcome, data, arg, call)
   texts <- text_columns(spec$text, data, arg, call)$a
@@ -45,7 +45,7 @@ triple_outcome <- function(spec, data, arg, call) {
 settle_triples <- function(spec, outcome, say, call) {
   spec$levels <- sort(unique(bind_triples(outcome)$relation), method = "radix")
   if (length(spec$levels) == 0) {
-    abort("no_relations", "No row holds a relation, so there is nothing to learn.", call = call)
+    abort("no_relations", "No row has a relation, so there is nothing to learn.", call = call)
   }
   list(spec = spec, outcome = outcome)
 }

@@ -31,40 +31,41 @@ context_column <- function(spec) {
 given_starts <- function(spec, data, arg, call) {
   start <- if (length(spec$start) > 0) data[[spec$start]] else NA
   if (!is.numeric(start) && !all(is.na(start))) {
-    abort("outcome", "{column_label(spec$start, arg)} must be whole numbers, not {.obj_type_friendly {start}}.",
+    abort("outcome", "{column_label(spec$start, arg)} must contain whole numbers, not {.obj_type_friendly {start}}.",
       "It says at which character of the context each answer starts, counted from 1.", call = call)
   }
   start <- rep_len(as.double(start), nrow(data))
   broken <- which(!is.na(start) & (start != round(start) | abs(start) > .Machine$integer.max))
-  abort_rows("outcome", broken, "{column_label(spec$start, arg)} is no whole number", call = call)
+  abort_rows("outcome", broken, "{column_label(spec$start, arg)} must contain whole numbers, but does not",
+    call = call)
   as.integer(start)
 }
 
 check_blank <- function(answer, rows, spec, arg, call) {
   blank <- rows[!grepl("[^[:space:]]", answer[rows])]
-  abort_rows("outcome", blank, "{column_label(spec$answer, arg)} is only white space",
-    "An empty text means that there is no answer, NA that it is not known.", call = call)
+  abort_rows("outcome", blank, "{column_label(spec$answer, arg)} contains only white space",
+    "Use an empty string if there is no answer, and NA if it is unknown.", call = call)
 }
 
 # `rows` are the places in the data, for messages
 check_starts <- function(answer, start, context, rows, arg, call) {
-  hint <- "Starts count characters from 1: add 1 to those of files that count from 0, as SQuAD's do."
+  hint <- "Starts count characters from 1: add 1 to starts that count from 0, as in SQuAD's files."
   outside <- rows[start < 1L | start > nchar(context)]
-  abort_rows("outcome", outside, "The start lies outside the context", hint, " of {.arg {arg}}", call)
+  abort_rows("outcome", outside, "The start is outside the context", hint, " of {.arg {arg}}", call)
   wrong <- rows[substr(context, start, start + nchar(answer) - 1L) != answer]
-  abort_rows("outcome", wrong, "The answer is not at its start", hint, " of {.arg {arg}}", call)
+  abort_rows("outcome", wrong, "The answer does not match the text at its start", hint, " of {.arg {arg}}", call)
 }
 
 # Where each answer starts, which must be told by its text alone
 find_answers <- function(answer, context, rows, spec, arg, call) {
   found <- find_each(answer, context)
   absent <- rows[found < 0L]
-  abort_rows("outcome", absent, "The answer is not in its context",
-    "It must be there letter by letter; an empty answer means that there is none.", " of {.arg {arg}}", call)
+  abort_rows("outcome", absent, "The answer does not occur in its context",
+    "It must match exactly; use an empty answer if there is none.", " of {.arg {arg}}", call)
   again <- rows[find_each(answer, substring(context, found + 1L)) > 0L]
-  how <- if (length(spec$start) > 0) "Fill column {.val {spec$start}} there." else
+  how <- if (length(spec$start) > 0) "Fill in column {.val {spec$start}} there." else
     "Give the column of starts, as in {.code span({spec$answer}, start)}."
-  abort_rows("outcome", again, "The answer occurs several times in its context", how, " of {.arg {arg}}", call)
+  abort_rows("outcome", again, "The answer occurs more than once in its context", how, " of {.arg {arg}}", call)
   found
 }
 

@@ -21,8 +21,9 @@ span_spec <- function(lhs, data) {
   columns <- as.list(lhs)[-1]
   if (!length(columns) %in% 1:2 || !is.null(names(columns)) || !all(vapply(columns, is.symbol, NA))) {
     shown <- rlang::as_label(lhs)
-    abort("formula", "{.code span()} names the column of the answers and that of their starts, not {.code {shown}}.",
-      "As in {.code span(answer, start) ~ question + context}, or {.code span(answer)} without starts.", call = NULL)
+    abort("formula", "{.code span()} takes the column of answers and the column of their starts, not {.code {shown}}.",
+      "For example {.code span(answer, start) ~ question + context}, or {.code span(answer)} without starts.",
+      call = NULL)
   }
   columns <- vapply(columns, as.character, "")
   list(answer = columns[[1]], start = columns[-1])
@@ -30,7 +31,7 @@ span_spec <- function(lhs, data) {
 
 settle_spans <- function(spec, outcome, say, call) {
   if (all(outcome$start == 0L)) {
-    abort("one_class", "No complete row has an answer: column {.val {spec$answer}} is empty throughout.",
+    abort("one_class", "No complete row has an answer: column {.val {spec$answer}} is empty in every row.",
       "Answers are texts that occur in column {.val {context_column(spec)}}.", call = call)
   }
   list(spec = spec, outcome = outcome)

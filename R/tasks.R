@@ -119,7 +119,7 @@ say_unknown <- function(spec, rows, say) {
     unscored <- spec$task %in% c("classification", "multilabel")
     say(c("{.arg new_data} has {n} {new$what}{cli::qty(n)}{?s} not seen in training,
       {.val {shorten(new$labels)}}, in {length(new$rows)} row{?s}: counted as wrong.",
-      i = if (unscored) "{.field mn_log_loss} and {.field ece} leave {cli::qty(n)}{?it/them} out: {?it has/they have} no
+      i = if (unscored) "{.field mn_log_loss} and {.field ece} exclude {cli::qty(n)}{?it/them}: {?it has/they have} no
         probability."))
   }
 }

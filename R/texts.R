@@ -33,7 +33,7 @@ read_texts <- function(x, pair, text, call = caller_env()) {
   if (is.data.frame(x)) {
     return(frame_texts(x, text_arguments(x, pair, text, call), if (paired) 2 else 1, "x", call))
   }
-  check_no_columns(text, x, if (paired) "Second texts are given as {.arg pair}.", call)
+  check_no_columns(text, x, if (paired) "Pass second texts as {.arg pair}.", call)
   text_vector(x, if (paired) rlang::eval_tidy(pair), "x", call)
 }
 
@@ -55,7 +55,7 @@ text_arguments <- function(x, pair, text, call) {
     pair <- NULL
   }
   if (!is.null(pair) && (!rlang::quo_is_null(text) || "pair" %in% written_names(call))) {
-    abort("argument", "{.arg pair} is for second texts beside a character vector, but {.arg x} is a data frame.",
+    abort("argument", "{.arg pair} is only for character vectors, but {.arg x} is a data frame.",
       "Name both columns in {.arg text}, as in {.code text = c(question, answer)}.", call = call)
   }
   if (is.null(pair)) text else pair
@@ -69,8 +69,8 @@ select_columns <- function(quo, data, most, arg, call) {
     texts <- names[vapply(names, function(name) is.character(data[[name]]) || is.factor(data[[name]]), NA)]
     example <- rlang::expr_deparse(as.symbol(c(texts, "column")[[1]]))
     several <- if (length(texts) > 1) " Its text columns are {.val {shorten(texts, 10)}}."
-    abort("column", "{.arg {arg}} is a data frame, so {.arg text} must say which column holds the texts.",
-      paste0("As in {.code text = {example}}.", several), call = call)
+    abort("column", "{.arg {arg}} is a data frame, so {.arg text} must say which column contains the texts.",
+      paste0("For example {.code text = {example}}.", several), call = call)
   }
   chosen <- chosen_columns(quo, names, arg, call)
   if (rlang::is_formula(chosen)) {
@@ -82,7 +82,7 @@ select_columns <- function(quo, data, most, arg, call) {
   if (!is.character(chosen) || !length(chosen) %in% seq_len(most) || anyNA(chosen)) {
     shown <- rlang::as_label(expr)
     wanted <- if (most == 1) "one column" else "one or two columns"
-    abort("column", "{.arg text} must name {wanted} of {.arg {arg}}, not be {.code {shown}}.",
+    abort("column", "{.arg text} must name {wanted} of {.arg {arg}}, not {.code {shown}}.",
       "Its columns are {.val {shorten(names, 10)}}.", call = call)
   }
   check_columns(chosen, data, arg, call)

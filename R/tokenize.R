@@ -93,7 +93,7 @@ token_lists <- function(x, call) {
   }
   rows <- if (is.matrix(x)) lapply(seq_len(nrow(x)), function(i) x[i, ]) else if (is.list(x)) x else list(x)
   if (is.null(x) || is.data.frame(x) || !all(vapply(rows, are_ids, NA))) {
-    abort("argument", "{.arg x} must hold token ids, which are whole numbers, not be {.obj_type_friendly {x}}.",
+    abort("argument", "{.arg x} must contain token ids (whole numbers), not {.obj_type_friendly {x}}.",
       call = call)
   }
   lapply(rows, function(ids) ids[!is.na(ids)])
@@ -161,7 +161,7 @@ print.bert_tokens <- function(x, ...) {
   cat("<bert_tokens> ", counted(n, if (is.null(x$texts$b)) "text" else "pair"), ", ",
     counted(ncol(x$token_ids), "token"), " wide, ", counted(sum(x$mask, na.rm = TRUE), "token"),
     " without padding\n", sep = "")
-  cat("$token_ids (from 0), $segment_ids, $mask: integer matrices; as_tibble() for one row a token\n")
+  cat("$token_ids (from 0), $segment_ids, $mask: integer matrices; as_tibble() for one row per token\n")
   shown <- x$token_ids[seq_len(min(n, 5)), seq_len(min(ncol(x$token_ids), 12)), drop = FALSE]
   if (length(shown) > 0) {
     print(shown)

@@ -38,7 +38,7 @@ test_that("an ALBERT is loaded, printed and tokenized", {
   config <- bert_config(model)
   expect_identical(config[c("num_layers", "embedding_size", "num_groups")],
     list(num_layers = 3L, embedding_size = 16L, num_groups = 1L))
-  expect_output(print(model), "3 layers of 32.*lower-cased sentencepiece, texts up to 64 tokens")
+  expect_output(print(model), "3 layers, hidden size 32.*lower-cased sentencepiece, texts up to 64 tokens")
   expect_output(print(summary(model)), "embedding_size")
   expect_identical(bert_vocab(model)[1:5], c("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"))
   texts <- c("My caf\u00e9 card (old)", NA, "``so'' \U0001F600 it is")

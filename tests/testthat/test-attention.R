@@ -53,15 +53,15 @@ test_that("a heat map is drawn", {
   expect_identical(par("mar"), before)
   dev.off()
   expect_gt(file.size(file), 1000)
-  expect_error(plot(x, layer = 3), "which are 4, 5, 6", class = "bertr_error_argument")
+  expect_error(plot(x, layer = 3), "one of the layers in `x` \\(4, 5, 6\\)", class = "bertr_error_argument")
   expect_error(plot(x, head = 1:2), "one of the heads", class = "bertr_error_argument")
 })
 
 test_that("wrong arguments are told in one sentence", {
   error <- function(...) conditionMessage(expect_error(bert_attention(...), class = "bertr_error_argument"))
-  expect_match(error(the_model(), text, layer = 0), "`layer` must be whole numbers from 1 to 6, not 0")
+  expect_match(error(the_model(), text, layer = 0), "`layer` must contain whole numbers from 1 to 6, not 0")
   expect_match(error(the_model(), text, layer = 7), "1 to 6, not 7")
-  expect_match(error(the_model(), text, head = c(1, 13)), "`head` must be whole numbers from 1 to 12, not 13")
+  expect_match(error(the_model(), text, head = c(1, 13)), "`head` must contain whole numbers from 1 to 12, not 13")
   expect_match(error(the_model(), c(text, text)), "one text, not 2 texts")
   error(the_model(), NA_character_)
   expect_match(error(the_model(), character()), "one text, not 0 texts")
@@ -74,7 +74,7 @@ test_that("what is no array of attention is told", {
   for (x in list(list(), 1, NULL, array(1, c(1, 1, 1, 1)))) {
     x <- structure(if (is.null(x)) list() else x, class = "bert_attention")
     for (verb in list(print, as_tibble, plot)) {
-      expect_error(verb(x), "must come from", class = "bertr_error_argument")
+      expect_error(verb(x), "must be a complete array from", class = "bertr_error_argument")
     }
   }
 })

@@ -36,13 +36,13 @@ test_that("an embedded NUL cannot become an R string", {
 })
 
 test_that("arguments of the wrong kind are told so", {
-  expect_error(check_number("a", "x", 0), "`x` must be one number, at least 0, not a string",
+  expect_error(check_number("a", "x", 0), "`x` must be a single number of at least 0, not a string",
     class = "bertr_error_argument")
-  expect_error(check_number(0, "x", 0, 1, open = TRUE), "above 0, at most 1, not 0")
-  expect_error(check_number(NA_real_, "x"), "one number")
+  expect_error(check_number(0, "x", 0, 1, open = TRUE), "above 0 and at most 1, not 0")
+  expect_error(check_number(NA_real_, "x"), "a single number")
   expect_error(check_whole(1.5, "x"), "whole number, not 1.5")
   expect_error(check_flag(NA, "x"), "TRUE or FALSE")
-  expect_error(check_string("", "x"), "one string")
+  expect_error(check_string("", "x"), "a single non-empty string")
   expect_error(check_choice("c", c("a", "b"), "x"), "\"a\" or \"b\"")
   expect_error(check_data(1, "d"), "`d` must be a data frame", class = "bertr_error_data")
   expect_error(check_class(1, c("bert_model", "bert_fit"), "m"), "bert_load\\(\\).* or .*bert_fit\\(\\)")
@@ -50,7 +50,7 @@ test_that("arguments of the wrong kind are told so", {
 
 test_that("settings are checked where they are made", {
   expect_s3_class(bert_control(), "bert_control")
-  expect_error(bert_control(warmup = 2), "at most 1, not 2")
+  expect_error(bert_control(warmup = 2), "from 0 to 1, not 2")
   expect_error(bert_control(clip = 0), "above 0")
   expect_error(bert_control(dropout = 1), "dropout")
   expect_error(bert_control(serialize = NA), "TRUE or FALSE")

@@ -1,15 +1,15 @@
 test_that("settings are checked where they are made, in one sentence", {
   wrong <- function(..., message) expect_error(bert_control(...), message, class = "bertr_error_argument")
   wrong(schedule = "cosine", message = "\"linear\", \"constant\", or \"keras_bert\", not \"cosine\"")
-  wrong(layer_decay = 0, message = "`layer_decay` must be one number, above 0, at most 1, not 0")
-  wrong(layer_decay = 1.1, message = "at most 1")
+  wrong(layer_decay = 0, message = "`layer_decay` must be a single number above 0 and at most 1, not 0")
+  wrong(layer_decay = 1.1, message = "above 0 and at most 1, not 1.1")
   wrong(accumulate = 0, message = "`accumulate`")
   wrong(accumulate = 1.5, message = "whole number")
-  wrong(ema = 1, message = "`ema` must be one number, above 0")
+  wrong(ema = 1, message = "`ema` must be a single number above 0")
   wrong(adversarial = 0, message = "`adversarial`")
   wrong(label_smoothing = 1, message = "`label_smoothing`")
   wrong(early_stopping = 0, message = "`early_stopping`")
-  wrong(checkpoint = 1, message = "`checkpoint` must be one string")
+  wrong(checkpoint = 1, message = "`checkpoint` must be a single non-empty string")
   for (weights in list("even", c(1, 2), c(a = 0), c(a = NA), c(a = 1, a = 2), list(a = 1), c(a = Inf), numeric())) {
     wrong(class_weights = weights, message = "`class_weights` must be \"balanced\" or numbers above 0")
   }
@@ -97,7 +97,7 @@ test_that("a killed session's fit goes on where it was", {
 })
 
 test_that("progress tells where a run goes on", {
-  expect_identical(resume_text(list(epoch = 2, epochs = 10)), "goes on after epoch 2/10")
+  expect_identical(resume_text(list(epoch = 2, epochs = 10)), "resuming after epoch 2/10")
 })
 
 test_that("absurd sizes of layers are told", {
@@ -119,7 +119,7 @@ test_that("a checkpoint folder that goes away is a warning at the end", {
   local_reporter(function(kind, values) if (kind == "epoch") unlink(folder, recursive = TRUE))
   fit <- NULL
   expect_warning(fit <- quick_fit(label ~ text, faq(), epochs = 30, control = bert_control(checkpoint = folder)),
-    "could not be kept", class = "bertr_warning_checkpoint")
+    "could not be saved", class = "bertr_warning_checkpoint")
   expect_identical(fit$info$epochs_done, 30L)
   expect_true(all(is.finite(fit$history$loss)))
   file.create(folder)

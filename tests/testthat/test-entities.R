@@ -51,7 +51,7 @@ test_that("what is wrong with entities is told with its rows", {
   expect_match(conditionMessage(wrong(frame(1, 2.5, "x"), ok)), "fractional `end` in row 1")
   expect_match(conditionMessage(wrong(frame(1, 3, NA_character_), ok)), "without a label in row 1")
   shape <- function(...) conditionMessage(wrong(..., class = "bertr_error_shape"))
-  expect_match(shape(ok, data.frame(begin = 1, end = 3)), "lacks one of start and end .* in row 3")
+  expect_match(shape(ok, data.frame(begin = 1, end = 3)), "is missing one of start and end .* in row 3")
   expect_match(shape("PER", ok), "other than a data frame in row 1")
   expect_match(shape(frame("1", 3, "x"), ok), "in row 1")
   expect_match(shape(frame(1, 3, 7), frame(1, 3, 7)), "in rows 1, 3")
@@ -59,7 +59,7 @@ test_that("what is wrong with entities is told with its rows", {
   data$entities[[3]] <- data.frame() # no columns, no rows: no entity
   expect_length(entity_rows(data)$a, 3)
   expect_error(read_formula(entities ~ text + other, cbind(data, other = "a")) |> entity_outcome(data, "data", NULL),
-    "in one text", class = "bertr_error_pair")
+    "in one text column", class = "bertr_error_pair")
 })
 
 test_that("predictions are a tibble a row, and can be learnt from", {
@@ -127,7 +127,7 @@ test_that("words and tags that do not fit are told", {
   expect_error(bert_entities(list("a"), list()), "1 row, but `tags` has 0", class = "bertr_error_tags")
   expect_error(bert_entities(list("a", c("a", "b")), list("O", "O")), "differ in length in row 2",
     class = "bertr_error_tags")
-  expect_error(bert_entities(list(c("a", NA)), list(c("O", "O"))), "missing or empty word in row 1",
+  expect_error(bert_entities(list(c("a", NA)), list(c("O", "O"))), "contain a missing or empty word in row 1",
     class = "bertr_error_tags")
   expect_error(bert_entities(list(c("a", "b")), list(c("B-x", "x"))), "with and without a prefix such as B- in row 1",
     class = "bertr_error_tags")
@@ -147,7 +147,7 @@ test_that("CoNLL files are read", {
   expect_identical(out$text, "do n't")
   expect_identical(out$entities[[1]]$label, c("AUX", "PART"))
   expect_error(read_conll(conllu, sep = "\t"), "too few columns in line 1", class = "bertr_error_file")
-  expect_error(read_conll("nowhere"), "no file", class = "bertr_error_file")
+  expect_error(read_conll("nowhere"), "does not exist", class = "bertr_error_file")
   expect_identical(nrow(read_conll(withr::local_tempfile(lines = character()))), 0L)
 })
 
@@ -159,7 +159,7 @@ test_that("a fit of entities predicts, is judged, is kept, and learns from its o
   data <- data[rep(1:3, 8), ]
   expect_message(fit <- bert_fit(the_model(), entities ~ text, data, epochs = 12, seed = 1, validation = data[1:3, ]),
     NA)
-  expect_output(print(fit), "entities of 1 label: entities ~ text")
+  expect_output(print(fit), "entities (1 label): entities ~ text", fixed = TRUE)
   expect_no_match(capture.output(print(fit)), "pooling")
   expect_identical(last_epoch(fit)$val_f_meas, 1)
   new <- data.frame(text = c("Bob met Ada Lovelace.", NA, ""))
@@ -207,10 +207,10 @@ test_that("hostile words and files are told", {
     expect_error(read_conll(file, comment = x), "comment", class = "bertr_error_argument")
     expect_error(read_conll(x), class = "bertr_error")
   }
-  expect_error(read_conll(dirname(file)), "no file", class = "bertr_error_file")
+  expect_error(read_conll(dirname(file)), "does not exist", class = "bertr_error_file")
   expect_error(read_conll(file, token = 1e9), "too few columns", class = "bertr_error_file")
   expect_identical(nrow(read_conll(withr::local_tempfile(lines = character()))), 0L)
   utf16 <- withr::local_tempfile()
   writeBin(iconv("Rome B-LOC\n", "UTF-8", "UTF-16LE", toRaw = TRUE)[[1]], utf16)
-  expect_error(read_conll(utf16), "no text in UTF-8", class = "bertr_error_file")
+  expect_error(read_conll(utf16), "is not UTF-8 text", class = "bertr_error_file")
 })

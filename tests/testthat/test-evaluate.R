@@ -38,9 +38,9 @@ test_that("the event is the second level, or the one named", {
   fit <- quick_fit(card ~ text, data)
   expect_equal(bert_evaluate(fit, data, event = TRUE), bert_evaluate(fit, data))
   expect_error(bert_evaluate(the_fit(), faq(), event = the_fit()$spec$levels[[1]]),
-    "two classes.*classification of 3 classes", class = "bertr_error_argument")
+    "two classes.*classification \\(3 classes\\)", class = "bertr_error_argument")
   expect_error(check_event("a", list(task = "multilabel", levels = c("a", "b"), text = "x", lhs = "y"), NULL),
-    "two classes.*multilabel of 2 labels", class = "bertr_error_argument")
+    "two classes.*multilabel \\(2 labels\\)", class = "bertr_error_argument")
 })
 
 test_that("classes never learnt count as wrong, as scikit-learn counts them", {
@@ -68,7 +68,7 @@ test_that("labels never learnt are said with their rows, and judged", {
   messages <- testthat::capture_messages(out <- bert_evaluate(the_fit(), data))
   expect_match(messages, paste0("1 label not seen in training, \"age_limit\", in ", new, " rows: counted as wrong"),
     all = FALSE)
-  expect_match(messages, "`?mn_log_loss`? and `?ece`? leave it out: it has no probability", all = FALSE)
+  expect_match(messages, "`?mn_log_loss`? and `?ece`? exclude it: it has no probability", all = FALSE)
   class <- as.character(bert_predict(the_fit(), data)$.pred_class)
   expect_equal(out$.estimate[[1]], mean((class == data$label)[-1]))
   expect_silent(bert_evaluate(the_fit(), data, verbose = FALSE))

@@ -77,9 +77,9 @@ test_that("an object in which one field is wrong is told, or does what it did", 
 test_that("levels twice, or others than the head's, are told", {
   fit <- the_fit()
   fit$spec$levels[[2]] <- fit$spec$levels[[1]]
-  expect_error(bert_predict(fit, "a"), "spec\\$levels.*different texts", class = "bertr_error_argument")
+  expect_error(bert_predict(fit, "a"), "spec\\$levels.*unique strings", class = "bertr_error_argument")
   fit$spec$levels <- c("a", "b", "c")
-  expect_error(bert_predict(fit, "a"), "those of the fit's head", class = "bertr_error_argument")
+  expect_error(bert_predict(fit, "a"), "the levels of the fit's head", class = "bertr_error_argument")
 })
 
 test_that("R's part of a fit's folder is checked", {

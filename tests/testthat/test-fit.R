@@ -7,7 +7,7 @@ test_that("a fit says what was trained on what", {
   expect_identical(glance(fit)$rows, 22L)
   expect_identical(glance(fit)$valid_rows, 6L)
   expect_identical(nrow(glance(fit)), 1L)
-  expect_output(print(fit), "classification of 3 classes: label ~ text")
+  expect_output(print(fit), "classification (3 classes): label ~ text", fixed = TRUE)
   expect_output(print(fit), "22 rows, 6 for validation")
   expect_output(print(summary(fit)), "classes: cancel_transfer, card_arrival, card_swallowed")
 })

@@ -35,7 +35,7 @@ test_that("prompts and several poolings of a folder are followed, and summary() 
   both <- cbind(first, plain)
   expect_equal(vectors(texts, prompt = "query"), both / sqrt(rowSums(both^2)), tolerance = 1e-5)
   expect_equal(vectors(texts), vectors(texts, prompt = "passage"))
-  expect_output(print(summary(model)), 'after the pooling: normalize\n  prompt "query": "query: "\n  prompt "passage"')
+  expect_output(print(summary(model)), 'after pooling: normalize\n  prompt "query": "query: "\n  prompt "passage"')
   expect_error(vectors(texts, prompt = "search"), '`prompt` is "search", but this model has only "query", "passage"',
     class = "bertr_error")
   expect_error(vectors(texts, prompt = 1), "`prompt` must be", class = "bertr_error")

@@ -26,7 +26,7 @@ test_that("what cannot be read from a formula is said in one sentence", {
     class = "bertr_error_formula")
   expect_error(read_formula(label ~ text + text, data), "names \"text\" twice", class = "bertr_error_formula")
   expect_error(read_formula(label ~ tolower(text), data), "data\\$text <- tolower\\(text\\)")
-  expect_error(read_formula(label ~ text - 1, data), "Name columns")
+  expect_error(read_formula(label ~ text - 1, data), "Use column names")
   expect_error(read_formula(cbind(n, n) ~ text, data), "\"n\" more than once", class = "bertr_error_formula")
 })
 

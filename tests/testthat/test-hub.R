@@ -40,7 +40,7 @@ test_that("a download leaves one line, and summary() says what was loaded", {
   commit <- strrep("0123456789", 4)
   expect_match(out$model, paste("downloaded from owner/tiny-bert, commit", commit), all = FALSE, fixed = TRUE)
   for (text in out[c("fit", "saved")]) {
-    expect_match(text, paste("made from owner/tiny-bert, commit", commit), all = FALSE, fixed = TRUE)
+    expect_match(text, paste("based on owner/tiny-bert, commit", commit), all = FALSE, fixed = TRUE)
   }
   expect_true(out$same)
   expect_match(out$no_revision, "no branch, tag or commit 'v7'")

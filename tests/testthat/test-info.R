@@ -12,6 +12,6 @@ test_that("what is installed fits the machine", {
   expect_match(python_packages(FALSE), "^keras>=3[.][0-9]+$", all = FALSE)
   expect_match(oldest("Python"), "^3[.][0-9]+$")
   expect_true(any(grepl("^numpy", python_packages(FALSE))))
-  expect_error(bert_install(envname = 1), "one string", class = "bertr_error_argument")
+  expect_error(bert_install(envname = 1), "a single non-empty string", class = "bertr_error_argument")
   expect_error(bert_install(gpu = "yes"), "TRUE or FALSE", class = "bertr_error_argument")
 })

@@ -42,7 +42,7 @@ test_that("interrupts are held back only while Python runs", {
 
 test_that("Python's own error is told with its place, and keeps nothing alive", {
   error <- expect_error(py_call("describe", NULL), class = "bertr_error_python")
-  expect_match(conditionMessage(error), "stopped unexpectedly: AttributeError")
+  expect_match(conditionMessage(error), "failed unexpectedly: AttributeError")
   expect_match(error$trace_python, "in describe")
 })
 

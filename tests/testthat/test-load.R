@@ -3,7 +3,7 @@ test_that("the default model is all-MiniLM-L6-v2", {
   expect_identical(config[c("hidden_size", "num_layers", "num_heads", "vocab_size")],
     list(hidden_size = 384L, num_layers = 6L, num_heads = 12L, vocab_size = 30522L))
   expect_identical(bert_vocab(the_model())[c(1, 101, 102)], c("[PAD]", "[UNK]", "[CLS]"))
-  expect_output(print(the_model()), "6 layers of 384.*22.7 million parameters.*pooling: mean")
+  expect_output(print(the_model()), "6 layers, hidden size 384.*22.7 million parameters.*pooling: mean")
   expect_output(print(summary(the_model())), "position_ids")
   expect_output(print(summary(the_model())), "sentence-transformers/all-MiniLM-L6-v2, commit 1110a243f[0-9a-f]{31}\n")
 })
@@ -14,11 +14,11 @@ test_that("options change what is loaded", {
   expect_identical(bert_tokenize(cased, "HELLO")$token_ids, rbind(c(101L, 100L, 102L)))
   expect_identical(cased$info$max_len, 64L)
   expect_error(bert_load(layers = 9), "9", class = "bertr_error")
-  expect_error(bert_load(layers = 0), "at least 1", class = "bertr_error_argument")
+  expect_error(bert_load(layers = 0), "from 1 to", class = "bertr_error_argument")
   expect_error(bert_load(tokens = "letters"), "characters", class = "bertr_error_argument")
   expect_error(bert_load(max_len = 1000), "512", class = "bertr_error")
-  expect_error(bert_load(1), "one string", class = "bertr_error_argument")
-  expect_error(bert_load(revision = 1), "one string", class = "bertr_error_argument")
+  expect_error(bert_load(1), "a single non-empty string", class = "bertr_error_argument")
+  expect_error(bert_load(revision = 1), "a single non-empty string", class = "bertr_error_argument")
   expect_error(bert_load("bert-base-german"), "bert-base-german-cased", class = "bertr_error_source")
 })
 

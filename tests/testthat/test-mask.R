@@ -3,7 +3,7 @@ test_that("~ text goes on with pre-training", {
   expect_identical(fit$spec, list(task = "mlm", text = "text", lhs = ""))
   expect_lt(fit$history$loss[[3]], fit$history$loss[[1]])
   expect_true(all(c("val_loss", "val_accuracy") %in% names(tidy(fit))))
-  expect_output(print(fit), "mlm of hidden words: ~ text")
+  expect_output(print(fit), "mlm (masked words): ~ text", fixed = TRUE)
   expect_identical(glance(fit)$valid_rows + glance(fit)$rows, nrow(faq()))
   expect_error(bert_predict(fit, "a"), "bert_fill_mask", class = "bertr_error_no_predictions")
   again <- quick_fit(~text, faq(), train = "top:1", validation = 0.2, learning_rate = 1e-3, epochs = 3)
@@ -39,7 +39,7 @@ test_that("targets are what is chosen from", {
   expect_identical(bert_fill_mask(the_words(), "My [MASK]", targets = "card")$token, "card")
   expect_error(bert_fill_mask(the_words(), "My [MASK]", targets = c("card", "antidisestablishment")), "single tokens",
     class = "bertr_error_targets")
-  expect_error(bert_fill_mask(the_words(), "a", targets = NA_character_), "none of them NA",
+  expect_error(bert_fill_mask(the_words(), "a", targets = NA_character_), "no NA",
     class = "bertr_error_argument")
 })
 
@@ -73,7 +73,7 @@ test_that("two columns add whether one follows the other, and whole words can be
   data$more <- rev(data$text)
   fit <- quick_fit(~ text + more, data, train = "head", epochs = 1, validation = data[1:6, ],
     control = bert_control(whole_words = TRUE))
-  expect_output(print(fit), "hidden words and next texts: ~ text \\+ more")
+  expect_output(print(fit), "mlm (masked words and next sentences): ~ text + more", fixed = TRUE)
   expect_true("val_nsp_accuracy" %in% names(tidy(fit)))
   expect_true("nsp_accuracy" %in% bert_evaluate(fit, data, verbose = FALSE)$.metric)
   expect_error(bert_control(whole_words = NA), "whole_words", class = "bertr_error_argument")

@@ -21,7 +21,7 @@ test_that("ticks are whole epochs, and the user's settings win", {
 test_that("a fit without a whole epoch says that there is nothing to draw", {
   fit <- the_fit()
   fit$history <- fit$history[0, ]
-  expect_error(plot(fit), "no whole epoch", class = "bertr_error_no_epochs")
+  expect_error(plot(fit), "No epoch was completed", class = "bertr_error_no_epochs")
   fit$history <- tibble()
-  expect_error(plot(fit), "no whole epoch", class = "bertr_error_no_epochs")
+  expect_error(plot(fit), "No epoch was completed", class = "bertr_error_no_epochs")
 })

@@ -47,7 +47,7 @@ test_that("augment() adds the predictions", {
 test_that("augment() overwrites nothing", {
   data <- faq()[1:2, ]
   once <- augment(the_fit(), data, type = "class")
-  expect_error(augment(the_fit(), once), "a column \".pred_class\" already", class = "bertr_error_column")
+  expect_error(augment(the_fit(), once), "already has a column \".pred_class\"", class = "bertr_error_column")
   added <- paste0(".pred_", the_fit()$spec$levels)
   expect_identical(names(augment(the_fit(), once, type = "prob")), c(names(once), added))
   twice <- cbind(data, other = 1, other = 2)
@@ -60,14 +60,14 @@ test_that("newdata is new_data, as R's own models have it", {
   expect_identical(predict(the_fit(), newdata = data), bert_predict(the_fit(), data))
   expect_identical(augment(the_fit(), newdata = data), augment(the_fit(), data))
   expect_error(predict(the_fit(), data, newdata = data), "are the same", class = "bertr_error_argument")
-  expect_error(predict(the_fit()), "no `new_data`", class = "bertr_error_data")
+  expect_error(predict(the_fit()), "`new_data` is missing", class = "bertr_error_data")
 })
 
 test_that("texts of odd kinds are predicted or told", {
   nothing <- bert_predict(the_fit(), data.frame(text = c(NA, NA))) # logical
   expect_true(all(is.na(nothing)) && nrow(nothing) == 2)
   expect_error(bert_predict(the_fit(), NULL), "text, not NULL", class = "bertr_error_text")
-  expect_error(bert_predict(the_fit(), list("a", "b")), "one text of each", class = "bertr_error_text")
+  expect_error(bert_predict(the_fit(), list("a", "b")), "each element into one text", class = "bertr_error_text")
   data <- faq()[1:4, ]
   data$text <- matrix(letters[1:8], 4)
   expect_error(bert_predict(the_fit(), data), "\"text\" of `new_data` must be text, not a character matrix",
@@ -77,7 +77,7 @@ test_that("texts of odd kinds are predicted or told", {
   grouped <- structure(faq()[1:4, ], class = c("data.table", "data.frame"))
   expect_identical(bert_predict(the_fit(), grouped), bert_predict(the_fit(), faq()[1:4, ]))
   names(data)[2] <- "text"
-  expect_error(bert_predict(the_fit(), data), "several columns \"text\"", class = "bertr_error_column")
+  expect_error(bert_predict(the_fit(), data), "more than one column \"text\"", class = "bertr_error_column")
 })
 
 test_that("long texts are cut, and said once", {

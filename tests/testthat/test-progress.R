@@ -74,7 +74,7 @@ test_that("a bar's time left counts what was done since it began", {
   resumed <- bar(list(list(0, "resume", list(epoch = 5, epochs = 10)), step_event(6, 1, 0, 10, 10),
     step_event(6, 6, 5, 10, 10)))
   expect_match(resumed, "56 %  44 s left", fixed = TRUE) # a step a second, and 44 to go
-  expect_match(screen(resumed)[[1]], "goes on after epoch 5/10")
+  expect_match(screen(resumed)[[1]], "resuming after epoch 5/10")
   again <- function(at) list(1, "encode", list(done = at, total = 4))
   expect_match(bar(list(again(1), again(4), again(1), again(2))), "50 %  2 s left", fixed = TRUE)
 })

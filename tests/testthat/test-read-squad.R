@@ -18,8 +18,8 @@ test_that("a file is read, starts counted from 1", {
 })
 
 test_that("other files are told", {
-  expect_error(read_squad("nowhere.json"), "no file", class = "bertr_error_file")
-  expect_error(read_squad(1), "one string", class = "bertr_error_argument")
+  expect_error(read_squad("nowhere.json"), "does not exist", class = "bertr_error_file")
+  expect_error(read_squad(1), "a single non-empty string", class = "bertr_error_argument")
   file <- withr::local_tempfile(lines = "{}")
   expect_error(read_squad(file), "is not a SQuAD file", class = "bertr_error_file")
 })

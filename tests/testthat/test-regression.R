@@ -22,7 +22,7 @@ test_that("numbers are learnt and given back in their unit", {
   one <- quick_fit(size ~ text, data, epochs = 2)
   expect_named(bert_predict(one, data), ".pred")
   expect_named(bert_evaluate(one, data), c(".metric", ".estimator", ".estimate"))
-  expect_output(print(one), "regression of 1 number: size ~ text")
+  expect_output(print(one), "regression (1 outcome): size ~ text", fixed = TRUE)
 })
 
 test_that("the cosine of a pair can be the outcome", {
@@ -43,7 +43,8 @@ test_that("numbers that cannot be learnt are refused", {
   expect_error(quick_fit(same ~ text, data), "same number in \"same\"", class = "bertr_error_one_value")
   expect_error(quick_fit(infinite ~ text, data), "\"infinite\" of `data` is infinite in row 1",
     class = "bertr_error_outcome")
-  expect_message(bert_fit(the_model(), yes ~ text, data, train = "head", epochs = 1), "make it a factor")
+  expect_message(bert_fit(the_model(), yes ~ text, data, train = "head", epochs = 1),
+    "for classes, write `factor(yes)`", fixed = TRUE)
   expect_message(bert_fit(the_model(), yes + 1 ~ text, data, train = "head", epochs = 1), "factor(yes + 1)",
     fixed = TRUE)
 })
@@ -64,12 +65,12 @@ test_that("numbers that may be meant otherwise are said to be numbers", {
     }, NULL)
     out
   }
-  expect_match(said(stars = rep(1:5, 4)), "stars holds 5 different whole numbers from 1 to 5, taken as numbers")
+  expect_match(said(stars = rep(1:5, 4)), "stars contains 5 different whole numbers from 1 to 5, treated as numbers")
   expect_match(said(stars = rep(1:5, 4)), "factor(stars)", fixed = TRUE)
   expect_match(said(code = rep(1:30, 3)), "30 different whole numbers from 1 to 30")
-  expect_match(said(`my code` = rep(0:1, 3)), "0 and 1 only.*factor\\(`my code`\\)")
-  expect_match(said(toxic = c(0, 0.5, 1)), "toxic holds fractions from 0 to 1.*link = \"logit\"")
-  expect_match(said(toxic = c(0, 0.5), mild = c(0.1, 1)), "hold fractions")
+  expect_match(said(`my code` = rep(0:1, 3)), "only 0 and 1.*factor\\(`my code`\\)")
+  expect_match(said(toxic = c(0, 0.5, 1)), "toxic contains fractions from 0 to 1.*link = \"logit\"")
+  expect_match(said(toxic = c(0, 0.5), mild = c(0.1, 1)), "contain fractions")
   expect_identical(said(size = 1:100), character())
   expect_identical(said(size = c(1, 2, 3, 4)), character()) # every value once
   expect_identical(said(size = rep(c(1.5, 2, 3), 4)), character())
@@ -101,13 +102,13 @@ test_that("numbers from 0 to 1 are learnt as probabilities", {
 test_that("a link needs numbers from 0 to 1", {
   data <- measured()
   logit <- bert_head(link = "logit")
-  expect_error(quick_fit(size ~ text, data, head = logit), "\"size\" of `data` must be from 0 to 1.*row",
+  expect_error(quick_fit(size ~ text, data, head = logit), "\"size\" of `data` must be between 0 and 1.*row",
     class = "bertr_error_outcome")
   data$share <- 0.5 + (data$card > 0) / 10
   wrong <- data
   wrong$share[[3]] <- -1
   expect_error(quick_fit(share ~ text, data, head = logit, validation = wrong), "`validation` must be .* in row 3",
     class = "bertr_error_outcome")
-  expect_error(quick_fit(label ~ text, data, head = logit), "for numbers", class = "bertr_error_argument")
+  expect_error(quick_fit(label ~ text, data, head = logit), "only for regression", class = "bertr_error_argument")
   expect_error(bert_head(link = "log"), "\"identity\" or \"logit\", not \"log\"", class = "bertr_error_argument")
 })

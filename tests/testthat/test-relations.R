@@ -66,17 +66,17 @@ test_that("what cannot be a triple is told with its rows", {
   fails <- function(relations, message, code = "span", ...) {
     expect_error(outcome(relations, ...), message, class = paste0("bertr_error_", code))
   }
-  fails(c(one(), list("x", 1:3)), "does not hold data frames in rows 2, 3", "shape")
-  fails(c(one(), list(data.frame(relation = "a", head_start = 1))), "lack .*head_end.* in row 2", "shape")
+  fails(c(one(), list("x", 1:3)), "does not contain a data frame in rows 2, 3", "shape")
+  fails(c(one(), list(data.frame(relation = "a", head_start = 1))), "are missing .*head_end.* in row 2", "shape")
   fails(one(head_start = "1"), "not numbers in row 1", "shape")
   fails(c(one(), one(relation = NA_character_)), "relation that is NA in row 2", "relation")
-  fails(one(head_end = NA_real_), "head that are not whole numbers in row 1")
-  fails(one(tail_start = 9.5), "tail that are not whole numbers in row 1")
-  fails(c(one(), one(tail_end = 13)), "tail that lies outside its text in row 2")
+  fails(one(head_end = NA_real_), "head positions that are not whole numbers in row 1")
+  fails(one(tail_start = 9.5), "tail positions that are not whole numbers in row 1")
+  fails(c(one(), one(tail_end = 13)), "tail that is outside its text in row 2")
   fails(one(head_start = 0), "outside its text in row 1")
   fails(one(tail_end = 2), "outside its text in row 1")
-  fails(c(one(), one(head_start = 2, head = "{Ada}")), "not the text at its positions in row 2")
-  expect_error(outcome(one(head_end = 2, head = "{Ada}")), "says \"\\{Ada\\}\", but there is \"Ad\"")
+  fails(c(one(), one(head_start = 2, head = "{Ada}")), "head that does not match the text at its positions in row 2")
+  expect_error(outcome(one(head_end = 2, head = "{Ada}")), "is \"\\{Ada\\}\", but the text there is \"Ad\"")
   expect_silent(outcome(one(head = NA_character_)))
   expect_silent(outcome(one(head_start = 99), text = NA_character_))
 })
@@ -85,7 +85,7 @@ test_that("relations are learnt by name", {
   spec <- list(text = "text", outcome = "relations")
   settled <- settle_triples(spec, outcome(c(one(), one(relation = "Met"))), speaker(FALSE), NULL)
   expect_identical(settled$spec$levels, c("Met", "met"))
-  expect_error(settle_triples(spec, outcome(list(data.frame())), speaker(FALSE), NULL), "No row holds a relation",
+  expect_error(settle_triples(spec, outcome(list(data.frame())), speaker(FALSE), NULL), "No row has a relation",
     class = "bertr_error_no_relations")
   expect_identical(triple_strata(outcome(c(one(), list(data.frame()), one(), one(relation = "a")))), c(1L, 2L, 1L, 3L))
 })
@@ -126,7 +126,7 @@ test_that("measures are those counted by hand", {
 test_that("a fit finds triples in characters, and its predictions can be learnt from", {
   data <- zoo()
   fit <- zoo_fit()
-  expect_output(print(fit), "relations of 2 kinds: relations ~ text")
+  expect_output(print(fit), "relations (2 kinds): relations ~ text", fixed = TRUE)
   expect_gt(fit$history$val_f_meas[[15]], 0.9)
   out <- bert_predict(fit, c(data$text, NA))
   expect_identical(nrow(out), nrow(data) + 1L)

@@ -12,7 +12,7 @@ test_that("incomplete rows are dropped, and said so", {
 test_that("no rows to learn from is an error", {
   data <- data.frame(y = c("a", "b"), x = NA_character_)
   complete <- function(data) complete_rows(spec(data), data, "data", quiet, NULL)
-  expect_error(complete(data), "no row in which all", class = "bertr_error_no_rows")
+  expect_error(complete(data), "has no complete rows", class = "bertr_error_no_rows")
   expect_error(complete(data[0, ]), "has no rows", class = "bertr_error_no_rows")
 })
 

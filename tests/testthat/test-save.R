@@ -27,7 +27,7 @@ test_that("only what bert_save() wrote is replaced", {
 test_that("a fit's folder takes no options", {
   folder <- file.path(withr::local_tempdir(), "fit")
   bert_save(the_fit(), folder)
-  expect_error(bert_load(folder, max_len = 10), "settings are fixed", class = "bertr_error_argument")
+  expect_error(bert_load(folder, max_len = 10), "settings cannot be changed", class = "bertr_error_argument")
 })
 
 test_that("a full disk leaves the old folder whole", {
@@ -54,9 +54,9 @@ test_that("a fit from a folder is found there again, if it is still the same", {
   other <- again()
   # the same encoder under another head
   bert_save(quick_fit(label ~ text, faq(), epochs = 3), folder)
-  expect_error(bert_predict(kept, "a"), "no longer the one", class = "bertr_error_changed")
+  expect_error(bert_predict(kept, "a"), "is missing or has changed", class = "bertr_error_changed")
   unlink(folder, recursive = TRUE)
-  expect_error(bert_predict(other, "a"), "no longer the one", class = "bertr_error_changed")
+  expect_error(bert_predict(other, "a"), "is missing or has changed", class = "bertr_error_changed")
 })
 
 test_that("other files in a folder of bertr's are named, not deleted", {

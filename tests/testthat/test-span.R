@@ -37,14 +37,14 @@ test_that("answers that are not there are told with their rows", {
     expect_error(rows_of(data, formula), message, class = "bertr_error_outcome")
   }
   alone <- span(answer) ~ question + context
-  wrong(qa(c("cat", "Cat")), "not in its context in row 2", alone)
-  wrong(qa(c("", "the"), context = "the the"), "several times in its context in row 2", alone)
-  wrong(qa("aa", context = "aaa"), "several times", alone)
-  wrong(qa(c(NA, "cat", "cat"), c(1, 9, 8)), "not at its start in row 3")
-  wrong(qa("cat", 8), "add 1 to those of files that count from 0")
+  wrong(qa(c("cat", "Cat")), "does not occur in its context in row 2", alone)
+  wrong(qa(c("", "the"), context = "the the"), "more than once in its context in row 2", alone)
+  wrong(qa("aa", context = "aaa"), "more than once", alone)
+  wrong(qa(c(NA, "cat", "cat"), c(1, 9, 8)), "does not match the text at its start in row 3")
+  wrong(qa("cat", 8), "add 1 to starts that count from 0")
   wrong(qa(c("cat", "cat"), c(0, 12)), "outside the context in rows 1 and 2|outside the context in rows 1, 2")
-  wrong(qa("cat", "9"), "\"start\" of `data` must be whole numbers, not a string")
-  wrong(qa("cat", 9.5), "no whole number in row 1")
+  wrong(qa("cat", "9"), "\"start\" of `data` must contain whole numbers, not a string")
+  wrong(qa("cat", 9.5), "must contain whole numbers, but does not in row 1")
   wrong(qa(c("cat", " \n"), c(9, 4)), "only white space in row 2")
   expect_error(rows_of(qa(1, 1)), "must be text", class = "bertr_error_text")
 })
@@ -137,7 +137,7 @@ test_that("a fit answers questions, in characters of the context", {
   expect_equal(bert_predict(span_fit(), data[40:1, ]), out[40:1, ], tolerance = 1e-5)
   expect_identical(names(augment(span_fit(), data)), c(names(data), names(out)))
   expect_true(all(c("val_exact_match", "val_f_meas") %in% names(tidy(span_fit()))))
-  expect_output(print(span_fit()), "span of answers: span(answer, start) ~ question + context", fixed = TRUE)
+  expect_output(print(span_fit()), "span (answers): span(answer, start) ~ question + context", fixed = TRUE)
 })
 
 test_that("predictions are answers to learn from", {

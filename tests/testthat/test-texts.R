@@ -50,7 +50,7 @@ test_that("what names no columns is told in one sentence", {
   says(count(frame, c(question, zzz)), "no column \"zzz\"")
   says(count(frame, text), "no column \"text\"") # is a function, too
   says(count(frame, c(question, answer, n)), "one or two columns of `x`")
-  says(count(frame, -n), "one or two columns of `x`, not be `-n`")
+  says(count(frame, -n), "one or two columns of `x`, not `-n`")
   says(count(frame, frame$question[c(1, 1, 1)]), "one or two columns")
   says(bert_fill_mask(the_model(), frame, cols), "one column of `x`")
   says(count(frame, n), "\"n\" of `x` must be text", "text")

@@ -72,7 +72,7 @@ test_that("strange texts do no harm", {
 
 test_that("what is no ids is told", {
   for (x in list(NULL, faq(), function(x) x, "a", TRUE, quote(a), list("a"), list(faq()), new.env(), matrix("a"))) {
-    expect_error(bert_detokenize(the_model(), x), "must hold token ids", class = "bertr_error_argument")
+    expect_error(bert_detokenize(the_model(), x), "must contain token ids", class = "bertr_error_argument")
   }
   expect_identical(bert_detokenize(the_model(), list(NULL, NA, c(match("car", bert_vocab(the_model())) - 1L, NA))),
     c(NA, NA, "car"))
