@@ -1,17 +1,16 @@
 #' Entities from words and their tags
 #'
-#' `bert_entities()` makes the columns that [bert_fit()] learns entities from out of words and tags; `read_conll()`
-#' reads them from a file of CoNLL form: one word a line with its tags, sentences separated by empty lines.
+#' `bert_entities()` converts words and tags to the columns that [bert_fit()] learns entities from. `read_conll()` reads
+#' them from a file in CoNLL format: one word per line with its tags, and sentences separated by empty lines.
 #'
-#' Tags are read as conlleval and seqeval do. `B-PER` and `S-PER` begin an entity; `I-PER` and `E-PER` go on with one,
-#' or begin one where the word before is of none or of another label; `O` is outside. So IOB2, IOB1 and BIOES are all
-#' understood. Tags without such prefixes, such as parts of speech, make every word an entity of its own, but
-#' for `O` and empty ones.
+#' Tags are read as conlleval and seqeval do. `B-PER` and `S-PER` begin an entity. `I-PER` and `E-PER` continue one, or
+#' begin one if the previous word has no entity or another label. `O` is outside. So IOB2, IOB1 and BIOES all work. With
+#' tags without such prefixes, such as parts of speech, every word is a separate entity, except for `O` and empty tags.
 #'
 #' @param tokens A list of character vectors, the words of each text.
 #' @param tags A list of character vectors, one tag for each of these words.
-#' @return A tibble with one row a text: `text`, its words joined by a space, and `entities`, a list of tibbles with
-#'   the columns `start` and `end` (positions in characters, counted from 1, both included) and `label`.
+#' @return A tibble with one row per text: `text`, its words joined by a space, and `entities`, a list of tibbles with
+#'   the columns `start` and `end` (character positions from 1, both included) and `label`.
 #' @seealso [bert_fit()]
 #' @source Tjong Kim Sang and De Meulder (2003), Introduction to the CoNLL-2003 Shared Task,
 #'   <https://aclanthology.org/W03-0419/>.
@@ -81,11 +80,11 @@ tag_parts <- function(tag, row, call) {
 
 #' @rdname bert_entities
 #' @param file Path of a UTF-8 file.
-#' @param token,tag Numbers of the columns that hold the words and their tags. By default the first and, with `NULL`,
-#'   the last; for parts of speech in CoNLL-U, `token = 2` and `tag = 4`.
-#' @param sep What separates the columns: `"\t"`, `" "`, or `NULL` (default) for any white space.
-#' @param comment Lines that begin with this are left out, as are `-DOCSTART-` lines: `"#"` for CoNLL-U. By default
-#'   none are, since words too may begin so.
+#' @param token,tag Numbers of the columns with the words and their tags. By default the first and, with `NULL`, the
+#'   last; for parts of speech in CoNLL-U, `token = 2` and `tag = 4`.
+#' @param sep Column separator: `"\t"`, `" "`, or `NULL` (default) for any white space.
+#' @param comment Lines that begin with this string are skipped, as are `-DOCSTART-` lines: `"#"` for CoNLL-U. By
+#'   default there are no comments, because words may begin with such a character too.
 #' @export
 read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) {
   call <- rlang::current_env()

@@ -1,16 +1,16 @@
-#' Install the Python side
+#' Install Python and its packages
 #'
-#' Makes a virtual environment with TensorFlow, Keras and the default model's weights, which bertr then
-#' finds by itself. Not needed with reticulate 1.41 or later, which makes a fitting
-#' environment when Python starts, nor if `RETICULATE_PYTHON` points to a Python that has these packages.
+#' Creates a virtual environment with TensorFlow, Keras and the default model's weights, which bertr finds
+#' automatically. Not needed with reticulate 1.41 or later, which creates a suitable environment when Python starts, or
+#' if `RETICULATE_PYTHON` points to a Python with these packages.
 #'
 #' @param envname Name of the environment, by default `"r-bertr"`, the one bertr looks for.
-#' @param gpu Install TensorFlow with CUDA? `TRUE`, `FALSE`, or `NULL` (default) for: on Linux, if
-#'   there is an NVIDIA GPU.
+#' @param gpu Install TensorFlow with CUDA? `TRUE`, `FALSE`, or `NULL` (default), which installs it on Linux if there is
+#'   an NVIDIA GPU.
 #' @return The name of the environment, invisibly.
 #' @examples
 #' \dontrun{
-#' # takes some minutes and about 2 GB of disk
+#' # takes a few minutes and about 2 GB of disk
 #' bert_install()
 #' }
 #' @export

@@ -1,6 +1,6 @@
 #' Plot the history of a fit
 #'
-#' One panel a measure over the epochs: training in black, validation in blue.
+#' One panel per metric over the epochs: training in black, validation in blue.
 #'
 #' @param x A fit from [bert_fit()].
 #' @param ... Passed to [graphics::matplot()].

@@ -1,19 +1,18 @@
 #' Predict with a fit
 #'
 #' @param object A fit from [bert_fit()] or [bert_load()].
-#' @param new_data A data frame with the text columns of the fit, or a character vector if it has one
-#'   text column.
-#' @param type What to return, by default the first of these. Classification: `"all"`, `"class"` or `"prob"`; several
-#'   labels: `"class"` or `"prob"`; answers: `"all"` or `"nbest"`; other tasks have one form only.
-#' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
-#' @param ... Must be empty; what else is given is refused.
-#' @param newdata Another name of `new_data`, as R's own models have it.
-#' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
-#'   Its columns are described in [bert_tasks]. For classification: `.pred_class`, a factor with the training levels,
-#'   and one double column `.pred_<level>` a level, the probabilities.
+#' @param new_data A data frame with the text columns of the fit, or a character vector if it has one text column.
+#' @param type What to return; the default is the first of these. Classification: `"all"`, `"class"` or `"prob"`;
+#'   multi-label classification: `"class"` or `"prob"`; question answering: `"all"` or `"nbest"`. Other tasks have only
+#'   one type.
+#' @param verbose Show a progress bar and messages? `TRUE` by default; the bar appears only in the console.
+#' @param ... Must be empty; other arguments are refused.
+#' @param newdata Alternative name for `new_data`, as in base R.
+#' @return A tibble with one row for each row of `new_data`, in order; NA where a text is NA. [bert_tasks] describes its
+#'   columns. For classification: `.pred_class`, a factor with the training levels, and one double column
+#'   `.pred_<level>` per level with the probabilities.
 #'
-#'   `augment()`: `new_data` as a tibble with these columns added. Columns that have such a name already are not
-#'   overwritten, but refused.
+#'   `augment()`: `new_data` as a tibble with these columns added. It fails if a column with such a name already exists.
 #' @seealso [bert_evaluate()]
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))

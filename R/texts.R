@@ -1,21 +1,21 @@
-#' How texts are given
+#' How to pass texts
 #'
-#' Every verb takes texts in one way: first the model, then `x`, a character vector or a data frame. What may follow in
-#' the third place is, of a character vector, `pair`, the second texts; of a data frame, `text`, its columns.
+#' All functions take texts in the same way: first the model, then `x`, a character vector or a data frame. The third
+#' argument is `pair`, the second texts, for a character vector, or `text`, the columns, for a data frame.
 #'
-#' @section Which verbs:
-#' [bert_tokenize()], [bert_count_tokens()], [bert_embed()] and [bert_attention()] read single texts and pairs,
-#' [bert_fill_mask()] reads single texts, without `pair`. [bert_similarity()] compares single texts: its third argument
-#' is not read together with `x`, but compared with it, and so is called `y`; both may be data frames.
-#' [bert_predict()] needs no `text`: a fit knows its columns by their names.
+#' @section Functions:
+#' [bert_tokenize()], [bert_count_tokens()], [bert_embed()] and [bert_attention()] read single texts and pairs.
+#' [bert_fill_mask()] reads single texts and has no `pair`. [bert_similarity()] compares single texts: its third
+#' argument is not read together with `x` but compared with it, and is therefore called `y`; both may be data frames.
+#' [bert_predict()] needs no `text`: a fit knows the names of its columns.
 #'
-#' @param model A model from [bert_load()], or a fit from [bert_fit()] for its fine-tuned encoder.
-#' @param x A character vector, or a data frame whose columns `text` names. A factor is taken as text.
-#' @param pair Of a character vector: `NULL` (default), or a character vector as long as `x` of second texts, each read
-#'   after its first one.
-#' @param text Of a data frame: which column holds the texts, or which two hold pairs: `question`,
-#'   `c(question, answer)`, their names as strings, a variable that holds such names, or `~ question + answer`. It
-#'   may stand in the third place, without its name.
+#' @param model A model from [bert_load()], or a fit from [bert_fit()] to use its fine-tuned encoder.
+#' @param x A character vector, or a data frame with the columns in `text`. A factor is treated as text.
+#' @param pair For a character vector: `NULL` (default), or a character vector of second texts, as long as `x`. Each one
+#'   is read after its first text.
+#' @param text For a data frame: the column of texts, or the two columns of pairs: `question`, `c(question, answer)`,
+#'   their names as strings, a variable that contains such names, or `~ question + answer`. It may also be passed by
+#'   position, as the third argument.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
 #' data <- data.frame(question = c("Where is it?", "Why?"), answer = c("At home.", "I do not know."))
