@@ -49,7 +49,7 @@ bert_attention <- function(model, x, pair = NULL, text = NULL, layer = NULL, hea
   structure(result$values, dimnames = names, class = "bert_attention")
 }
 
-# A whole array, not a part of it
+# Checks for a complete array, not a subset
 check_attention <- function(x, call = caller_env()) {
   if (!is.numeric(x) || length(dim(x)) != 4 || !identical(names(dimnames(x)), c("layer", "head", "from", "to"))) {
     abort("argument", "{.arg x} must be a complete array from {.code bert_attention()}, not {.obj_type_friendly {x}}.",
@@ -111,7 +111,7 @@ plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
   n <- nrow(looked)
   old <- graphics::par(mar = c(3, 6, 6, 1), las = 2)
   on.exit(graphics::par(old))
-  # as a matrix is read: the first token above
+  # like a printed matrix: the first token at the top
   looked <- t(looked)[, rev(seq_len(n)), drop = FALSE]
   draw(graphics::image, list(seq_len(n), seq_len(n), looked, axes = FALSE, xlab = "", ylab = ""), ...)
   graphics::axis(3, seq_len(n), names$to)
@@ -121,7 +121,7 @@ plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
   invisible(x)
 }
 
-# The name of a layer or head that is in an array
+# Name of a layer or head of an array
 one_of <- function(number, names, arg, call = caller_env()) {
   if (length(number) != 1 || !as.character(number) %in% names) {
     abort("argument", "{.arg {arg}} must be one of the {arg}s in {.arg x} ({some(names, 24)}).", call = call)

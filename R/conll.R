@@ -38,7 +38,7 @@ bert_entities <- function(tokens, tags) {
   abort_tags(unique(row[is.na(word) | !nzchar(word)]), "contain a missing or empty word", call)
 
   length <- nchar(word)
-  before <- cumsum(c(0L, length + 1L))[seq_along(word)] # characters of all words before, each with its space
+  before <- cumsum(c(0L, length + 1L))[seq_along(word)] # characters of all previous words, including spaces
   start <- before - before[match(row, row)] + 1L
   part <- tag_parts(tag, row, call)
   first <- which(part$begins)
@@ -61,7 +61,7 @@ abort_tags <- function(rows, why, call) {
   abort_rows("tags", rows, "{.arg tokens} and {.arg tags} {why}", call = call)
 }
 
-# Of every word the label, "" outside, and whether it begins an entity
+# For every word its label, "" if outside, and whether it begins an entity
 tag_parts <- function(tag, row, call) {
   outside <- is.na(tag) | tag %in% c("", "O")
   prefixed <- grepl("^[BIESLU]-.", tag) & !outside
@@ -107,16 +107,16 @@ read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) 
   before <- cumsum(c(0, table$width))[seq_along(table$width)]
   words <- flat[before + token]
   tags <- flat[before + if (is.null(tag)) table$width else tag]
-  # CoNLL-U has a number before the word: ranges such as 3-4 repeat the words that follow, 5.1 is not in the text
+  # in CoNLL-U a number precedes the word: ranges such as 3-4 repeat the following words, and 5.1 is not in the text
   kept <- if (token > 1) !grepl("^[0-9]+[-.][0-9]+$", flat[before + 1]) else rep(TRUE, length(words))
   sentence <- table$sentence[kept]
   sentence <- match(sentence, unique(sentence))
   bert_entities(unname(split(words[kept], sentence)), unname(split(tags[kept], sentence)))
 }
 
-# The cells of all lines that hold a word, one after the other, how many each line has, and its sentence
+# The cells of all lines with a word as one vector, the number of cells per line, and the sentence of each line
 conll_table <- function(file, sep, comment, least, call) {
-  if (any(readBin(file, "raw", file.size(file)) == 0)) { # as every second byte of UTF-16
+  if (any(readBin(file, "raw", file.size(file)) == 0)) { # like every second byte of ASCII text in UTF-16
     abort("file", "{.file {file}} is not UTF-8 text: it contains null bytes.",
       "Convert it, for example with {.code iconv -f UTF-16 -t UTF-8} on the command line.", call = call)
   }

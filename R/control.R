@@ -95,7 +95,7 @@ check_class_weights <- function(x, arg, call = caller_env()) {
   }
 }
 
-# Numbers above 0, each with a name of its own
+# Numbers above 0 with unique names
 are_weights <- function(x) {
   named <- is.numeric(x) && length(x) > 0 && rlang::is_named(x) && !anyDuplicated(names(x))
   named && all(is.finite(x) & x > 0)

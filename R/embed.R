@@ -69,7 +69,7 @@ bert_embed <- function(model, x, pair = NULL, text = NULL, pool = NULL, layer = 
   out
 }
 
-# What the vectors of texts are made of, checked, as the bridge takes it
+# Checks the options of text vectors and converts them for the bridge
 vector_options <- function(info, pools, pool, layer, combine, max_len, verbose, call = caller_env()) {
   if (!is.null(pool)) {
     check_choice(pool, pools, "pool", call)
@@ -89,7 +89,7 @@ vector_width <- function(info, options) {
   info$config$hidden_size * pools * if (options$combine == "concatenate") max(1L, length(options$layer)) else 1L
 }
 
-# One matrix a text
+# One matrix per text
 token_vectors <- function(result) {
   ends <- cumsum(result$n_tokens)
   lapply(seq_along(ends), function(i) {

@@ -37,7 +37,7 @@ bert_evaluate <- function(object, new_data, event = NULL, verbose = TRUE) {
   task$evaluate(spec, task$match(spec, rows$outcome), parts, texts)
 }
 
-# The class that precision and recall are of; NULL where there are not two
+# The class for precision and recall; NULL unless there are two classes
 check_event <- function(event, spec, call) {
   two <- spec$task == "classification" && length(spec$levels) == 2
   if (is.null(event)) {

@@ -93,13 +93,13 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
   rows <- training_rows(formula, data, task, head$link, validation, seed, say, call)
   options <- fit_options(train, head, epochs, learning_rate, batch_size, max_len, control, seed)
   if (control$keep == "all") {
-    options$spec <- spec_json(rows$spec) # every epoch is kept with it
+    options$spec <- spec_json(rows$spec) # it is saved with every epoch
   }
   options$class_weights <- level_weights(control$class_weights, rows$spec, call)
   run_fit(model, rows, options, control$serialize, verbose, call)
 }
 
-# Everything learnt from, checked: list(spec, computed, train, valid)
+# Checks the training data: list(spec, computed, train, valid)
 training_rows <- function(formula, data, task, link, validation, seed, say, call) {
   computed <- find_computed(formula, data, call)
   data <- add_computed(computed, data, "data", call)
@@ -116,7 +116,7 @@ training_rows <- function(formula, data, task, link, validation, seed, say, call
   c(list(spec = settled$spec, computed = computed), split_rows(settled$spec, rows, validation, seed, say, call))
 }
 
-# Once Python has something to give, an interrupt no longer takes it away.
+# An interrupt must not discard a result that Python has already produced.
 run_fit <- function(model, rows, options, serialize, verbose, call) {
   without_interrupts(train_fit(model, rows, options, serialize, verbose, call), keep = TRUE)
 }
@@ -126,7 +126,7 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
   on.exit(reporter$close())
   train <- bridge_rows(rows$spec, rows$train)
   if (options$train != "head") {
-    # a fit that nobody holds any more gives its memory to this one: gigabytes that R knows nothing of; a head is small
+    # free unreferenced fits first: they hold gigabytes that R does not know about; a head is small
     gc()
   }
   if (progress_mode(verbose) != "none") {
@@ -155,15 +155,15 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
   fit
 }
 
-# Training or validation rows as the bridge takes them
+# Converts training or validation rows for the bridge
 bridge_rows <- function(spec, rows) {
   if (!is.null(rows)) {
     list(a = to_texts(rows$a), b = to_texts(rows$b), target = task_of(spec)$target(spec, rows$outcome))
   }
 }
 
-# A fit as R sees it, from the Python object; `weights` make it survive its session, as the folder does that
-# bert_load() read it from.
+# Creates the R object of a fit from the Python object. `weights` let it survive its session, like the folder of a fit
+# from bert_load().
 new_fit <- function(py, spec, serialize) {
   info <- py_value("describe_fit", py)
   history <- as_columns(info$history)
@@ -177,13 +177,13 @@ new_fit <- function(py, spec, serialize) {
   )
 }
 
-# The fit as a list of raw vectors: in one vector they would be in memory three times until they are in R
+# The fit as a list of raw vectors: a single vector would be in memory three times on its way to R
 weight_bytes <- function(py, spec) {
   pieces <- list()
   left <- py_call("to_bytes", py, spec_json(spec))
   while (!is.null(piece <- py_value("next_piece", left))) {
     if (length(pieces) > 0) {
-      gc(full = FALSE) # the copies that were made of the last one on its way
+      gc(full = FALSE) # the temporary copies of the last piece
     }
     pieces[[length(pieces) + 1]] <- piece
   }

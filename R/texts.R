@@ -27,7 +27,8 @@
 #' @name bert_texts
 NULL
 
-# What a verb was given as texts: list(a, b, complete). `pair` (NULL for verbs of single texts) and `text` are quosures.
+# The texts passed to a function: list(a, b, complete). `pair` (NULL for functions of single texts) and `text` are
+# quosures.
 read_texts <- function(x, pair, text, call = caller_env()) {
   paired <- !is.null(pair)
   if (is.data.frame(x)) {
@@ -44,12 +45,12 @@ check_no_columns <- function(text, x, hint = NULL, call = caller_env()) {
   }
 }
 
-# The texts of the columns of a data frame, at most so many, that a quosure selects
+# The texts in the columns, at most `most`, that a quosure selects
 frame_texts <- function(data, text, most, arg, call) {
   text_columns(select_columns(text, data, most, arg, call), data, arg, call)
 }
 
-# The argument that says which columns: `text`, or what stands in its place without a name
+# The argument that selects the columns: `text`, or the unnamed argument in its position
 text_arguments <- function(x, pair, text, call) {
   if (is.null(pair) || rlang::quo_is_null(pair)) {
     pair <- NULL
@@ -61,7 +62,7 @@ text_arguments <- function(x, pair, text, call) {
   if (is.null(pair)) text else pair
 }
 
-# The names of the columns that a quosure selects, at most so many: a, c(a, b), "a", ~ a + b, a variable of names
+# The names of the columns, at most `most`, that a quosure selects: a, c(a, b), "a", ~ a + b, a variable of names
 select_columns <- function(quo, data, most, arg, call) {
   names <- setdiff(names(data), "")
   expr <- rlang::quo_get_expr(quo)
@@ -89,7 +90,7 @@ select_columns <- function(quo, data, most, arg, call) {
   unname(chosen)
 }
 
-# The value of an expression in which every column's name stands for itself
+# The value of an expression in which every column name evaluates to itself
 chosen_columns <- function(quo, names, arg, call) {
   expr <- rlang::quo_get_expr(quo)
   if (rlang::is_call(expr, "~", n = 1)) {

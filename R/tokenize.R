@@ -58,7 +58,7 @@ py_texts <- function(name, model, texts, ..., call) {
   py_value(name, live(model, call), to_texts(texts$a), to_texts(texts$b), ..., call = call)
 }
 
-# The rows of a matrix at their places among n, the others NA
+# Puts the rows of a matrix at positions `rows` of n rows; the others are NA
 spread_rows <- function(values, rows, n) {
   out <- matrix(NA_integer_, n, if (is.null(values)) 0L else ncol(values))
   out[rows, ] <- values
@@ -96,13 +96,13 @@ token_lists <- function(x, call) {
   lapply(rows, function(ids) ids[!is.na(ids)])
 }
 
-# Numbers, or nothing but NA
+# Numbers, or only NA
 are_ids <- function(x) {
   is.numeric(x) || is.null(x) || (is.logical(x) && all(is.na(x)))
 }
 
 check_ids <- function(ids, vocab_size, call) {
-  ids <- as.numeric(unlist(ids)) # of none there are none
+  ids <- as.numeric(unlist(ids)) # an empty list has none
   bad <- ids[ids < 0 | ids >= vocab_size | ids != round(ids)]
   if (length(bad) > 0) {
     abort("argument", "{.arg x} has ids that are not whole numbers from 0 to {vocab_size - 1}: {some(unique(bad))}.",
