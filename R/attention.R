@@ -1,20 +1,21 @@
-#' Which tokens look at which
+#' Attention probabilities
 #'
 #' The attention probabilities of every layer and head for one text or one pair of texts.
 #'
 #' @inheritParams bert_texts
-#' @param x One text, or a data frame of one row whose columns `text` names. For the methods what `bert_attention()`
-#'   gave.
-#' @param layer,head Which layers and which of their heads: whole numbers from 1. `NULL` (default) for all. No layer
-#'   above the highest of them is computed.
-#' @param max_len Longest text in tokens; a longer one is cut, and said so. `NULL` (default) takes the model's.
-#' @param verbose Say whether the text was cut? `TRUE` by default.
-#' @return An array `[layer, head, from, to]` of class `bert_attention`: how much the token `from` looks at the token
-#'   `to`. The values of one `from` add up to 1. Its dimnames are the numbers of layers and heads and the tokens, so
-#'   that `x["6", "3", , ]` is the matrix of one head. `plot()` draws such a matrix.
+#' @param x One text, or a data frame with one row and the columns in `text`. For the methods, a result of
+#'   `bert_attention()`.
+#' @param layer,head Which layers and heads: whole numbers from 1. `NULL` (default) for all. Layers above the highest
+#'   one are not computed.
+#' @param max_len Maximum text length in tokens. A longer text is truncated with a message. `NULL` (default) uses the
+#'   model's.
+#' @param verbose Report whether the text was truncated? `TRUE` by default.
+#' @return An array `[layer, head, from, to]` of class `bert_attention`: how much the token `from` attends to the token
+#'   `to`. The values for one `from` sum to 1. The dimnames are the layer and head numbers and the tokens, so that
+#'   `x["6", "3", , ]` is the matrix of one head. `plot()` draws such a matrix.
 #'
-#'   `as_tibble()`: one row for each of these values, with the integers `layer`, `head`, `from` and `to`
-#'   (positions from 1, the special tokens included), the tokens `from_token` and `to_token`, and `attention`.
+#'   `as_tibble()`: one row per value, with the integers `layer`, `head`, `from` and `to` (positions from 1, including
+#'   special tokens), the tokens `from_token` and `to_token`, and `attention`.
 #' @source Vaswani et al. (2017), Attention Is All You Need, <https://arxiv.org/abs/1706.03762>. What heads look at:
 #'   Clark et al. (2019), \doi{10.18653/v1/W19-4828}.
 #' @examplesIf bertr::bert_info()$ready
@@ -24,7 +25,7 @@
 #' round(attention["6", "1", , ], 2)
 #' plot(attention, layer = 6)
 #'
-#' # the strongest looks of one head
+#' # the strongest attention of one head
 #' table <- as_tibble(bert_attention(model, "The cat was tired.", layer = 2, head = 3))
 #' table[order(-table$attention), ]
 #' @export
@@ -48,7 +49,7 @@ bert_attention <- function(model, x, pair = NULL, text = NULL, layer = NULL, hea
   structure(result$values, dimnames = names, class = "bert_attention")
 }
 
-# A whole array, not a part of it
+# Checks for a complete array, not a subset
 check_attention <- function(x, call = caller_env()) {
   if (!is.numeric(x) || length(dim(x)) != 4 || !identical(names(dimnames(x)), c("layer", "head", "from", "to"))) {
     abort("argument", "{.arg x} must be a complete array from {.code bert_attention()}, not {.obj_type_friendly {x}}.",
@@ -98,8 +99,8 @@ as_tibble.bert_attention <- function(x, ...) {
 }
 
 #' @rdname bert_attention
-#' @param ... For `plot()` passed to [graphics::image()]; for `as_tibble()` not used. In `plot()` `layer` and `head` are
-#'   one each; `NULL` draws the last layer of `x`, and the mean over its heads.
+#' @param ... For `plot()` passed to [graphics::image()]; not used by `as_tibble()`. In `plot()` `layer` and `head` are
+#'   single numbers; `NULL` draws the last layer of `x` and the mean over its heads.
 #' @export
 plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
   check_attention(x)
@@ -110,7 +111,7 @@ plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
   n <- nrow(looked)
   old <- graphics::par(mar = c(3, 6, 6, 1), las = 2)
   on.exit(graphics::par(old))
-  # as a matrix is read: the first token above
+  # like a printed matrix: the first token at the top
   looked <- t(looked)[, rev(seq_len(n)), drop = FALSE]
   draw(graphics::image, list(seq_len(n), seq_len(n), looked, axes = FALSE, xlab = "", ylab = ""), ...)
   graphics::axis(3, seq_len(n), names$to)
@@ -120,7 +121,7 @@ plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
   invisible(x)
 }
 
-# The name of a layer or head that is in an array
+# Name of a layer or head of an array
 one_of <- function(number, names, arg, call = caller_env()) {
   if (length(number) != 1 || !as.character(number) %in% names) {
     abort("argument", "{.arg {arg}} must be one of the {arg}s in {.arg x} ({some(names, 24)}).", call = call)

@@ -1,106 +1,117 @@
-#' What a fit can learn
+#' Tasks that bertr can learn
 #'
-#' The left-hand side of the formula of [bert_fit()] says the task. What [bert_predict()] gives has the shape of
-#' what was learnt from and can be learnt from again. Positions count characters from 1, both ends included, so
-#' that `substr(text, start, end)` gives the part of the text. `train`, `head`, `control` and `validation` work
-#' alike for all.
+#' The left-hand side of the formula of [bert_fit()] selects the task. Predictions from [bert_predict()] have the same
+#' shape as the training outcome, so a model can be trained on them. Positions count characters from 1 and include both
+#' ends: `substr(text, start, end)` returns the part of the text. The arguments `train`, `head`, `control` and
+#' `validation` work the same way for all tasks.
 #'
 #' @section Classification, `label ~ text`:
-#' A factor, character or logical column; two text columns, `label ~ a + b`, are read as a pair. Factor levels keep
-#' their order, characters are sorted in the same way in every locale, levels without rows are dropped. Without
-#' dense layers of your own the classifier starts as the nearest class mean, so that few rows suffice (Qi et al.
-#' 2018). With many rows a class fewer epochs, at half the learning rate, are enough: 3 from 400 rows a class on (and
-#' 1,000 in all), 2 from 1,000 a class on. Probabilities are calibrated on held-out rows: see [bert_fit()].
+#' The outcome is a factor, character or logical column. Two text columns, `label ~ a + b`, are read as a pair. Factor
+#' levels keep their order, characters are sorted in the same way in every locale, and levels without rows are dropped.
+#' Unless you add dense layers, the classifier starts as the nearest class mean, so a few rows are enough (Qi et al.
+#' 2018). With many rows per class, fewer epochs at half the learning rate are used: 3 from 400 rows per class (and
+#' 1,000 in total), 2 from 1,000 per class. Probabilities are calibrated on held-out rows: see [bert_fit()].
 #'
-#' Predicted: `.pred_class`, a factor with the training levels, and a double column `.pred_<level>` a level, the
-#' probabilities, which add up to 1; `type = "class"` gives only the first, `"prob"` only the others. Measured:
-#' `accuracy`; `kap`, Cohen's kappa; `f_meas` (`macro`), the mean over the classes of F1 (0 for a class never predicted
-#' right); `mn_log_loss`, the mean negative log-probability of the true class; of two classes also `precision`, `recall`
-#' and `f_meas` (`binary`) of the second one, or of the one that `bert_evaluate(event = )` names. Rows of a class that
-#' was not seen in training count as wrong, their class as one more; `mn_log_loss` and `ece` leave them out, as they
-#' have no probability. `ece` is the expected calibration error: the mean distance, weighted by rows, between the
-#' probability of the predicted class and the share that is right, in 15 bins of equal width (Naeini et al. 2015; Guo
-#' et al. 2017). By chance it is above 0 even for perfect probabilities, the more so the fewer the rows.
+#' Predictions: `.pred_class`, a factor with the training levels, and one double column `.pred_<level>` per level with
+#' the probabilities, which sum to 1. `type = "class"` returns only the first, `"prob"` only the others.
 #'
-#' @section Several labels, `cbind(toxic, insult) ~ text`:
-#' Logical or 0-1 columns, or a list-column of character vectors (`character()` for no label). The outputs start at
-#' the labels' log-odds. A label is given where its probability is above its threshold, which [bert_control()] can
-#' fix. 1,000 to 2,000 rows are trained on for 4 epochs.
+#' Metrics: `accuracy`; `kap`, Cohen's kappa; `f_meas` (`macro`), the mean F1 over the classes (0 for a class that is
+#' never predicted correctly); `mn_log_loss`, the mean negative log-probability of the true class. With two classes also
+#' `precision`, `recall` and `f_meas` (`binary`) of the second class, or of the one set by `bert_evaluate(event = )`.
+#' Rows of a class that was not seen in training count as wrong, and their class counts as an additional one.
+#' `mn_log_loss` and `ece` exclude such rows, because they have no probability. `ece` is the expected calibration error:
+#' the mean distance between the probability of the predicted class and the share of correct predictions in 15 bins of
+#' equal width, weighted by rows (Naeini et al. 2015; Guo et al. 2017). By chance it is above 0 even for perfect
+#' probabilities, and more so with fewer rows.
 #'
-#' Predicted: a logical column `.pred_<label>` a label, or, for a fit on a list-column, one list-column
-#' `.pred_labels`; with `type = "prob"` the probabilities. Measured: `f_meas` as the mean over the labels that
-#' occur or are predicted (`macro`) and of all labels together (`micro`); `precision` and `recall` of all together;
-#' `accuracy`, the share of rows with every label right; `mn_log_loss`. Labels of a list-column that were not seen in
-#' training count as not found; `mn_log_loss` is that of the others.
+#' @section Multi-label classification, `cbind(toxic, insult) ~ text`:
+#' The outcomes are logical or 0-1 columns, or a list-column of character vectors (`character()` for no label). The
+#' output biases start at the log-odds of the labels. A label is predicted if its probability is above its threshold,
+#' which [bert_control()] can fix. With 1,000 to 2,000 rows, training takes 4 epochs.
 #'
-#' @section Numbers, `score ~ text` or `cbind(valence, arousal) ~ text`:
-#' The loss is the squared error in units of the outcomes' standard deviations. With `bert_head(pair = "cosine")`
-#' the outcome of a pair is read off the cosine of the vectors of its two texts, each encoded by itself (Reimers
-#' and Gurevych 2019). With `bert_head(link = "logit")` numbers from 0 to 1, such as the share of raters who found a
-#' text toxic, are learnt by cross-entropy, as probabilities.
+#' Predictions: one logical column `.pred_<label>` per label. A fit on a list-column predicts a list-column
+#' `.pred_labels` instead. `type = "prob"` returns the probabilities.
 #'
-#' Predicted, in the unit of the outcome: `.pred`, or `.pred_<outcome>` for each of several; with the logit link they
-#' are between 0 and 1. Measured: `rmse`, `mae`, `rsq` (squared correlation), `pearson` and `spearman` correlations,
-#' with the logit link also `mn_log_loss`, the mean cross-entropy; with several outcomes a column `.outcome` tells
-#' which.
+#' Metrics: `f_meas` as the mean over the labels that occur or are predicted (`macro`) and over all labels together
+#' (`micro`); `precision` and `recall` over all labels together; `accuracy`, the share of rows with every label correct;
+#' `mn_log_loss`. Labels of a list-column that were not seen in training count as not found; `mn_log_loss` excludes
+#' them.
 #'
-#' Whole numbers that are codes of classes are numbers here: write `factor(code) ~ text` for classes.
+#' @section Regression, `score ~ text` or `cbind(valence, arousal) ~ text`:
+#' The loss is the squared error of the standardized outcomes. With `bert_head(pair = "cosine")` the two texts of a pair
+#' are encoded separately and the outcome is predicted from the cosine of their vectors (Reimers and Gurevych 2019).
+#' With `bert_head(link = "logit")` numbers from 0 to 1, such as the share of raters who found a text toxic, are learned
+#' as probabilities with a cross-entropy loss.
+#'
+#' Predictions, in the unit of the outcome: `.pred`, or one column `.pred_<outcome>` per outcome. With the logit link
+#' they are between 0 and 1.
+#'
+#' Metrics: `rmse`, `mae`, `rsq` (squared correlation), and the `pearson` and `spearman` correlations. With the logit
+#' link also `mn_log_loss`, the mean cross-entropy. With several outcomes the column `.outcome` names the outcome.
+#'
+#' Whole numbers that are class codes are treated as numbers here: write `factor(code) ~ text` for classes.
 #'
 #' @section Entities and parts of speech, `entities ~ text`:
-#' A list-column of data frames with the columns `start`, `end` and `label`, none of which overlap; one without
-#' rows says that a text has none. [read_conll()] and [bert_entities()] make such columns. An entity that begins or
-#' ends inside a word is learnt as the whole word, also by a model whose pieces may hold a word and a punctuation mark
-#' (ALBERT), where both then are one word; long texts are read in windows that overlap. `bert_head(crf =
-#' TRUE)` scores whole sequences of labels, `bert_head(words = "space")` takes words as they stand between spaces. The
-#' learning rate is twice that of other tasks; with `train = "head"` it is 5e-3.
+#' The outcome is a list-column of data frames with the columns `start`, `end` and `label`. Entities must not overlap. A
+#' data frame without rows means that a text has no entities. [read_conll()] and [bert_entities()] create such columns.
+#' An entity that begins or ends inside a word is learned as the whole word. The same holds for models whose tokens may
+#' contain a word and a punctuation mark (ALBERT): both are then one word. Long texts are read in overlapping windows.
+#' `bert_head(crf = TRUE)` scores whole sequences of labels, and `bert_head(words = "space")` splits words at white
+#' space only. The learning rate is twice that of other tasks; with `train = "head"` it is 5e-3.
 #'
-#' Predicted: `.pred_entities`, a list of tibbles `start`, `end`, `label`, `text` and `score`, the probability that
-#' just these words are labelled so; NULL where the text is NA. Measured: `precision`, `recall` and `f_meas` of
-#' entities found exactly, start, end and label, as conlleval and seqeval count them: of all together, then of each
-#' label, which the column `.level` names (NA for a label that is neither in the data nor predicted). Labels that were
-#' not seen in training count as not found. Where every word of the data is an entity of its own, as parts of speech
-#' are, also `accuracy`: the share of the words at whose first character there is their label.
+#' Predictions: `.pred_entities`, a list of tibbles with `start`, `end`, `label`, `text` and `score`, the probability
+#' that exactly these words have this label. It is NULL where the text is NA.
 #'
-#' @section Answers in a text, `span(answer, start) ~ question + context`:
-#' `answer` is the column of their texts, `""` where there is none, and `start` that of their first characters in
-#' the context, the last text column; `span(answer)` will do where every answer occurs once in its context.
-#' Contexts of any length are read in windows of `max_len` tokens, a third of which is shared with the next one,
-#' each with the question (at most half of a window). If some questions have no answer, validation rows tell how
-#' sure an answer must be. [read_squad()] reads SQuAD's files.
+#' Metrics: `precision`, `recall` and `f_meas` of entities whose start, end and label all match, as in conlleval and
+#' seqeval. They are given for all labels together and then for each label, named in the column `.level` (NA for a label
+#' that is neither in the data nor predicted). Labels that were not seen in training count as not found. If every word
+#' of the data is a separate entity, as with parts of speech, also `accuracy`: the share of words with the correct label
+#' at their first character.
 #'
-#' Predicted: `.pred_text`, `""` for no answer; `.pred_start` and `.pred_end`, NA for none; and `.pred_score`, the
-#' probability among all spans of the context that are not too long (at most 30 tokens, or as the longest answer
-#' learnt from), and no answer where there can be none. `type = "nbest"` gives `.pred_nbest`, a list of tibbles
-#' with the five best spans. Measured: `exact_match` and `f_meas`, the mean F1 of the words of an answer, as SQuAD
-#' counts them (without case, punctuation and the articles a, an, the; the best over a list-column `answers` of
-#' character vectors, as [read_squad()] gives it, where there is one). Where some questions have no answer, also over
-#' either kind of them, with `n`, their number.
+#' @section Question answering, `span(answer, start) ~ question + context`:
+#' `answer` is the column of answer texts, `""` where there is none. `start` is the column of the positions of their
+#' first characters in the context, which is the last text column. `span(answer)` is enough if every answer occurs once
+#' in its context. Contexts of any length are read in windows of `max_len` tokens. Consecutive windows share a third of
+#' their tokens, and each contains the question (in at most half of the window). If some questions have no answer,
+#' validation rows set how confident an answer must be. [read_squad()] reads SQuAD files.
+#'
+#' Predictions: `.pred_text`, `""` for no answer; `.pred_start` and `.pred_end`, NA for no answer; and `.pred_score`,
+#' the probability among all spans of the context up to a maximum length (30 tokens, or the longest training answer)
+#' and, if questions may be unanswerable, no answer. `type = "nbest"` returns `.pred_nbest`, a list of tibbles with the
+#' five best spans.
+#'
+#' Metrics: `exact_match` and `f_meas`, the mean F1 over the words of an answer, as in SQuAD: case, punctuation and the
+#' articles a, an, the are ignored. If the data has a list-column `answers` of character vectors, as returned by
+#' [read_squad()], the best match counts. If some questions have no answer, the metrics are also given for each kind of
+#' question separately, with `n`, the number of questions.
 #'
 #' @section Relations, `relations ~ text`:
-#' A list-column of data frames with the columns `head_start`, `head_end`, `relation`, `tail_start` and `tail_end`,
-#' one row a triple and none where a text has none; columns `head` and `tail` with the texts there, if given, are
-#' checked. Spans may be nested or shared. By default all triples are found at once (GPLinker); with
-#' `bert_head(relations = "subject_first")` first the heads, and for each its relations and tails (Su 2019). Both take
-#' long to learn: 60 epochs up to 50 rows (in batches of 4), 40 up to 200 (of 8), 12 up to 2,000, 8 up to 10,000,
-#' else 5, at twice the rate.
+#' The outcome is a list-column of data frames with the columns `head_start`, `head_end`, `relation`, `tail_start` and
+#' `tail_end`, one row per triple, and no rows where a text has none. Optional columns `head` and `tail` with the texts
+#' at these positions are checked. Spans may be nested or shared. By default all triples are found in one pass
+#' (GPLinker). `bert_head(relations = "subject_first")` finds the heads first, and then the relations and tails of each
+#' head (Su 2019). Both need many epochs: 60 up to 50 rows (batch size 4), 40 up to 200 (batch size 8), 12 up to 2,000,
+#' 8 up to 10,000, and 5 above, at twice the usual learning rate.
 #'
-#' Predicted: `.pred_relations`, a list of tibbles of the same columns and `score`, the probability of the least
-#' certain part; NULL where the text is NA. Measured: `precision`, `recall` and `f_meas` of triples that are right
-#' in relation and in all four positions, over all and for each relation, which the column `.level` names; relations
-#' that were not seen in training count as not found.
+#' Predictions: `.pred_relations`, a list of tibbles with the same columns and `score`, the probability of the least
+#' certain part. It is NULL where the text is NA.
 #'
-#' @section Texts without labels, `~ text`:
-#' Goes on with BERT's pre-training on your texts: of every text 15 % of the tokens are chosen, anew for each
-#' epoch; 80 % of them are hidden behind `[MASK]`, 10 % replaced by a random token, 10 % left; and the model learns
-#' which they were. `~ a + b`, texts that follow each other, adds BERT's second task: half of the first texts get
-#' another row's second text, and the model learns which. Long single texts are read whole, in several pieces. The
-#' heads that the model was pre-trained with are trained further; where it has none, as the default model, new ones
-#' are started, that for words from the word vectors and the frequencies of your words: it takes many texts to
-#' become good. The fit can be the `model` of another fit, and [bert_fill_mask()] fills masks with it;
-#' [bert_save()] writes its heads as Hugging Face's tools read them.
+#' Metrics: `precision`, `recall` and `f_meas` of triples whose relation and four positions all match, over all
+#' relations and for each relation, named in the column `.level`. Relations that were not seen in training count as not
+#' found.
 #'
-#' Measured, of words hidden at random, the same ones every time: `accuracy`, `mn_log_loss` and `perplexity`, for
-#' two text columns also `nsp_accuracy`.
+#' @section Masked language modeling, `~ text`:
+#' Continues the pre-training of BERT on your texts. In every text 15 % of the tokens are selected, anew in each epoch:
+#' 80 % of them are replaced by `[MASK]`, 10 % by a random token, and 10 % are left unchanged. The model learns to
+#' predict the original tokens. `~ a + b`, with texts that follow each other, adds next-sentence prediction: half of the
+#' first texts are paired with the second text of another row, and the model learns to tell which. Long single texts are
+#' read in full, split into several pieces. The model's pre-training heads are trained further. If it has none, like the
+#' default model, new heads are created; the one for masked words starts from the word vectors and the word frequencies
+#' of your texts and needs many texts to become good. The fit can be the `model` of another fit, [bert_fill_mask()]
+#' fills masks with it, and [bert_save()] writes its heads in Hugging Face format.
+#'
+#' Metrics on randomly masked words, the same ones every time: `accuracy`, `mn_log_loss` and `perplexity`, and
+#' `nsp_accuracy` for two text columns.
 #'
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}. Classes: Qi et al. (2018),
 #'   <https://arxiv.org/abs/1712.07136>; Cohen (1960), \doi{10.1177/001316446002000104}; Naeini et al. (2015),
@@ -117,7 +128,7 @@
 #' model <- bert_load()
 #' fit <- function(formula, data, ...) bert_fit(model, formula, data, train = "head", epochs = 5, seed = 1, ...)
 #'
-#' # several labels a text, and numbers
+#' # several labels per text, and numbers
 #' faq$long <- nchar(faq$text) > 60
 #' faq$card <- grepl("card", faq$text)
 #' faq$size <- nchar(faq$text)
@@ -125,13 +136,13 @@
 #' bert_predict(fit(size ~ text, faq), "My card does not work")
 #' bert_predict(fit(size / max(size) ~ text, faq, head = bert_head(link = "logit")), "My card does not work")
 #'
-#' # how alike two texts are, each read by itself; and texts longer than the limit, in windows
+#' # similarity of two texts, encoded separately; and texts longer than the limit, in windows
 #' pairs <- data.frame(a = faq$text[c(1, 3, 1, 3)], b = faq$text[c(5, 4, 4, 8)], alike = c(5, 5, 0, 1))
 #' bert_predict(fit(alike ~ a + b, pairs, head = bert_head(pair = "cosine")), pairs)
 #' articles <- data.frame(text = vapply(1:6, function(i) strrep(paste0(faq$text[[i]], " "), i), ""), length = 1:6)
 #' bert_predict(fit(length ~ text, articles, max_len = 32, control = bert_control(long = "window")), articles)
 #'
-#' # names, from words and their tags
+#' # names, learned from words and their tags
 #' people <- bert_entities(
 #'   list(c("Ada", "met", "Grace"), c("No", "one", "came")),
 #'   list(c("B-name", "O", "B-name"), c("O", "O", "O"))

@@ -1,23 +1,22 @@
 #' bertr: BERT for data frames
 #'
 #' Load a model with [bert_load()], fine-tune it with [bert_fit()] on a formula and a
-#' data frame, and use it with [bert_predict()]. [bert_embed()] gives sentence vectors,
-#' [bert_tokenize()] the tokens, [bert_save()] keeps a fit in a folder.
+#' data frame, and use it with [bert_predict()]. [bert_embed()] returns sentence vectors, [bert_tokenize()] returns
+#' tokens, and [bert_save()] saves a fit to a folder.
 #'
 #' @section Options and variables:
 #' `BERTR_HOME`: folder for downloaded models (default: `tools::R_user_dir("bertr", "cache")`).
 #'
-#' `options(bertr.threads = )`, or `BERTR_THREADS`: how many processor threads TensorFlow takes, a whole number, read
-#' when it starts. By default as many as there are processors that this process may use: a batch system's or a
-#' container's limit counts. On a server that others use too, take fewer.
+#' `options(bertr.threads = )`, or `BERTR_THREADS`: the number of CPU threads for TensorFlow, a whole number, read when
+#' TensorFlow starts. By default all processors that this process may use; limits of batch systems and containers are
+#' respected. Use fewer on a shared server.
 #'
-#' `TF_ENABLE_ONEDNN_OPTS`: bertr sets it to 1 on x86 processors, where TensorFlow alone would use oneDNN only on some
-#' of them and be up to 1.6 times slower; your own setting stays.
+#' `TF_ENABLE_ONEDNN_OPTS`: bertr sets it to 1 on x86 processors. TensorFlow by default uses oneDNN only on some of them
+#' and is up to 1.6 times slower without it. Your own setting takes precedence.
 #'
 #' `KERAS_BACKEND`: `tensorflow` (default) or `jax`, read when Python starts.
 #'
-#' `RETICULATE_PYTHON`: the Python to use; without it the environment made by
-#' [bert_install()] is taken when there is one.
+#' `RETICULATE_PYTHON`: the Python to use. Without it, the environment created by [bert_install()] is used if it exists.
 #'
 #' @source Devlin et al. (2019), BERT: Pre-training of Deep Bidirectional Transformers for
 #'   Language Understanding, \doi{10.18653/v1/N19-1423}.

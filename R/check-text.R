@@ -1,7 +1,7 @@
-# A text column as character with every non-missing value valid UTF-8. Invalid bytes can crash R once they
-# cross to Python, so they stop here.
+# Returns a text column as character, with every non-missing value in valid UTF-8. Invalid bytes can crash R when they
+# are passed to Python, so they are refused here.
 check_text <- function(x, arg, call = caller_env()) {
-  if (is.factor(x) || (is.logical(x) && all(is.na(x)))) { # NA alone is logical
+  if (is.factor(x) || (is.logical(x) && all(is.na(x)))) { # a column of only NA is logical
     x <- as.character(x)
   }
   if (!is.character(x) || NCOL(x) != 1) {
@@ -14,13 +14,13 @@ check_text <- function(x, arg, call = caller_env()) {
     x[odd$latin1] <- enc2utf8(x[odd$latin1])
   }
   if (length(odd$unmarked) > 0) {
-    # in the C locale R would rewrite unmarked UTF-8 as "<c3><a9>", so say what it is
+    # in the C locale R would convert unmarked UTF-8 to "<c3><a9>", so mark it
     Encoding(x) <- "UTF-8"
   }
-  as.vector(x) # the very same where nothing had to be changed: a million texts are not there twice
+  as.vector(x) # unchanged input is returned as is, which avoids copying a large vector
 }
 
-# How to make texts of what is none: a template for check_text()
+# Hint on how to convert `x` to text: a template for check_text()
 text_hint <- function(x) {
   if (is.data.frame(x)) {
     "Use one of its columns, {.or {.val {shorten(names(x))}}}."
@@ -33,8 +33,8 @@ text_hint <- function(x) {
   }
 }
 
-# Which texts are no UTF-8, which are marked as Latin-1, and which are UTF-8 without a mark. In pieces, as what this
-# makes of many texts at once would be as large as they are, and so would be what R lets pile up of all pieces.
+# Which texts are invalid UTF-8, which are marked as Latin-1, and which are unmarked UTF-8. Works in chunks and collects
+# garbage between them: otherwise the temporary objects would take as much memory as the texts.
 odd_texts <- function(x) {
   n <- length(x)
   size <- 5 * chunk_size

@@ -1,11 +1,11 @@
-# Every complaint goes through abort(): one sentence, one hint, and a class to catch it by.
+# All errors go through abort(): one sentence, one hint, and a class to catch.
 # `message` and `hint` are cli templates evaluated in the caller.
 abort <- function(code, message, hint = NULL, call = caller_env(2), envir = parent.frame()) {
   class <- c(paste0("bertr_error_", code), "bertr_error")
   cli::cli_abort(c(message, i = hint), class = class, call = call, .envir = envir)
 }
 
-# Complains about `rows`, if there are any: `message` goes on as "in rows 1 and 2", and then as `after` says.
+# Aborts if `rows` is not empty. The error is `message`, then for example "in rows 1, 2", then `after`.
 abort_rows <- function(code, rows, message, hint = NULL, after = "", call = caller_env(2), envir = parent.frame()) {
   if (length(rows) > 0) {
     where <- cli::format_inline("in {cli::qty(length(rows))}row{?s} {some(rows)}")
@@ -20,7 +20,7 @@ check_string <- function(x, arg, call = caller_env()) {
   check_valid(x, arg, call)
 }
 
-# R's own functions stop at a string with bytes that are no text
+# Base R functions fail on strings with invalid bytes
 check_valid <- function(x, arg, call) {
   if (rlang::is_string(x) && !is.na(x) && (Encoding(x) == "bytes" || !validEnc(x))) {
     abort("encoding", "{.arg {arg}} is not valid UTF-8.", call = call)
@@ -42,7 +42,7 @@ check_choice <- function(x, choices, arg, call = caller_env()) {
   }
 }
 
-# "Did you mean ...?" with the choice that is hardly different, shown as `style` says; NULL if there is none
+# "Did you mean ...?" with the closest choice, formatted with `style`; NULL if none is close
 did_you_mean <- function(x, choices, style) {
   if (!rlang::is_string(x) || is.na(x)) {
     return(NULL)
@@ -55,7 +55,7 @@ did_you_mean <- function(x, choices, style) {
   }
 }
 
-# An argument whose default is all of its choices, which means the first
+# For an argument whose default is the vector of all choices, meaning the first
 first_choice <- function(x, choices, arg, call = caller_env()) {
   if (identical(x, choices)) {
     return(choices[[1]])
@@ -88,7 +88,7 @@ got_text <- function(x) {
   if (is_number(x)) format(x) else cli::format_inline("{.obj_type_friendly {x}}")
 }
 
-# The same with strings themselves
+# The same, but shows the value of strings
 got_value <- function(x) {
   if (rlang::is_string(x)) cli::format_inline("{.val {x}}") else got_text(x)
 }
@@ -138,7 +138,7 @@ check_columns <- function(names, data, arg = "data", call = caller_env()) {
   }
 }
 
-# An object of one of these classes, and all of it (see fields.R)
+# Checks that an object has one of these classes and is complete (see fields.R)
 check_class <- function(x, classes, arg, call = caller_env()) {
   makers <- c(bert_model = "bert_load()", bert_fit = "bert_fit()", bert_control = "bert_control()",
     bert_head = "bert_head()", bert_tokens = "bert_tokenize()")

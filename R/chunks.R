@@ -1,9 +1,9 @@
-# Many texts cross the bridge a chunk at a time, so that beyond the texts and the result memory holds one chunk's.
+# Texts are passed to Python in chunks, so that only one chunk is in memory in addition to the texts and the result.
 chunk_size <- 10000
 
-# Calls Python's `name` on the complete texts of every chunk; `use(result, rows, chunk)` takes each result (NULL where
-# no text is complete): `chunk` are places among all texts, `rows` those in the chunk that have a result.
-# Gives the number of texts that were cut.
+# Calls the Python function `name` on the complete texts of every chunk and passes each result to
+# `use(result, rows, chunk)`. `result` is NULL if no text is complete. `chunk` are positions among all texts, `rows` the
+# positions in the chunk that have a result. Returns the number of truncated texts.
 py_chunks <- function(name, object, texts, options, verbose, call, use, size = chunk_size) {
   reporter <- progress(verbose)
   on.exit(reporter$close())
@@ -33,23 +33,23 @@ py_chunks <- function(name, object, texts, options, verbose, call, use, size = c
     if (length(starts) > 1) {
       collect(k)
     }
-    one_chunk(starts[[k]]) # in a function of its own, so that nothing of the last chunk is held when it is collected
+    one_chunk(starts[[k]]) # a separate function, so that the last chunk is no longer referenced when it is collected
   }
   n_truncated
 }
 
-# What checks and chunks leave behind would else pile up to a share of all that R holds. Not before every chunk, and
-# what grew old more rarely still: with a million texts R takes 0.06 s for it, and 0.2 if it looks at what is old, too.
+# Frees the temporary objects of checks and chunks, which would otherwise accumulate. Not before every chunk, and a full
+# collection even less often: with a million texts a collection takes 0.06 s, a full one 0.2 s.
 collect <- function(k) {
   if (k %% 2 == 1) gc(full = k %% 20 == 1)
 }
 
-# 1 to n in pieces, for n = 0 one empty piece: where each of them begins, ...
+# Start of each chunk of 1 to n; one empty chunk for n = 0
 chunk_starts <- function(n, size = chunk_size) {
   seq(1, max(n, 1), by = size)
 }
 
-# ... and one of them, not all at once: they would take four bytes a text for as long as the call lasts.
+# The indices of one chunk. Not all at once: they would take four bytes per text during the whole call.
 chunk_from <- function(start, n, size = chunk_size) {
   seq.int(start, length.out = min(size, n - start + 1))
 }

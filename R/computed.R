@@ -1,9 +1,9 @@
-# Outcomes that a formula works out, as factor(label) ~ text or cbind(bad = score < 2, long) ~ text do: each becomes a
-# column of the data, named by its expression, so that all else knows columns only. The expressions stay with the fit
-# that R made and are not written into its folder: loading a folder never brings code along.
+# Outcomes computed by a formula, as in factor(label) ~ text or cbind(bad = score < 2, long) ~ text. Each becomes a
+# column of the data, named by its expression, so that the rest of the code only sees columns. The expressions are
+# stored in the fit object but not written to its folder, so that loading a folder never loads code.
 
-# list(formula, expressions, columns, env): `formula` with names in the place of `expressions`, a list by these names;
-# `columns` are those of `data` that they use, `env` holds what else they need.
+# Returns list(formula, expressions, columns, env): `formula` with names in place of `expressions`, a list with these
+# names; `columns` are the columns of `data` that they use, `env` contains everything else they need.
 find_computed <- function(formula, data, call) {
   if (!rlang::is_formula(formula)) {
     return(list(formula = formula))
@@ -27,7 +27,7 @@ find_computed <- function(formula, data, call) {
     env = needed(expressions, columns, environment(formula)))
 }
 
-# The variables of an expression: of data$label only `data`
+# The variables of an expression; for data$label only `data`
 names_used <- function(expr) {
   if (is.symbol(expr)) {
     return(as.character(expr))
@@ -39,7 +39,7 @@ names_used <- function(expr) {
   unique(unlist(lapply(if (rlang::is_call(expr, c("$", "@"))) parts[1] else parts, names_used)))
 }
 
-# Without a column the outcome of new data would be that of the old
+# Without a column, new data would get the outcome of the training data
 check_uses <- function(expressions, data, env, call) {
   if (length(expressions) > 0) {
     shown <- names(expressions)[[1]]
@@ -50,8 +50,8 @@ check_uses <- function(expressions, data, env, call) {
   }
 }
 
-# An environment with what expressions need besides columns and packages, not all that the user's environment holds:
-# saveRDS() would write it
+# An environment with only the objects that the expressions need, apart from columns and packages. saveRDS() would write
+# the user's whole environment.
 needed <- function(expressions, columns, env) {
   out <- new.env(parent = globalenv())
   attached <- parent.env(globalenv())
@@ -95,7 +95,7 @@ compute <- function(expr, columns, env, n, arg, call) {
   if (is.matrix(value)) value[, 1] else value
 }
 
-# New data with the outcomes of a fit as columns
+# Adds the outcomes of a fit to new data as columns
 outcome_columns <- function(fit, data, arg, call) {
   if (!is.null(fit$computed)) {
     return(add_computed(fit$computed, data, arg, call))

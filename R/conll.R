@@ -1,17 +1,16 @@
 #' Entities from words and their tags
 #'
-#' `bert_entities()` makes the columns that [bert_fit()] learns entities from out of words and tags; `read_conll()`
-#' reads them from a file of CoNLL form: one word a line with its tags, sentences separated by empty lines.
+#' `bert_entities()` converts words and tags to the columns that [bert_fit()] learns entities from. `read_conll()` reads
+#' them from a file in CoNLL format: one word per line with its tags, and sentences separated by empty lines.
 #'
-#' Tags are read as conlleval and seqeval do. `B-PER` and `S-PER` begin an entity; `I-PER` and `E-PER` go on with one,
-#' or begin one where the word before is of none or of another label; `O` is outside. So IOB2, IOB1 and BIOES are all
-#' understood. Tags without such prefixes, such as parts of speech, make every word an entity of its own, but
-#' for `O` and empty ones.
+#' Tags are read as conlleval and seqeval do. `B-PER` and `S-PER` begin an entity. `I-PER` and `E-PER` continue one, or
+#' begin one if the previous word has no entity or another label. `O` is outside. So IOB2, IOB1 and BIOES all work. With
+#' tags without such prefixes, such as parts of speech, every word is a separate entity, except for `O` and empty tags.
 #'
 #' @param tokens A list of character vectors, the words of each text.
 #' @param tags A list of character vectors, one tag for each of these words.
-#' @return A tibble with one row a text: `text`, its words joined by a space, and `entities`, a list of tibbles with
-#'   the columns `start` and `end` (positions in characters, counted from 1, both included) and `label`.
+#' @return A tibble with one row per text: `text`, its words joined by a space, and `entities`, a list of tibbles with
+#'   the columns `start` and `end` (character positions from 1, both included) and `label`.
 #' @seealso [bert_fit()]
 #' @source Tjong Kim Sang and De Meulder (2003), Introduction to the CoNLL-2003 Shared Task,
 #'   <https://aclanthology.org/W03-0419/>.
@@ -39,7 +38,7 @@ bert_entities <- function(tokens, tags) {
   abort_tags(unique(row[is.na(word) | !nzchar(word)]), "contain a missing or empty word", call)
 
   length <- nchar(word)
-  before <- cumsum(c(0L, length + 1L))[seq_along(word)] # characters of all words before, each with its space
+  before <- cumsum(c(0L, length + 1L))[seq_along(word)] # characters of all previous words, including spaces
   start <- before - before[match(row, row)] + 1L
   part <- tag_parts(tag, row, call)
   first <- which(part$begins)
@@ -62,7 +61,7 @@ abort_tags <- function(rows, why, call) {
   abort_rows("tags", rows, "{.arg tokens} and {.arg tags} {why}", call = call)
 }
 
-# Of every word the label, "" outside, and whether it begins an entity
+# For every word its label, "" if outside, and whether it begins an entity
 tag_parts <- function(tag, row, call) {
   outside <- is.na(tag) | tag %in% c("", "O")
   prefixed <- grepl("^[BIESLU]-.", tag) & !outside
@@ -81,11 +80,11 @@ tag_parts <- function(tag, row, call) {
 
 #' @rdname bert_entities
 #' @param file Path of a UTF-8 file.
-#' @param token,tag Numbers of the columns that hold the words and their tags. By default the first and, with `NULL`,
-#'   the last; for parts of speech in CoNLL-U, `token = 2` and `tag = 4`.
-#' @param sep What separates the columns: `"\t"`, `" "`, or `NULL` (default) for any white space.
-#' @param comment Lines that begin with this are left out, as are `-DOCSTART-` lines: `"#"` for CoNLL-U. By default
-#'   none are, since words too may begin so.
+#' @param token,tag Numbers of the columns with the words and their tags. By default the first and, with `NULL`, the
+#'   last; for parts of speech in CoNLL-U, `token = 2` and `tag = 4`.
+#' @param sep Column separator: `"\t"`, `" "`, or `NULL` (default) for any white space.
+#' @param comment Lines that begin with this string are skipped, as are `-DOCSTART-` lines: `"#"` for CoNLL-U. By
+#'   default there are no comments, because words may begin with such a character too.
 #' @export
 read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) {
   call <- rlang::current_env()
@@ -108,16 +107,16 @@ read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) 
   before <- cumsum(c(0, table$width))[seq_along(table$width)]
   words <- flat[before + token]
   tags <- flat[before + if (is.null(tag)) table$width else tag]
-  # CoNLL-U has a number before the word: ranges such as 3-4 repeat the words that follow, 5.1 is not in the text
+  # in CoNLL-U a number precedes the word: ranges such as 3-4 repeat the following words, and 5.1 is not in the text
   kept <- if (token > 1) !grepl("^[0-9]+[-.][0-9]+$", flat[before + 1]) else rep(TRUE, length(words))
   sentence <- table$sentence[kept]
   sentence <- match(sentence, unique(sentence))
   bert_entities(unname(split(words[kept], sentence)), unname(split(tags[kept], sentence)))
 }
 
-# The cells of all lines that hold a word, one after the other, how many each line has, and its sentence
+# The cells of all lines with a word as one vector, the number of cells per line, and the sentence of each line
 conll_table <- function(file, sep, comment, least, call) {
-  if (any(readBin(file, "raw", file.size(file)) == 0)) { # as every second byte of UTF-16
+  if (any(readBin(file, "raw", file.size(file)) == 0)) { # like every second byte of ASCII text in UTF-16
     abort("file", "{.file {file}} is not UTF-8 text: it contains null bytes.",
       "Convert it, for example with {.code iconv -f UTF-16 -t UTF-8} on the command line.", call = call)
   }

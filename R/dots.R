@@ -1,5 +1,5 @@
-# In a method: stops if an argument went into `...` or is not written in full. R would let the one go unseen, and take
-# an abbreviation for the argument that it happens to fit.
+# For methods: aborts if an argument ended up in `...` or is abbreviated. R would ignore the former silently and match
+# the latter partially.
 check_dots <- function(..., call = caller_env()) {
   known <- setdiff(names(formals(rlang::frame_fn(call))), "...")
   unknown <- setdiff(c(written_names(call), rlang::names2(rlang::exprs(...))), c(known, ""))
@@ -15,7 +15,7 @@ check_dots <- function(..., call = caller_env()) {
   }
 }
 
-# The names in the call of a function as they were written, also of what came through its caller's `...`
+# The argument names in the call of a function as written, including those passed through its caller's `...`
 written_names <- function(frame) {
   written <- as.list(rlang::frame_call(frame))[-1]
   names <- rlang::names2(written)

@@ -1,30 +1,26 @@
 #' Turn texts into vectors
 #'
 #' @inheritParams bert_texts
-#' @param pool How the vectors of a text's tokens become one: `"mean"`, `"cls"` (the first token),
-#'   `"max"`, `"pooler"`
-#'   (BERT's dense layer on the first token), or `"none"` to keep them all. `NULL` (default) does all that the
-#'   checkpoint's folder says: its pooling, which may be another one or several side by side, and, where `layer` is
-#'   `NULL` too, the dense layers and the scaling to length 1 behind it, as sentence-transformers does. Where the folder
-#'   says nothing, as those of plain BERTs, it is the pooler, or `"cls"` where there is none; `"mean"` is mostly better
-#'   for comparing texts.
-#' @param layer Which layer's output: a whole number from 0 (the embeddings) to the number of layers, or several of
-#'   them, to be combined. `NULL` (default): the last. No layer above the highest of them is computed.
-#' @param combine How several layers become one vector: `"mean"` (default), their average, or
-#'   `"concatenate"`, one beside the other in the order of `layer`.
-#' @param normalise Scale every vector to length 1, so that the dot product of two is their cosine
-#'   similarity? `NULL` (default) does so where `pool` and `layer` are `NULL` and the folder says so, as that of the
-#'   default model does.
-#' @param prompt The name of a prompt of the model's folder, to be put before each text: `"query"`, say, of models for
-#'   searching. `summary(model)` shows them. `NULL` (default) takes the folder's default prompt, where it names one.
-#' @param max_len Longest text in tokens; longer ones are cut, and said so. `NULL` (default) takes the
+#' @param pool How to combine the vectors of a text's tokens: `"mean"`, `"cls"` (the first token), `"max"`, `"pooler"`
+#'   (BERT's dense layer on the first token), or `"none"` to return all of them. `NULL` (default) follows the
+#'   checkpoint's folder, as sentence-transformers does: its pooling, which may combine several kinds, and, if `layer`
+#'   is `NULL` too, the dense layers and normalization that follow. If the folder specifies nothing, as for plain BERT
+#'   models, the pooler is used, or `"cls"` if there is none; `"mean"` is usually better for comparing texts.
+#' @param layer Which layer's output to use: a whole number from 0 (the embeddings) to the number of layers, or several
+#'   of them to combine. `NULL` (default): the last. Layers above the highest one are not computed.
+#' @param combine How to combine several layers: `"mean"` (default) averages them, `"concatenate"` joins them in the
+#'   order of `layer`.
+#' @param normalise Scale every vector to length 1, so that dot products are cosine similarities? `NULL` (default) does
+#'   so if `pool` and `layer` are `NULL` and the model's folder says so, as for the default model.
+#' @param prompt The name of a prompt from the model's folder to put before each text, for example `"query"` for search
+#'   models. `summary(model)` lists them. `NULL` (default) uses the folder's default prompt, if any.
+#' @param max_len Maximum text length in tokens. Longer texts are truncated with a message. `NULL` (default) uses the
 #'   model's.
-#' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
-#' @return A numeric matrix with one row a text, in their order, and `hidden_size` columns, or as many for
-#'   each of the layers or poolings that are concatenated, or as many as the folder's last dense layer has; a row is NA
-#'   where a text is NA.
-#'   With `pool = "none"` a list with one matrix a text, of one row a token, the special ones included;
-#'   `NULL` where a text is NA.
+#' @param verbose Show a progress bar and messages? `TRUE` by default; the bar appears only in the console.
+#' @return A numeric matrix with one row per text, in order. It has `hidden_size` columns, times the number of
+#'   concatenated layers or poolings, or the width of the folder's last dense layer. Rows are NA where a text is NA.
+#'   With `pool = "none"` a list with one matrix per text, with one row per token including special tokens; `NULL` where
+#'   a text is NA.
 #' @seealso [bert_similarity()] compares texts without a matrix of all pairs; [bert_attention()].
 #' @source Reimers and Gurevych (2019), Sentence-BERT, \doi{10.18653/v1/D19-1410}; layers and how they are
 #'   combined: Devlin et al. (2019), section 5.3, \doi{10.18653/v1/N19-1423}.
@@ -73,7 +69,7 @@ bert_embed <- function(model, x, pair = NULL, text = NULL, pool = NULL, layer = 
   out
 }
 
-# What the vectors of texts are made of, checked, as the bridge takes it
+# Checks the options of text vectors and converts them for the bridge
 vector_options <- function(info, pools, pool, layer, combine, max_len, verbose, call = caller_env()) {
   if (!is.null(pool)) {
     check_choice(pool, pools, "pool", call)
@@ -93,7 +89,7 @@ vector_width <- function(info, options) {
   info$config$hidden_size * pools * if (options$combine == "concatenate") max(1L, length(options$layer)) else 1L
 }
 
-# One matrix a text
+# One matrix per text
 token_vectors <- function(result) {
   ends <- cumsum(result$n_tokens)
   lapply(seq_along(ends), function(i) {

@@ -1,5 +1,5 @@
-# Entities are right where text, start, end and label are, as conlleval and seqeval count them; words of which each is
-# labelled are also counted one by one.
+# An entity is correct if its text, start, end and label all match, as in conlleval and seqeval. If every word is
+# labeled, words are also counted one by one.
 entity_metrics <- function(spec, truth, results, texts) {
   found <- lapply(results, function(r) {
     list(row = r$rows[as_int(r$row)], start = as_int(r$start), end = as_int(r$end),
@@ -21,7 +21,7 @@ entity_keys <- function(flat) {
   paste(flat$row, as.integer(flat$start), as.integer(flat$end), flat$label)
 }
 
-# Is every word an entity of its own, as parts of speech are? Then no entity holds a space, and nothing else is left.
+# Is every word a separate entity, as with parts of speech? Then no entity contains a space and no text is left over.
 are_words <- function(truth, text) {
   if (length(truth$row) == 0 || any(grepl("[[:space:]]", substr(text[truth$row], truth$start, truth$end)))) {
     return(FALSE)
@@ -30,9 +30,9 @@ are_words <- function(truth, text) {
   all(vapply(labelled, sum, 0) == nchar(gsub("[[:space:]]", "", text)))
 }
 
-# The share of true words at whose first character there is an entity of the same label
+# The share of true words with an entity of the same label at their first character
 word_accuracy <- function(truth, found) {
-  place <- function(flat) flat$row * 2^32 + flat$start # a text is shorter than that
+  place <- function(flat) flat$row * 2^32 + flat$start # texts are shorter than that
   found <- lapply(found, `[`, order(place(found)))
   at <- findInterval(place(truth), place(found))
   at[at == 0] <- NA

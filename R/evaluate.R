@@ -1,16 +1,16 @@
-#' Judge a fit on other data
+#' Evaluate a fit on other data
 #'
 #' @inheritParams bert_predict
-#' @param new_data A data frame with the text columns and the outcome column of the fit. Rows with missing
-#'   values are left out, and said so. Labels that were not seen in training count as wrong, and that is said, too
-#'   ([bert_fit()] refuses them in `validation`, which has to be like the training rows). An outcome that the formula
-#'   works out, such as `log(price)`, is worked out here, too; not so by a fit from [bert_load()], as no folder brings
-#'   code along: then make it a column of that name.
-#' @param event Of a classification of two classes, the level that `precision`, `recall` and F1 are of; `NULL`
-#'   (default): the second one.
-#' @return A tibble with one row a measure, in the shape of the package yardstick: `.metric`, `.estimator` and
-#'   `.estimate`; of which measures, [bert_tasks] says for every task. For classification: `accuracy`, `kap`, `f_meas`
-#'   (`.estimator` `"macro"`: the mean over the classes), `mn_log_loss` and `ece`; of two classes also `precision`,
+#' @param new_data A data frame with the text columns and the outcome column of the fit. Rows with missing values are
+#'   dropped with a message. Labels that were not seen in training count as wrong, also with a message ([bert_fit()]
+#'   refuses them in `validation`, which must be like the training rows). An outcome that the formula computes, such as
+#'   `log(price)`, is computed here too. A fit from [bert_load()] cannot compute it, because folders contain no code:
+#'   add it as a column of that name.
+#' @param event For a classification with two classes, the level for which `precision`, `recall` and F1 are computed;
+#'   `NULL` (default): the second one.
+#' @return A tibble with one row per metric, in the format of the yardstick package: `.metric`, `.estimator` and
+#'   `.estimate`. [bert_tasks] lists the metrics of each task. For classification: `accuracy`, `kap`, `f_meas`
+#'   (`.estimator` `"macro"`: the mean over the classes), `mn_log_loss` and `ece`; with two classes also `precision`,
 #'   `recall` and `f_meas` (`.estimator` `"binary"`) of the event.
 #' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
 #' @examplesIf bertr::bert_info()$ready
@@ -37,7 +37,7 @@ bert_evaluate <- function(object, new_data, event = NULL, verbose = TRUE) {
   task$evaluate(spec, task$match(spec, rows$outcome), parts, texts)
 }
 
-# The class that precision and recall are of; NULL where there are not two
+# The class for precision and recall; NULL unless there are two classes
 check_event <- function(event, spec, call) {
   two <- spec$task == "classification" && length(spec$levels) == 2
   if (is.null(event)) {

@@ -1,5 +1,5 @@
-# What every verb needs of an object: a field and its kind, "?" where it may be NULL. One that was put together by hand,
-# or read from a damaged file, is told of before anything is made of it.
+# The fields that functions need in an object and their kinds; "?" means that it may be NULL. Objects that were built by
+# hand or read from a damaged file are reported before they are used.
 config_fields <- list(
   vocab_size = "number", hidden_size = "number", num_layers = "number", num_heads = "number",
   intermediate_size = "number", max_positions = "number", num_segments = "number", activation = "string"
@@ -32,7 +32,7 @@ object_fields <- list(
   )
 )
 
-# Of the outcome, by the task
+# Fields of the outcome, by task
 spec_fields <- list(
   classification = list(outcome = "string", type = "string", levels = "levels"),
   multilabel = list(outcome = "texts", type = "string", levels = "levels"),
@@ -59,7 +59,7 @@ is_handle <- function(py, version) {
   is_one_string(version) && (is.null(py) || inherits(py, "python.builtin.object"))
 }
 
-# A kind: what it is in words, and whether a value is one
+# For each kind its description and a predicate
 field_kinds <- list(
   number = list("a single number", is_number),
   numbers = list("numbers", is.numeric),
@@ -80,7 +80,7 @@ field_kinds <- list(
   handle = list("an environment with a Python object", function(x) is.environment(x) && is_handle(x$py, x$version))
 )
 
-# The first field that is not as it should be: list(name, found, needed), or NULL
+# The first invalid field: list(name, found, needed), or NULL
 wrong_field <- function(x, fields, path = NULL) {
   for (name in names(fields)) {
     here <- paste(c(path, name), collapse = "$")
@@ -113,7 +113,7 @@ wrong_in <- function(x, class) {
   wrong
 }
 
-# What is known of the outcome, which must be what the Python side knows of it
+# Checks the outcome, which must agree with the Python side
 wrong_spec <- function(fit) {
   wrong <- wrong_field(fit$spec, spec_fields[[fit$spec$task]], "spec")
   known <- as_chr(fit$info$levels)
@@ -123,7 +123,7 @@ wrong_spec <- function(fit) {
   wrong
 }
 
-# Settings are made anew from their fields: that checks each of them.
+# Rebuilds the settings from their fields, which checks each of them.
 check_settings <- function(x, class, arg, call) {
   maker <- list(bert_control = bert_control, bert_head = bert_head)[[class]]
   needed <- names(Filter(Negate(is.null), as.list(formals(maker))))

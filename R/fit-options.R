@@ -1,4 +1,4 @@
-# The settings of a fit: what bert_fit() is given, checked and as the bridge takes it.
+# The settings of a fit: the arguments of bert_fit(), checked and converted for the bridge.
 
 fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len, control, seed) {
   of_head <- c(sent_settings(head, head_settings(), TRUE), sent_settings(control, control_settings(), TRUE))
@@ -9,10 +9,10 @@ fit_options <- function(train, head, epochs, learning_rate, batch_size, max_len,
   )
 }
 
-# The class weights in the order of the levels, as the bridge takes them
+# The class weights in the order of the levels, for the bridge
 level_weights <- function(weights, spec, call) {
   if (!is.numeric(weights) || spec$task != "classification") {
-    return(weights) # the engine says that other tasks have none
+    return(weights) # the engine refuses them for other tasks
   }
   unknown <- setdiff(names(weights), spec$levels)
   lacking <- setdiff(spec$levels, names(weights))
@@ -45,7 +45,7 @@ check_train <- function(train, num_layers, call = caller_env()) {
   }
 }
 
-# Settings that need each other
+# Settings that depend on each other
 check_together <- function(control, train, validation, call = caller_env()) {
   if (!is.null(control$early_stopping) && is.null(validation)) {
     abort("argument", "{.arg early_stopping} needs validation rows to compare epochs.",

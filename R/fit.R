@@ -1,56 +1,55 @@
 #' Fine-tune BERT
 #'
-#' Learns to predict the left-hand side of a formula from the texts on its right-hand side.
-#' Rows with missing values are dropped, and said so. Interrupting (Esc or Ctrl-C) returns
-#' the fit so far, with a warning.
+#' Trains a model to predict the left-hand side of a formula from the texts on its right-hand side. Rows with missing
+#' values are dropped with a message. If you interrupt training (Esc or Ctrl-C), the fit so far is returned with a
+#' warning.
 #'
-#' Without `epochs`, the number of rows decides: 10 up to 500 rows, 8 up to 2,000, 4 up to 10,000,
-#' else 3. The learning rate is 1e-4 for a model as wide as the default (384), and less in
-#' proportion for wider ones; the batch size is 16. With `train = "head"` an epoch costs next to
-#' nothing: 20 times as many, a rate of 2e-3 and batches of 128. The fit prints what was chosen.
-#' Some tasks have rules of their own: see [bert_tasks].
+#' By default the number of epochs depends on the number of rows: 10 up to 500 rows, 8 up to 2,000, 4 up to 10,000, and
+#' 3 above. The learning rate is 1e-4 for a model as wide as the default (384) and proportionally lower for wider ones.
+#' The batch size is 16. With `train = "head"` an epoch costs almost nothing: it uses 20 times as many epochs, a
+#' learning rate of 2e-3 and batches of 128. Printing the fit shows the values used. Some tasks have different defaults:
+#' see [bert_tasks].
 #'
 #' @section Probabilities:
-#' Fine-tuned networks are more confident than accurate. From 1,000 rows on, a tenth of the rows (at most 500) is
-#' therefore held out of training, for a classification if there are also 25 rows a class. A classification uses them
-#' to fit a temperature, by which the network's outputs are divided (Guo et al. 2017): this changes the probabilities,
-#' but never the predicted class. With several labels they choose the thresholds. If `validation` gives rows, these
-#' are used instead and none are held out. Fewer rows are all trained on: with few rows a class the probabilities are
-#' well calibrated as they are. `bert_control(calibrate = FALSE)` trains on all rows and leaves the probabilities as
-#' they are. The history shows losses before calibration.
+#' Fine-tuned networks are overconfident. With 1,000 rows or more, a tenth of the rows (at most 500) is therefore held
+#' out of training; classification also requires 25 rows per class. Classification uses the held-out rows to fit a
+#' temperature, by which the network's outputs are divided (Guo et al. 2017). This changes the probabilities but never
+#' the predicted class. Multi-label classification uses them to choose the thresholds. If `validation` provides rows,
+#' these are used instead and none are held out. With fewer rows, all are used for training: with few rows per class the
+#' probabilities are well calibrated without it. `bert_control(calibrate = FALSE)` trains on all rows and does not
+#' change the probabilities. The history shows losses before calibration.
 #'
-#' @param model A model from [bert_load()], or a fit, of any task: its encoder is trained further.
-#' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome says the task: a label,
-#'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks]. It may be worked out,
-#'   as in `factor(stars) ~ text`, `log(price) ~ text` or `cbind(toxic = score >= 0.5, insult) ~ text`; the texts are
+#' @param model A model from [bert_load()], or a fit for any task, whose encoder is trained further.
+#' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome selects the task: a label,
+#'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks]. It may be computed, as
+#'   in `factor(stars) ~ text`, `log(price) ~ text` or `cbind(toxic = score >= 0.5, insult) ~ text`. The texts must be
 #'   columns.
 #' @param data A data frame with the columns of the formula.
-#' @param validation `NULL` (default) for none, a data frame like `data`, or a share between 0 and 1
-#'   of the rows of `data` to hold out: drawn at random with `seed`, every class in proportion.
-#' @param train What is trained: `"all"` (default, fine-tuning), `"head"` (the encoder stays as it
-#'   is and runs once a text: fast) or `"top:k"` (the upper k layers and the head, for example `"top:4"`).
+#' @param validation `NULL` (default) for no validation, a data frame like `data`, or the fraction of the rows of `data`
+#'   to hold out, between 0 and 1. Rows are drawn at random with `seed`, stratified by class.
+#' @param train What to train: `"all"` (default, fine-tuning), `"head"` (the encoder is frozen and runs once per text:
+#'   fast) or `"top:k"` (the upper k layers and the head, for example `"top:4"`).
 #' @param head The layers on top, from [bert_head()].
 #' @param epochs Passes over the data: a whole number, or `NULL` (default) to choose by the number of rows.
-#' @param learning_rate Highest learning rate: a number above 0, or `NULL` (default) to choose.
-#' @param batch_size Rows a training step: a whole number, or `NULL` (default) to choose.
-#' @param max_len Longest text in tokens, the special ones included: longer ones are cut, and said so.
-#'   At most the model's positions (512 for BERT). `NULL` (default) takes the
-#'   length recommended for the model.
+#' @param learning_rate Peak learning rate: a number above 0, or `NULL` (default) to choose automatically.
+#' @param batch_size Rows per training step: a whole number, or `NULL` (default) to choose automatically.
+#' @param max_len Maximum text length in tokens, including special tokens. Longer texts are truncated with a message. At
+#'   most the model's number of positions (512 for BERT). `NULL` (default) uses the length recommended for the model.
 #' @param task Name of the task: `"classification"`, `"multilabel"`, `"regression"`, `"entities"`, `"span"`,
 #'   `"relations"` or `"mlm"`. `NULL` (default) infers it from the formula.
 #' @param control Further settings from [bert_control()].
-#' @param seed Whole number; on one machine the same seed gives the same fit, bit for bit. By default a
-#'   random one, which `set.seed()` controls.
-#' @param verbose Show progress and remarks? `TRUE` by default: a line for every epoch (of more than 20 epochs for 20,
-#'   evenly chosen), in the console also a bar, in scripts a line a minute where an epoch takes longer; nothing in
-#'   tests.
-#' @return A list of class `bert_fit`. `tidy()` gives its history as a tibble, one row an epoch;
-#'   `glance()` one row with the settings and last values; `plot()` draws the history.
+#' @param seed A whole number. On one machine the same seed gives the same fit, bit for bit. The default is random and
+#'   depends on `set.seed()`.
+#' @param verbose Show progress and messages? `TRUE` by default: one line per epoch (20 evenly spaced lines if there are
+#'   more than 20 epochs), a progress bar in the console, and in scripts a line per minute during long epochs. Nothing
+#'   is shown in tests.
+#' @return A list of class `bert_fit`. `tidy()` returns its history as a tibble with one row per epoch, `glance()`
+#'   returns one row with the settings and the final metrics, and `plot()` draws the history.
 #' @seealso [bert_tasks], [bert_predict()], [bert_evaluate()], [bert_save()]
-#' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; for few rows Mosbach et al. (2021), On the
-#'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>; for the classifier's start Qi et al.
+#' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; for small data Mosbach et al. (2021), On the
+#'   Stability of Fine-tuning BERT, <https://arxiv.org/abs/2006.04884>; for the initial classifier Qi et al.
 #'   (2018), Low-Shot Learning with Imprinted Weights, <https://arxiv.org/abs/1712.07136>; for the temperature Guo et
-#'   al. (2017), On Calibration of Modern Neural Networks, <https://arxiv.org/abs/1706.04599>. Of the tasks:
+#'   al. (2017), On Calibration of Modern Neural Networks, <https://arxiv.org/abs/1706.04599>. For the tasks:
 #'   [bert_tasks].
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
@@ -59,7 +58,7 @@
 #' fit
 #' bert_predict(fit, "Where does this fee come from?")
 #'
-#' # relations: who wrote what (learnt properly from some hundred texts, not from three)
+#' # relations: who wrote what (in practice, use a few hundred texts, not three)
 #' books <- tibble::tibble(
 #'   text = c("Ada wrote Notes.", "Notes was written by Ada.", "Ada was born in London."),
 #'   relations = list(
@@ -94,13 +93,13 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
   rows <- training_rows(formula, data, task, head$link, validation, seed, say, call)
   options <- fit_options(train, head, epochs, learning_rate, batch_size, max_len, control, seed)
   if (control$keep == "all") {
-    options$spec <- spec_json(rows$spec) # every epoch is kept with it
+    options$spec <- spec_json(rows$spec) # it is saved with every epoch
   }
   options$class_weights <- level_weights(control$class_weights, rows$spec, call)
   run_fit(model, rows, options, control$serialize, verbose, call)
 }
 
-# Everything learnt from, checked: list(spec, computed, train, valid)
+# Checks the training data: list(spec, computed, train, valid)
 training_rows <- function(formula, data, task, link, validation, seed, say, call) {
   computed <- find_computed(formula, data, call)
   data <- add_computed(computed, data, "data", call)
@@ -117,7 +116,7 @@ training_rows <- function(formula, data, task, link, validation, seed, say, call
   c(list(spec = settled$spec, computed = computed), split_rows(settled$spec, rows, validation, seed, say, call))
 }
 
-# Once Python has something to give, an interrupt no longer takes it away.
+# An interrupt must not discard a result that Python has already produced.
 run_fit <- function(model, rows, options, serialize, verbose, call) {
   without_interrupts(train_fit(model, rows, options, serialize, verbose, call), keep = TRUE)
 }
@@ -127,7 +126,7 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
   on.exit(reporter$close())
   train <- bridge_rows(rows$spec, rows$train)
   if (options$train != "head") {
-    # a fit that nobody holds any more gives its memory to this one: gigabytes that R knows nothing of; a head is small
+    # free unreferenced fits first: they hold gigabytes that R does not know about; a head is small
     gc()
   }
   if (progress_mode(verbose) != "none") {
@@ -156,15 +155,15 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
   fit
 }
 
-# Training or validation rows as the bridge takes them
+# Converts training or validation rows for the bridge
 bridge_rows <- function(spec, rows) {
   if (!is.null(rows)) {
     list(a = to_texts(rows$a), b = to_texts(rows$b), target = task_of(spec)$target(spec, rows$outcome))
   }
 }
 
-# A fit as R sees it, from the Python object; `weights` make it survive its session, as the folder does that
-# bert_load() read it from.
+# Creates the R object of a fit from the Python object. `weights` let it survive its session, like the folder of a fit
+# from bert_load().
 new_fit <- function(py, spec, serialize) {
   info <- py_value("describe_fit", py)
   history <- as_columns(info$history)
@@ -178,13 +177,13 @@ new_fit <- function(py, spec, serialize) {
   )
 }
 
-# The fit as a list of raw vectors: in one vector they would be in memory three times until they are in R
+# The fit as a list of raw vectors: a single vector would be in memory three times on its way to R
 weight_bytes <- function(py, spec) {
   pieces <- list()
   left <- py_call("to_bytes", py, spec_json(spec))
   while (!is.null(piece <- py_value("next_piece", left))) {
     if (length(pieces) > 0) {
-      gc(full = FALSE) # the copies that were made of the last one on its way
+      gc(full = FALSE) # the temporary copies of the last piece
     }
     pieces[[length(pieces) + 1]] <- piece
   }

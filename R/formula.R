@@ -1,4 +1,4 @@
-# `label ~ text`, or `~ text`, and a data frame -> spec: what is learnt (task, outcome) from which text columns.
+# Converts `label ~ text` or `~ text` and a data frame to a spec: the task, the outcome and the text columns.
 read_formula <- function(formula, data, task = NULL, call = caller_env()) {
   if (!rlang::is_formula(formula)) {
     abort("formula", "{.arg formula} must be a formula, not {.obj_type_friendly {formula}}.",
@@ -15,7 +15,7 @@ read_formula <- function(formula, data, task = NULL, call = caller_env()) {
   c(list(task = task, text = text, lhs = formula_label(lhs)), tasks()[[task]]$spec(lhs, data))
 }
 
-# The left-hand side as R code; "" where there is none
+# The left-hand side as R code; "" if there is none
 formula_label <- function(lhs) {
   if (is.null(lhs)) "" else paste(trimws(deparse(lhs, 500L, backtick = TRUE)), collapse = " ")
 }
@@ -46,7 +46,7 @@ formula_text <- function(formula, data, arg = "data", call = caller_env()) {
   text
 }
 
-# a + b -> c("a", "b"); NULL for anything that is not column names and plus signs (`.` names no column)
+# a + b -> c("a", "b"); NULL for anything but column names and plus signs (`.` is not a column name)
 plus_names <- function(expr) {
   if (is.symbol(expr)) {
     name <- as.character(expr)
@@ -72,12 +72,12 @@ column_label <- function(name, arg) {
   cli::format_inline("Column {.val {name}} of {.arg {arg}}")
 }
 
-# The same within a sentence
+# The same label inside a sentence
 within_sentence <- function(label) {
   sub("^C", "c", label)
 }
 
-# The complete rows of a text_columns() result, in order
+# Subset of a text_columns() result
 take <- function(texts, rows) {
   list(a = texts$a[rows], b = if (!is.null(texts$b)) texts$b[rows])
 }

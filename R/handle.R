@@ -1,5 +1,5 @@
-# A model or fit is a plain list plus one environment with the Python object. The environment is shared by
-# copies, so a dead object is rebuilt once for all of them.
+# A model or fit is a plain list plus an environment with the Python object. Copies share the environment, so a dead
+# object is rebuilt only once.
 new_handle <- function(py) {
   handle <- new.env(parent = emptyenv())
   handle$py <- py
@@ -7,7 +7,7 @@ new_handle <- function(py) {
   handle
 }
 
-# The living Python object behind a model or fit, rebuilt first if it died with its session.
+# The Python object of a model or fit, rebuilt if it died with its session.
 live <- function(object, call = caller_env()) {
   handle <- object$handle
   if (py_is_dead(handle$py)) {
@@ -56,7 +56,7 @@ revive.bert_fit <- function(object, call) {
   py_call("from_bytes", object$weights, base_of(object$base), call = call)
 }
 
-# The fit in a folder, if it still is the one that was loaded from there
+# Loads the fit in a folder again and checks that it has not changed
 reload <- function(saved, call) {
   py <- tryCatch(py_call("load", saved$folder, call = call), bertr_error_source = function(e) NULL)
   if (is.null(py) || !py_value("is_fit", py) || !identical(py_value("fingerprint", py), saved$fingerprint)) {
@@ -66,7 +66,7 @@ reload <- function(saved, call) {
   py
 }
 
-# Where a model's files are: the folder it came from, else the name it can be fetched by again.
+# Where a model's files are: its folder, else the name to download it by.
 base_of <- function(info) {
   if (dir.exists(info$folder)) info$folder else info$source
 }

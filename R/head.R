@@ -1,29 +1,29 @@
 #' The layers on top of the encoder
 #'
-#' @param units Sizes of the dense layers (ReLU) between the encoder and the output layer, as whole
-#'   numbers: `c(256, 256)` for two. By default none.
-#' @param dropout Dropout before each of these layers and the output, from 0 to below 1. `NULL`
-#'   (default) takes the encoder's, 0.1 for BERT.
-#' @param pool How a text becomes one vector: `"cls"` (the first token), `"mean"` (of all tokens),
-#'   `"max"` or `"pooler"` (BERT's dense layer on the first token, as it was pre-trained). `NULL`
-#'   (default) takes what the checkpoint recommends, which printing the model shows. With `"cls"` and
-#'   `"pooler"` the last layer is worked out for the first token alone, which saves time.
-#' @param pair How a task of pairs reads its two texts: `"joint"` (default), one after the other; `"cosine"`, each by
-#'   itself, and the outcome is read off the cosine of their vectors (regression only): the form for text
-#'   similarity, which starts from what the encoder already knows.
-#' @param link For numbers: `"identity"` (default) learns them by squared error; `"logit"` learns numbers from 0 to 1,
-#'   such as shares of raters, by cross-entropy and predicts them within 0 and 1.
-#' @param windows How the windows of a long text (`bert_control(long = "window")`) become one vector: their `"mean"`
+#' @param units Sizes of the dense layers (ReLU) between the encoder and the output layer, as whole numbers: `c(256,
+#'   256)` for two. None by default.
+#' @param dropout Dropout before each of these layers and the output, from 0 to below 1. `NULL` (default) uses the
+#'   encoder's value, 0.1 for BERT.
+#' @param pool How a text becomes one vector: `"cls"` (the first token), `"mean"` (of all tokens), `"max"` or `"pooler"`
+#'   (BERT's pre-trained dense layer on the first token). `NULL` (default) uses the checkpoint's recommendation, which
+#'   printing the model shows. With `"cls"` and `"pooler"` the last layer is computed only for the first token, which
+#'   saves time.
+#' @param pair How to read the two texts of a pair: `"joint"` (default) concatenates them; `"cosine"` encodes each one
+#'   separately and predicts the outcome from the cosine of their vectors (regression only). The latter suits text
+#'   similarity, because it starts from what the encoder already knows.
+#' @param link For regression: `"identity"` (default) uses the squared error; `"logit"` learns numbers from 0 to 1, such
+#'   as the share of raters, with a cross-entropy loss and predicts numbers between 0 and 1.
+#' @param windows How to combine the windows of a long text (`bert_control(long = "window")`) into one vector: `"mean"`
 #'   (default), `"max"`, or `"attention"`, a mean with learned weights.
-#' @param crf For entities: score whole sequences of labels by a linear-chain CRF instead of each token by itself?
+#' @param crf For entities: score whole sequences of labels with a linear-chain CRF instead of each token separately?
 #'   `FALSE` by default.
-#' @param words For entities: what ends a word. `"punctuation"` (default): white space and punctuation, as BERT reads
-#'   texts. `"space"`: white space alone, for texts that were joined from words, as by [bert_entities()] and
-#'   [read_conll()], where `don't` or `U.S.` is one word; then the texts to predict must be written so too, for in
-#'   "It is Rome." the last word is "Rome.".
-#' @param relations How relations are found: `"gplinker"` (default), all in one pass, or `"subject_first"`, first the
-#'   heads and then for each the relations and tails. The second one only adds up what it knows of head and
-#'   tail, so it is not for texts where the tail of a triple is often the head of another.
+#' @param words For entities: what separates words. `"punctuation"` (default): white space and punctuation, as BERT
+#'   splits texts. `"space"`: only white space, for texts that were joined from words, as by [bert_entities()] and
+#'   [read_conll()], where `don't` or `U.S.` is one word. New texts must then be written in the same way, because in "It
+#'   is Rome." the last word is "Rome.".
+#' @param relations How to find relations: `"gplinker"` (default), all in one pass, or `"subject_first"`, first the
+#'   heads and then the relations and tails of each head. The second one only adds the scores of head and tail, so it
+#'   does not suit texts in which the tail of one triple is often the head of another.
 #' @return A list of class `bert_head` for the `head` argument of [bert_fit()].
 #' @examples
 #' bert_head(units = c(256, 256), dropout = 0.5, pool = "mean")

@@ -1,16 +1,14 @@
-#' What bertr runs on
+#' Information about the installation
 #'
 #' Starts Python if it is not running yet.
 #'
-#' @return `bert_info()`: a list of class `bert_info`. `ready` is TRUE if Python has all that bertr
-#'   needs and the default model's
-#'   weights are on this machine; `problem` says what is wrong, or is `NULL`. `bertr`, `r` and
-#'   `reticulate` are versions; with Python also
-#'   `python`, `python_path`, `keras`, `tensorflow`, `backend`, `numpy`, `threads` (how many TensorFlow
-#'   takes), `onednn` (does TensorFlow use it? NULL if it does not tell), `gpus`
-#'   (names) and `default_model` (folder of the default weights, or `""`).
+#' @return `bert_info()`: a list of class `bert_info`. `ready` is TRUE if Python has everything that bertr needs and the
+#'   default model's weights are on this machine. `problem` says what is wrong, or is `NULL`. `bertr`, `r` and
+#'   `reticulate` are versions. With Python also `python`, `python_path`, `keras`, `tensorflow`, `backend`, `numpy`,
+#'   `threads` (used by TensorFlow), `onednn` (does TensorFlow use it? NULL if unknown), `gpus` (names) and
+#'   `default_model` (folder of the default weights, or `""`).
 #'
-#'   `bert_devices()`: a tibble with one row a device: `device` (`"CPU"` or `"GPU"`) and `name`.
+#'   `bert_devices()`: a tibble with one row per device: `device` (`"CPU"` or `"GPU"`) and `name`.
 #' @examples
 #' bert_info()
 #' @examplesIf bertr::bert_info()$ready

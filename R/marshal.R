@@ -1,8 +1,8 @@
-# Every value that crosses to Python or back is converted here, so that the cases that go wrong silently
-# (length-1 vectors, NA, 1-d arrays) are handled in one place.
+# All values passed to Python or back are converted here, so that cases that fail silently (length-1 vectors, NA, 1-d
+# arrays) are handled in one place.
 
-# Texts: list[str]. NA and invalid UTF-8 were dealt with by check_text(); a single text must not arrive as a bare str,
-# and for many texts the vector itself is far faster than a list.
+# Texts: list[str]. check_text() has handled NA and invalid UTF-8. A single text must not arrive as a bare str. For many
+# texts, passing the vector is much faster than a list.
 to_texts <- function(x) {
   if (length(x) == 1) as.list(x) else x
 }
@@ -23,8 +23,8 @@ to_float <- function(x) {
   if (!is.null(x)) as.double(x)
 }
 
-# What Python returned, as plain R: dicts as named lists, arrays without the 1-d `dim` that reticulate leaves.
-# Objects of ours (Model, Fit) stay handles.
+# Converts a Python result to plain R: dicts to named lists, arrays without the 1-d `dim` that reticulate leaves. Our
+# own objects (Model, Fit) stay handles.
 from_py <- function(x) {
   plain(py_convert(x))
 }

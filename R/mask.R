@@ -1,22 +1,22 @@
 #' Fill in masks
 #'
-#' Which words would stand where a text has `[MASK]`? Each mask is answered by itself, the others staying masks.
+#' Predicts the words that could replace `[MASK]` in a text. Each mask is predicted separately; the others stay masked.
 #'
-#' This needs the head for hidden words that BERT was pre-trained with. Sentence models such as the default have
-#' lost it; `bert_fit(model, ~ text, data)` trains a new one on your texts.
+#' This needs BERT's pre-trained masked language modeling head. Sentence models such as the default no longer have it;
+#' `bert_fit(model, ~ text, data)` trains a new one on your texts.
 #'
-#' @param model A model from [bert_load()] that has this head, or a fit by `~ text` from [bert_fit()].
-#' @param x A character vector, or a data frame whose column `text` names. Texts that are NA or without `[MASK]` have no
+#' @param model A model from [bert_load()] with this head, or a fit with the formula `~ text` from [bert_fit()].
+#' @param x A character vector, or a data frame with the column in `text`. Texts that are NA or have no `[MASK]` have no
 #'   rows in the result.
-#' @param text Of a data frame: which column holds the texts, see [bert_texts].
-#' @param top How many tokens for each mask: a whole number, by default 5.
-#' @param targets Words to choose from, each a single token: all of them are in the result, with their
-#'   probabilities among all tokens. `NULL` (default): the whole vocabulary.
-#' @param max_len Longest text in tokens; longer ones are cut, and said so: masks beyond have no rows.
-#'   `NULL` (default) takes the model's.
+#' @param text For a data frame: the column of texts, see [bert_texts].
+#' @param top How many tokens to return for each mask: a whole number, by default 5.
+#' @param targets Words to choose from, each a single token: all of them are in the result, with their probabilities
+#'   among all tokens. `NULL` (default): the whole vocabulary.
+#' @param max_len Maximum text length in tokens. Longer texts are truncated with a message, and masks after the cut have
+#'   no rows. `NULL` (default) uses the model's.
 #' @inheritParams bert_predict
-#' @return A tibble with one row for each text, mask and rank: `row` (place in `x`), `mask` (1 for a
-#'   text's first), `rank` (1 for the likeliest token), `token`, `probability`, and `text`, with that mask filled in.
+#' @return A tibble with one row for each text, mask and rank: `row` (position in `x`), `mask` (1 for the first in a
+#'   text), `rank` (1 for the most probable token), `token`, `probability`, and `text`, with that mask filled in.
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))

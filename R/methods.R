@@ -41,14 +41,14 @@ print.summary.bert_model <- function(x, ...) {
   invisible(x)
 }
 
-# The repository and commit on the hub, where a model came from there
+# The repository and commit of a model from the hub
 print_origin <- function(info, what) {
   if (nzchar(info$repo)) {
     cat("  ", what, " ", info$repo, ", commit ", info$commit, "\n", sep = "")
   }
 }
 
-# What a sentence model's folder says beside its pooling
+# Steps after pooling and prompts of a sentence model
 print_sentence <- function(info) {
   steps <- as_chr(info$steps)
   if (length(steps) > 0) {
@@ -59,7 +59,7 @@ print_sentence <- function(info) {
   }
 }
 
-# Variables of a checkpoint that were left out, grouped by the reason
+# Skipped variables of a checkpoint, grouped by reason
 print_variables <- function(what, names, why) {
   names <- as_chr(names)
   for (reason in unique(as_chr(why))) {
@@ -134,8 +134,8 @@ glance.bert_fit <- function(x, ...) {
   as_tibble(c(list(task = x$spec$task), x$info[fields], last_epoch(x)))
 }
 
-# The figures of the last epoch, or of the best one where its weights are kept, as a named list; none before the
-# first epoch is through
+# Metrics of the last epoch, or of the best one if its weights are kept, as a named list; empty before the end of the
+# first epoch
 last_epoch <- function(fit) {
   figures <- fit$history[setdiff(names(fit$history), c("epoch", "learning_rate", "seconds"))]
   last <- as.list(figures[c(fit$info$best_epoch, nrow(figures))[[1]], ])
@@ -159,7 +159,7 @@ formula.bert_fit <- function(x, ...) {
   rlang::new_formula(spec_lhs(x$spec), text, globalenv())
 }
 
-# The left-hand side, parsed and never evaluated. Fits of earlier versions cut long ones, as to cbind(...).
+# The left-hand side, parsed but never evaluated. Earlier versions shortened long ones to cbind(...).
 spec_lhs <- function(spec) {
   lhs <- tryCatch(if (nzchar(spec$lhs)) str2lang(spec$lhs), error = function(e) as.symbol(spec$outcome[[1]]))
   if ("..." %in% all.vars(lhs)) as.call(lapply(c("cbind", spec$outcome), as.symbol)) else lhs

@@ -1,5 +1,5 @@
-# Measures of a classification, named as in yardstick. `truth` may have levels that were not learnt, after those that
-# were; `spec$event` is the class that precision and recall are of, if there is one.
+# Classification metrics, named as in yardstick. `truth` may have unseen levels after the training levels. `spec$event`
+# is the class for precision and recall, if any.
 label_metrics <- function(spec, truth, results, texts) {
   prob <- do.call(rbind, lapply(results, `[[`, "prob"))
   estimate <- factor(spec$levels[max.col(prob, "first")], levels(truth))
@@ -27,13 +27,13 @@ kappa_of <- function(counts) {
   (sum(diag(share)) - chance) / (1 - chance)
 }
 
-# The mean of F1 = 2 tp / (2 tp + fp + fn) over the classes that occur; 0 for one never predicted right
+# The mean of F1 = 2 tp / (2 tp + fp + fn) over the classes that occur; 0 for a class that is never predicted correctly
 macro_f <- function(counts) {
   both <- rowSums(counts) + colSums(counts)
   mean((2 * diag(counts) / both)[both > 0])
 }
 
-# Over the rows whose class has a probability, which one that was not learnt has not
+# Over the rows whose class has a probability; unseen classes have none
 log_loss <- function(truth, prob) {
   class <- as.integer(truth)
   rows <- which(class <= ncol(prob))
@@ -41,15 +41,15 @@ log_loss <- function(truth, prob) {
   if (length(p) > 0) -mean(log(pmax(p, .Machine$double.eps))) else NA_real_
 }
 
-# Expected calibration error (Naeini et al. 2015) of predicted classes: how far their probabilities are from the share
-# that is right, in bins of equal width, each closed above, weighted by rows
+# Expected calibration error (Naeini et al. 2015) of predicted classes: the distance between their probabilities and the
+# share of correct predictions, in bins of equal width, closed above, weighted by rows
 calibration_error <- function(right, confidence, bins = 15) {
   bin <- pmax(1, ceiling(confidence * bins))
   if (length(right) > 0) sum(abs(tapply(right - confidence, bin, sum))) / length(right) else NA_real_
 }
 
-# Measures of labels given or not: F1 of all labels together and as the mean over labels; rows with every label right.
-# Labels that were not learnt are the last ones of `truth`, and never given.
+# Multi-label metrics: F1 over all labels together and as the mean over labels; share of rows with every label correct.
+# Unseen labels are the last ones of `truth` and are never predicted.
 multilabel_metrics <- function(spec, truth, results, texts) {
   truth <- as.matrix(truth)
   learnt <- truth[, seq_along(spec$levels), drop = FALSE]
@@ -71,7 +71,7 @@ multilabel_metrics <- function(spec, truth, results, texts) {
   )
 }
 
-# Measures of a regression, of each outcome where there are several
+# Regression metrics, for each outcome if there are several
 numeric_metrics <- function(spec, truth, results, texts) {
   values <- do.call(rbind, lapply(results, `[[`, "values"))
   parts <- lapply(seq_along(spec$outcome), function(k) one_numeric(truth[[k]], values[, k]))
@@ -90,13 +90,13 @@ one_numeric <- function(truth, estimate) {
   )
 }
 
-# NA where one of both does not vary
+# NA if one of them is constant
 correlation <- function(x, y) {
   if (length(x) < 2 || stats::sd(x) == 0 || stats::sd(y) == 0) NA_real_ else stats::cor(x, y)
 }
 
-# Precision, recall and F1 of labelled things, over all and for each label, from the labels of those that are right,
-# found and true: 0 where nothing is right, NA for a label that is neither found nor true
+# Precision, recall and F1, overall and for each label, from the labels of correct, predicted and true items: 0 if none
+# is correct, NA for a label that is neither predicted nor true
 found_metrics <- function(right, found, true, levels) {
   counts <- lapply(list(right = right, found = found, true = true), function(labels) {
     c(length(labels), tabulate(factor(labels, levels), length(levels)))

@@ -1,6 +1,6 @@
 #' Plot the history of a fit
 #'
-#' One panel a measure over the epochs: training in black, validation in blue.
+#' One panel per metric over the epochs: training in black, validation in blue.
 #'
 #' @param x A fit from [bert_fit()].
 #' @param ... Passed to [graphics::matplot()].
@@ -35,18 +35,18 @@ plot_measure <- function(history, measure, ...) {
   if (!"xaxt" %in% names(list(...))) {
     graphics::axis(1, whole_ticks(graphics::axTicks(1)))
   }
-  # above the panel, where no line can run through it
+  # above the panel, where no line can cross it
   label <- ifelse(startsWith(names(colours), "val_"), "validation", "training")
   graphics::legend("bottomright", label, col = colours, lty = 1, pch = 20, bty = "n", horiz = TRUE, inset = c(0, 1),
     xpd = TRUE)
 }
 
-# Epochs are whole
+# Epochs are whole numbers
 whole_ticks <- function(ticks) {
   ticks[ticks == round(ticks)]
 }
 
-# A drawing function with our settings, but for those that the user gives
+# Calls a plot function with our settings, which the user can override
 draw <- function(fun, ours, ...) {
   given <- list(...)
   do.call(fun, c(ours[!rlang::names2(ours) %in% setdiff(names(given), "")], given))

@@ -1,19 +1,18 @@
 #' Predict with a fit
 #'
 #' @param object A fit from [bert_fit()] or [bert_load()].
-#' @param new_data A data frame with the text columns of the fit, or a character vector if it has one
-#'   text column.
-#' @param type What to return, by default the first of these. Classification: `"all"`, `"class"` or `"prob"`; several
-#'   labels: `"class"` or `"prob"`; answers: `"all"` or `"nbest"`; other tasks have one form only.
-#' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
-#' @param ... Must be empty; what else is given is refused.
-#' @param newdata Another name of `new_data`, as R's own models have it.
-#' @return A tibble with one row for each row of `new_data`, in their order; NA where a text is NA.
-#'   Its columns are described in [bert_tasks]. For classification: `.pred_class`, a factor with the training levels,
-#'   and one double column `.pred_<level>` a level, the probabilities.
+#' @param new_data A data frame with the text columns of the fit, or a character vector if it has one text column.
+#' @param type What to return; the default is the first of these. Classification: `"all"`, `"class"` or `"prob"`;
+#'   multi-label classification: `"class"` or `"prob"`; question answering: `"all"` or `"nbest"`. Other tasks have only
+#'   one type.
+#' @param verbose Show a progress bar and messages? `TRUE` by default; the bar appears only in the console.
+#' @param ... Must be empty; other arguments are refused.
+#' @param newdata Alternative name for `new_data`, as in base R.
+#' @return A tibble with one row for each row of `new_data`, in order; NA where a text is NA. [bert_tasks] describes its
+#'   columns. For classification: `.pred_class`, a factor with the training levels, and one double column
+#'   `.pred_<level>` per level with the probabilities.
 #'
-#'   `augment()`: `new_data` as a tibble with these columns added. Columns that have such a name already are not
-#'   overwritten, but refused.
+#'   `augment()`: `new_data` as a tibble with these columns added. It fails if a column with such a name already exists.
 #' @seealso [bert_evaluate()]
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
@@ -39,7 +38,7 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
       columns <<- lapply(part, function(x) rep(unclass(x)[NA_integer_], n))
       kinds <<- lapply(part, attributes)
     }
-    for (k in seq_along(part)) { # in place: never is the result there twice, as every `[<-` of a factor would have it
+    for (k in seq_along(part)) { # in place: `[<-` on a factor would copy the result every time
       columns[[k]][chunk] <<- unclass(part[[k]])
     }
   })
@@ -65,7 +64,7 @@ augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newd
   check_class(x, "bert_fit", "x")
   new_data <- either(new_data, newdata)
   check_data(new_data, "new_data")
-  task <- task_of(x$spec) # the names are known before anything is scored
+  task <- task_of(x$spec) # the column names are known before scoring
   added <- names(task$predict(x$spec, NULL, integer(), 0, prediction_type(task, x$spec, type)))
   taken <- intersect(added, names(new_data))
   if (length(taken) > 0) {
@@ -77,7 +76,7 @@ augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newd
   tibble::new_tibble(c(as.list(new_data), as.list(predictions)), nrow = nrow(new_data))
 }
 
-# `new_data`, or `newdata` in its place
+# `new_data`, or its alias `newdata`
 either <- function(new_data, newdata, call = caller_env()) {
   if (missing(newdata)) {
     if (missing(new_data)) {
@@ -92,7 +91,7 @@ either <- function(new_data, newdata, call = caller_env()) {
   newdata
 }
 
-# What to return: a type that the task has, by default its first
+# The type to return, by default the first of the task
 prediction_type <- function(task, spec, type, call = caller_env()) {
   if (is.null(task$predict)) {
     abort("no_predictions", "A fit for task {.val {spec$task}} cannot be used to predict.",
@@ -127,7 +126,7 @@ text_vector <- function(a, b, arg, call) {
   list(a = a, b = b, complete = !is.na(a) & !is.na(b))
 }
 
-# Scores texts a chunk at a time: see py_chunks()
+# Scores texts in chunks: see py_chunks()
 score <- function(fit, texts, verbose, call, use, name = "predict") {
   size <- min(chunk_size, task_of(fit$spec)$chunk)
   n_truncated <- py_chunks(name, fit, texts, list(max_len = NULL), verbose, call, use, size)

@@ -1,9 +1,9 @@
-# How a long run shows itself: in the console by a bar, above which every epoch leaves its line; in documents and
-# scripts by these lines, in scripts also by one a minute of what takes longer; nothing in tests.
-# A reporter is list(event = function(kind, values), close = function()). It writes with cat() only, as
-# watcher() demands.
+# Progress of long runs: in the console a bar, with a line for every epoch above it; in documents and scripts only these
+# lines, in scripts also one line per minute during longer work; nothing in tests.
+# A reporter is list(event = function(kind, values), close = function()). It only writes with cat(), as
+# required by watcher().
 
-most_lines <- 20 # of epochs in one fit
+most_lines <- 20 # epochs printed per fit
 quiet_seconds <- 60 # longest silence in a script
 
 progress <- function(verbose) {
@@ -28,8 +28,8 @@ knitting <- function() {
   isTRUE(getOption("knitr.in.progress"))
 }
 
-# A document keeps what goes to standard output; elsewhere that is for results. What a script says once a minute is for
-# who waits, and no document keeps it.
+# Documents show standard output; elsewhere it is reserved for results. The lines per minute in scripts never appear in
+# documents.
 line_reporter <- function(file = if (knitting()) stdout() else stderr(), waiting = stderr(), clock = now) {
   said <- clock()
   left <- pacer(clock)
@@ -52,7 +52,7 @@ line_reporter <- function(file = if (knitting()) stdout() else stderr(), waiting
   list(event = event, close = lines$close)
 }
 
-# One line, written over and over: the share done, the time left, and where the training is.
+# One line that is overwritten: the fraction done, the time left, and the state of the training.
 bar_reporter <- function(file = stderr(), clock = now) {
   line <- ""
   left <- pacer(clock)
@@ -92,8 +92,8 @@ bar_reporter <- function(file = stderr(), clock = now) {
   list(event = event, close = close)
 }
 
-# Takes the epochs as they end and writes a line for each, or for some evenly chosen of very many, and for any that is
-# `late`. In the end also the last one's: training may have ended before the last epoch.
+# Writes a line for each finished epoch, or for evenly spaced ones if there are very many, and for any that is `late`.
+# At the end also for the last one: training may have stopped early.
 epoch_lines <- function(write) {
   unsaid <- NULL
   event <- function(values, late = FALSE) {
@@ -115,7 +115,7 @@ has_line <- function(epoch, epochs) {
   epochs <= most_lines || (epoch * most_lines) %/% epochs > ((epoch - 1) * most_lines) %/% epochs
 }
 
-# What a reporter is told of: an event's kind, and the work that it tells of
+# Kinds of events and the work that each one reports
 work <- c(encode = "Encoding", compare = "Comparing", step = "Training", epoch = "Training", download = "Downloading")
 
 share_done <- function(kind, values) {
@@ -126,8 +126,8 @@ share_done <- function(kind, values) {
   )
 }
 
-# Seconds that the work of an event still takes, by what was done since its first event: training goes on where an
-# earlier run ended, and texts are encoded again after every epoch. NA where nothing tells yet.
+# Estimated seconds left for the work of an event, from the progress since its first event: training may resume an
+# earlier run, and texts are encoded again after every epoch. NA if unknown.
 pacer <- function(clock) {
   begun <- list()
   function(kind, values) {
@@ -157,7 +157,7 @@ resume_text <- function(values) {
   paste("resuming after", place_text("epoch", values$epoch, values$epochs))
 }
 
-# What leaves a line of its own, as "Downloaded owner/name, 438 MB"
+# Events that print a permanent line, as "Downloaded owner/name, 438 MB"
 said_once <- list(
   resume = resume_text,
   downloaded = function(values) sprintf("Downloaded %s, %s MB", values$name, megabytes(values$total)),
@@ -201,7 +201,7 @@ bar_text <- function(what, share) {
   sprintf("%s [%s] %3.0f %%", what, bar, 100 * share)
 }
 
-# As "40 s left"; NULL where that is not known
+# As "40 s left"; NULL if unknown
 left_text <- function(seconds) {
   if (!is.na(seconds)) {
     unit <- if (seconds < 100) c(1, "s") else if (seconds < 6000) c(60, "min") else c(3600, "h")

@@ -1,8 +1,8 @@
-# The one file that touches reticulate: it starts Python, holds the handle of the module `bertr.bridge`,
-# calls its functions and turns their errors into R conditions.
+# The only file that uses reticulate: it starts Python, holds the handle of the module `bertr.bridge`, calls its
+# functions and converts their errors to R conditions.
 
 # bridge: the imported module; pid: the process that imported it (TensorFlow does not survive a fork);
-# held: are interrupts held back just now? asked: has one come meanwhile?
+# held: are interrupts suspended now? asked: did one arrive in the meantime?
 the <- new.env(parent = emptyenv())
 the$held <- FALSE
 the$asked <- FALSE
@@ -10,7 +10,7 @@ the$asked <- FALSE
 # Calls one function of the bridge; the result stays a Python object (see from_py()). A long call reports to the
 # R function `on_event(kind, values)`.
 py_call <- function(name, ..., on_event = NULL, call = caller_env()) {
-  # an error in making the arguments is R's own
+  # errors while evaluating the arguments are ordinary R errors
   args <- list(name, ...)
   without_interrupts({
     run <- py_bridge(call)$run
@@ -36,7 +36,7 @@ py_value <- function(name, ..., on_event = NULL, call = caller_env()) {
   })
 }
 
-# Also reticulate's own note of an interrupt, for which it would take the next error, and Python's.
+# Clears pending interrupts, also in Python and in reticulate, which would treat the next error as an interrupt.
 py_forget_interrupt <- function() {
   the$asked <- forget_interrupt() || the$asked
   if (the$asked && !is.null(the$bridge)) {
@@ -69,7 +69,7 @@ py_module <- function(call) {
   the$bridge
 }
 
-# Starts the user's Python: the one they asked for, else the environment of bert_install(), else what reticulate finds.
+# Starts Python: the one the user configured, else the environment of bert_install(), else what reticulate finds.
 py_start <- function(call) {
   # without this, old versions of reticulate ask whether to install Miniconda
   old <- Sys.getenv("RETICULATE_MINICONDA_ENABLED", NA)
@@ -108,7 +108,7 @@ py_check_packages <- function(call) {
   py_check_numpy(numpy, utils::packageVersion("reticulate"), call)
 }
 
-# Before 1.38 reticulate hands arrays of numpy 2 over unconverted, without an error.
+# Before 1.38 reticulate returns arrays of numpy 2 unconverted, without an error.
 py_check_numpy <- function(numpy, reticulate, call) {
   if (reticulate < "1.38" && numpy_version(numpy) >= "2") {
     abort("numpy", "reticulate {reticulate} cannot read the arrays of numpy {numpy}.",
@@ -152,7 +152,7 @@ py_import <- function(call) {
   bridge
 }
 
-# TensorFlow writes its start-up lines straight to the process's standard error, before any log level counts.
+# TensorFlow writes its startup messages to the process's standard error before any log level applies.
 py_quietly <- function(code) {
   os <- reticulate::import("os")
   saved <- os$dup(2L)
@@ -166,26 +166,26 @@ py_quietly <- function(code) {
   code
 }
 
-# Environment variables as Python must find them before it imports Keras; the user's own win.
+# Environment variables that must be set before Python imports Keras; the user's values take precedence.
 py_settings <- function() {
   cache <- tools::R_user_dir("bertr", "cache")
   settings <- c(TF_CPP_MIN_LOG_LEVEL = "3", KERAS_BACKEND = "tensorflow",
     BERTR_CACHE = Sys.getenv("BERTR_HOME", cache))
-  # importing Keras writes a settings file: not into the home of a user who has none
+  # importing Keras writes a settings file: keep it out of the home directory of users who have none
   if (!dir.exists("~/.keras")) {
     settings[["KERAS_HOME"]] <- file.path(cache, "keras")
   }
   settings
 }
 
-# Python's exception as an R condition. Ours (BertrError) carries a code, a sentence and a hint.
+# Converts a Python exception to an R condition. Ours (BertrError) has a code, a sentence and a hint.
 py_abort <- function(exception, text, trace, call) {
   if (inherits(exception, "bertr.errors.BertrError")) {
     field <- function(name) as.character(reticulate::py_to_r(reticulate::py_get_attr(exception, name)))
     message <- field("message")
     hint <- field("hint")
     if (field("code") == "interrupt") {
-      # without_interrupts() makes it R's interrupt, which R does not take while interrupts are held back
+      # without_interrupts() converts it to an R interrupt, which is not possible while interrupts are suspended
       stop(structure(class = c("bertr_interrupt", "condition"), list(message = message, call = NULL)))
     }
     abort(field("code"), "{message}", if (nzchar(hint)) "{hint}", call = call)
@@ -205,7 +205,7 @@ first_line <- function(x) {
   sub("[.:]?\\s*$", "", strsplit(x, "\n", fixed = TRUE)[[1]][[1]])
 }
 
-# Nothing to do before reticulate 1.41, which has no py_require().
+# Does nothing before reticulate 1.41, which has no py_require().
 py_declare <- function() {
   if ("py_require" %in% getNamespaceExports("reticulate")) {
     py_require <- getExportedValue("reticulate", "py_require")
@@ -220,7 +220,7 @@ py_install <- function(envname, packages, options = character()) {
   reticulate::virtualenv_install(envname, packages, pip_options = options)
 }
 
-# For marshal.R, which alone decides what is converted when
+# For marshal.R, the only place that decides what to convert
 py_convert <- function(x) {
   without_interrupts(reticulate::py_to_r(x))
 }

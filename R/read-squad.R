@@ -1,10 +1,10 @@
-#' Read question answering data in SQuAD's format
+#' Read question answering data in SQuAD format
 #'
 #' @param file A JSON file in the format of SQuAD 1.1 or 2.0.
-#' @return A tibble with one row a question: `id`, `title`, `question`, `context`; `answer`, the first answer, `""` for
-#'   a question without one and NA where the file does not tell; `start`, the first character of the answer in the
-#'   context, counted from 1 (NA without an answer); and `answers`, a list of character vectors, the texts of all
-#'   answers. `bert_fit(model, span(answer, start) ~ question + context, ...)` learns from it.
+#' @return A tibble with one row per question: `id`, `title`, `question`, `context`; `answer`, the first answer, `""`
+#'   for a question without one and NA if the file does not say; `start`, the position of the answer's first character
+#'   in the context, counted from 1 (NA without an answer); and `answers`, a list of character vectors with the texts of
+#'   all answers. `bert_fit(model, span(answer, start) ~ question + context, ...)` learns from it.
 #' @source Rajpurkar et al. (2016), SQuAD, \doi{10.18653/v1/D16-1264}, and (2018), Know What You Don't Know,
 #'   \doi{10.18653/v1/P18-2124}.
 #' @examplesIf bertr::bert_info()$ready

@@ -1,6 +1,6 @@
-# Which rows of a data frame are used: for training and judging the complete ones, for validation some held out.
+# Selects the rows of a data frame: complete ones for training and evaluation, some held out for validation.
 
-# The complete rows of `data`: list(a, b, outcome, row), `row` being their places in `data`
+# The complete rows of `data`: list(a, b, outcome, row), where `row` are their positions in `data`
 complete_rows <- function(spec, data, arg, say, call) {
   check_data(data, arg, call)
   texts <- text_columns(spec$text, data, arg, call)
@@ -50,7 +50,7 @@ subset_rows <- function(rows, keep) {
 }
 
 # `validation` of bert_fit(): NULL, a share of the training rows, or a data frame.
-# Gives list(train, valid), valid being NULL without validation.
+# Returns list(train, valid); valid is NULL without validation.
 split_rows <- function(spec, rows, validation, seed, say, call) {
   if (is.null(validation)) {
     return(list(train = rows))
@@ -85,14 +85,14 @@ hold_out <- function(strata, share) {
   size <- tabulate(strata)[strata]
   candidates <- shuffled[size[shuffled] > 1]
   candidates <- candidates[order(strata[candidates])]
-  # walking through the strata, a row is held out whenever the share adds up to another whole row
+  # hold out a row whenever the accumulated share reaches another whole row
   steps <- floor(seq_along(candidates) * share + stats::runif(1))
   held <- candidates[diff(c(0, steps)) > 0]
   emptied <- tabulate(strata[held], max(strata)) == tabulate(strata, max(strata))
   sort(held[!(emptied[strata[held]] & !duplicated(strata[held]))])
 }
 
-# Evaluates `code` with its own random numbers, leaving the user's untouched.
+# Evaluates `code` with a fixed seed and restores the user's random state.
 with_seed <- function(seed, code) {
   old <- get0(".Random.seed", globalenv(), inherits = FALSE)
   on.exit(if (is.null(old)) rm(".Random.seed", envir = globalenv()) else assign(".Random.seed", old, globalenv()))
@@ -100,7 +100,7 @@ with_seed <- function(seed, code) {
   code
 }
 
-# What bertr says along the way: nothing with verbose = FALSE.
+# A function that prints messages, or nothing with verbose = FALSE.
 speaker <- function(verbose) {
   function(message, envir = parent.frame()) {
     if (verbose) {

@@ -1,18 +1,16 @@
-#' Keep a model or fit in a folder
+#' Save a model or fit to a folder
 #'
-#' Writes the encoder as Hugging Face's tools read it (`config.json`, `vocab.txt` or `spiece.model`,
-#' `model.safetensors`), and beside it
-#' what bertr needs to read the fit back (`bertr.json`). [bert_load()] reads the folder.
+#' Writes the encoder in Hugging Face format (`config.json`, `vocab.txt` or `spiece.model`, `model.safetensors`), plus
+#' what bertr needs to restore the fit (`bertr.json`). [bert_load()] reads the folder.
 #'
-#' The folder is written beside the old one and then put in its place, so a full disk or a crash leaves
-#' the old one whole, and whoever reads it meanwhile finds the old or the new one. `saveRDS()` writes into the file that
-#' is there: on a full disk, or when R is killed, the old fit is lost and the new one is not whole. To be safe with it,
-#' write to another name and rename that file.
-#' No pickle is written.
+#' The new folder is written next to the old one and then replaces it. A full disk or a crash therefore leaves the old
+#' one intact, and other processes always read either the old or the new one. `saveRDS()`, in contrast, overwrites the
+#' existing file: on a full disk, or if R is killed, the old fit is lost and the new one is incomplete. To be safe with
+#' it, write to another name and rename the file. No pickle files are written.
 #'
 #' @param object A fit from [bert_fit()] or a model from [bert_load()].
-#' @param folder Where to: a path. It may hold what an earlier `bert_save()` wrote, which is replaced,
-#'   or nothing; with any other file in it, nothing is written.
+#' @param folder Path of the folder. It may be empty, or contain the output of an earlier `bert_save()`, which is
+#'   replaced. If it contains any other file, nothing is written.
 #' @return `folder`, invisibly.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))

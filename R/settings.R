@@ -1,6 +1,6 @@
-# The settings of bert_control() and bert_head(), one line each: how a setting is checked, how it goes to Python, and
-# what its empty value means in print. Defaults are those of the two functions' arguments. Python has the same names.
-# A `head` setting goes to Python with those of bert_head(); one that is not `sent` is for R alone.
+# The settings of bert_control() and bert_head(), one line each: how to check a setting, how to convert it for Python,
+# and how to print its empty value. The defaults are in the signatures of the two functions. Python uses the same names.
+# A `head` setting is passed to Python with those of bert_head(); one that is not `sent` is only used in R.
 control_settings <- function() {
   list(
     warmup = setting(is_between(0, 1)),
@@ -39,8 +39,8 @@ head_settings <- function() {
   )
 }
 
-# `check(x, name, call)` complains; `convert` makes of a value what Python takes; `null` says what NULL means, where it
-# may be NULL; `empty` what no elements mean; `neutral` is the value that has no effect.
+# `check(x, name, call)` aborts on invalid values; `convert` converts a value for Python; `null` describes NULL, if it
+# is allowed; `empty` describes a vector without elements; `neutral` is the value that has no effect.
 setting <- function(check, convert = identity, null = NULL, empty = NULL, neutral = NULL, head = FALSE, sent = TRUE) {
   list(check = check, convert = convert, null = null, empty = empty, neutral = neutral, head = head, sent = sent)
 }
@@ -58,7 +58,7 @@ is_choice <- function(...) {
   structure(function(x, arg, call) check_choice(x, choices, arg, call), choices = choices)
 }
 
-# The values of a maker's arguments, checked; of one that still has all its choices the first
+# Checks the arguments of a constructor; the default vector of choices becomes the first one
 checked_settings <- function(values, settings, call = caller_env()) {
   for (name in names(settings)) {
     setting <- settings[[name]]
@@ -73,7 +73,7 @@ checked_settings <- function(values, settings, call = caller_env()) {
   values[names(settings)]
 }
 
-# The settings as Python takes them: those of the head, or the others
+# Converts the settings for Python: those of the head, or the others
 sent_settings <- function(values, settings, head) {
   chosen <- names(Filter(function(setting) setting$sent && setting$head == head, settings))
   out <- lapply(stats::setNames(nm = chosen), function(name) {
@@ -82,7 +82,7 @@ sent_settings <- function(values, settings, head) {
   out
 }
 
-# Numbers are float unless they were made integer
+# Numbers are passed as float unless they are integer
 convert_number <- function(x) {
   if (is.numeric(x) && !is.integer(x)) as.double(x) else x
 }

@@ -1,33 +1,30 @@
 # A matrix of more than this many similarities (400 MB) is refused
 most_similarities <- 5e7
 
-#' How similar texts are
+#' Similarity of texts
 #'
-#' The cosine similarity of the vectors of texts: of all pairs as a matrix, or with `top` of each text's most
-#' similar ones only, which are found a block at a time, so that 100,000 texts can be compared with
-#' 100,000 others.
+#' Cosine similarity between the vectors of texts, either for all pairs as a matrix, or with `top` for the most similar
+#' texts of each. The latter are found block by block, so that 100,000 texts can be compared with 100,000 others.
 #'
-#' @param model A model from [bert_load()], or a fit from [bert_fit()] for its fine-tuned encoder. Not used,
-#'   and may be `NULL`, where `x` and `y` are matrices.
-#' @param x A character vector, a data frame whose column `text` names, or a numeric matrix with one vector a row, as
-#'   [bert_embed()] gives it: so texts that are compared again and again are turned into vectors once.
-#' @param y The same, for what to compare with: any number of them, each by itself, and so no `pair`, which would be
-#'   read together with `x`. `NULL` (default) compares `x` with itself.
-#' @param text Of data frames: the column of texts in `x` and in `y`, see [bert_texts]. Where their names differ, give
-#'   one of both as a vector.
-#' @param top `NULL` (default) for all pairs, or how many of the most similar ones of `y` to find for each of
-#'   `x`. Without `y` a text is not its own match, but another one with the same words is.
-#' @param pool,layer,combine,max_len How texts become vectors, as for [bert_embed()]; `pool` is not `"none"`.
-#' @param verbose Show a progress bar and remarks? `TRUE` by default; no bar outside the console.
-#' @return Without `top` a numeric matrix of values from -1 to 1 with one row for each of `x` and one column
-#'   for each of `y`; its dimnames are their names (of matrices the row names), if any. NA where a text, or a
-#'   value of a vector, is NA.
+#' @param model A model from [bert_load()], or a fit from [bert_fit()] to use its fine-tuned encoder. Not used, and may
+#'   be `NULL`, if `x` and `y` are matrices.
+#' @param x A character vector, a data frame with the column in `text`, or a numeric matrix with one vector per row, as
+#'   returned by [bert_embed()]. Use a matrix to encode texts only once that are compared repeatedly.
+#' @param y The same, for the texts to compare with. There can be any number of them. They are not pairs: each one is
+#'   encoded separately from `x`. `NULL` (default) compares `x` with itself.
+#' @param text For data frames: the column of texts in `x` and in `y`, see [bert_texts]. If their names differ, pass one
+#'   of them as a vector.
+#' @param top `NULL` (default) for all pairs, or the number of most similar texts of `y` to find for each of `x`.
+#'   Without `y` a text is not its own match, but another one with the same words is.
+#' @param pool,layer,combine,max_len How texts become vectors, as for [bert_embed()]; `pool` must not be `"none"`.
+#' @param verbose Show a progress bar and messages? `TRUE` by default; the bar appears only in the console.
+#' @return Without `top` a numeric matrix of values from -1 to 1 with one row for each of `x` and one column for each of
+#'   `y`. Its dimnames are their names (row names for matrices), if any. NA where a text, or a value of a vector, is NA.
 #'
-#'   With `top` a tibble with the same number of rows for each of `x`, in order: `top` of them, or as many as
-#'   `y` has to offer. Its columns are `row` (place in `x`), `rank` (from 1, the most similar), `match` (place in
-#'   `y`), `text` (that text, or the row name of that vector) and `similarity`. Equally similar ones come
-#'   in their order. `match`, `text` and `similarity` are NA where a text of `x` is NA; those that are NA in `y`
-#'   are no match.
+#'   With `top` a tibble with the same number of rows for each of `x`, in order: `top`, or fewer if `y` is shorter. Its
+#'   columns are `row` (position in `x`), `rank` (1 for the most similar), `match` (position in `y`), `text` (that text,
+#'   or the row name of that vector) and `similarity`. Ties are in order of position. `match`, `text` and `similarity`
+#'   are NA where a text of `x` is NA. Texts of `y` that are NA are never matches.
 #' @seealso [bert_embed()]
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
@@ -38,7 +35,7 @@ most_similarities <- 5e7
 #' answers <- c("Cards arrive within a week.", "Top up by bank transfer or with another card.")
 #' bert_similarity(model, questions, answers, top = 1)
 #'
-#' # vectors once, for many searches
+#' # encode once, search many times
 #' vectors <- bert_embed(model, answers)
 #' rownames(vectors) <- answers
 #' bert_similarity(model, "Can I pay in from my bank?", vectors, top = 1)
@@ -73,10 +70,10 @@ bert_similarity <- function(model, x, y = NULL, text = NULL, top = NULL, pool = 
   }
 }
 
-# One side: texts or values, which are complete, names for the dimnames, and what `text` shows
+# One side: texts or values, which of them are complete, names for the dimnames, and values for the column `text`
 compared <- function(x, arg, text, call) {
   if (is.matrix(x) && is.numeric(x)) {
-    names <- as.vector(rownames(x)) # they may have names themselves
+    names <- as.vector(rownames(x)) # row names may have names
     side <- list(values = x, complete = is.finite(rowSums(x)), names = names, shown = names)
   } else {
     frame <- is.data.frame(x)
@@ -151,8 +148,8 @@ most_similar <- function(model, sides, top, options, verbose, call) {
   )
 }
 
-# The vectors of the complete rows of each side, in Python: blocks of them, and which of their rows (from 0) the
-# side's are. A text that comes more than once is encoded once.
+# The vectors of the complete rows of each side, in Python: blocks of vectors, and the row numbers (from 0) of the side.
+# Duplicate texts are encoded once.
 kept_vectors <- function(model, sides, options, verbose, call) {
   texts <- unique(unlist(lapply(sides, function(side) side$texts[side$complete])))
   encoded <- if (length(texts) > 0) encode_kept(model, texts, options, verbose, call)

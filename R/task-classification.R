@@ -1,4 +1,4 @@
-# Classification: one label a row, from a factor, character or logical column.
+# Classification: one label per row, from a factor, character or logical column.
 task_classification <- function() {
   new_task(
     expects = "a factor, character or logical column",

@@ -17,7 +17,7 @@ task_entities <- function() {
   )
 }
 
-# A list of data frames (relations are such lists too, with more columns); what they hold is checked later
+# A list of data frames (relations are such lists too, with more columns); the contents are checked later
 is_entities <- function(x) {
   frames <- Filter(is.data.frame, x)
   is.list(x) && !is.data.frame(x) && length(frames) > 0 &&
@@ -52,7 +52,7 @@ has_entity_columns <- function(x) {
     (is.character(x$label) || is.factor(x$label))
 }
 
-# All entities of a list-column as one list of columns, `row` telling where each belongs, in order of rows and starts
+# All entities of a list-column as one list of columns, with their `row`, ordered by row and start
 flat_entities <- function(x) {
   n <- row_counts(x)
   x <- x[n > 0]

@@ -1,5 +1,5 @@
-# Pre-training that goes on with the user's texts: hidden words, and for two columns whether the second text follows
-# the first. There is no left-hand side, so the outcome is one value for all rows.
+# Continued pre-training on the user's texts: masked words, and for two columns next-sentence prediction. There is no
+# left-hand side, so the outcome is the same value for all rows.
 task_mlm <- function() {
   new_task(
     expects = "nothing, as in ~ text",
@@ -17,7 +17,7 @@ task_mlm <- function() {
   )
 }
 
-# From sums over all chunks: their words and pairs are judged together
+# From sums over all chunks, so that all words and pairs count equally
 hidden_metrics <- function(spec, truth, results, texts) {
   sums <- Reduce(`+`, lapply(results, function(x) unlist(x$sums)))
   nll <- sums[["nll"]] / sums[["words"]]

@@ -1,4 +1,4 @@
-# Multi-label: any number of labels a row, from cbind() of logical or 0-1 columns, or from a list-column of labels.
+# Multi-label: any number of labels per row, from cbind() of logical or 0-1 columns, or from a list-column of labels.
 task_multilabel <- function() {
   new_task(
     expects = "several logical or 0-1 columns in cbind()",
@@ -35,7 +35,7 @@ is_yes_no <- function(x) {
   is.logical(x) || (is.numeric(x) && all(x %in% c(0, 1, NA)) && !all(is.na(x)))
 }
 
-# Some labels and no data frames; what else there is is checked later
+# Contains labels and no data frames; the rest is checked later
 is_label_list <- function(lhs, data) {
   x <- if (is.symbol(lhs)) data[[as.character(lhs)]]
   is.list(x) && any(vapply(x, is_labels, NA)) && !any(vapply(x, is.data.frame, NA))
@@ -94,7 +94,7 @@ settle_multilabel <- function(spec, outcome, say, call) {
   list(spec = spec, outcome = outcome)
 }
 
-# Columns are those learnt; a list may hold any label
+# Columns have only training labels; a list may contain others
 multilabel_labels <- function(spec, outcome) {
   if (spec$type == "list") list(label = unlist(outcome), row = rep(seq_along(outcome), lengths(outcome)))
 }

@@ -16,7 +16,7 @@ task_regression <- function() {
   )
 }
 
-# `link` of bert_head(): numbers from 0 to 1 may be learnt as probabilities.
+# `link` of bert_head(): numbers from 0 to 1 may be learned as probabilities.
 with_link <- function(spec, link, call) {
   if (identical(link, "logit")) {
     if (spec$task != "regression") {
@@ -69,7 +69,7 @@ settle_numeric <- function(spec, outcome, say, call) {
   list(spec = spec, outcome = outcome)
 }
 
-# Numbers that may be meant otherwise are said to be taken as numbers.
+# Reports that numbers are treated as numbers if they may be meant as something else.
 say_kind <- function(spec, outcome, say) {
   name <- spec$outcome
   if (all(vapply(outcome, function(x) all(x >= 0 & x <= 1) && any(x != round(x)), NA))) {
@@ -77,7 +77,7 @@ say_kind <- function(spec, outcome, say) {
       numbers; {.code bert_head(link = \"logit\")} learns and predicts them as probabilities.")
   }
   values <- unique(outcome[[1]])
-  few <- length(values) <= min(30, max(2, nrow(outcome) %/% 2)) # codes come again, other numbers need not
+  few <- length(values) <= min(30, max(2, nrow(outcome) %/% 2)) # codes repeat, other numbers may not
   if (length(outcome) == 1 && few && all(values == round(values))) {
     found <- if (all(values %in% 0:1)) "only 0 and 1" else
       cli::format_inline("{length(values)} different whole numbers from {min(values)} to {max(values)}")

@@ -1,8 +1,8 @@
-# Triples in columns: checked, taken apart by rows and put together.
+# Checks triples, and converts them between columns and rows.
 triple_columns <- c("head_start", "head_end", "relation", "tail_start", "tail_end")
 triple_places <- setdiff(triple_columns, "relation")
 
-# The triples of the data frames x[rows], in columns with their `row`; every complaint names rows.
+# The triples of the data frames x[rows], in columns with their `row`. Errors name the rows.
 check_triples <- function(x, rows, texts, what, call) {
   refuse <- function(bad, code, problem, hint = NULL, of = rows, shown = NULL) {
     abort_rows(code, unique(of[bad]), problem, hint, call = call, envir = environment())
@@ -45,7 +45,7 @@ check_spans <- function(x, flat, texts, what, refuse) {
   }
 }
 
-# The triples of a list of tibbles in columns, with the place of their `text` in the list
+# The triples of a list of tibbles in columns, with the position of their `text` in the list
 bind_triples <- function(outcome) {
   counts <- vapply(outcome, nrow, 0L)
   columns <- stats::setNames(nm = triple_columns)

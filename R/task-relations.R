@@ -12,7 +12,7 @@ task_relations <- function() {
     strata = triple_strata,
     target = triple_target,
     types = "all",
-    chunk = 1000, # some hundred numbers a token come back for each text
+    chunk = 1000, # Python returns several hundred numbers per token
     predict = triple_predictions,
     evaluate = triple_metrics
   )
@@ -22,7 +22,7 @@ holds_triples <- function(x) {
   is.list(x) && !is.data.frame(x) && any(vapply(x, function(row) is.data.frame(row) && "relation" %in% names(row), NA))
 }
 
-# A tibble a row, checked, of the columns of `triple_columns`.
+# One checked tibble per row, with the columns `triple_columns`.
 triple_outcome <- function(spec, data, arg, call) {
   if (length(spec$text) > 1) {
     abort("pairs", "Relations are read from one text column, but the formula names {length(spec$text)}.",
@@ -50,7 +50,7 @@ settle_triples <- function(spec, outcome, say, call) {
   list(spec = spec, outcome = outcome)
 }
 
-# Rows go by their first relation.
+# Rows are stratified by their first relation.
 triple_strata <- function(outcome) {
   first <- vapply(outcome, function(x) c(x$relation, "")[[1]], "")
   match(first, unique(first))
@@ -83,7 +83,7 @@ predicted_triples <- function(spec, result) {
   )
 }
 
-# Triples are right where relation and positions are
+# A triple is correct if its relation and positions match
 triple_metrics <- function(spec, truth, results, texts) {
   truth <- bind_triples(truth)
   places <- unlist(lapply(results, function(result) rep(result$rows, result$count)))

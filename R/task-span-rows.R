@@ -1,5 +1,5 @@
 # The answers of every row as tibble(answer, start, end, context, answers): characters from 1, the end inclusive; 0 for
-# no answer (""), NA where a text is missing. `answers` holds all right answers, the first one being `answer`.
+# no answer (""), NA where a text is missing. `answers` contains all correct answers; the first one is `answer`.
 span_outcome <- function(spec, data, arg, call) {
   check_columns(c(spec$answer, spec$start), data, arg, call)
   texts <- lapply(c(spec$answer, context_column(spec)), function(name) {
@@ -22,7 +22,7 @@ span_outcome <- function(spec, data, arg, call) {
   tibble(answer = answer, start = start, end = end, context = context, answers = all_answers(data, answer))
 }
 
-# The column that answers are in: the last text
+# The column that contains the answers: the last text
 context_column <- function(spec) {
   spec$text[[length(spec$text)]]
 }
@@ -47,7 +47,7 @@ check_blank <- function(answer, rows, spec, arg, call) {
     "Use an empty string if there is no answer, and NA if it is unknown.", call = call)
 }
 
-# `rows` are the places in the data, for messages
+# `rows` are the positions in the data, for messages
 check_starts <- function(answer, start, context, rows, arg, call) {
   hint <- "Starts count characters from 1: add 1 to starts that count from 0, as in SQuAD's files."
   outside <- rows[start < 1L | start > nchar(context)]
@@ -56,7 +56,7 @@ check_starts <- function(answer, start, context, rows, arg, call) {
   abort_rows("outcome", wrong, "The answer does not match the text at its start", hint, " of {.arg {arg}}", call)
 }
 
-# Where each answer starts, which must be told by its text alone
+# Finds the start of each answer from its text
 find_answers <- function(answer, context, rows, spec, arg, call) {
   found <- find_each(answer, context)
   absent <- rows[found < 0L]
@@ -73,8 +73,8 @@ find_each <- function(what, text) {
   as.integer(unlist(mapply(regexpr, what, text, MoreArgs = list(fixed = TRUE), USE.NAMES = FALSE)))
 }
 
-# All right answers of every row: of the list-column `answers`, where there is one of the form that read_squad() gives,
-# besides the answer itself. A column of that name may also be something else, which is not in the formula.
+# All correct answers of every row: the answer itself and those in the list-column `answers`, if it has the format of
+# read_squad(). A column of that name that is not in the formula may also be something else.
 all_answers <- function(data, answer) {
   others <- if (sum(names(data) == "answers") == 1) data[["answers"]]
   texts <- if (is_texts_list(others)) tryCatch(check_text(as.character(unlist(others)), ""), bertr_error = identity)

@@ -1,5 +1,5 @@
 # Span: the stretch of a context that answers a question, `span(answer, start) ~ question + context`. The context is the
-# last text column; an empty answer means that there is none. Checks of the answers are in span-rows.R.
+# last text column; an empty answer means that there is none. The checks of the answers are in task-span-rows.R.
 task_span <- function() {
   new_task(
     expects = "span(answer, start)",
@@ -72,7 +72,7 @@ span_tibbles <- function(result, n) {
   split_tibbles(columns, as_int(result$nbest_row), n)
 }
 
-# As SQuAD counts: over all rows and, where there are rows without an answer, over either kind
+# SQuAD metrics: over all rows and, if some have no answer, over each kind
 span_metrics <- function(spec, truth, results, texts) {
   predicted <- unlist(lapply(results, function(result) as_chr(result$text)))
   scores <- py_value("answer_scores", to_texts(predicted), to_texts(unlist(truth$answers)),

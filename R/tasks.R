@@ -1,19 +1,19 @@
-# The tasks a formula can ask for, tried in order; each is one file. A task is a list of
+# The tasks that a formula can specify, tried in order; each has one file. A task is a list of
 #   expects   what its left-hand side is, in words
-#   accepts   function(lhs, data): is this left-hand side for me?
-#   spec      function(lhs, data): what must be remembered of the outcome
+#   accepts   function(lhs, data): does the task accept this left-hand side?
+#   spec      function(lhs, data): what to store about the outcome
 #   outcome   function(spec, data, arg, call): the outcome of every row: a vector, a list-column (NULL or NA where
 #             missing) or a data frame of columns
 #   settle    function(spec, outcome, say, call): checks training outcomes and completes the spec with them
-#   labels    function(spec, outcome): list(label, row), every label that other data has and its place in the outcome;
-#             left out where labels are not learnt
-#   match     function(spec, outcome): the outcomes of other data in the form of the training ones; labels that were
-#             not learnt come after those that were
+#   labels    function(spec, outcome): list(label, row), every label of new data and its position in the outcome;
+#             omitted if labels are not learned
+#   match     function(spec, outcome): the outcomes of other data in the form of the training ones; unseen
+#             labels come last
 #   says      function(spec): the outcome in words, such as "3 classes"
-#   strata    function(outcome): groups that a validation split keeps in proportion
-#   target    function(spec, outcome): what the bridge gets
-#   chunk     texts of which outputs are held at once when scoring, where they are large; may be left out
-#   types     what bert_predict(type = ) can be, the first being the default
+#   strata    function(outcome): strata of a validation split
+#   target    function(spec, outcome): the target for the bridge
+#   chunk     number of texts per chunk when scoring, if outputs are large; optional
+#   types     values of bert_predict(type = ); the first one is the default
 #   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`; NULL
 #             where there is nothing to predict
 #   instead   without `predict`: the function to use for what the task has learnt
@@ -86,7 +86,7 @@ task_of <- function(spec) {
   tasks()[[spec$task]]
 }
 
-# The labels of other data's rows that were not learnt: list(what, labels, rows), or NULL
+# Labels of new data that were not seen in training: list(what, labels, rows), or NULL
 unknown_labels <- function(spec, rows) {
   task <- task_of(spec)
   if (is.null(task$labels)) {
@@ -100,7 +100,7 @@ unknown_labels <- function(spec, rows) {
   }
 }
 
-# A fit cannot be validated on labels that it does not learn.
+# Validation data must not have labels that are not in the training data.
 refuse_unknown <- function(spec, rows, arg, call) {
   new <- unknown_labels(spec, rows)
   if (!is.null(new)) {
@@ -111,7 +111,7 @@ refuse_unknown <- function(spec, rows, arg, call) {
   }
 }
 
-# When a fit is judged they are rows like others, which it gets wrong.
+# In an evaluation, rows with unseen labels simply count as wrong.
 say_unknown <- function(spec, rows, say) {
   new <- unknown_labels(spec, rows)
   if (!is.null(new)) {
@@ -124,7 +124,7 @@ say_unknown <- function(spec, rows, say) {
   }
 }
 
-# The levels learnt, then those that other data has besides
+# The training levels, followed by the additional ones of new data
 all_levels <- function(levels, labels) {
   c(levels, sort(setdiff(as.character(labels), levels), method = "radix"))
 }

@@ -1,21 +1,21 @@
-#' How texts are given
+#' How to pass texts
 #'
-#' Every verb takes texts in one way: first the model, then `x`, a character vector or a data frame. What may follow in
-#' the third place is, of a character vector, `pair`, the second texts; of a data frame, `text`, its columns.
+#' All functions take texts in the same way: first the model, then `x`, a character vector or a data frame. The third
+#' argument is `pair`, the second texts, for a character vector, or `text`, the columns, for a data frame.
 #'
-#' @section Which verbs:
-#' [bert_tokenize()], [bert_count_tokens()], [bert_embed()] and [bert_attention()] read single texts and pairs,
-#' [bert_fill_mask()] reads single texts, without `pair`. [bert_similarity()] compares single texts: its third argument
-#' is not read together with `x`, but compared with it, and so is called `y`; both may be data frames.
-#' [bert_predict()] needs no `text`: a fit knows its columns by their names.
+#' @section Functions:
+#' [bert_tokenize()], [bert_count_tokens()], [bert_embed()] and [bert_attention()] read single texts and pairs.
+#' [bert_fill_mask()] reads single texts and has no `pair`. [bert_similarity()] compares single texts: its third
+#' argument is not read together with `x` but compared with it, and is therefore called `y`; both may be data frames.
+#' [bert_predict()] needs no `text`: a fit knows the names of its columns.
 #'
-#' @param model A model from [bert_load()], or a fit from [bert_fit()] for its fine-tuned encoder.
-#' @param x A character vector, or a data frame whose columns `text` names. A factor is taken as text.
-#' @param pair Of a character vector: `NULL` (default), or a character vector as long as `x` of second texts, each read
-#'   after its first one.
-#' @param text Of a data frame: which column holds the texts, or which two hold pairs: `question`,
-#'   `c(question, answer)`, their names as strings, a variable that holds such names, or `~ question + answer`. It
-#'   may stand in the third place, without its name.
+#' @param model A model from [bert_load()], or a fit from [bert_fit()] to use its fine-tuned encoder.
+#' @param x A character vector, or a data frame with the columns in `text`. A factor is treated as text.
+#' @param pair For a character vector: `NULL` (default), or a character vector of second texts, as long as `x`. Each one
+#'   is read after its first text.
+#' @param text For a data frame: the column of texts, or the two columns of pairs: `question`, `c(question, answer)`,
+#'   their names as strings, a variable that contains such names, or `~ question + answer`. It may also be passed by
+#'   position, as the third argument.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
 #' data <- data.frame(question = c("Where is it?", "Why?"), answer = c("At home.", "I do not know."))
@@ -27,7 +27,8 @@
 #' @name bert_texts
 NULL
 
-# What a verb was given as texts: list(a, b, complete). `pair` (NULL for verbs of single texts) and `text` are quosures.
+# The texts passed to a function: list(a, b, complete). `pair` (NULL for functions of single texts) and `text` are
+# quosures.
 read_texts <- function(x, pair, text, call = caller_env()) {
   paired <- !is.null(pair)
   if (is.data.frame(x)) {
@@ -44,12 +45,12 @@ check_no_columns <- function(text, x, hint = NULL, call = caller_env()) {
   }
 }
 
-# The texts of the columns of a data frame, at most so many, that a quosure selects
+# The texts in the columns, at most `most`, that a quosure selects
 frame_texts <- function(data, text, most, arg, call) {
   text_columns(select_columns(text, data, most, arg, call), data, arg, call)
 }
 
-# The argument that says which columns: `text`, or what stands in its place without a name
+# The argument that selects the columns: `text`, or the unnamed argument in its position
 text_arguments <- function(x, pair, text, call) {
   if (is.null(pair) || rlang::quo_is_null(pair)) {
     pair <- NULL
@@ -61,7 +62,7 @@ text_arguments <- function(x, pair, text, call) {
   if (is.null(pair)) text else pair
 }
 
-# The names of the columns that a quosure selects, at most so many: a, c(a, b), "a", ~ a + b, a variable of names
+# The names of the columns, at most `most`, that a quosure selects: a, c(a, b), "a", ~ a + b, a variable of names
 select_columns <- function(quo, data, most, arg, call) {
   names <- setdiff(names(data), "")
   expr <- rlang::quo_get_expr(quo)
@@ -89,7 +90,7 @@ select_columns <- function(quo, data, most, arg, call) {
   unname(chosen)
 }
 
-# The value of an expression in which every column's name stands for itself
+# The value of an expression in which every column name evaluates to itself
 chosen_columns <- function(quo, names, arg, call) {
   expr <- rlang::quo_get_expr(quo)
   if (rlang::is_call(expr, "~", n = 1)) {

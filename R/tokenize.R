@@ -1,33 +1,30 @@
-#' Tokens of texts
+#' Tokenize texts
 #'
-#' `bert_tokenize()` cuts texts into BERT's WordPiece tokens, exactly as Hugging Face's and Google's
-#' tokenizers do, or into the SentencePiece pieces of an ALBERT;
-#' `bert_detokenize()` puts tokens together again; `bert_count_tokens()` counts them.
+#' `bert_tokenize()` splits texts into BERT's WordPiece tokens, exactly as the tokenizers of Hugging Face and Google do,
+#' or into SentencePiece pieces for ALBERT. `bert_detokenize()` joins tokens into texts, and `bert_count_tokens()`
+#' counts them.
 #'
 #' @inheritParams bert_texts
-#' @param x For `bert_tokenize()` and `bert_count_tokens()` a character vector, or a data frame whose columns `text`
-#'   names. For `bert_detokenize()` the result of `bert_tokenize()`, an integer vector of token ids (one text), a list
-#'   of these, or an integer matrix with one row a text.
-#' @param max_len Longest text in tokens, the special ones included; longer ones are cut, and said so.
-#'   `NULL` (default) takes the model's.
-#' @param verbose Say how many texts were cut? `TRUE` by default.
-#' @return `bert_tokenize()`: a list of class `bert_tokens` with three integer matrices of one row a
-#'   text, padded to the longest:
-#'   `token_ids` (counted from 0, as in the vocabulary), `segment_ids` (0 in the first text, 1 in the
-#'   second) and `mask` (1 for tokens, 0 for padding);
-#'   rows are NA where a text is NA. `n_tokens` is their number before cutting.
+#' @param x For `bert_tokenize()` and `bert_count_tokens()` a character vector, or a data frame with the columns in
+#'   `text`. For `bert_detokenize()` the result of `bert_tokenize()`, an integer vector of token ids (one text), a list
+#'   of such vectors, or an integer matrix with one row per text.
+#' @param max_len Maximum text length in tokens, including special tokens. Longer texts are truncated with a message.
+#'   `NULL` (default) uses the model's.
+#' @param verbose Report how many texts were truncated? `TRUE` by default.
+#' @return `bert_tokenize()`: a list of class `bert_tokens` with three integer matrices with one row per text, padded to
+#'   the longest: `token_ids` (starting at 0, as in the vocabulary), `segment_ids` (0 in the first text, 1 in the
+#'   second) and `mask` (1 for tokens, 0 for padding). Rows are NA where a text is NA. `n_tokens` is the number of
+#'   tokens before truncation.
 #'
-#'   `as_tibble()` of it: one row a token with the integers `row` and `position` (both from 1), `token`
-#'   (character), and the integers
-#'   `token_id`, `segment`, `start` and `end`: the first and last character of the token in its own
-#'   text, so that
-#'   `substr(text, start, end)` gives it back; NA for special tokens. Of a SentencePiece piece that is only the space
-#'   before a word, they are the word's first character.
+#'   `as_tibble()` converts it to one row per token with the integers `row` and `position` (both from 1), `token`
+#'   (character), and the integers `token_id`, `segment`, `start` and `end`. The last two are the positions of the first
+#'   and last character of the token in its text, so that `substr(text, start, end)` returns it; they are NA for special
+#'   tokens. For a SentencePiece piece that is only the space before a word, they are the position of the word's first
+#'   character.
 #'
-#'   `bert_detokenize()`: a character vector, special tokens left out; NA where the ids are all NA.
+#'   `bert_detokenize()`: a character vector without special tokens; NA where the ids are all NA.
 #'
-#'   `bert_count_tokens()`: an integer vector, the special tokens counted, before any cutting; NA where
-#'   a text is NA.
+#'   `bert_count_tokens()`: an integer vector that includes special tokens, before truncation; NA where a text is NA.
 #' @source WordPiece as in <https://github.com/google-research/bert/blob/master/tokenization.py>.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
@@ -61,7 +58,7 @@ py_texts <- function(name, model, texts, ..., call) {
   py_value(name, live(model, call), to_texts(texts$a), to_texts(texts$b), ..., call = call)
 }
 
-# The rows of a matrix at their places among n, the others NA
+# Puts the rows of a matrix at positions `rows` of n rows; the others are NA
 spread_rows <- function(values, rows, n) {
   out <- matrix(NA_integer_, n, if (is.null(values)) 0L else ncol(values))
   out[rows, ] <- values
@@ -99,13 +96,13 @@ token_lists <- function(x, call) {
   lapply(rows, function(ids) ids[!is.na(ids)])
 }
 
-# Numbers, or nothing but NA
+# Numbers, or only NA
 are_ids <- function(x) {
   is.numeric(x) || is.null(x) || (is.logical(x) && all(is.na(x)))
 }
 
 check_ids <- function(ids, vocab_size, call) {
-  ids <- as.numeric(unlist(ids)) # of none there are none
+  ids <- as.numeric(unlist(ids)) # an empty list has none
   bad <- ids[ids < 0 | ids >= vocab_size | ids != round(ids)]
   if (length(bad) > 0) {
     abort("argument", "{.arg x} has ids that are not whole numbers from 0 to {vocab_size - 1}: {some(unique(bad))}.",

@@ -1,5 +1,5 @@
-# Only declares what Python will need: reticulate >= 1.41 then builds a fitting environment by itself
-# when Python starts. Nothing here starts Python.
+# Only declares the Python requirements: reticulate >= 1.41 then creates a suitable environment when Python starts. This
+# does not start Python.
 .onLoad <- function(libname, pkgname) {
   py_declare()
 }

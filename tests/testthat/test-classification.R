@@ -20,12 +20,12 @@ test_that("levels without rows are dropped, and said so", {
 test_that("one class is an error, a class of one row a warning", {
   expect_error(outcome(c("a", "a")), "same label, \"a\"", class = "bertr_error_one_class")
   expect_error(outcome(c(TRUE, TRUE)), "TRUE", class = "bertr_error_one_class")
-  expect_warning(outcome(c("a", "a", "b")), "1 class has one row only: \"b\"", class = "bertr_warning_single")
+  expect_warning(outcome(c("a", "a", "b")), "1 class has only one row: \"b\"", class = "bertr_warning_single")
 })
 
-test_that("labels cross as 0-based codes and come back as the training levels", {
+test_that("labels cross as 0-based ids and come back as the training levels", {
   target <- task_classification()$target(list(), factor(c("b", "a", "b")))
-  expect_identical(target, list(codes = c(1L, 0L, 1L), levels = list("a", "b")))
+  expect_identical(target, list(label_ids = c(1L, 0L, 1L), levels = list("a", "b")))
   spec <- list(levels = c("a", "b"), type = "character")
   result <- list(prob = rbind(c(0.2, 0.8), c(0.9, 0.1)))
   all <- label_predictions(spec, result, c(3L, 1L), 3, "all")
