@@ -16,7 +16,7 @@
 #   types     values of bert_predict(type = ); the first one is the default
 #   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`; NULL
 #             where there is nothing to predict
-#   instead   without `predict`: the function to use for what the task has learnt
+#   instead   without `predict`: the function to use for what the task has learned
 #   scored_by the bridge's function whose results `evaluate` takes, if it is not "predict"
 #   evaluate  function(spec, truth, results, texts): tibble .metric, .estimator, .estimate from the bridge's results, a
 #             list of one a chunk, each with `rows`, the places of its texts among all `texts`
