@@ -59,7 +59,8 @@ test_that("newdata is new_data, as R's own models have it", {
   data <- faq()[1:2, ]
   expect_identical(predict(the_fit(), newdata = data), bert_predict(the_fit(), data))
   expect_identical(augment(the_fit(), newdata = data), augment(the_fit(), data))
-  expect_error(predict(the_fit(), data, newdata = data), "are the same", class = "bertr_error_argument")
+  expect_error(predict(the_fit(), data, newdata = data), "is another name for `new_data`",
+    class = "bertr_error_argument")
   expect_error(predict(the_fit()), "`new_data` is missing", class = "bertr_error_data")
 })
 

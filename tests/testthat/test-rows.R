@@ -63,7 +63,7 @@ test_that("an outcome that is several columns itself is reported", {
   for (value in list(matrix(c(1, 2, 3, 4), 2), matrix(letters[1:4], 2), matrix(c(TRUE, FALSE, TRUE, TRUE), 2))) {
     data$y <- value
     expect_error(complete_rows(read_formula(y ~ text, data), data, "data", speaker(FALSE), NULL),
-      "\"y\" of `data` has 2 columns of its own", class = "bertr_error_outcome")
+      "\"y\" of `data` is a table of 2 columns", class = "bertr_error_outcome")
   }
   data$y <- matrix(1:2) # as scale() gives it
   expect_identical(complete_rows(read_formula(y ~ text, data), data, "data", speaker(FALSE), NULL)$outcome$y, c(1, 2))
