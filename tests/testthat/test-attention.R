@@ -57,7 +57,7 @@ test_that("a heat map is drawn", {
   expect_error(plot(x, head = 1:2), "one of the heads", class = "bertr_error_argument")
 })
 
-test_that("wrong arguments are told in one sentence", {
+test_that("wrong arguments give a one-sentence error", {
   error <- function(...) conditionMessage(expect_error(bert_attention(...), class = "bertr_error_argument"))
   expect_match(error(the_model(), text, layer = 0), "`layer` must contain whole numbers from 1 to 6, not 0")
   expect_match(error(the_model(), text, layer = 7), "1 to 6, not 7")
@@ -70,7 +70,7 @@ test_that("wrong arguments are told in one sentence", {
   expect_error(bert_attention(the_model(), text, max_len = 600), "512", class = "bertr_error_max_len")
 })
 
-test_that("what is no array of attention is told", {
+test_that("what is not an array of attention is reported", {
   for (x in list(list(), 1, NULL, array(1, c(1, 1, 1, 1)))) {
     x <- structure(if (is.null(x)) list() else x, class = "bert_attention")
     for (verb in list(print, as_tibble, plot)) {

@@ -21,7 +21,7 @@ test_that("check_text() names the rows that are not UTF-8", {
   expect_error(check_text(bytes, "`x`"), "row 1", class = "bertr_error_encoding")
 })
 
-test_that("a setting that is no UTF-8 is told so", {
+test_that("a setting that is not UTF-8 is reported", {
   for (bad in list("a\xff", `Encoding<-`("caf\xc3\xa9", "bytes"))) {
     expect_error(check_string(bad, "x"), "`x` is not valid UTF-8", class = "bertr_error_encoding")
     expect_error(check_choice(bad, "a", "x"), "`x` is not valid UTF-8", class = "bertr_error_encoding")
@@ -35,7 +35,7 @@ test_that("an embedded NUL cannot become an R string", {
   expect_error(rawToChar(as.raw(c(0x61, 0x00, 0x62))), "nul")
 })
 
-test_that("arguments of the wrong kind are told so", {
+test_that("arguments of the wrong kind are reported", {
   expect_error(check_number("a", "x", 0), "`x` must be a single number of at least 0, not a string",
     class = "bertr_error_argument")
   expect_error(check_number(0, "x", 0, 1, open = TRUE), "above 0 and at most 1, not 0")

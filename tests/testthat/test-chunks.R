@@ -8,7 +8,7 @@ test_that("every row is in one chunk, in order", {
   expect_identical(lapply(chunk_starts(0), chunk_from, 0), list(integer()))
 })
 
-test_that("chunks change no prediction, embedding or measure", {
+test_that("chunks change no prediction, embedding or metric", {
   data <- faq()
   texts <- c(data$text, NA, "", rep(NA, 5))
   whole <- list(

@@ -11,7 +11,7 @@ test_that("levels keep a factor's order, and are sorted otherwise", {
   expect_identical(outcome(factor(c("lo", "hi", "lo", "hi"), c("lo", "hi"), ordered = TRUE))$spec$type, "ordered")
 })
 
-test_that("levels without rows are dropped, and said so", {
+test_that("levels without rows are dropped, with a message", {
   y <- factor(c("a", "c", "a", "c"), c("a", "b", "c"))
   expect_message(settled <- outcome(y), "Dropped 1 level without rows: \"b\"")
   expect_identical(levels(settled$outcome), c("a", "c"))
@@ -42,7 +42,7 @@ test_that("a level called class does not take the name of the class column", {
   expect_identical(names, c(".pred_class", ".pred_class_1", ".pred_x"))
 })
 
-test_that("measures are those computed by hand", {
+test_that("metrics are those computed by hand", {
   spec <- list(levels = c("a", "b", "c"), type = "factor")
   truth <- factor(c("a", "a", "b", "b", "c"), spec$levels)
   prob <- rbind(c(.7, .2, .1), c(.2, .7, .1), c(.1, .8, .1), c(.1, .6, .3), c(.5, .3, .2))

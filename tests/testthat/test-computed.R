@@ -6,7 +6,7 @@ priced <- function() {
   data
 }
 
-test_that("an outcome may be worked out in the data, as in lm()", {
+test_that("an outcome may be computed in the data, as in lm()", {
   data <- priced()
   fit <- quick_fit(factor(code) ~ text, data)
   by_hand <- quick_fit(label ~ text, transform(data, label = factor(code)))
@@ -73,7 +73,7 @@ test_that("no code comes out of a folder", {
   expect_output(print(hostile), "regression")
 })
 
-test_that("what cannot be worked out is told in one sentence", {
+test_that("what cannot be computed gives a one-sentence error", {
   data <- priced()
   says <- function(formula, message, class) {
     expect_error(quick_fit(formula, data), message, class = paste0("bertr_error_", class))
@@ -92,7 +92,7 @@ test_that("what cannot be worked out is told in one sentence", {
     class = "bertr_error_column")
 })
 
-test_that("formula() gives the formula back", {
+test_that("formula() returns the formula", {
   data <- priced()
   names(data)[names(data) == "label"] <- "my label"
   fit <- quick_fit(`my label` ~ text, data)

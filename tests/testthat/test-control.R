@@ -20,7 +20,7 @@ test_that("settings are checked where they are made, in one sentence", {
   expect_no_match(capture.output(print(bert_control()), print(bert_head())), "default|NULL")
 })
 
-test_that("settings that need others are told before anything runs", {
+test_that("settings that need others are reported before anything runs", {
   fit <- function(...) quick_fit(label ~ text, faq(), ...)
   expect_error(fit(control = bert_control(early_stopping = 2)), "needs validation", class = "bertr_error_argument")
   expect_error(fit(control = bert_control(adversarial = 0.5)), "train = \"all\"", class = "bertr_error_argument")
@@ -68,7 +68,7 @@ test_that("a fit says that it stopped early", {
   expect_output(print(fit), "epochs 3, .*stopped early at epoch 3, best epoch 1")
 })
 
-test_that("a killed session's fit goes on where it was", {
+test_that("a killed session's fit resumes where it stopped", {
   skip_on_os("windows")
   folder <- file.path(withr::local_tempdir(), "run")
   data <- faq()
@@ -96,11 +96,11 @@ test_that("a killed session's fit goes on where it was", {
     class = "bertr_error_checkpoint")
 })
 
-test_that("progress tells where a run goes on", {
+test_that("progress shows where a run resumes", {
   expect_identical(resume_text(list(epoch = 2, epochs = 10)), "resuming after epoch 2/10")
 })
 
-test_that("absurd sizes of layers are told", {
+test_that("absurd sizes of layers are reported", {
   for (units in list(1e18, 1e6, 0, -1, NA, 1.5, Inf, "a", list(1))) {
     expect_error(bert_head(units = units), "whole numbers from 1 to 100,000", class = "bertr_error_argument")
   }

@@ -23,7 +23,7 @@ test_that("no method lets an argument go unseen", {
   }
 })
 
-test_that("no argument is taken for another", {
+test_that("no argument is mistaken for another", {
   data <- faq()[1:2, ]
   expect_error(predict(the_fit(), data, typ = "prob"), "no argument `typ`.*mean `type`", class = "bertr_error_argument")
   expect_error(predict(the_fit(), new = data), "no argument `new`", class = "bertr_error_argument")

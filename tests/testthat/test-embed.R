@@ -50,7 +50,7 @@ test_that("several layers are averaged or put side by side", {
   expect_identical(dim(none), c(1L, 1152L))
 })
 
-test_that("what is no layer is told", {
+test_that("what is not a layer is reported", {
   expect_error(bert_embed(the_model(), texts, layer = c(2, 9)), "0 to 6, not 9", class = "bertr_error_argument")
   expect_error(bert_embed(the_model(), texts, layer = 1.5), "0 to 6, not 1.5", class = "bertr_error_argument")
   expect_error(bert_embed(the_model(), texts, layer = NA_real_), "0 to 6, not NA", class = "bertr_error_argument")

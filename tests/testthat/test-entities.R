@@ -36,7 +36,7 @@ test_that("entities cross counted from 0, sorted, and rows without any stay", {
     class = "bertr_error_no_entities")
 })
 
-test_that("what is wrong with entities is told with its rows", {
+test_that("what is wrong with entities is reported with its rows", {
   wrong <- function(..., class = "bertr_error_span") {
     data <- people()
     data$entities[c(1, 3)] <- list(...)
@@ -62,7 +62,7 @@ test_that("what is wrong with entities is told with its rows", {
     "in one text column", class = "bertr_error_pair")
 })
 
-test_that("predictions are a tibble a row, and can be learnt from", {
+test_that("predictions are one tibble per row, and can be learned from", {
   spec <- list(levels = c("LOC", "PER"))
   result <- list(row = c(1L, 1L, 3L), start = c(1L, 9L, 2L), end = c(3L, 12L, 2L), code = c(1L, 1L, 0L),
     text = c("Ada", "Mary", "x"), score = c(0.9, 0.8, 0.7))
@@ -77,7 +77,7 @@ test_that("predictions are a tibble a row, and can be learnt from", {
   expect_identical(entity_predictions(spec, NULL, integer(), 1, "all"), list(.pred_entities = list(NULL)))
 })
 
-test_that("measures are those of seqeval", {
+test_that("metrics are those of seqeval", {
   truth <- list(frame(c(1, 9), c(3, 12), c("a", "b")), frame(), frame(1, 5, "a"))
   results <- list(
     list(row = c(1L, 1L, 2L), start = c(1L, 9L, 1L), end = c(3L, 12L, 3L), code = c(0L, 0L, 1L), rows = 1:2),
@@ -123,7 +123,7 @@ test_that("tags are read as seqeval reads them", {
   }
 })
 
-test_that("words and tags that do not fit are told", {
+test_that("words and tags that do not fit are reported", {
   expect_error(bert_entities(list("a"), list()), "1 row, but `tags` has 0", class = "bertr_error_tags")
   expect_error(bert_entities(list("a", c("a", "b")), list("O", "O")), "differ in length in row 2",
     class = "bertr_error_tags")
@@ -151,7 +151,7 @@ test_that("CoNLL files are read", {
   expect_identical(nrow(read_conll(withr::local_tempfile(lines = character()))), 0L)
 })
 
-test_that("a fit of entities predicts, is judged, is kept, and learns from its own predictions", {
+test_that("a fit of entities predicts, is evaluated, is kept, and learns from its own predictions", {
   data <- bert_entities(
     list(c("Ada", "Lovelace", "met", "Bob", "."), c("It", "rains", "."), c("Bob", "saw", "Ada", "Lovelace")),
     list(c("B-PER", "I-PER", "O", "B-PER", "O"), c("O", "O", "O"), c("B-PER", "O", "B-PER", "I-PER"))
@@ -195,7 +195,7 @@ test_that("words can be those between spaces", {
   expect_error(bert_head(words = "blank"), "words", class = "bertr_error_argument")
 })
 
-test_that("hostile words and files are told", {
+test_that("hostile words and files are reported", {
   for (x in list(NULL, 1, "a", faq(), function(x) x, list(1), list(list("a")), new.env(), quote(a))) {
     expect_error(bert_entities(x, list("O")), class = "bertr_error_tags")
     expect_error(bert_entities(list("a"), x), class = "bertr_error_tags")

@@ -43,7 +43,7 @@ test_that("the event is the second level, or the one named", {
     "two classes.*multilabel \\(2 labels\\)", class = "bertr_error_argument")
 })
 
-test_that("classes never learnt count as wrong, as scikit-learn counts them", {
+test_that("classes not seen in training count as wrong, as scikit-learn counts them", {
   spec <- list(levels = c("a", "b"), task = "classification", event = "b")
   truth <- match_labels(spec, factor(c("a", "new", "b", "b", "odd", "new", "a")))
   expect_identical(levels(truth), c("a", "b", "new", "odd"))
@@ -61,7 +61,7 @@ test_that("classes never learnt count as wrong, as scikit-learn counts them", {
   expect_identical(value(only, "mn_log_loss", "binary"), NA_real_)
 })
 
-test_that("labels never learnt are said with their rows, and judged", {
+test_that("labels not seen in training are reported with their rows, and evaluated", {
   data <- faq(4)
   data$label[[1]] <- NA
   new <- sum(data$label == "age_limit", na.rm = TRUE)
@@ -76,7 +76,7 @@ test_that("labels never learnt are said with their rows, and judged", {
     "`validation` has 1 label not seen in training, \"age_limit\", in row", class = "bertr_error_unknown_label")
 })
 
-test_that("of several labels a row, those never learnt are never found", {
+test_that("of several labels per row, those not seen in training are never found", {
   spec <- list(levels = c("a", "b"), type = "list", task = "multilabel")
   outcome <- list(c("a", "new"), character(), c("b", "odd"), "a", "new")
   rows <- list(outcome = outcome, row = c(2, 4, 6, 8, 10))
@@ -102,7 +102,7 @@ spans <- function(start = integer(), end = integer(), label = character()) {
   tibble::tibble(start = start, end = end, label = label)
 }
 
-test_that("entities and relations never learnt are never found", {
+test_that("entities and relations not seen in training are never found", {
   truth <- list(spans(c(1, 9), c(3, 12), c("a", "new")), spans(1, 5, "a"))
   expect_identical(unknown_labels(list(task = "entities", levels = "a"), list(outcome = truth, row = c(3, 7))),
     list(what = "label", labels = "new", rows = 3))
@@ -132,7 +132,7 @@ tagged <- function() {
   )
 }
 
-test_that("where every word is labelled there is an accuracy over words", {
+test_that("where every word is labeled there is an accuracy over words", {
   data <- tagged()
   expect_true(are_words(flat_entities(data$entities), data$text))
   expect_false(are_words(flat_entities(data$entities[c(1, 2)]), c(data$text[[1]], "I know them all .")))
@@ -153,7 +153,7 @@ test_that("where every word is labelled there is an accuracy over words", {
   expect_identical(word_accuracy(truth, none), 0)
 })
 
-test_that("a fit of parts of speech is judged by its words, in chunks of any size", {
+test_that("a fit of parts of speech is evaluated by its words, in chunks of any size", {
   data <- tagged()[rep(1:3, 6), ]
   fit <- quick_fit(entities ~ text, data, head = bert_head(words = "space"), epochs = 6)
   out <- bert_evaluate(fit, data)

@@ -18,7 +18,7 @@ expect_told <- function(verbs, x) {
   }
 }
 
-test_that("hollow objects are told by every verb", {
+test_that("hollow objects are reported by every function", {
   for (hollow in list(list(), list(info = NULL), list(info = list(), spec = "x", handle = new.env()))) {
     expect_told(verbs, structure(hollow, class = "bert_model"))
     expect_told(c(verbs, fit_verbs), structure(hollow, class = "bert_fit"))
@@ -56,7 +56,7 @@ is_other <- function(wrong, value) {
   identical(wrong, NA) || !identical(class(wrong), class(value))
 }
 
-test_that("an object in which one field is wrong is told, or does what it did", {
+test_that("an object in which one field is wrong is reported, or does what it did", {
   fit <- the_fit()
   shown <- function(x) utils::capture.output(print(x), print(summary(x)), print(glance(x)))
   expected <- list(shown(fit), bert_predict(fit, "My card?"))
@@ -74,7 +74,7 @@ test_that("an object in which one field is wrong is told, or does what it did", 
   expect_gt(told, 100)
 })
 
-test_that("levels twice, or others than the head's, are told", {
+test_that("levels twice, or others than the head's, are reported", {
   fit <- the_fit()
   fit$spec$levels[[2]] <- fit$spec$levels[[1]]
   expect_error(bert_predict(fit, "a"), "spec\\$levels.*unique strings", class = "bertr_error_argument")
@@ -97,7 +97,7 @@ test_that("R's part of a fit's folder is checked", {
   }
 })
 
-test_that("a fit whose bytes are no fit is told", {
+test_that("a fit whose bytes are not a fit is reported", {
   kept <- unserialize(serialize(the_fit(), NULL))
   for (weights in list(raw(), list(), list(raw(5)), list(as.raw(1:200)), list(kept$weights[[1]][1:500]), raw(100))) {
     fit <- kept

@@ -50,14 +50,14 @@ test_that("one seed gives one fit", {
   expect_identical(seed, sample.int(.Machine$integer.max, 1))
 })
 
-test_that("long texts are counted and said once", {
+test_that("long texts are counted with one message", {
   expect_message(
     bert_fit(the_model(), label ~ text, faq(), train = "head", epochs = 1, max_len = 8),
     "texts are longer than 8 tokens and were cut"
   )
 })
 
-test_that("bad arguments are told before anything runs", {
+test_that("bad arguments are reported before anything runs", {
   fit <- function(...) bert_fit(the_model(), label ~ text, faq(), ..., verbose = FALSE)
   expect_error(fit(train = "some"), "\"all\", \"head\" or \"top:k\"", class = "bertr_error_argument")
   expect_error(fit(train = "top:9"), "layers 1 to 6", class = "bertr_error_argument")

@@ -17,7 +17,7 @@ test_that("no left-hand side asks for the texts themselves", {
   expect_error(read_formula(label ~ text, data, task = "mlm"), "must be nothing", class = "bertr_error_outcome")
 })
 
-test_that("what cannot be read from a formula is said in one sentence", {
+test_that("what cannot be read from a formula gives a one-sentence error", {
   expect_error(read_formula("label ~ text", data), "must be a formula", class = "bertr_error_formula")
   expect_error(read_formula(label ~ ., data), "not `.`", class = "bertr_error_formula")
   expect_error(read_formula(label ~ text * other, data), "joined by `\\+`, not `text \\* other`")

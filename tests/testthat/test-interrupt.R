@@ -40,7 +40,7 @@ test_that("interrupts are held back only while Python runs", {
   expect_false(the$held)
 })
 
-test_that("Python's own error is told with its place, and keeps nothing alive", {
+test_that("Python's own error is reported with its place, and keeps nothing alive", {
   error <- expect_error(py_call("describe", NULL), class = "bertr_error_python")
   expect_match(conditionMessage(error), "failed unexpectedly: AttributeError")
   expect_match(error$trace_python, "in describe")

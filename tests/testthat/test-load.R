@@ -59,7 +59,7 @@ broken <- function(...) {
   folder
 }
 
-test_that("a folder that is no checkpoint is told in one sentence", {
+test_that("a folder that is no checkpoint gives a one-sentence error", {
   expect_identical(bert_config(bert_load(broken()))$num_layers, 6L)
   empty <- withr::local_tempdir()
   expect_error(bert_load(empty), "config.json", class = "bertr_error")
@@ -85,7 +85,7 @@ test_that("the activation can be chosen, from the known ones", {
   expect_error(bert_load(activation = "gelu"), "gelu_erf", class = "bertr_error_argument")
 })
 
-test_that("a model whose folder went away after a fit says so, and the fit lives on", {
+test_that("a model whose folder is missing after a fit says so, and the fit lives on", {
   folder <- broken()
   model <- bert_load(folder)
   fit <- bert_fit(model, label ~ text, faq(), epochs = 1, seed = 1, verbose = FALSE)

@@ -21,7 +21,7 @@ test_that("windows and head-and-tail read what truncation cuts off", {
   expect_gt(accuracy("head_tail"), 0.9)
 })
 
-test_that("rows stay in their places, and nothing is said to be cut", {
+test_that("rows stay in their places, and nothing is reported to be cut", {
   data <- long_texts()
   expect_no_message(
     fit <- bert_fit(the_model(), label ~ text, data, train = "top:1", epochs = 1, max_len = 60, seed = 1,

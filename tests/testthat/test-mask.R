@@ -1,4 +1,4 @@
-test_that("~ text goes on with pre-training", {
+test_that("~ text continues pre-training", {
   fit <- the_words()
   expect_identical(fit$spec, list(task = "mlm", text = "text", lhs = ""))
   expect_lt(fit$history$loss[[3]], fit$history$loss[[1]])
@@ -49,13 +49,13 @@ test_that("a model without the head says so", {
   expect_error(bert_fill_mask(the_words(), "a", top = 0), "`top`", class = "bertr_error_argument")
 })
 
-test_that("masks cut off are said", {
+test_that("masks cut off are reported", {
   expect_message(out <- bert_fill_mask(the_words(), c("a [MASK]", "a b c d e f [MASK]"), top = 1, max_len = 6),
     "1 of 2 texts is longer than 6")
   expect_identical(out$row, 1L)
 })
 
-test_that("hidden words are judged by their measures", {
+test_that("masked words are evaluated", {
   fit <- the_words()
   out <- bert_evaluate(fit, faq(file = "valid.csv"), verbose = FALSE)
   expect_identical(out$.metric, c("accuracy", "mn_log_loss", "perplexity"))
@@ -68,7 +68,7 @@ test_that("hidden words are judged by their measures", {
   expect_equal(by_hand$.estimate, c(0.25, 0.5, exp(0.5), 0.5))
 })
 
-test_that("two columns add whether one follows the other, and whole words can be hidden", {
+test_that("two columns add whether one follows the other, and whole words can be masked", {
   data <- faq()
   data$more <- rev(data$text)
   fit <- quick_fit(~ text + more, data, train = "head", epochs = 1, validation = data[1:6, ],

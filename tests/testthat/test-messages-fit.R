@@ -24,7 +24,7 @@ test_that("bert_fit() says what each argument must be", {
   })
 })
 
-test_that("rows that cannot be learnt from, or judged by, are said", {
+test_that("rows that cannot be used for training or validation are reported", {
   other <- data
   other$label[c(3, 5)] <- c("c", "d")
   expect_said({
@@ -41,7 +41,7 @@ test_that("rows that cannot be learnt from, or judged by, are said", {
   })
 })
 
-test_that("what is left out before training is said", {
+test_that("what is left out before training is reported", {
   local_no_training()
   data$label[[1]] <- NA
   data$text[[2]] <- NA
@@ -54,7 +54,7 @@ test_that("what is left out before training is said", {
   }, error = FALSE)
 })
 
-test_that("what happened in training is said", {
+test_that("what happened in training is reported", {
   # with the progress of scripts, but not written to the terminal
   local_binding("progress_mode", function(verbose) if (verbose) "lines" else "none", environment())
   local_reporter(function(kind, values) NULL)
@@ -77,7 +77,7 @@ test_that("what happened in training is said", {
   }, error = FALSE)
 })
 
-test_that("what the engine refuses is said", {
+test_that("what the engine refuses is reported", {
   frame <- tibble::tibble(data, number = 1:8 / 10, more = rev(number))
   tiny <- bert_load(tiny_folder())
   quiet <- function(..., model = tiny) fit(..., model = model, train = "head", epochs = 3, verbose = FALSE)
@@ -95,7 +95,7 @@ test_that("what the engine refuses is said", {
   })
 })
 
-test_that("what is wrong with a run's folder is said", {
+test_that("what is wrong with a run's folder is reported", {
   run <- file.path(withr::local_tempdir(), "run")
   file <- withr::local_tempfile(lines = "text")
   tiny <- bert_load(tiny_folder())

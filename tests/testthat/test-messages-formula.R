@@ -2,7 +2,7 @@
 data <- data.frame(label = c("a", "b"), text = c("x", "y"), other = c("u", "v"), n = 1:2)
 fit <- function(formula, data, ...) bert_fit(the_model(), formula, data, ..., verbose = FALSE)
 
-test_that("what no formula is, or names no text column, is said", {
+test_that("what is not a formula, or has no text column, is reported", {
   expect_said({
     fit("label ~ text", data)
     fit(label ~ ., data)
@@ -18,7 +18,7 @@ test_that("what no formula is, or names no text column, is said", {
   })
 })
 
-test_that("what no task can learn is said", {
+test_that("what no task can learn is reported", {
   data$when <- as.Date("2024-01-01")
   expect_said({
     fit(when ~ text, data)
@@ -31,7 +31,7 @@ test_that("what no task can learn is said", {
   })
 })
 
-test_that("an outcome that cannot be worked out is said", {
+test_that("an outcome that cannot be computed is reported", {
   expect_said({
     fit(data$label ~ text, data)
     fit(log(prize) ~ text, data)
@@ -42,12 +42,12 @@ test_that("an outcome that cannot be worked out is said", {
   })
 })
 
-test_that("an outcome of several columns is said", {
+test_that("an outcome of several columns is reported", {
   data$wide <- matrix(1:4, 2)
   expect_said(fit(wide ~ text, data))
 })
 
-test_that("texts that are none are said", {
+test_that("texts that are not text are reported", {
   data$bytes <- c(latin1, "b")
   data$list <- list("a", "b")
   data$wide <- matrix(letters[1:4], 2)

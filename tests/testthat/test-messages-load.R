@@ -19,7 +19,7 @@ test_that("bert_load() says what each argument must be", {
   })
 })
 
-test_that("a name or place without a model is told", {
+test_that("a name or place without a model is reported", {
   file <- withr::local_tempfile(lines = "text")
   empty <- withr::local_tempdir()
   expect_said({
@@ -40,7 +40,7 @@ with_config <- function(from, to, env = parent.frame()) {
   folder
 }
 
-test_that("a folder with another kind of model is told", {
+test_that("a folder with another kind of model is reported", {
   decoder <- with_config("model_type", '"bert", "is_decoder": true')
   other_weights <- tiny_folder(model.safetensors = NULL, tf_model.h5 = "")
   other_tokenizer <- tiny_folder(tokenizer_config.json = '{"tokenizer_class": "RobertaTokenizer"}')
@@ -55,7 +55,7 @@ test_that("a folder with another kind of model is told", {
   })
 })
 
-test_that("a folder that is damaged is told", {
+test_that("a folder that is damaged is reported", {
   no_json <- tiny_folder(config.json = "")
   no_config <- tiny_folder(config.json = NULL)
   no_weights <- tiny_folder(model.safetensors = NULL)
@@ -81,7 +81,7 @@ test_that("a folder that is damaged is told", {
   })
 })
 
-test_that("what an ALBERT cannot do, or lacks, is told", {
+test_that("what an ALBERT cannot do, or lacks, is reported", {
   albert <- bert_load(tiny_folder(kind = "albert"))
   no_pieces <- tiny_folder(kind = "albert", vocab.txt = NULL, tokenizer.json = "{}")
   pieces <- tiny_folder(kind = "albert", vocab.txt = NULL, spiece.model = "")
@@ -103,7 +103,7 @@ test_that("what an ALBERT cannot do, or lacks, is told", {
   })
 })
 
-test_that("a folder with a fit or a run is told from one with a model", {
+test_that("a folder with a fit or a run is distinguished from one with a model", {
   kept <- file.path(withr::local_tempdir(), "fit")
   run <- file.path(withr::local_tempdir(), "run")
   tiny <- bert_load(tiny_folder())

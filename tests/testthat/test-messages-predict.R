@@ -22,7 +22,7 @@ test_that("bert_predict() and augment() say what they need", {
   })
 })
 
-test_that("an argument that a method does not have is told", {
+test_that("an argument that a method does not have is reported", {
   expect_said({
     predict(the_fit(), data, typ = "prob")
     predict(the_fit(), data, threshold = 0.5)
@@ -31,7 +31,7 @@ test_that("an argument that a method does not have is told", {
   })
 })
 
-test_that("cut texts are said", {
+test_that("cut texts are reported", {
   long <- strrep("word ", 400)
   expect_said({
     invisible(bert_predict(the_fit(), c("a", long)))
@@ -57,7 +57,7 @@ test_that("bert_evaluate() says what it needs", {
   })
 })
 
-test_that("bert_evaluate() says which rows it leaves out or counts as wrong", {
+test_that("bert_evaluate() says which rows it drops or counts as wrong", {
   data$label[[1]] <- NA
   one <- transform(faq()[1:4, ], label = c("a", label[2:4]))
   several <- transform(one, label = c("a", "b", "b", label[[4]]))
@@ -72,7 +72,7 @@ test_that("bert_evaluate() says which rows it leaves out or counts as wrong", {
   expect_said(say_unknown(list(task = "relations"), NULL, speaker(TRUE)), error = FALSE)
 })
 
-test_that("objects that were put together by hand are told", {
+test_that("objects that were built by hand are reported", {
   hollow <- structure(list(), class = "bert_fit")
   wrong <- the_fit()
   wrong$info$epochs <- "ten"

@@ -1,6 +1,6 @@
 # What is said where Python cannot be used. Each cause is put on here; the tests of sessions have them for real.
 
-test_that("a Python that cannot be started, or lacks something, is told", {
+test_that("a Python that cannot be started, or lacks something, is reported", {
   the_model() # so that Python runs
   local_binding("py_choose", function() NULL, environment())
   none <- function() py_start(NULL)
@@ -25,7 +25,7 @@ test_that("a Python that cannot be started, or lacks something, is told", {
   })
 })
 
-test_that("a forked process is told", {
+test_that("a forked process is reported", {
   model <- the_model()
   pid <- the$pid
   the$pid <- -1L
@@ -33,7 +33,7 @@ test_that("a forked process is told", {
   expect_said(bert_embed(model, "a"))
 })
 
-test_that("a wrong number of threads is told", {
+test_that("a wrong number of threads is reported", {
   the_model() # so that Python runs
   withr::local_options(bertr.threads = 0)
   expect_said(py_import(NULL))

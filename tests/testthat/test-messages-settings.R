@@ -46,7 +46,7 @@ test_that("bert_head() says what each setting must be", {
   })
 })
 
-test_that("settings that were put together by hand are told", {
+test_that("settings that were built by hand are reported", {
   lacking <- structure(list(warmup = 0), class = "bert_control")
   wrong <- bert_control()
   wrong$warmup <- 2

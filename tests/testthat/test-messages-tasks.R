@@ -1,7 +1,7 @@
 # What the tasks say of their outcomes; nothing is trained
 fit <- function(formula, data, ...) bert_fit(the_model(), formula, data, ..., seed = 1)
 
-test_that("numbers that cannot be learnt are told", {
+test_that("numbers that cannot be learned are reported", {
   data <- data.frame(text = letters[1:4], same = 1, endless = c(1, Inf, 2, -Inf), size = c(1, 5, 2, 7))
   data$share <- c(0.1, 0.2, 0.9, 0.3)
   logit <- bert_head(link = "logit")
@@ -15,7 +15,7 @@ test_that("numbers that cannot be learnt are told", {
   })
 })
 
-test_that("numbers that may be meant otherwise are said", {
+test_that("numbers that may mean something else are reported", {
   local_no_training()
   data <- data.frame(text = letters[1:8], yes = c(0, 1), stars = c(1, 3, 5, 1), share = 1:8 / 10)
   data$other <- rev(data$share)
@@ -27,7 +27,7 @@ test_that("numbers that may be meant otherwise are said", {
   }, error = FALSE)
 })
 
-test_that("labels that cannot be learnt are told", {
+test_that("labels that cannot be learned are reported", {
   data <- data.frame(text = letters[1:4], card = c(TRUE, FALSE), long = c(0, 1, 1, 0))
   data$tags <- list("a", c("a", "b"), character(), "b")
   mixed <- data
@@ -43,7 +43,7 @@ test_that("labels that cannot be learnt are told", {
   })
 })
 
-test_that("labels that are the same in all rows are said", {
+test_that("labels that are the same in all rows are reported", {
   local_no_training()
   data <- data.frame(text = letters[1:4], card = c(TRUE, FALSE), no = 0, yes = 1)
   expect_said({
@@ -52,7 +52,7 @@ test_that("labels that are the same in all rows are said", {
   }, error = FALSE)
 })
 
-test_that("entities that cannot be learnt are told", {
+test_that("entities that cannot be learned are reported", {
   data <- data.frame(text = c("Ada met Mary", "Bob in Paris"), other = "b")
   frame <- function(start, end, label = "x") data.frame(start = start, end = end, label = label)
   both <- function(first, second = frame(1, 3), formula = entities ~ text, ...) {
@@ -76,7 +76,7 @@ test_that("entities that cannot be learnt are told", {
   })
 })
 
-test_that("relations that cannot be learnt are told", {
+test_that("relations that cannot be learned are reported", {
   whole <- data.frame(head_start = 1, head_end = 3, relation = "met", tail_start = 9, tail_end = 11)
   data <- data.frame(text = c("Ada met Bob.", "Bob met Ada."), other = "b")
   both <- function(..., first = whole, formula = relations ~ text, more = list()) {
@@ -103,7 +103,7 @@ test_that("relations that cannot be learnt are told", {
   })
 })
 
-test_that("answers that cannot be learnt are told", {
+test_that("answers that cannot be learned are reported", {
   data <- data.frame(question = "Who?", context = c("the cat and the cat", "a red dog"), answer = c("cat", "dog"))
   data$start <- c(5, 7)
   learn <- function(formula = span(answer, start) ~ question + context, ...) fit(formula, transform(data, ...))

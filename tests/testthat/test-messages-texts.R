@@ -2,7 +2,7 @@
 frame <- data.frame(question = c("Where is it?", NA, "Why?"), answer = c("Here.", "There.", "So."), n = 1:3)
 texts <- c("My card?", NA, "Why?")
 
-test_that("texts, and columns of texts, that are none are told", {
+test_that("texts, and columns of texts, that are not text are reported", {
   count <- function(...) bert_count_tokens(the_model(), ...)
   expect_said({
     count(1:3)
@@ -54,7 +54,7 @@ test_that("the verbs say what each argument must be", {
   })
 })
 
-test_that("what a model does not have is told", {
+test_that("what a model does not have is reported", {
   tiny <- bert_load(tiny_folder(segments = 1L))
   prompts <- '{"prompts": {"query": "query: ", "passage": ""}}'
   prompted <- bert_load(tiny_folder(config_sentence_transformers.json = prompts))
@@ -84,7 +84,7 @@ test_that("bert_similarity() says what it needs", {
   })
 })
 
-test_that("what is cut, not understood or not asked is said", {
+test_that("what is cut, not understood or not asked is reported", {
   long <- strrep("word ", 30)
   tiny <- bert_load(tiny_folder())
   runes <- strrep("\u16a0\u16c7\u16bb \u16d2\u16e6\u16da ", 30)

@@ -22,7 +22,7 @@ test_that("labels in columns and in a list-column are the same task", {
   expect_output(print(wide), "multilabel (2 labels): cbind(card, long) ~ text", fixed = TRUE)
 })
 
-test_that("measures agree with a hand count", {
+test_that("metrics agree with a hand count", {
   data <- labelled()
   fit <- quick_fit(cbind(card, long) ~ text, data, epochs = 20)
   chosen <- as.matrix(bert_predict(fit, data))
@@ -49,7 +49,7 @@ test_that("missing labels and texts lose no row", {
   expect_identical(is.na(bert_predict(fit, some, type = "prob")$.pred_card), c(FALSE, TRUE, FALSE))
 })
 
-test_that("what labels cannot be is said", {
+test_that("what labels cannot be is reported", {
   data <- labelled()
   data$many <- seq_len(nrow(data))
   data$none <- FALSE

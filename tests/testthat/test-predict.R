@@ -29,7 +29,7 @@ test_that("type chooses the columns", {
   expect_error(bert_predict(the_fit(), "a", "link"), "\"class\"", class = "bertr_error_argument")
 })
 
-test_that("new data that cannot be used is told so", {
+test_that("new data that cannot be used is reported", {
   expect_error(bert_predict(the_fit(), data.frame(x = "a")), "`new_data` has no column \"text\"",
     class = "bertr_error_column")
   expect_error(bert_predict(the_fit(), data.frame(text = 1)), "must be text, not a number", class = "bertr_error_text")
@@ -59,7 +59,8 @@ test_that("newdata is new_data, as R's own models have it", {
   data <- faq()[1:2, ]
   expect_identical(predict(the_fit(), newdata = data), bert_predict(the_fit(), data))
   expect_identical(augment(the_fit(), newdata = data), augment(the_fit(), data))
-  expect_error(predict(the_fit(), data, newdata = data), "are the same", class = "bertr_error_argument")
+  expect_error(predict(the_fit(), data, newdata = data), "is another name for `new_data`",
+    class = "bertr_error_argument")
   expect_error(predict(the_fit()), "`new_data` is missing", class = "bertr_error_data")
 })
 
@@ -80,11 +81,11 @@ test_that("texts of odd kinds are predicted or told", {
   expect_error(bert_predict(the_fit(), data), "more than one column \"text\"", class = "bertr_error_column")
 })
 
-test_that("long texts are cut, and said once", {
+test_that("long texts are cut, with one message", {
   expect_message(bert_predict(the_fit(), c("a", strrep("word ", 400))), "1 of 2 texts is longer than 256 tokens")
 })
 
-test_that("a fit is judged on labelled rows only", {
+test_that("a fit is evaluated on labeled rows only", {
   data <- faq()
   data$label[[1]] <- NA
   expect_message(out <- bert_evaluate(the_fit(), data), "Dropped 1 of 22 rows")

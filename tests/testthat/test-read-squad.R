@@ -17,14 +17,14 @@ test_that("a file is read, starts counted from 1", {
   expect_identical(rows$outcome$start, c(7L, 0L))
 })
 
-test_that("other files are told", {
+test_that("other files are reported", {
   expect_error(read_squad("nowhere.json"), "does not exist", class = "bertr_error_file")
   expect_error(read_squad(1), "a single non-empty string", class = "bertr_error_argument")
   file <- withr::local_tempfile(lines = "{}")
   expect_error(read_squad(file), "is not a SQuAD file", class = "bertr_error_file")
 })
 
-test_that("a field of the wrong type is told", {
+test_that("a field of the wrong type is reported", {
   file <- withr::local_tempfile(lines = '{"data": [{"paragraphs": [{"context": "a b", "qas": [
     {"id": "1", "question": "?", "answers": [{"text": "b", "answer_start": "2"}]}]}]}]}')
   expect_error(read_squad(file), "answer_start.*whole number", class = "bertr_error_file")

@@ -5,7 +5,7 @@ measured <- function() {
   data
 }
 
-test_that("numbers are learnt and given back in their unit", {
+test_that("numbers are learned and given back in their unit", {
   data <- measured()
   fit <- quick_fit(cbind(size, card) ~ text, data, epochs = 60)
   expect_identical(fit$spec$task, "regression")
@@ -35,7 +35,7 @@ test_that("the cosine of a pair can be the outcome", {
     class = "bertr_error_pairs")
 })
 
-test_that("numbers that cannot be learnt are refused", {
+test_that("numbers that cannot be learned are refused", {
   data <- measured()
   data$same <- 1
   data$infinite <- c(Inf, rep(0, nrow(data) - 1))
@@ -55,7 +55,7 @@ test_that("numbers with a class of their own are numbers", {
   expect_identical(numeric_outcome(list(outcome = "stars"), data, "data", NULL)$stars, as.double(1:4))
 })
 
-test_that("numbers that may be meant otherwise are said to be numbers", {
+test_that("numbers that may mean something else are reported to be numbers", {
   said <- function(...) {
     outcome <- tibble(...)
     out <- character()
@@ -77,7 +77,7 @@ test_that("numbers that may be meant otherwise are said to be numbers", {
   expect_identical(said(a = rep(1:5, 4), b = rep(1:5, 4)), character())
 })
 
-test_that("numbers from 0 to 1 are learnt as probabilities", {
+test_that("numbers from 0 to 1 are learned as probabilities", {
   data <- measured()
   data$share <- ifelse(data$card > 0, 0.9, 0)
   data$half <- data$share / 2

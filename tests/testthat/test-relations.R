@@ -50,7 +50,7 @@ test_that("a list-column of triples means relations", {
     "one text column", class = "bertr_error_pairs")
 })
 
-test_that("triples become tibbles a row, none and missing ones told apart", {
+test_that("triples become one tibble per row, none and missing ones distinguished", {
   out <- outcome(list(triples("Ada met Bob.", "Ada", "Bob", "Bob", "Ada"), NULL, NA, data.frame(), one()[[1]]))
   expect_identical(lengths(out) > 0, c(TRUE, FALSE, FALSE, TRUE, TRUE))
   expect_identical(is_missing(out), c(FALSE, TRUE, TRUE, FALSE, FALSE))
@@ -62,7 +62,7 @@ test_that("triples become tibbles a row, none and missing ones told apart", {
   expect_identical(outcome(one(relation = factor("met"), head_start = 1)), outcome(one()))
 })
 
-test_that("what cannot be a triple is told with its rows", {
+test_that("what cannot be a triple is reported with its rows", {
   fails <- function(relations, message, code = "span", ...) {
     expect_error(outcome(relations, ...), message, class = paste0("bertr_error_", code))
   }
@@ -81,7 +81,7 @@ test_that("what cannot be a triple is told with its rows", {
   expect_silent(outcome(one(head_start = 99), text = NA_character_))
 })
 
-test_that("relations are learnt by name", {
+test_that("relations are learned by name", {
   spec <- list(text = "text", outcome = "relations")
   settled <- settle_triples(spec, outcome(c(one(), one(relation = "Met"))), speaker(FALSE), NULL)
   expect_identical(settled$spec$levels, c("Met", "met"))
@@ -97,7 +97,7 @@ test_that("positions cross from 0, ends exclusive", {
     tail_start = list(8L), tail_end = list(11L), levels = list("a", "met")))
 })
 
-test_that("measures are those counted by hand", {
+test_that("metrics are those counted by hand", {
   spec <- list(levels = c("met", "saw", "x"))
   truth <- outcome(list(triples("Ada met Bob.", "Ada", "Bob", "Bob", "Ada", relation = c("met", "saw")),
     one()[[1]], data.frame()))
@@ -123,7 +123,7 @@ test_that("measures are those counted by hand", {
   expect_equal(triple_metrics(list(levels = "met"), truth, list(last))$.estimate, rep(1, 6))
 })
 
-test_that("a fit finds triples in characters, and its predictions can be learnt from", {
+test_that("a fit finds triples in characters, and its predictions can be learned from", {
   data <- zoo()
   fit <- zoo_fit()
   expect_output(print(fit), "relations (2 kinds): relations ~ text", fixed = TRUE)
@@ -166,7 +166,7 @@ test_that("a fit is kept in a folder and in an object, chunks change nothing", {
   expect_identical(bert_evaluate(fit, data)$.estimate[[1]], 1)
 })
 
-test_that("the other model, and what does not fit the tokens, is told", {
+test_that("the other model, and what does not fit the tokens, is reported", {
   data <- zoo()
   data$relations[[1]] <- triples(data$text[[1]], "at", "bird", relation = "eats")
   fit <- function(verbose) {

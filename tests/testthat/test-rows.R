@@ -1,7 +1,7 @@
 spec <- function(data) read_formula(y ~ x, data)
 quiet <- speaker(FALSE)
 
-test_that("incomplete rows are dropped, and said so", {
+test_that("incomplete rows are dropped, with a message", {
   data <- data.frame(y = c("a", NA, "b", "a"), x = c("1", "2", NA, "4"))
   expect_message(rows <- complete_rows(spec(data), data, "data", speaker(TRUE), NULL), "Dropped 2 of 4 rows")
   expect_identical(rows$a, c("1", "4"))
@@ -58,12 +58,12 @@ test_that("validation must be a share or a data frame with known labels", {
   expect_error(split(data["x"]), "`validation` has no column \"y\"", class = "bertr_error_column")
 })
 
-test_that("an outcome that is several columns itself is told", {
+test_that("an outcome that is several columns itself is reported", {
   data <- data.frame(text = c("a", "b"))
   for (value in list(matrix(c(1, 2, 3, 4), 2), matrix(letters[1:4], 2), matrix(c(TRUE, FALSE, TRUE, TRUE), 2))) {
     data$y <- value
     expect_error(complete_rows(read_formula(y ~ text, data), data, "data", speaker(FALSE), NULL),
-      "\"y\" of `data` has 2 columns of its own", class = "bertr_error_outcome")
+      "\"y\" of `data` is a table of 2 columns", class = "bertr_error_outcome")
   }
   data$y <- matrix(1:2) # as scale() gives it
   expect_identical(complete_rows(read_formula(y ~ text, data), data, "data", speaker(FALSE), NULL)$outcome$y, c(1, 2))

@@ -67,7 +67,7 @@ test_that("a forked process is refused, not crashed", {
   expect_true("bertr_error_fork" %in% classes)
 })
 
-test_that("no Python, or one without TensorFlow, is told in one sentence", {
+test_that("no Python, or one without TensorFlow, gives a one-sentence error", {
   classes <- function() tryCatch(bertr::bert_load(), error = function(e) c(class(e), conditionMessage(e)))
   none <- fresh(classes, env = c(RETICULATE_PYTHON = "/nowhere/python"))
   expect_true("bertr_error_no_python" %in% none)

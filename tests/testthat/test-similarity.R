@@ -99,7 +99,7 @@ test_that("a fit compares by its own encoder, and chunks change nothing", {
   expect_message(bert_similarity(the_model(), texts, max_len = 5), "4 tokens|3 of 3 texts are longer than 5 tokens")
 })
 
-test_that("what cannot be compared is told in one sentence", {
+test_that("what cannot be compared gives a one-sentence error", {
   error <- function(..., class = "argument") {
     expect_error(bert_similarity(...), class = paste0("bertr_error_", class))
   }

@@ -8,7 +8,7 @@ rows_of <- function(data, formula = span(answer, start) ~ question + context) {
   complete_rows(read_formula(formula, data), data, "data", speaker(FALSE), NULL)$outcome
 }
 
-test_that("answers are found by their start, or where they are told by their text", {
+test_that("answers are found by their start, or else by their text", {
   data <- qa(c("cat", "", NA, "red"), c(9, NA, 1, 5))
   out <- rows_of(data)
   expect_identical(out$answer, c("cat", "", "red"))
@@ -32,7 +32,7 @@ test_that("characters are counted, not bytes", {
   expect_identical(rows_of(qa(latin1, context = context), span(answer) ~ context)$start, 13L)
 })
 
-test_that("answers that are not there are told with their rows", {
+test_that("answers that are not there are reported with their rows", {
   wrong <- function(data, message, formula = span(answer, start) ~ question + context) {
     expect_error(rows_of(data, formula), message, class = "bertr_error_outcome")
   }
@@ -147,7 +147,7 @@ test_that("predictions are answers to learn from", {
   expect_identical(out$end[out$start > 0], data$.pred_end[out$start > 0])
 })
 
-test_that("a fit is judged as SQuAD does, by kind of question", {
+test_that("a fit is evaluated as SQuAD does, by kind of question", {
   data <- squad_rows()
   out <- bert_evaluate(span_fit(), data)
   expect_identical(out$.metric, rep(c("exact_match", "f_meas", "n"), 3))

@@ -37,7 +37,7 @@ test_that("names that need backticks, and factors, are taken", {
   expect_identical(bert_count_tokens(the_model(), data, c(`my text`, !!names(data)[[2]])), 9L)
 })
 
-test_that("what names no columns is told in one sentence", {
+test_that("what names no columns gives a one-sentence error", {
   count <- function(...) bert_count_tokens(the_model(), ...)
   says <- function(code, message, class = "column") {
     expect_error(code, message, class = paste0("bertr_error_", class))

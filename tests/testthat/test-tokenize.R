@@ -15,7 +15,7 @@ test_that("pairs have two segments", {
   expect_identical(bert_count_tokens(the_model(), c("a", NA, "b"), c("c", "d", NA)), c(5L, NA, NA))
 })
 
-test_that("as_tibble() gives one row a token, whose positions cut it out of its text", {
+test_that("as_tibble() returns one row per token, whose positions cut it out of its text", {
   texts <- c("Caf\u00e9 UNBELIEVABLE \U0001F600!", NA, "\u4e2d\u6587 e\u0301te")
   table <- as_tibble(bert_tokenize(the_model(), texts))
   expect_identical(names(table), c("row", "position", "token", "token_id", "segment", "start", "end"))
@@ -30,7 +30,7 @@ test_that("as_tibble() gives one row a token, whose positions cut it out of its 
   expect_identical(nrow(as_tibble(bert_tokenize(the_model(), NA_character_))), 0L)
 })
 
-test_that("texts longer than max_len are cut, and said so once", {
+test_that("texts longer than max_len are cut, with one message", {
   long <- strrep("word ", 50)
   expect_message(tokens <- bert_tokenize(the_model(), c(long, "short", long), max_len = 10),
     "2 of 3 texts are longer than 10 tokens and were cut")
@@ -70,7 +70,7 @@ test_that("strange texts do no harm", {
   expect_identical(dim(bert_tokenize(the_model(), character())$token_ids), c(0L, 0L))
 })
 
-test_that("what is no ids is told", {
+test_that("what is no ids is reported", {
   for (x in list(NULL, faq(), function(x) x, "a", TRUE, quote(a), list("a"), list(faq()), new.env(), matrix("a"))) {
     expect_error(bert_detokenize(the_model(), x), "must contain token ids", class = "bertr_error_argument")
   }
