@@ -27,6 +27,16 @@ check_valid <- function(x, arg, call) {
   }
 }
 
+# A path to a file that can be read
+check_file <- function(file, call = caller_env()) {
+  if (dir.exists(file)) {
+    abort("file", "{.file {file}} is a folder, not a file.", call = call)
+  }
+  if (!file.exists(file)) {
+    abort("file", "File {.file {file}} does not exist.", call = call)
+  }
+}
+
 check_flag <- function(x, arg, call = caller_env()) {
   if (!rlang::is_bool(x) || is.na(x)) {
     abort("argument", "{.arg {arg}} must be TRUE or FALSE, not {.obj_type_friendly {x}}.", call = call)

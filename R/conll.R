@@ -99,9 +99,7 @@ read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) 
   if (!is.null(comment)) {
     check_string(comment, "comment")
   }
-  if (!file.exists(file) || dir.exists(file)) {
-    abort("file", "File {.file {file}} does not exist.", call = call)
-  }
+  check_file(file, call)
   table <- conll_table(file, sep, comment, max(token, tag, 2), call)
   flat <- table$cells
   before <- cumsum(c(0, table$width))[seq_along(table$width)]

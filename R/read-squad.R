@@ -20,9 +20,7 @@
 read_squad <- function(file) {
   call <- rlang::current_env()
   check_string(file, "file", call)
-  if (!file.exists(file) || dir.exists(file)) {
-    abort("file", "File {.file {file}} does not exist.", call = call)
-  }
+  check_file(file, call)
   columns <- py_value("read_squad", normalizePath(file), call = call)
   answer <- as_chr(columns$answer)
   answer[!columns$answered] <- NA

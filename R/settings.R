@@ -101,6 +101,6 @@ setting_text <- function(x, setting) {
   if (!is.null(setting$neutral) && x == setting$neutral) {
     return(paste(x, "(off)"))
   }
-  text <- format(x)
+  text <- format(x, trim = TRUE)
   paste(if (is.null(names(x))) text else paste(names(x), "=", text), collapse = ", ")
 }

@@ -39,10 +39,10 @@ entity_outcome <- function(spec, data, arg, call) {
   x[missing] <- list(NULL)
   frame <- vapply(x, is.data.frame, NA)
   bad <- which(!missing & !frame)
-  abort_rows("shape", bad, "{what()} contains something other than a data frame", entity_hints[["shape"]], call = call)
+  abort_rows("shape", bad, "{what()} contains something other than a data frame", entity_hints$shape, call = call)
   filled <- which(row_counts(x) > 0)
   abort_rows("shape", filled[!vapply(x[filled], has_entity_columns, NA)],
-    "{what()} is missing one of start and end (numbers) and label (text)", entity_hints[["shape"]], call = call)
+    "{what()} is missing one of start and end (numbers) and label (text)", entity_hints$shape, call = call)
   check_entities(flat_entities(x), data[[spec$text]], what(), call)
   x
 }
@@ -76,15 +76,15 @@ check_entities <- function(flat, text, what, call) {
   if (length(flat$row) == 0) {
     return(invisible())
   }
-  fail <- function(bad, why) {
-    abort_rows("span", unique(flat$row[which(bad)]), "{what} {why}", entity_hints[["span"]], call = call)
+  fail <- function(bad, why, hint = entity_hints$span) {
+    abort_rows("span", unique(flat$row[which(bad)]), "{what} {why}", hint, call = call)
   }
   for (name in c("start", "end")) {
     place <- flat[[name]]
     fail(is.na(place) | place != round(place), paste0("has a missing or fractional `", name, "`"))
   }
-  fail(is.na(flat$label) | !nzchar(flat$label), "has an entity without a label")
-  fail(!validUTF8(flat$label), "has a label that is not valid UTF-8")
+  fail(is.na(flat$label) | !nzchar(flat$label), "has an entity without a label", entity_hints$shape)
+  fail(!validUTF8(flat$label), "has a label that is not valid UTF-8", NULL)
   fail(flat$end < flat$start, "has an entity that ends before it starts")
   length <- nchar(to_plain(text))[flat$row]
   fail(flat$start < 1 | (!is.na(length) & flat$end > length), "has an entity outside its text")
@@ -92,7 +92,7 @@ check_entities <- function(flat, text, what, call) {
   fail(c(FALSE, flat$row[-1] == flat$row[-n] & flat$start[-1] <= flat$end[-n]), "has entities that overlap")
 }
 
-entity_hints <- c(
+entity_hints <- list(
   shape = "Every row must be a data frame with columns start, end and label; one without rows means no entities.",
   span = "Positions count characters from 1 and include both ends, as in {.code substr(text, start, end)}."
 )

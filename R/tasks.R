@@ -76,6 +76,9 @@ find_task <- function(lhs, data, task, call) {
     }
   }
   expects <- vapply(candidates, function(x) x$expects, "")
+  if (is.null(lhs)) {
+    abort("outcome", "The formula has no left-hand side, but it must be {.or {expects}}.", call = call)
+  }
   got <- if (is.symbol(lhs)) data[[as.character(lhs)]] else lhs
   label <- rlang::as_label(lhs)
   abort("outcome", "The left-hand side {.code {label}} is {.obj_type_friendly {got}}, but must be {.or {expects}}.",

@@ -64,7 +64,7 @@ test_that("a data frame needs its text columns named", {
   expect_equal(bert_embed(the_model(), data, ~a), bert_embed(the_model(), texts))
   pairs <- bert_embed(the_model(), data, ~ a + b)
   expect_identical(which(is.na(pairs[, 1])), c(2L, 3L))
-  expect_error(bert_embed(the_model(), data), "As in `text = a`", class = "bertr_error_column")
+  expect_error(bert_embed(the_model(), data), "For example `text = a`", class = "bertr_error_column")
   expect_error(bert_embed(the_model(), data, ~n), "must be text", class = "bertr_error_text")
   expect_error(bert_embed(the_model(), data, ~z), "no column", class = "bertr_error_column")
   expect_error(bert_embed(the_model(), 1:3), "must be text, not an integer vector", class = "bertr_error_text")

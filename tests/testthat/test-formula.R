@@ -12,7 +12,7 @@ test_that("a formula says the outcome and the text columns", {
 test_that("no left-hand side asks for the texts themselves", {
   expect_identical(read_formula(~text, data), list(task = "mlm", text = "text", lhs = ""))
   expect_identical(read_formula(~ text + other, data)$text, c("text", "other"))
-  expect_error(read_formula(~text, data, task = "classification"), "but must be a factor",
+  expect_error(read_formula(~text, data, task = "classification"), "no left-hand side, but it must be a factor",
     class = "bertr_error_outcome")
   expect_error(read_formula(label ~ text, data, task = "mlm"), "must be nothing", class = "bertr_error_outcome")
 })

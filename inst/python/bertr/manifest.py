@@ -29,9 +29,8 @@ FACTS = fields({  # the facts of a Fit
     "parameters_trained": whole(most=2**53), "seconds": number(0), "notes": list_of(TEXT),
     "warmup": SHARE, "weight_decay": number(0), "clip": or_null(number(0)), "schedule": TEXT,
     "layer_decay": SHARE, "accumulate": whole(1), "ema": or_null(SHARE), "adversarial": or_null(number(0)),
-    "early_stopping": or_null(whole(1)), "checkpoint_lost": or_null(TEXT),
-    "held_rows": whole(), "temperature": or_null(number(0)),
-})
+    "early_stopping": or_null(whole(1)), "held_rows": whole(), "temperature": or_null(number(0)),
+}, {"checkpoint_lost": or_null(TEXT)})  # the fit of a single epoch does not have it
 
 
 def _columns(value, name):
