@@ -53,7 +53,7 @@ test_that("one seed gives one fit", {
 test_that("long texts are counted with one message", {
   expect_message(
     bert_fit(the_model(), label ~ text, faq(), train = "head", epochs = 1, max_len = 8),
-    "texts are longer than 8 tokens and were cut"
+    "texts are longer than 8 tokens and were truncated"
   )
 })
 
