@@ -33,7 +33,7 @@ test_that("as_tibble() returns one row per token, whose positions cut it out of 
 test_that("texts longer than max_len are cut, with one message", {
   long <- strrep("word ", 50)
   expect_message(tokens <- bert_tokenize(the_model(), c(long, "short", long), max_len = 10),
-    "2 of 3 texts are longer than 10 tokens and were cut")
+    "2 of 3 texts are longer than 10 tokens and were truncated")
   expect_identical(dim(tokens$token_ids), c(3L, 10L))
   expect_identical(tokens$n_tokens, c(52L, 3L, 52L))
   expect_identical(max(as_tibble(tokens)$position), 10L)
