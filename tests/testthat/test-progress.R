@@ -178,7 +178,7 @@ test_that("a script shows what is trained and one line an epoch, and Python noth
   log <- withr::local_tempfile()
   fresh(fit_in, list(TRUE), stdout = log, stderr = "2>&1")
   lines <- readLines(log)
-  expect_identical(lines[[1]], "Training: classification of 2 classes: label ~ text, 40 rows.")
+  expect_identical(lines[[1]], "Training: classification (2 classes): label ~ text, 40 rows.")
   expect_match(lines[-1], "^epoch [12]/2  loss")
   expect_length(lines, 3)
   fresh(fit_in, list(FALSE), stdout = log, stderr = "2>&1")

@@ -35,7 +35,7 @@ test_that("a full disk leaves the old folder whole", {
   bert_save(the_fit(), folder)
   before <- tools::md5sum(list.files(folder, full.names = TRUE, recursive = TRUE))
   # the disk is full as soon as the first file is written
-  store <- reticulate::import("bertr.store", convert = FALSE)
+  store <- reticulate::import("bertr.checkpoints.huggingface", convert = FALSE)
   full <- reticulate::py_run_string("def full(*args):\n    raise OSError(28, 'No space left on device')", local = TRUE)
   old <- store$write_huggingface
   store$write_huggingface <- full$full

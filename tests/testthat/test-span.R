@@ -56,7 +56,7 @@ test_that("span() names one or two columns", {
     expect_error(read_formula(formula, data), "span\\(answer, start\\) ~ question", class = "bertr_error_formula")
   }
   expect_error(read_formula(span(answer, begin) ~ context, data), "no column \"begin\"", class = "bertr_error_column")
-  expect_error(rows_of(qa(NA_character_, 9)), "no row", class = "bertr_error_no_rows")
+  expect_error(rows_of(qa(NA_character_, 9)), "no complete rows", class = "bertr_error_no_rows")
   spec <- read_formula(span(answer, start) ~ question + context, data)
   expect_error(settle_spans(spec, rows_of(qa("", 1)), speaker(TRUE), NULL), "No complete row has an answer",
     class = "bertr_error_one_class")
