@@ -18,14 +18,16 @@ test_that("no method lets an argument go unseen", {
     call <- match.fun(if (generic == "formula") stats::formula else generic)
     object <- object_of(sub(paste0("^", generic, "[.]"), "", name))
     data <- if (generic %in% c("predict", "augment")) list(faq()[1:2, ])
-    expect_error(do.call(call, c(list(object), data, other = 1)), "Unknown argument `other`", class = "bertr_error_argument")
+    expect_error(do.call(call, c(list(object), data, other = 1)), "Unknown argument `other`",
+      class = "bertr_error_argument")
     expect_error(do.call(call, c(list(object), rep(list(NULL), 9))), "too many", class = "bertr_error_argument")
   }
 })
 
 test_that("no argument is mistaken for another", {
   data <- faq()[1:2, ]
-  expect_error(predict(the_fit(), data, typ = "prob"), "Unknown argument `typ`.*mean `type`", class = "bertr_error_argument")
+  expect_error(predict(the_fit(), data, typ = "prob"), "Unknown argument `typ`.*mean `type`",
+    class = "bertr_error_argument")
   expect_error(predict(the_fit(), new = data), "Unknown argument `new`", class = "bertr_error_argument")
   expect_error(augment(the_fit(), data, ty = "prob"), "mean `type`", class = "bertr_error_argument")
   expect_identical(predict(the_fit(), data, "class"), predict(the_fit(), data, type = "class"))
