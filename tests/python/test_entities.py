@@ -78,7 +78,7 @@ def test_spans_become_codes_become_spans(minilm, options, max_len, words):
 def test_words_are_whole(minilm):
     model = bridge.load(minilm, {})
     text = "cafe\u0301 unbelievably (U.S.) 北京 ❤\ufe0f x"
-    encodings = Entities({"levels": ["a"], "crf": False}).encode(model, [text], None, 512)
+    encodings = Entities({"levels": ["a"], "crf": False, "words": "punctuation"}).encode(model, [text], None, 512)
     words = [text[s:e] for s, e in words_of(encodings, 0)]
     assert words == ["cafe\u0301", "unbelievably", "(", "U", ".", "S", ".", ")", "北", "京", "❤\ufe0f", "x"]
 
@@ -118,14 +118,15 @@ def chinese_albert(tmp_path_factory):
     ("", []), (" ", [])])
 def test_the_words_of_an_albert(chinese_albert, text, words):
     """Words split by hand, because pieces mark only spaces."""
-    encodings = Entities({"levels": ["a"]}).encode(bridge.load(chinese_albert, {}), [text], None, 64)
+    task = Entities({"levels": ["a"], "words": "punctuation"})
+    encodings = task.encode(bridge.load(chinese_albert, {}), [text], None, 64)
     assert [text[s:e] for s, e in words_of(encodings, 0)] == words
 
 
 def test_the_words_of_an_albert_are_those_of_a_bert(albert, minilm):
     """Or several words, if one piece contains parts of both."""
     texts = texts_of(random.Random(5), 200)
-    ours, berts = (Entities({"levels": ["a"]}).encode(bridge.load(folder, {}), texts, None, 512)
+    ours, berts = (Entities({"levels": ["a"], "words": "punctuation"}).encode(bridge.load(folder, {}), texts, None, 512)
                    for folder in (albert, minilm))
     whole = bridge.load(albert, {}).encode_whole(texts, None, offsets=True)
     same = 0
@@ -174,7 +175,7 @@ def test_words_that_end_at_spaces(minilm, options, max_len):
 
 def test_an_entity_within_a_word_is_learnt_as_the_word(minilm):
     model, levels = bridge.load(minilm, {}), ["a", "b"]
-    task = Entities({"levels": levels, "crf": False})
+    task = Entities({"levels": levels, "crf": False, "words": "punctuation"})
     texts = ["the unbelievably big one", "New York-based"]
     encodings = task.encode(model, texts, None, 512)
     spans = [[(6, 13, "a"), (13, 16, "b")], [(0, 8, "b")]]  # two in one word
@@ -188,7 +189,7 @@ def test_the_loss_is_the_mean_over_words_as_in_torch(minilm):
     import torch
 
     model, levels = bridge.load(minilm, {}), ["a"]
-    task = Entities({"levels": levels, "crf": False})
+    task = Entities({"levels": levels, "crf": False, "words": "punctuation"})
     texts = ["unbelievably big", "the cat", "", "New York-based"]
     encodings = task.encode(model, texts, None, 512)
     codes, notes = task.targets(target_of([[(0, 12, "a")], [], [], [(0, 8, "a")]], levels), encodings)
@@ -276,7 +277,7 @@ def test_a_frozen_encoder(tiny, animals):
 def test_windows_change_nothing_for_short_texts(tiny, animals):
     texts, spans, levels = animals
     short = [i for i, t in enumerate(texts) if len(t.split()) <= 20]
-    task, model = Entities({"levels": levels, "crf": False}), bridge.load(tiny, {})
+    task, model = Entities({"levels": levels, "crf": False, "words": "punctuation"}), bridge.load(tiny, {})
     whole, cut = (task.encode(model, [texts[i] for i in short], None, n) for n in (64, 22))
     assert np.array_equal(whole.ids, cut.ids) and np.array_equal(whole.start, cut.start)
     assert np.array_equal(whole.row_splits, cut.row_splits) and np.array_equal(whole.owner, cut.owner)

@@ -6,6 +6,7 @@ import sklearn.metrics
 import torch
 
 from bertr import bridge
+from bertr.nn.network import read_head_options
 from bertr.tasks import find_task, multilabel
 from bertr.tasks.multilabel import MultiLabel, best_thresholds, macro_f1, micro_f1
 
@@ -56,7 +57,7 @@ def test_thresholds_are_the_best_there_are(rng):
 def test_the_bias_starts_at_the_log_odds():
     values = np.zeros((99, 2))
     values[:9, 0] = 1
-    head_options = bridge.fitting.read_head_options(type("M", (), {"pool": lambda self, kind: "mean"})(), {})
+    head_options = read_head_options(type("M", (), {"pool": lambda self, kind: "mean"})(), {})
     task = MultiLabel.from_target({"values": values, "levels": ["a", "b"]}, head_options)
     head = task.head(None, head_options, 0.0, 0)
     head.build((None, 8))

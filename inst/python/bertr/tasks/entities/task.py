@@ -25,8 +25,8 @@ class Entities(Task):
     by row and start; `levels`, the names of the labels."""
 
     name = "entities"
-    shape = staticmethod(fields({"levels": list_of(TEXT, least=1, distinct=True), "crf": FLAG},
-                                {"words": one_of("punctuation", "space")}))
+    shape = staticmethod(fields({"levels": list_of(TEXT, least=1, distinct=True), "crf": FLAG,
+                                 "words": one_of("punctuation", "space")}))
     per_token = True
     needs_offsets = True
 
