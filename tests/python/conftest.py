@@ -1,8 +1,11 @@
 """Fixtures that several test files share."""
 
 import importlib.util
+import json
 import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -16,6 +19,24 @@ def pytest_collection_finish():
     from bertr.kernels.memory import freeze
 
     freeze()
+
+
+@pytest.fixture(scope="session")
+def on_jax():
+    """`on_jax(code, *values)` runs code in one process whose Keras runs on JAX (see jax_worker.py)."""
+    worker = os.path.join(os.path.dirname(__file__), "jax_worker.py")
+    process = subprocess.Popen([sys.executable, worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               env={**os.environ, "KERAS_BACKEND": "jax"})
+
+    def run(code, *values):
+        print(json.dumps([code, values]), file=process.stdin, flush=True)
+        answer = json.loads(process.stdout.readline())
+        assert "error" not in answer, answer["error"]
+        return answer["out"]
+
+    with process:
+        yield run
+        process.stdin.close()
 
 
 @pytest.fixture

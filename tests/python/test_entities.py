@@ -1,10 +1,6 @@
 """Entities: words and their codes, windows, and the whole way from spans to spans."""
 
-import json
-import os
 import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -286,27 +282,23 @@ def test_windows_change_nothing_for_short_texts(tiny, animals):
 
 
 JAX = """
-import json, sys
 from bertr import bridge
 assert bridge.info()["backend"] == "jax"
-tiny, saved, texts, target, options = json.loads(sys.argv[1])
-out = bridge.predict(bridge.load(saved, {}), texts, None, {}, None)
+tiny, saved, texts, target, options = values
+predicted = bridge.predict(bridge.load(saved, {}), texts, None, {}, None)
 fit = bridge.fit(bridge.load(tiny, {}), "entities", texts, None, target, None, options, None)
-print(json.dumps([out["start"].tolist(), out["score"].tolist(), fit.history["loss"]]))
+out = [predicted["start"].tolist(), predicted["score"].tolist(), fit.history["loss"]]
 """
 
 
-def test_a_chain_on_jax(tiny, animals, tmp_path):
+def test_a_chain_on_jax(on_jax, tiny, animals, tmp_path):
     """The same predictions; the random initialization differs, so of training only a falling loss is checked."""
     texts, spans, levels = animals
     options = {"head": {"crf": True}, "seed": 1, "epochs": 4, "learning_rate": 3e-3, "dropout": 0.0}
     target = target_of(spans, levels)
     fitted = bridge.fit(bridge.load(tiny, {}), "entities", texts, None, target, None, options, None)
     bridge.save(fitted, str(tmp_path / "fit"), "")
-    given = json.dumps([tiny, str(tmp_path / "fit"), texts, target, options])
-    done = subprocess.run([sys.executable, "-c", JAX, given], check=True, capture_output=True, text=True,
-                          env={**os.environ, "KERAS_BACKEND": "jax"})
-    start, score, losses = json.loads(done.stdout)
+    start, score, losses = on_jax(JAX, tiny, str(tmp_path / "fit"), texts, target, options)
     out = bridge.predict(fitted, texts, None, {}, None)
     assert start == out["start"].tolist()
     np.testing.assert_allclose(score, out["score"], atol=1e-5)

@@ -1,27 +1,21 @@
 """The same fit on Keras' JAX backend, in a separate process: a way to use a GPU that TensorFlow does not support."""
 
-import json
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from bertr import bridge
 
 SCRIPT = """
-import json, sys
 from bertr import bridge
 import numpy as np
-tiny, saved, texts, codes, options = json.loads(sys.argv[1])
+tiny, saved, texts, codes, options = values
 assert bridge.info()["backend"] == "jax"
 target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
 fit = bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, options, None)
-print(json.dumps({
+out = {
     "saved": bridge.predict(bridge.load(saved, {}), texts, None, {}, None)["prob"].tolist(),
     "losses": fit.history["loss"], "prob": bridge.predict(fit, texts, None, {}, None)["prob"].tolist(),
-}))
+}
 """
 
 
@@ -30,17 +24,14 @@ CONTROLS = {"accumulate": 2, "batch_size": 8, "ema": 0.8, "adversarial": 0.5, "l
 
 
 @pytest.mark.parametrize("given", [{"train": "all"}, {"train": "head"}, CONTROLS])
-def test_jax_gives_the_numbers_of_tensorflow(tiny, sentences, tmp_path, given):
+def test_jax_gives_the_numbers_of_tensorflow(on_jax, tiny, sentences, tmp_path, given):
     texts, codes = sentences
     options = {"head": {}, "seed": 2, "epochs": 2, "learning_rate": 1e-3, "dropout": 0.0, **given}
     target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
     fitted = bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, options, None)
     expected = bridge.predict(fitted, texts, None, {}, None)["prob"]
     bridge.save(fitted, str(tmp_path / "fit"), "")
-    given = json.dumps([tiny, str(tmp_path / "fit"), texts, codes, options])
-    out = subprocess.run([sys.executable, "-c", SCRIPT, given], capture_output=True, text=True, check=True,
-                         env={**os.environ, "KERAS_BACKEND": "jax"})
-    ours = json.loads(out.stdout)
+    ours = on_jax(SCRIPT, tiny, str(tmp_path / "fit"), texts, codes, options)
     np.testing.assert_allclose(ours["saved"], expected, atol=1e-5)
     # no dropout, the same order of rows: the same losses up to rounding, which two epochs of training amplify
     np.testing.assert_allclose(ours["losses"], fitted.history["loss"], rtol=1e-3)
@@ -65,12 +56,10 @@ optimizer = BertAdamW([probe.seen], 0.0, None)
 optimizer.begin(1.0, 10, 0.0)
 step = compiled.FeatureSteps(lambda y, x: probe(x)[:, 0] + 0 * probe.seen[0], [probe.seen],
                            probe.non_trainable_variables, optimizer, np.zeros(400, np.int32), np.ones((400, 1), "f"))
-print([float(step([[i]])[0]) for i in range(40)])
+out = [float(step([[i]])[0]) for i in range(40)]
 """
 
 
-def test_jax_drops_other_numbers_at_every_step():
+def test_jax_drops_other_numbers_at_every_step(on_jax):
     """The state of the random number generator must be carried from step to step."""
-    out = subprocess.run([sys.executable, "-c", DROPOUT], capture_output=True, text=True, check=True,
-                         env={**os.environ, "KERAS_BACKEND": "jax"})
-    assert set(json.loads(out.stdout)) == {0.0, 2.0}
+    assert set(on_jax(DROPOUT)) == {0.0, 2.0}
