@@ -207,7 +207,7 @@ test_that("hostile words and files are reported", {
     expect_error(read_conll(file, comment = x), "comment", class = "bertr_error_argument")
     expect_error(read_conll(x), class = "bertr_error")
   }
-  expect_error(read_conll(dirname(file)), "does not exist", class = "bertr_error_file")
+  expect_error(read_conll(dirname(file)), "is a folder, not a file", class = "bertr_error_file")
   expect_error(read_conll(file, token = 1e9), "too few columns", class = "bertr_error_file")
   expect_identical(nrow(read_conll(withr::local_tempfile(lines = character()))), 0L)
   utf16 <- withr::local_tempfile()
