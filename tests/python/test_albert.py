@@ -249,7 +249,8 @@ def test_config_and_tokenizer_survive_as_json(model):
     import dataclasses
 
     fields = json.loads(json.dumps(dataclasses.asdict(model.config)))
-    assert AlbertConfig.from_fields(fields) == model.config
+    again = AlbertConfig.from_fields(fields)
+    assert again == model.config and repr(again) == repr(model.config)  # the fingerprint is made of its text
 
 
 def test_another_tokenizer_is_another_model(albert, model, tmp_path, spiece):
