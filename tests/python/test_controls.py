@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import fit_sentences, target
 
-from bertr import bridge
+from bertr import bridge, manifest
 from bertr.errors import BertrError
 from bertr.kernels.compiled import TrainStep
 from bertr.nn.network import build_network, read_head_options
@@ -54,6 +54,10 @@ def test_schedules_by_hand():
     assert rates("constant", 0, 3) == [0.4, 0.4, 0.4]
     assert rates("keras_bert", 4, 10) == [0.1, 0.2, 0.3, 0.4, 0.2, 0.16, 0.12, 0.08, 0.04, 0.0]
     assert rates("keras_bert", 0, 4) == [0.3, 0.2, 0.1, 0.0]
+
+
+def test_a_saved_fit_may_have_every_schedule():
+    assert set(manifest.SCHEDULES) == set(SCHEDULES)
 
 
 def test_keras_berts_step_by_hand():

@@ -7,6 +7,7 @@ from .nn.backbone import POOLING
 from .shapes import FIGURE, FLAG, TABLE, TEXT, both, fields, list_of, matching, number, one_of, or_null, table_of, whole
 from .tasks import TASKS
 
+SCHEDULES = ("linear", "constant", "keras_bert")  # those of training/adamw.py, which stands above this module
 RUN_FILE = "run.json"  # of a training run that is saved after every epoch
 
 LENGTH, SHARE = whole(3), number(0, 1)
@@ -27,7 +28,7 @@ FACTS = fields({  # the facts of a Fit
     "pool": POOL_OR_NONE, "rows": whole(1), "valid_rows": whole(), "n_truncated": whole(),
     "epochs_done": whole(), "interrupted": FLAG, "best_epoch": or_null(whole(1)), "stopped_early": FLAG,
     "parameters_trained": whole(most=2**53), "seconds": number(0), "notes": list_of(TEXT),
-    "warmup": SHARE, "weight_decay": number(0), "clip": or_null(number(0)), "schedule": TEXT,
+    "warmup": SHARE, "weight_decay": number(0), "clip": or_null(number(0)), "schedule": one_of(*SCHEDULES),
     "layer_decay": SHARE, "accumulate": whole(1), "ema": or_null(SHARE), "adversarial": or_null(number(0)),
     "early_stopping": or_null(whole(1)), "held_rows": whole(), "temperature": or_null(number(0)),
 }, {"checkpoint_lost": or_null(TEXT)})  # the fit of a single epoch does not have it
