@@ -47,12 +47,11 @@ PYTEST := PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovid
 
 pytest: pytest-first pytest-second exact
 
-# one thread each, as two run at a time and most of their models are tiny
 pytest-first: setup-test
-	BERTR_THREADS=1 $(PYTEST) $(wildcard tests/python/test_[a-q]*.py)
+	$(PYTEST) $(wildcard tests/python/test_[a-q]*.py)
 
 pytest-second: setup-test
-	BERTR_THREADS=1 $(PYTEST) $(wildcard tests/python/test_[r-z]*.py)
+	$(PYTEST) $(wildcard tests/python/test_[r-z]*.py)
 
 # numerical tests that run with oneDNN, again without it
 exact: setup-test
