@@ -76,10 +76,9 @@ checked_settings <- function(values, settings, call = caller_env()) {
 # Converts the settings for Python: those of the head, or the others
 sent_settings <- function(values, settings, head) {
   chosen <- names(Filter(function(setting) setting$sent && setting$head == head, settings))
-  out <- lapply(stats::setNames(nm = chosen), function(name) {
+  lapply(stats::setNames(nm = chosen), function(name) {
     if (!is.null(values[[name]])) convert_number(settings[[name]]$convert(values[[name]]))
   })
-  out
 }
 
 # Numbers are passed as float unless they are integer

@@ -14,8 +14,7 @@
 #   target    function(spec, outcome): the target for the bridge
 #   chunk     number of texts per chunk when scoring, if outputs are large; optional
 #   types     values of bert_predict(type = ); the first one is the default
-#   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`; NULL
-#             where there is nothing to predict
+#   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`
 #   instead   without `predict`: the function to use for what the task has learned
 #   scored_by the bridge's function whose results `evaluate` takes, if it is not "predict"
 #   evaluate  function(spec, truth, results, texts): tibble .metric, .estimator, .estimate from the bridge's results, a

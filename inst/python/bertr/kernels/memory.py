@@ -38,8 +38,8 @@ if BACKEND == "tensorflow" and sys.platform == "linux":
     _libc = ctypes.CDLL(None)
     _trim = getattr(_libc, "malloc_trim", lambda pad: 0)  # glibc only
     _madvise = _libc.madvise
-    _most = [0]  # highest number of bytes in use so far
     _madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    _most = [0]  # highest number of bytes in use so far
 
     def release_memory():
         """Returns free memory up to the peak use so far, except for small gaps. Allocating beyond the peak could make
