@@ -5,7 +5,7 @@
 # make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
 # make docs   regenerates man/ and NAMESPACE
 # make site   builds the website into docs/
-# make format sorts imports
+# make format formats the Python code
 # make typecheck  checks types with pyright
 # make coverage   shows which lines the tests run; PY= and R= choose the tests, see CONTRIBUTING.md
 # make oldest runs the Python tests with the oldest TensorFlow and Keras that DESCRIPTION promises
@@ -34,11 +34,13 @@ test: setup-test
 
 lint: setup-test
 	.venv/bin/ruff check --no-cache .
+	.venv/bin/ruff format --no-cache --check .
 	.venv/bin/python tools/walls.py
 	Rscript tools/lint.R
 
 format: setup-test
 	.venv/bin/ruff check --no-cache --fix --select I .
+	.venv/bin/ruff format --no-cache .
 
 typecheck: setup-dev
 	.venv/bin/pyright --pythonpath .venv/bin/python

@@ -8,8 +8,10 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAMES = ("torch", "keras", "keras_bert", "tf_bert")
-SHOWN = ("torch transformers tokenizers sentence-transformers onnxruntime onnx openvino tensorflow tensorflow-cpu "
-         "keras tf-keras keras-hub keras-bert numpy").split()
+SHOWN = (
+    "torch transformers tokenizers sentence-transformers onnxruntime onnx openvino tensorflow tensorflow-cpu "
+    "keras tf-keras keras-hub keras-bert numpy"
+).split()
 
 
 def python_of(name):

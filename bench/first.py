@@ -51,7 +51,7 @@ def measure(file, model, folder, rounds, bertr_python, work):
     seconds, loads = {name: [] for name in commands}, []
     for i in range(-1, rounds):
         loads.append(os.getloadavg()[0])
-        for name in (list(commands) if i % 2 else list(commands)[::-1]):
+        for name in list(commands) if i % 2 else list(commands)[::-1]:
             spent = run(commands[name], env)
             if i >= 0:
                 seconds[name].append(spent)

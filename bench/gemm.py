@@ -1,6 +1,6 @@
 """What a library's matrix product reaches: float32, 2048 x 2048, all cores; GFLOP/s, median of 20.
 
-    python bench/gemm.py torch     # or numpy, or tensorflow
+python bench/gemm.py torch     # or numpy, or tensorflow
 """
 
 import os
@@ -33,7 +33,7 @@ def speeds(call):
     for _ in range(UNCOUNTED + TIMES):
         began = time.perf_counter()
         call()
-        yield 2 * N ** 3 / (time.perf_counter() - began) / 1e9
+        yield 2 * N**3 / (time.perf_counter() - began) / 1e9
 
 
 if __name__ == "__main__":

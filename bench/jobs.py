@@ -28,32 +28,82 @@ class Job:
 
 
 JOBS = {
-    "tokenise": Job("Tokenising, a new tokenizer each time", "tokenise",
-                    ("bertr_python", "tokenizers_fast", "hf_tutorial"), "short.txt", 50_000, 256),
+    "tokenise": Job(
+        "Tokenising, a new tokenizer each time",
+        "tokenise",
+        ("bertr_python", "tokenizers_fast", "hf_tutorial"),
+        "short.txt",
+        50_000,
+        256,
+    ),
     # the first 10,000 are all different, while 50,000 repeat texts: words seen before cost bertr next to nothing
-    "tokenise_slow": Job("Tokenising a fifth of the texts, all different", "tokenise",
-                         ("bertr_python", "tokenizers_fast", "hf_tutorial", *SLOW), "short.txt", 10_000, 256),
-    "offsets": Job("Tokenising with character offsets", "tokenise_offsets",
-                   ("bertr_python", "tokenizers_fast", "hf_tutorial"), "short.txt", 50_000, 256),
+    "tokenise_slow": Job(
+        "Tokenising a fifth of the texts, all different",
+        "tokenise",
+        ("bertr_python", "tokenizers_fast", "hf_tutorial", *SLOW),
+        "short.txt",
+        10_000,
+        256,
+    ),
+    "offsets": Job(
+        "Tokenising with character offsets",
+        "tokenise_offsets",
+        ("bertr_python", "tokenizers_fast", "hf_tutorial"),
+        "short.txt",
+        50_000,
+        256,
+    ),
     "embed": Job("Embedding", "embed", FAST_EMBED, "embed.txt", 5_000, 256, work=1),
     "embed_slow": Job("Embedding, a fifth of the texts", "embed", SLOW_EMBED, "embed.txt", 1_000, 256, work=1),
     "embed_base": Job("Embedding", "embed", FAST_EMBED, "embed.txt", 200, 256, "base", work=1),
-    "embed_base_slow": Job("Embedding, half of the texts", "embed", SLOW_EMBED, "embed.txt", 100, 256, "base",
-                           work=1),
+    "embed_base_slow": Job("Embedding, half of the texts", "embed", SLOW_EMBED, "embed.txt", 100, 256, "base", work=1),
     "embed_long": Job("Embedding long documents", "embed", FAST_EMBED, "long.txt", 60, 512, work=1),
-    "fit": Job("One epoch of fine-tuning, mean of the states", "fit", ALL_FIT, "fit.tsv", 1_000, 128, work=3,
-               options=(32, 1, "mean")),
-    "fit_first": Job("One epoch of fine-tuning, first token", "fit", ALL_FIT, "fit.tsv", 1_000, 128, work=3,
-                     options=(32, 1, "cls")),
-    "fit_long": Job("One epoch of fine-tuning, long documents", "fit", TORCH_FIT, "fit_long.tsv", 32, 512,
-                    work=3, options=(16, 1, "cls")),
-    "fit_base": Job("One epoch of fine-tuning, first token", "fit", TORCH_FIT, "fit.tsv", 96, 128, "base", work=3,
-                    options=(32, 1, "cls")),
+    "fit": Job(
+        "One epoch of fine-tuning, mean of the states",
+        "fit",
+        ALL_FIT,
+        "fit.tsv",
+        1_000,
+        128,
+        work=3,
+        options=(32, 1, "mean"),
+    ),
+    "fit_first": Job(
+        "One epoch of fine-tuning, first token", "fit", ALL_FIT, "fit.tsv", 1_000, 128, work=3, options=(32, 1, "cls")
+    ),
+    "fit_long": Job(
+        "One epoch of fine-tuning, long documents",
+        "fit",
+        TORCH_FIT,
+        "fit_long.tsv",
+        32,
+        512,
+        work=3,
+        options=(16, 1, "cls"),
+    ),
+    "fit_base": Job(
+        "One epoch of fine-tuning, first token",
+        "fit",
+        TORCH_FIT,
+        "fit.tsv",
+        96,
+        128,
+        "base",
+        work=3,
+        options=(32, 1, "cls"),
+    ),
     # apart, because all engines at once do not fit in 24 GB of memory
-    "fit_base_slow": Job("The same with other peers", "fit", ("bertr", *SLOW), "fit.tsv", 96, 128, "base", work=3,
-                         options=(32, 1, "cls")),
-    "frozen": Job(f"Frozen encoder, two dense layers of 256, {HEAD_EPOCHS} epochs", "frozen",
-                  ("bertr", "hf_tutorial", REFERENCE, *SLOW), "frozen.tsv", 207, 128),
+    "fit_base_slow": Job(
+        "The same with other peers", "fit", ("bertr", *SLOW), "fit.tsv", 96, 128, "base", work=3, options=(32, 1, "cls")
+    ),
+    "frozen": Job(
+        f"Frozen encoder, two dense layers of 256, {HEAD_EPOCHS} epochs",
+        "frozen",
+        ("bertr", "hf_tutorial", REFERENCE, *SLOW),
+        "frozen.tsv",
+        207,
+        128,
+    ),
 }
 
 

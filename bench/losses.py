@@ -18,13 +18,15 @@ def compare(file, folder, classes, hidden, models, launch):
         rows = f.read().count("\n")
     order, head = os.path.join(folder, "order.npy"), os.path.join(folder, "head.npz")
     np.save(order, np.stack([rng.choice(rows, ROWS, replace=False) for _ in range(STEPS)]))
-    np.savez(head, kernel=rng.normal(0, 0.02, (hidden, classes)).astype(np.float32),
-             bias=np.zeros(classes, np.float32))
+    np.savez(head, kernel=rng.normal(0, 0.02, (hidden, classes)).astype(np.float32), bias=np.zeros(classes, np.float32))
     team = Team(*launch)
     team.load(*models)
     answers = {e: team.ask(e, "losses", file, order, head, 128) for e in list(team.workers)}
     team.quit()
     losses = {e: [float(x) for x in values] for e, values in answers.items() if values}
     reference = np.array(losses[ENGINES[0]])
-    return {"losses": losses, "errors": team.errors,
-            "largest": {e: float(np.abs(np.array(x) - reference).max()) for e, x in losses.items()}}
+    return {
+        "losses": losses,
+        "errors": team.errors,
+        "largest": {e: float(np.abs(np.array(x) - reference).max()) for e, x in losses.items()},
+    }

@@ -15,7 +15,9 @@ def facts():
     flags = set(re.search(r"^flags\s*:\s*(.*)$", cpu, re.M)[1].split())
     return {
         "cpu": ", ".join(f"{k} {m[1]}".removeprefix("model name ") for k, m in family.items() if m),
-        "cores": len(os.sched_getaffinity(0)), "memory_gb": round(memory / 2 ** 20, 1),
-        "flags": [f for f in FLAGS if f in flags], "missing_flags": [f for f in FLAGS if f not in flags],
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(memory / 2**20, 1),
+        "flags": [f for f in FLAGS if f in flags],
+        "missing_flags": [f for f in FLAGS if f not in flags],
         "system": " ".join(os.uname()[i] for i in (0, 2, 4)),
     }

@@ -14,8 +14,14 @@ import shutil
 import sys
 
 NAMES = ("minilm", "base")
-SHARED_FILES = ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                   "modules.json", "sentence_bert_config.json")
+SHARED_FILES = (
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "modules.json",
+    "sentence_bert_config.json",
+)
 BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
 
 
@@ -73,8 +79,12 @@ def google(out):
             if not ours.endswith("position_ids"):
                 theirs, turned = google_name(ours)
                 tensors[theirs] = x.T if turned else x
-        tf.raw_ops.SaveV2(prefix=os.path.join(folder, "bert_model.ckpt"), tensor_names=list(tensors),
-                          shape_and_slices=[""] * len(tensors), tensors=[tf.constant(x) for x in tensors.values()])
+        tf.raw_ops.SaveV2(
+            prefix=os.path.join(folder, "bert_model.ckpt"),
+            tensor_names=list(tensors),
+            shape_and_slices=[""] * len(tensors),
+            tensors=[tf.constant(x) for x in tensors.values()],
+        )
 
 
 if __name__ == "__main__":

@@ -32,13 +32,13 @@ def serve(work):
         job, name, rows = line.rstrip().split(":")
         model = models.setdefault(name, bridge.load(os.path.join(work, "models", name), {}))
         if job == "embed":
-            texts = read_texts(os.path.join(work, "texts", "embed.txt"))[:int(rows)]
+            texts = read_texts(os.path.join(work, "texts", "embed.txt"))[: int(rows)]
             began = time.perf_counter()
             bridge.embed(model, texts, None, {}, None)
             spent = time.perf_counter() - began
         else:
             texts, codes = read_rows(os.path.join(work, "texts", "fit.tsv"))
-            texts, codes = texts[:int(rows)], codes[:int(rows)]
+            texts, codes = texts[: int(rows)], codes[: int(rows)]
             target = {"label_ids": codes.tolist(), "levels": [str(i) for i in range(max(codes) + 1)]}
             options = {"epochs": 3, "head": {}, "seed": 1, "train": "all"}
             fit = bridge.fit(model, "classification", texts, None, target, None, options, lambda *_: None)
@@ -48,8 +48,14 @@ def serve(work):
 
 def start(setting, work):
     env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **SETTINGS[setting]}
-    return subprocess.Popen([sys.executable, __file__, work], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-                            stdout=subprocess.DEVNULL, text=True, env=env)
+    return subprocess.Popen(
+        [sys.executable, __file__, work],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=env,
+    )
 
 
 def ask(process, job):
@@ -78,8 +84,11 @@ def measure(work, rounds, jobs):
         print(job, flush=True)
         for setting, spent in seconds.items():
             ratios = sorted(s / on for s, on in zip(spent, seconds["on"], strict=True))
-            print(f"  {setting:10} {statistics.median(spent):.2f} s  {statistics.median(ratios):.2f} "
-                  f"({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
+            print(
+                f"  {setting:10} {statistics.median(spent):.2f} s  {statistics.median(ratios):.2f} "
+                f"({ratios[0]:.2f} to {ratios[-1]:.2f})",
+                flush=True,
+            )
     for process in processes.values():
         process.stdin.close()
 

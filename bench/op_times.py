@@ -66,8 +66,12 @@ def main(folder, texts, rows):
 
     embed()  # builds the graph
     show("Embedding", profiled(embed))
-    show("Two epochs of fitting", profiled(
-        lambda: bridge.fit(model, "classification", [text for _, text in rows], None, target, None, options, None)))
+    show(
+        "Two epochs of fitting",
+        profiled(
+            lambda: bridge.fit(model, "classification", [text for _, text in rows], None, target, None, options, None)
+        ),
+    )
 
 
 main(*sys.argv[1:])

@@ -10,8 +10,13 @@ def train(model, epochs, steps, rate, batches):
     """Trains the model in place. `batches()` gives an epoch's, `steps` of them: keyword arguments of the model, with
     what its loss needs."""
     plain = ("bias", "LayerNorm.weight")
-    groups = [{"params": [p for n, p in model.named_parameters() if n.endswith(plain) == still],
-               "weight_decay": 0.0 if still else DECAY} for still in (True, False)]
+    groups = [
+        {
+            "params": [p for n, p in model.named_parameters() if n.endswith(plain) == still],
+            "weight_decay": 0.0 if still else DECAY,
+        }
+        for still in (True, False)
+    ]
     optimizer = torch.optim.AdamW(groups, lr=rate, eps=1e-6)
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, int(WARMUP * epochs * steps), epochs * steps)
     model.train()

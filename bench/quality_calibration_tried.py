@@ -42,9 +42,12 @@ def main(data, name, epochs, rate, seed="1"):
     for epoch, z in enumerate(np.asarray(outputs, np.float64)):
         losses = [cross_entropy(z / t, codes).mean() for t in TEMPERATURES]
         best = TEMPERATURES[np.argmin(losses)]
-        print(f"{name} epoch {epoch + 1} of {epochs}, {rate}: accuracy {100 * np.mean(z.argmax(axis=1) == codes):.1f}, "
-              f"log loss {cross_entropy(z, codes).mean():.3f}, ECE {ece(z, codes):.3f}; at {best:.2f} log loss "
-              f"{min(losses):.3f}, ECE {ece(z / best, codes):.3f}", flush=True)
+        print(
+            f"{name} epoch {epoch + 1} of {epochs}, {rate}: accuracy {100 * np.mean(z.argmax(axis=1) == codes):.1f}, "
+            f"log loss {cross_entropy(z, codes).mean():.3f}, ECE {ece(z, codes):.3f}; at {best:.2f} log loss "
+            f"{min(losses):.3f}, ECE {ece(z / best, codes):.3f}",
+            flush=True,
+        )
     table = np.array([cross_entropy(z / t, codes) for t in TEMPERATURES])  # [temperatures, rows]
     for few in (50, 130, 300):
         for prior in (np.square(np.log(TEMPERATURES) / PRIOR_SD) / 2, 0.0):

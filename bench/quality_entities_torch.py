@@ -27,8 +27,14 @@ def read(path):
 
 
 def batch_of(rows, tokenizer, codes):
-    out = tokenizer([t for t, _ in rows], is_split_into_words=True, truncation=True, max_length=256, padding=True,
-                    return_tensors="pt")
+    out = tokenizer(
+        [t for t, _ in rows],
+        is_split_into_words=True,
+        truncation=True,
+        max_length=256,
+        padding=True,
+        return_tensors="pt",
+    )
     labels = torch.full(out["input_ids"].shape, -100)
     for i, (_, tags) in enumerate(rows):
         seen = None
@@ -49,7 +55,7 @@ def run(train, valid, folder, epochs, rate, seed):
     def shuffled():
         order = torch.randperm(len(train)).tolist()
         for at in range(0, len(order), BATCH):
-            inputs, labels = batch_of([train[i] for i in order[at:at + BATCH]], tokenizer, codes)
+            inputs, labels = batch_of([train[i] for i in order[at : at + BATCH]], tokenizer, codes)
             yield {**inputs, "labels": labels}
 
     plain_torch.train(model, epochs, -(-len(train) // BATCH), rate, shuffled)
@@ -66,8 +72,10 @@ def main(data, folder, only=None, epochs=8, rate=2e-4, seeds=3):
     for name in [only] if only else ["wnut17", "ncbi_disease", "ewt_pos"]:
         train, valid = (read(os.path.join(data, name, part + ".jsonl")) for part in ("train", "valid"))
         for seed in range(1, int(seeds) + 1):
-            print(f"{name} seed {seed}: F1 {100 * run(train, valid, folder, int(epochs), float(rate), seed):.1f}",
-                  flush=True)
+            print(
+                f"{name} seed {seed}: F1 {100 * run(train, valid, folder, int(epochs), float(rate), seed):.1f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

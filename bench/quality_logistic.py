@@ -23,11 +23,16 @@ def main(rows):
                 table = list(csv.DictReader(f))
             x = bridge.embed(model, [r["text"] for r in table], None, {"pool": "mean", "normalise": True}, None)
             data[part] = x["values"], [r["label"] for r in table]
-        scores = {c: LogisticRegression(C=c, max_iter=2000).fit(*data["train"]).score(*data["test"])
-                  for c in (1, 3, 10, 30, 100, 300, 1000)}
+        scores = {
+            c: LogisticRegression(C=c, max_iter=2000).fit(*data["train"]).score(*data["test"])
+            for c in (1, 3, 10, 30, 100, 300, 1000)
+        }
         best = max(scores, key=scores.get)
-        print(f"{name}: {100 * scores[best]:.1f} at C = {best}; " +
-              ", ".join(f"{c}: {100 * s:.1f}" for c, s in scores.items()), flush=True)
+        print(
+            f"{name}: {100 * scores[best]:.1f} at C = {best}; "
+            + ", ".join(f"{c}: {100 * s:.1f}" for c, s in scores.items()),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The same as quality_nsp.R with transformers and torch: BertForPreTraining, the same pairs, weights, epochs and rate.
 
-    python bench/quality_nsp_torch.py DATA MODEL [SEEDS]   # DATA holds xquad_en and squadshifts_wiki, MODEL weights
+python bench/quality_nsp_torch.py DATA MODEL [SEEDS]   # DATA holds xquad_en and squadshifts_wiki, MODEL weights
 """
 
 import json
@@ -30,10 +30,12 @@ def pairs(data, part):
 def batches(rows, order, tokenizer, collate):
     """Half of the pairs with the second text of another one, label 1; words hidden anew."""
     for at in range(0, len(order), BATCH):
-        some = order[at:at + BATCH]
+        some = order[at : at + BATCH]
         drawn = [random.random() < 0.5 for _ in some]
-        second = [random.choice([j for j in (random.randrange(len(rows)) for _ in range(9)) if j != i]) if d else i
-                  for i, d in zip(some, drawn, strict=True)]
+        second = [
+            random.choice([j for j in (random.randrange(len(rows)) for _ in range(9)) if j != i]) if d else i
+            for i, d in zip(some, drawn, strict=True)
+        ]
         out = tokenizer([rows[i][0] for i in some], [rows[j][1] for j in second], truncation=True, max_length=128)
         batch = collate([{k: out[k][n] for k in out} for n in range(len(some))])
         yield {**batch, "next_sentence_label": torch.tensor(drawn).long()}
@@ -48,8 +50,13 @@ def main(data, source, seeds=3):
         torch.manual_seed(seed)
         random.seed(seed)
         model = transformers.BertForPreTraining.from_pretrained(source)
-        plain_torch.train(model, EPOCHS, -(-len(train) // BATCH), RATE,
-                          lambda: batches(train, torch.randperm(len(train)).tolist(), tokenizer, collate))
+        plain_torch.train(
+            model,
+            EPOCHS,
+            -(-len(train) // BATCH),
+            RATE,
+            lambda: batches(train, torch.randperm(len(train)).tolist(), tokenizer, collate),
+        )
         told = right = nll = words = follows = 0
         with torch.no_grad():
             for batch in batches(valid, 5 * list(range(len(valid))), tokenizer, collate):
@@ -60,8 +67,11 @@ def main(data, source, seeds=3):
                 words += len(labels)
                 follows += (out.seq_relationship_logits.argmax(1) == batch["next_sentence_label"]).sum().item()
                 told += len(asked)
-        print(f"torch seed {seed}: next sentences {follows / told:.3f}, hidden words {right / words:.3f}, "
-              f"loss {nll / words:.3f}", flush=True)
+        print(
+            f"torch seed {seed}: next sentences {follows / told:.3f}, hidden words {right / words:.3f}, "
+            f"loss {nll / words:.3f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -21,9 +21,18 @@ EPOCHS, RATE, BATCH = 10, 1e-4, 16
 
 def batches(rows, order, tokenizer):
     for at in range(0, len(order), BATCH):
-        some = [rows[i] for i in order[at:at + BATCH]]
-        yield tokenizer([r["question_1"] for r in some], [r["question_2"] for r in some], padding=True, truncation=True,
-                        max_length=256, return_tensors="pt"), torch.tensor([int(r["similar"]) for r in some])
+        some = [rows[i] for i in order[at : at + BATCH]]
+        yield (
+            tokenizer(
+                [r["question_1"] for r in some],
+                [r["question_2"] for r in some],
+                padding=True,
+                truncation=True,
+                max_length=256,
+                return_tensors="pt",
+            ),
+            torch.tensor([int(r["similar"]) for r in some]),
+        )
 
 
 def outputs(source, train, held, labels, seed):

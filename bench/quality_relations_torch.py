@@ -49,8 +49,12 @@ class GPLinker(torch.nn.Module):
         self.bert = transformers.AutoModel.from_pretrained(folder)
         hidden = self.bert.config.hidden_size
         self.pointers = torch.nn.ModuleList(
-            [GlobalPointer(hidden, 2, True), GlobalPointer(hidden, relations, False),
-             GlobalPointer(hidden, relations, False)])
+            [
+                GlobalPointer(hidden, 2, True),
+                GlobalPointer(hidden, relations, False),
+                GlobalPointer(hidden, relations, False),
+            ]
+        )
 
     def forward(self, ids, mask):
         states = self.bert(ids, attention_mask=mask).last_hidden_state
@@ -117,8 +121,8 @@ def evaluate(model, rows):
     right = total = 0
     with torch.no_grad():
         for i in range(0, len(rows), 32):
-            scores = [s.numpy() for s in model(*batch(rows[i:i + 32]))]
-            for r, (_, triple) in enumerate(rows[i:i + 32]):
+            scores = [s.numpy() for s in model(*batch(rows[i : i + 32]))]
+            for r, (_, triple) in enumerate(rows[i : i + 32]):
                 triples = found(*(s[r] for s in scores))
                 right, total = right + (triple in triples), total + len(triples)
     return 2 * right / (total + len(rows)), right / max(total, 1), right / len(rows)
@@ -135,7 +139,7 @@ def train(model, rows, epochs, rate):
         model.train()
         random.shuffle(rows)
         for i in range(0, len(rows), BATCH):
-            some = rows[i:i + BATCH]
+            some = rows[i : i + BATCH]
             scores = model(*batch(some))
             loss = sum(multilabel_loss(s, y) for s, y in zip(scores, labels(some, scores), strict=True))
             optimizer.zero_grad()
@@ -156,8 +160,12 @@ def main(data, folder, epochs=20, rate=1e-4, seeds=1):
         model = GPLinker(folder, len(codes))
         train(model, rows, int(epochs), float(rate))
         metrics = evaluate(model, valid)
-        print("seed {}: F1 {:.4f}, precision {:.4f}, recall {:.4f}, {:.0f} s".format(
-            seed, *metrics, time.perf_counter() - began), flush=True)
+        print(
+            "seed {}: F1 {:.4f}, precision {:.4f}, recall {:.4f}, {:.0f} s".format(
+                seed, *metrics, time.perf_counter() - began
+            ),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -27,9 +27,11 @@ def read(data, name, part):
 
 def batches(tokenizer, texts, order):
     for start in range(0, len(order), BATCH):
-        rows = order[start:start + BATCH]
-        yield rows, tokenizer([texts[i] for i in rows], padding=True, truncation=True, max_length=256,
-                              return_tensors="pt")
+        rows = order[start : start + BATCH]
+        yield (
+            rows,
+            tokenizer([texts[i] for i in rows], padding=True, truncation=True, max_length=256, return_tensors="pt"),
+        )
 
 
 def train(folder, name, texts, y, seed, epochs, rate):
@@ -40,12 +42,14 @@ def train(folder, name, texts, y, seed, epochs, rate):
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=y.shape[1], problem_type=kind)
     decayed = [p for n, p in model.named_parameters() if not n.endswith("bias") and "LayerNorm" not in n]
     others = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
-                                  lr=rate, eps=1e-6)
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}], lr=rate, eps=1e-6
+    )
     steps = epochs * -(-len(texts) // BATCH)
     warmup = int(0.1 * steps)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda t: (t + 1) / max(1, warmup) if t < warmup else (steps - t) / (steps - warmup))
+        optimizer, lambda t: (t + 1) / max(1, warmup) if t < warmup else (steps - t) / (steps - warmup)
+    )
     model.train()
     for _ in range(epochs):
         order = list(range(len(texts)))
@@ -67,8 +71,9 @@ def main(data, folder, name, seeds=3, epochs=4, rate=1e-4):
     for seed in range(1, int(seeds) + 1):
         tokenizer, model = train(folder, name, texts, (y - mean) / sd, seed, int(epochs), float(rate))
         with torch.no_grad():
-            out = np.concatenate([model(**x).logits.numpy() for _, x in
-                                  batches(tokenizer, seen, list(range(len(seen))))])
+            out = np.concatenate(
+                [model(**x).logits.numpy() for _, x in batches(tokenizer, seen, list(range(len(seen))))]
+            )
         if name == "goemotions":
             chosen = out > 0
             values = [sklearn.metrics.f1_score(truth, chosen, average=a, zero_division=0) for a in ("macro", "micro")]

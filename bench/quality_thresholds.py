@@ -34,8 +34,16 @@ def main(data, rows="200"):
     outputs, judge = [], Task.evaluate
     Task.evaluate = lambda self, targets, out, *more: outputs.append(out) or judge(self, targets, out, *more)
     seen = {"a": texts[2000:], "b": None, "target": target(slice(2000, None))}
-    bridge.fit(bridge.load(None, {}), "multilabel", texts[:2000], None, target(slice(2000)), seen,
-               {"head": {}, "epochs": 4, "seed": 1}, None)
+    bridge.fit(
+        bridge.load(None, {}),
+        "multilabel",
+        texts[:2000],
+        None,
+        target(slice(2000)),
+        seen,
+        {"head": {}, "epochs": 4, "seed": 1},
+        None,
+    )
     z, y = outputs[-1].astype(np.float64), values[2000:].astype(np.float64)
     losses = [np.mean(np.logaddexp(0, z / t) - y * z / t) for t in (1.0, *TEMPERATURES)]
     print(f"log loss {losses[0]:.4f}; at {TEMPERATURES[np.argmin(losses[1:])]:.2f} {min(losses):.4f}")

@@ -34,8 +34,16 @@ ENGINES = """## The engines
 
 
 def table(header, rows):
-    return "\n".join(["| " + " | ".join(header) + " |", "|" + " --- |" * len(header),
-                      *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+    return (
+        "\n".join(
+            [
+                "| " + " | ".join(header) + " |",
+                "|" + " --- |" * len(header),
+                *("| " + " | ".join(row) + " |" for row in rows),
+            ]
+        )
+        + "\n"
+    )
 
 
 def number(x):
@@ -56,10 +64,15 @@ def job_rows(result, gemm):
         middle = statistics.median(seconds)
         speed = result["flop"] / middle / 1e9
         peak = result["peak_mb"].get(name)
-        yield [name, number(middle), number(result["texts"] / middle), number(result["tokens"] / middle),
-               f"{number(speed)} ({speed / gemm:.0%})" if speed else "",
-               "" if name == ours or ours is None else ratio(result["seconds"][ours], seconds),
-               f"{peak:,.0f}" if peak else ""]
+        yield [
+            name,
+            number(middle),
+            number(result["texts"] / middle),
+            number(result["tokens"] / middle),
+            f"{number(speed)} ({speed / gemm:.0%})" if speed else "",
+            "" if name == ours or ours is None else ratio(result["seconds"][ours], seconds),
+            f"{peak:,.0f}" if peak else "",
+        ]
 
 
 def rounds_of(result):
@@ -75,8 +88,11 @@ def job_part(name, result, gemm):
         f"`{name}`: {result['texts']:,} texts of {job.file}, {result['tokens']:,} tokens (a text "
         f"{lengths['median']:.0f} in the middle, {lengths['highest']} at most, cut at {job.max_len}); "
         f"{rounds_of(result)}\n",
-        table(["engine", "seconds", "texts/s", "tokens/s", "useful GFLOP/s (of the limit)", "times as fast", "peak MB"],
-              job_rows(result, gemm))]
+        table(
+            ["engine", "seconds", "texts/s", "tokens/s", "useful GFLOP/s (of the limit)", "times as fast", "peak MB"],
+            job_rows(result, gemm),
+        ),
+    ]
     return "\n".join([*parts, *notes(result)])
 
 
@@ -86,8 +102,10 @@ def notes(result):
         yield f"{engine} ran as: {remark}.\n"
     for engine, d in result.get("differences", {}).items():
         if engine != REFERENCE:
-            yield (f"{engine}: embeddings off {REFERENCE}'s by {d['largest']:.1e} at most, {d['typical']:.1e} in the "
-                   f"middle; {d['equal']:.1%} of the texts within 1e-5.\n")
+            yield (
+                f"{engine}: embeddings off {REFERENCE}'s by {d['largest']:.1e} at most, {d['typical']:.1e} in the "
+                f"middle; {d['equal']:.1%} of the texts within 1e-5.\n"
+            )
     if len(set(result.get("counted", {}).values())) > 1:
         yield "Tokens found: " + ", ".join(f"{e} {n:,}" for e, n in result["counted"].items()) + ".\n"
     for engine, message in result["errors"].items():
@@ -95,21 +113,32 @@ def notes(result):
 
 
 def first_part(result):
-    rows = [[name, number(statistics.median(x)), "" if name == "bertr" else ratio(result["seconds"]["bertr"], x)]
-            for name, x in result["seconds"].items()]
-    return "\n".join([
-        "## The first prediction of a new process\n",
-        "Loading a saved fit and predicting one text, from R; peers load the model and encode one text; "
-        f"{rounds_of(result)}\n", table(["", "seconds", "times as fast"], rows)])
+    rows = [
+        [name, number(statistics.median(x)), "" if name == "bertr" else ratio(result["seconds"]["bertr"], x)]
+        for name, x in result["seconds"].items()
+    ]
+    return "\n".join(
+        [
+            "## The first prediction of a new process\n",
+            "Loading a saved fit and predicting one text, from R; peers load the model and encode one text; "
+            f"{rounds_of(result)}\n",
+            table(["", "seconds", "times as fast"], rows),
+        ]
+    )
 
 
 def losses_part(result):
     rows = [[e, f"{x:.1e}", "yes" if x <= LARGEST else "no"] for e, x in result["largest"].items()]
     failed = [f"{e} failed: {m}\n" for e, m in result["errors"].items()]
-    return "\n".join([
-        "## The same training\n",
-        "The first 20 losses of plain training on given batches of 16, without dropout (see `bench/losses.py`): how "
-        f"far from {REFERENCE}'s.\n", table(["engine", "largest difference", f"within {LARGEST:g}"], rows), *failed])
+    return "\n".join(
+        [
+            "## The same training\n",
+            "The first 20 losses of plain training on given batches of 16, without dropout (see `bench/losses.py`): "
+            f"how far from {REFERENCE}'s.\n",
+            table(["engine", "largest difference", f"within {LARGEST:g}"], rows),
+            *failed,
+        ]
+    )
 
 
 def machine_part(results):
@@ -117,20 +146,24 @@ def machine_part(results):
     versions = [[name, ", ".join(f"{k} {v}" for k, v in found.items())] for name, found in results["versions"].items()]
     missing = "".join(f"The environment {e} could not be made: {why}\n" for e, why in results["missing"].items())
     speeds = ", ".join(f"{x:.0f} in {library}" for library, x in results["gemm"].items())
-    return "\n".join([
-        "## The machine\n",
-        f"{m['cpu']}; {m['cores']} cores; {m['memory_gb']} GB; {', '.join(m['flags'])}, but no "
-        f"{', '.join(m['missing_flags']) or 'other'}; {m['system']}.\n",
-        "A float32 matrix product of 2048 x 2048 on all cores reaches, in GFLOP/s (median, in the best run of this "
-        f"script): {speeds}; the highest is the limit above. Where torch's (MKL) is far below TensorFlow's (oneDNN), "
-        "that much of bertr's lead on the hf engines comes from the library: hf_onednn shows what is left without "
-        "it.\n",
-        table(["Python of", "versions"], versions), missing,
-        f"Texts: short.txt has {texts['short']['texts']:,} lines of {texts['short']['different']:,} different texts; "
-        f"embed.txt {texts['embed']['different']:,} and long.txt {texts['long']['different']} different ones; fit.tsv "
-        f"{texts['fit']['texts']:,} rows of {texts['fit']['of']}, {texts['fit']['classes']} classes; fit_long.tsv long "
-        "documents, of two classes in turns; frozen.tsv "
-        f"{texts['frozen']['texts']} rows of {texts['frozen']['of']}, {texts['frozen']['classes']} classes.\n"])
+    return "\n".join(
+        [
+            "## The machine\n",
+            f"{m['cpu']}; {m['cores']} cores; {m['memory_gb']} GB; {', '.join(m['flags'])}, but no "
+            f"{', '.join(m['missing_flags']) or 'other'}; {m['system']}.\n",
+            "A float32 matrix product of 2048 x 2048 on all cores reaches, in GFLOP/s (median, in the best run of this "
+            f"script): {speeds}; the highest is the limit above. Where torch's (MKL) is far below TensorFlow's "
+            "(oneDNN), that much of bertr's lead on the hf engines comes from the library: hf_onednn shows what is "
+            "left without it.\n",
+            table(["Python of", "versions"], versions),
+            missing,
+            f"Texts: short.txt has {texts['short']['texts']:,} lines of {texts['short']['different']:,} different "
+            f"texts; embed.txt {texts['embed']['different']:,} and long.txt {texts['long']['different']} different "
+            f"ones; fit.tsv {texts['fit']['texts']:,} rows of {texts['fit']['of']}, {texts['fit']['classes']} classes; "
+            "fit_long.tsv long documents, of two classes in turns; frozen.tsv "
+            f"{texts['frozen']['texts']} rows of {texts['frozen']['of']}, {texts['frozen']['classes']} classes.\n",
+        ]
+    )
 
 
 COMMANDS = """## Commands
@@ -149,24 +182,29 @@ def remarks_on(results):
     if {"tokenise", "offsets"} & set(results["jobs"]):
         out.append(
             "short.txt holds each text several times, and bertr looks up what it has cut before: the 50,000 flatter "
-            "it. `tokenise_slow` has different texts only.\n")
+            "it. `tokenise_slow` has different texts only.\n"
+        )
     if {"embed_slow", "embed_base_slow"} & set(results["jobs"]):
         out.append(
             "keras_hub and keras_bert know GELU only in its approximation by tanh and cut a few words otherwise, so "
-            "their embeddings are not the same to 1e-5.\n")
+            "their embeddings are not the same to 1e-5.\n"
+        )
     if {"fit", "fit_first", "fit_base", "fit_base_slow"} & set(results["jobs"]):
         out.append(
             "Classes are read from the mean of a text's states, as sentence models do, or from the state of its first "
             "token, as BERT's own classifier does; bertr does not compute the last layer for the other tokens then, "
-            "and its useful GFLOP/s, which count it, are higher than what it does.\n")
+            "and its useful GFLOP/s, which count it, are higher than what it does.\n"
+        )
         out.append(
             "bertr's seconds are those that `bert_fit()` tells of the second of two epochs, in which, as with the "
             "peers, no graph is built. Peers' seconds contain the tokenising (bertr takes some 8 microseconds a text "
-            "for it); bertr's whole call has it, the graph, the start of the head and packing the weights.\n")
+            "for it); bertr's whole call has it, the graph, the start of the head and packing the weights.\n"
+        )
     if "frozen" in results["jobs"]:
         out.append(
             "With a frozen encoder peers, as their tutorials do, run it for every batch: 2 epochs are measured and "
-            "taken times 100. bertr's figure is its whole call, all 200 epochs.\n")
+            "taken times 100. bertr's figure is its whole call, all 200 epochs.\n"
+        )
     return out
 
 

@@ -84,6 +84,9 @@ def differences(folder, engines, rows):
     out = {}
     for engine in engines:
         by_text = np.abs(vectors(os.path.join(folder, engine + ".npy"), rows) - reference).max(axis=1)
-        out[engine] = {"largest": float(by_text.max()), "typical": float(np.median(by_text)),
-                       "equal": float((by_text <= 1e-5).mean())}
+        out[engine] = {
+            "largest": float(by_text.max()),
+            "typical": float(np.median(by_text)),
+            "equal": float((by_text <= 1e-5).mean()),
+        }
     return out

@@ -57,8 +57,11 @@ def make_environments():
 
 
 def make_models(bertr_python):
-    steps = (("minilm", bertr_python, "minilm"), ("base", python_of("torch"), "base"),
-             ("google", bertr_python, "google/base"))
+    steps = (
+        ("minilm", bertr_python, "minilm"),
+        ("base", python_of("torch"), "base"),
+        ("google", bertr_python, "google/base"),
+    )
     for step, python, made in steps:
         if not os.path.isdir(os.path.join(MODELS, made)):
             print(f"Making the models: {step}", flush=True)
@@ -68,7 +71,7 @@ def make_models(bertr_python):
 def part_of(job, name):
     """A file of the first lines, as many as the job wants."""
     with open(os.path.join(TEXTS, job.file), encoding="utf-8", newline="\n") as f:
-        lines = f.read().removesuffix("\n").split("\n")[:job.texts]
+        lines = f.read().removesuffix("\n").split("\n")[: job.texts]
     path = os.path.join(RUN, name + os.path.splitext(job.file)[1])
     with open(path, "w", encoding="utf-8", newline="\n") as f:
         f.writelines(line + "\n" for line in lines)
@@ -76,8 +79,13 @@ def part_of(job, name):
 
 
 def token_lengths(file, max_len):
-    command = [python_of("torch"), os.path.join(HERE, "token_lengths.py"),
-               os.path.join(MODELS, "minilm", "tokenizer.json"), str(max_len), file]
+    command = [
+        python_of("torch"),
+        os.path.join(HERE, "token_lengths.py"),
+        os.path.join(MODELS, "minilm", "tokenizer.json"),
+        str(max_len),
+        file,
+    ]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -106,9 +114,17 @@ def timed(name, job, options, missing):
     remarks = team.load(*model_folders(job.model))
     seconds, loads, began = rounds.measure(job, team, file, options.rounds, folder)
     out = {
-        "seconds": seconds, "loads": loads, "rounds": options.rounds, "texts": len(lengths), "tokens": sum(lengths),
-        "lengths": {"median": statistics.median(lengths), "highest": max(lengths)}, "flop": flop(job, lengths),
-        "peak_mb": {e: w.peak_mb() for e, w in team.workers.items()}, "remarks": remarks, "errors": team.errors}
+        "seconds": seconds,
+        "loads": loads,
+        "rounds": options.rounds,
+        "texts": len(lengths),
+        "tokens": sum(lengths),
+        "lengths": {"median": statistics.median(lengths), "highest": max(lengths)},
+        "flop": flop(job, lengths),
+        "peak_mb": {e: w.peak_mb() for e, w in team.workers.items()},
+        "remarks": remarks,
+        "errors": team.errors,
+    }
     if job.command == "embed":
         out["differences"] = rounds.differences(folder, team.workers, len(lengths))
     if job.command.startswith("tokenise"):
@@ -123,8 +139,14 @@ def compared_losses(options, missing):
     with open(file, encoding="utf-8", newline="\n") as f:
         classes = len({line.partition("\t")[0] for line in f})
     engines = [e for e in losses.ENGINES if ENVIRONMENT_OF.get(e) not in missing]
-    return losses.compare(file, RUN, classes, config_of("minilm")["hidden_size"], model_folders("minilm"),
-                          (engines, "losses", options.bertr_python, WORK))
+    return losses.compare(
+        file,
+        RUN,
+        classes,
+        config_of("minilm")["hidden_size"],
+        model_folders("minilm"),
+        (engines, "losses", options.bertr_python, WORK),
+    )
 
 
 def first_prediction(options):
@@ -146,9 +168,14 @@ def gemm(bertr_python, earlier):
     Libraries differ: not all of them use all that a CPU has."""
     pythons = {"torch": python_of("torch"), "numpy": python_of("torch"), "tensorflow": bertr_python}
     env = environment(bertr_python, WORK)
-    now = {library: float(subprocess.run([python, os.path.join(HERE, "gemm.py"), library], check=True, env=env,
-                                         stdout=subprocess.PIPE, text=True).stdout)
-           for library, python in pythons.items()}
+    now = {
+        library: float(
+            subprocess.run(
+                [python, os.path.join(HERE, "gemm.py"), library], check=True, env=env, stdout=subprocess.PIPE, text=True
+            ).stdout
+        )
+        for library, python in pythons.items()
+    }
     return {library: max(speed, earlier.get(library, 0.0)) for library, speed in now.items()}
 
 
@@ -183,9 +210,14 @@ def main():
     make_models(options.bertr_python)
     earlier = before(options.few)
     results = {
-        "few": options.few, "machine": machine.facts(), "versions": all_versions(options, missing), "missing": missing,
-        "gemm": gemm(options.bertr_python, earlier.get("gemm", {})), "texts": text_facts,
-        "jobs": earlier.get("jobs", {})}
+        "few": options.few,
+        "machine": machine.facts(),
+        "versions": all_versions(options, missing),
+        "missing": missing,
+        "gemm": gemm(options.bertr_python, earlier.get("gemm", {})),
+        "texts": text_facts,
+        "jobs": earlier.get("jobs", {}),
+    }
     for name in options.only:
         began = time.monotonic()
         print(name, end=": ", flush=True)

@@ -15,8 +15,9 @@ import re
 import sys
 
 # Sets in English; of those in several languages the rows that say so.
-SETS = ("banking77 clinc150 covid_faq covidqa_long emobank faq30 goemotions jigsaw_mini re3d squadshifts_wiki "
-        "xquad_en xsid").split()
+SETS = (
+    "banking77 clinc150 covid_faq covidqa_long emobank faq30 goemotions jigsaw_mini re3d squadshifts_wiki xquad_en xsid"
+).split()
 COLUMNS = ("text", "question", "question_1", "question_2", "context")
 SHORT, EMBED, LONG, FIT = 50_000, 5_000, 200, 2_000
 LONG_TOKENS = 300  # words and marks; BERT makes one token or more of each
@@ -38,8 +39,9 @@ def rows_of(path):
 def english_rows(data):
     """Every row of the English sets, in a fixed order."""
     for name in SETS:
-        for path in sorted(glob.glob(os.path.join(data, name, "*.csv")) +
-                           glob.glob(os.path.join(data, name, "*.jsonl"))):
+        for path in sorted(
+            glob.glob(os.path.join(data, name, "*.csv")) + glob.glob(os.path.join(data, name, "*.jsonl"))
+        ):
             yield from (row for row in rows_of(path) if row.get("lang", "en") == "en")
 
 
@@ -54,8 +56,7 @@ def natural_texts(rows):
 
 def short_texts(texts):
     """Texts, and of long ones the sentences."""
-    return different(part for t in texts for part in
-                     ([t] if len(t) <= SHORT_CHARACTERS else SENTENCE_END.split(t)))
+    return different(part for t in texts for part in ([t] if len(t) <= SHORT_CHARACTERS else SENTENCE_END.split(t)))
 
 
 def repeated(texts, n, rng):
@@ -97,8 +98,10 @@ def stretches(sentences, rng):
 
 def labelled(data):
     """(label, text) rows of goemotions, the first emotion named; of faq30 all training rows."""
-    emotions = [(row["labels"].split("|")[0], one_line(row["text"]))
-                for row in rows_of(os.path.join(data, "goemotions", "train.csv"))]
+    emotions = [
+        (row["labels"].split("|")[0], one_line(row["text"]))
+        for row in rows_of(os.path.join(data, "goemotions", "train.csv"))
+    ]
     questions = [(row["label"], one_line(row["text"])) for row in rows_of(os.path.join(data, "faq30", "train.csv"))]
     return emotions[:FIT], questions
 

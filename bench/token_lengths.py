@@ -1,6 +1,6 @@
 """Prints how many tokens each text of a file has, special ones included, cut at MAX_LEN: JSON.
 
-    bench/.env/torch/bin/python bench/token_lengths.py TOKENIZER_JSON MAX_LEN FILE
+bench/.env/torch/bin/python bench/token_lengths.py TOKENIZER_JSON MAX_LEN FILE
 """
 
 import json

@@ -8,9 +8,17 @@ import subprocess
 from environments import HERE, python_of
 
 ENVIRONMENT_OF = {
-    "hf_tutorial": "torch", "hf_sorted": "torch", "hf_budget": "torch", "hf_onednn": "torch",
-    "sentence_transformers": "torch", "onnxruntime": "torch", "openvino": "torch", "tokenizers_fast": "torch",
-    "keras_hub": "keras", "keras_bert": "keras_bert", "tf_bert": "tf_bert",
+    "hf_tutorial": "torch",
+    "hf_sorted": "torch",
+    "hf_budget": "torch",
+    "hf_onednn": "torch",
+    "sentence_transformers": "torch",
+    "onnxruntime": "torch",
+    "openvino": "torch",
+    "tokenizers_fast": "torch",
+    "keras_hub": "keras",
+    "keras_bert": "keras_bert",
+    "tf_bert": "tf_bert",
 }
 
 
@@ -20,10 +28,19 @@ class PeerError(Exception):
 
 def environment(bertr_python, work):
     """Environment variables of every process of the benchmark."""
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TOKENIZERS_PARALLELISM": "true", "HF_HUB_OFFLINE": "1",
-             "PYTHONDONTWRITEBYTECODE": "1", "KERAS_HOME": os.path.join(work, "keras")}
-    return {**os.environ, **quiet, "RETICULATE_PYTHON": bertr_python,
-            "PYTHONPATH": os.path.join(os.path.dirname(HERE), "inst", "python")}
+    quiet = {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TOKENIZERS_PARALLELISM": "true",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "KERAS_HOME": os.path.join(work, "keras"),
+    }
+    return {
+        **os.environ,
+        **quiet,
+        "RETICULATE_PYTHON": bertr_python,
+        "PYTHONPATH": os.path.join(os.path.dirname(HERE), "inst", "python"),
+    }
 
 
 def command_of(engine, bertr_python):
@@ -39,8 +56,14 @@ class Worker:
         self.engine = engine
         with open(log, "w") as f:
             self.process = subprocess.Popen(
-                command_of(engine, bertr_python), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=f, text=True,
-                encoding="utf-8", env=environment(bertr_python, work))
+                command_of(engine, bertr_python),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=f,
+                text=True,
+                encoding="utf-8",
+                env=environment(bertr_python, work),
+            )
 
     def ask(self, *fields):
         """The values of the answer."""

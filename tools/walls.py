@@ -35,7 +35,7 @@ def imported(path):
     package = path.relative_to(ROOT).parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = [*package[:len(package) - node.level + 1], *(node.module or "").split(".")]
+            base = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")]
             names = [base[0]] if base[0] else [alias.name for alias in node.names]
             yield from names
 

@@ -11,7 +11,7 @@ from bertr.tasks import find_task
 from bertr.text.wordpiece import Tokenizer
 from bertr.training.adamw import BertAdamW
 
-RATE, STEPS = 1e-4, 10 ** 9  # so many steps that the rate, which falls to 0 over them, stays as it is
+RATE, STEPS = 1e-4, 10**9  # so many steps that the rate, which falls to 0 over them, stays as it is
 
 
 class Engine:
@@ -25,7 +25,7 @@ class Engine:
         def call(texts, size):
             encodings = tokenizer.encode(texts, max_len=max_len, offsets=offsets)
             rows = np.arange(len(texts))
-            return [encodings.pad(rows[i:i + size])[0] for i in range(0, len(texts), size)]
+            return [encodings.pad(rows[i : i + size])[0] for i in range(0, len(texts), size)]
 
         return call
 
@@ -36,16 +36,26 @@ class Engine:
         optimizer = BertAdamW(variables, weight_decay=0.01, clip=None)
         optimizer.begin(RATE, STEPS, 0.0)
         targets, encodings = codes.astype(np.int32), self.model.encode(texts, None, max_len)
-        step = TrainStep(lambda y, *x: network.task.loss(y, network(*x, training=True), network.head), variables,
-                         network.non_trainable_variables, optimizer, targets[:1], encodings.pad([0]))
+        step = TrainStep(
+            lambda y, *x: network.task.loss(y, network(*x, training=True), network.head),
+            variables,
+            network.non_trainable_variables,
+            optimizer,
+            targets[:1],
+            encodings.pad([0]),
+        )
         return [step(targets[rows], *encodings.pad(rows)) for rows in order]
 
     def linear_network(self, kernel, bias):
         """The fine-tuned whole, with a linear head of these weights, without dropout."""
         task = find_task("classification")({"levels": [str(i) for i in range(len(bias))]})
         head = DenseHead(len(bias), [], dropout=0.0, seed=1)
-        network = Network(build_backbone(self.model.checkpoint, dropout=0.0), head, task,
-                          {"pool": "mean", "pair": "joint", "long": "truncate"})
+        network = Network(
+            build_backbone(self.model.checkpoint, dropout=0.0),
+            head,
+            task,
+            {"pool": "mean", "pair": "joint", "long": "truncate"},
+        )
         for variable, value in zip(head.trainable_variables, (kernel, bias), strict=True):
             variable.assign(value)
         network.train_only("all")

@@ -38,9 +38,16 @@ def onnx_file(folder, attention="sdpa"):
     path = os.path.join(folder, f"model_{attention}.onnx")
     if not os.path.exists(path):
         axes = {0: "batch", 1: "length"}
-        torch.onnx.export(Pooled(folder, attention).eval(), example(), path, input_names=INPUTS,
-                          output_names=["vectors"], dynamo=False, opset_version=17,
-                          dynamic_axes={"ids": axes, "mask": axes, "vectors": {0: "batch"}})
+        torch.onnx.export(
+            Pooled(folder, attention).eval(),
+            example(),
+            path,
+            input_names=INPUTS,
+            output_names=["vectors"],
+            dynamo=False,
+            opset_version=17,
+            dynamic_axes={"ids": axes, "mask": axes, "vectors": {0: "batch"}},
+        )
     return path
 
 
@@ -70,8 +77,9 @@ class Exported:
         return chosen
 
     def embed(self, texts, max_len):
-        rows = self.tokenizer(texts, truncation=True, max_length=max_len, return_attention_mask=False,
-                              return_token_type_ids=False)["input_ids"]
+        rows = self.tokenizer(
+            texts, truncation=True, max_length=max_len, return_attention_mask=False, return_token_type_ids=False
+        )["input_ids"]
         batches = in_tokens(np.array([len(r) for r in rows]))
         vectors = self.run(self.network, (pad([rows[i] for i in some]) for some in batches))
         out = np.empty((len(texts), vectors[0].shape[1]), np.float32)

@@ -46,18 +46,28 @@ class HuggingFace:
         tokenizer = AutoTokenizer.from_pretrained(self.folder)
 
         def call(texts, size):
-            batches = [tokenizer(texts[i:i + size], padding=True, truncation=True, max_length=max_len,
-                                 return_attention_mask=False, return_token_type_ids=False,
-                                 return_offsets_mapping=offsets, return_tensors="np")
-                       for i in range(0, len(texts), size)]
+            batches = [
+                tokenizer(
+                    texts[i : i + size],
+                    padding=True,
+                    truncation=True,
+                    max_length=max_len,
+                    return_attention_mask=False,
+                    return_token_type_ids=False,
+                    return_offsets_mapping=offsets,
+                    return_tensors="np",
+                )
+                for i in range(0, len(texts), size)
+            ]
             return [b["input_ids"] for b in batches]
 
         return call
 
     def ids(self, texts, max_len):
         """Lists of ids, all texts in one call: the tokenizer then uses all cores."""
-        return self.tokenizer(texts, truncation=True, max_length=max_len, return_attention_mask=False,
-                              return_token_type_ids=False)["input_ids"]
+        return self.tokenizer(
+            texts, truncation=True, max_length=max_len, return_attention_mask=False, return_token_type_ids=False
+        )["input_ids"]
 
     def batches(self, texts, max_len, cut):
         """A function from row numbers to ids and mask as tensors, and what `cut(lengths)` gives."""
@@ -80,14 +90,15 @@ class HuggingFace:
         return Classifier(self.model, int(codes.max()) + 1, pool)
 
     def trainer(self, texts, codes, max_len, size, epochs, pool):
-        self._train(self.classifier(codes, pool), texts[:3 * size], codes, max_len, size, 1)  # memory, kernels
+        self._train(self.classifier(codes, pool), texts[: 3 * size], codes, max_len, size, 1)  # memory, kernels
         network = self.classifier(codes, pool)
         return lambda: self._train(network, texts, codes, max_len, size, epochs)
 
     def _train(self, network, texts, codes, max_len, size, epochs):
         rng, targets = np.random.default_rng(1), torch.from_numpy(codes)
         inputs, epochs = self.batches(
-            texts, max_len, lambda lengths: [self.training(lengths, size, rng) for _ in range(epochs)])
+            texts, max_len, lambda lengths: [self.training(lengths, size, rng) for _ in range(epochs)]
+        )
         steps = [(*inputs(some), targets[some]) for epoch in epochs for some in epoch]
         return train(network, steps, torch.optim.AdamW(parameter_groups(network), lr=RATE, eps=1e-6, **self.adamw))
 
@@ -107,13 +118,21 @@ class HuggingFace:
         self.model.load_state_dict(self.start)
         width, classes = self.model.config.hidden_size, int(codes.max()) + 1
         rng, targets = np.random.default_rng(1), torch.from_numpy(codes)
-        layers = [torch.nn.Linear(width, 256), torch.nn.ReLU(), torch.nn.Dropout(0.5),
-                  torch.nn.Linear(256, 256), torch.nn.ReLU(), torch.nn.Dropout(0.5), torch.nn.Linear(256, classes)]
+        layers = [
+            torch.nn.Linear(width, 256),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(0.5),
+            torch.nn.Linear(256, 256),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(0.5),
+            torch.nn.Linear(256, classes),
+        ]
         head = torch.nn.Sequential(*layers)
 
         def run():
             inputs, batches = self.batches(
-                texts, max_len, lambda lengths: [b for _ in range(epochs) for b in self.training(lengths, 32, rng)])
+                texts, max_len, lambda lengths: [b for _ in range(epochs) for b in self.training(lengths, 32, rng)]
+            )
             optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, **self.adamw)
             for some in batches:
                 ids, mask = inputs(some)

@@ -15,7 +15,8 @@ class Engine(HuggingFace):
     def embed(self, texts, max_len):
         out = []
         for i in range(0, len(texts), 32):
-            batch = self.tokenizer(texts[i:i + 32], padding=True, truncation=True, max_length=max_len,
-                                   return_tensors="pt")
+            batch = self.tokenizer(
+                texts[i : i + 32], padding=True, truncation=True, max_length=max_len, return_tensors="pt"
+            )
             out.append(mean_pool(self.model(**batch).last_hidden_state, batch["attention_mask"]).numpy())
         return np.concatenate(out)

@@ -43,7 +43,9 @@ class Engine:
         self.tokenizer = keras_bert.Tokenizer(self.vocab)
         self.bert = keras_bert.load_trained_model_from_checkpoint(
             *(os.path.join(google_folder, f"bert_{name}") for name in ("config.json", "model.ckpt")),
-            trainable=True, seq_len=None)
+            trainable=True,
+            seq_len=None,
+        )
         self.start = self.bert.get_weights()
         self.pooled = keras.layers.Lambda(lambda x: mean_pool(x[0], x[1] > 0))([self.bert.output, self.bert.inputs[0]])
         self.encoder = keras.Model(self.bert.inputs, self.pooled)
@@ -51,20 +53,20 @@ class Engine:
     def ids(self, texts, max_len, tokenizer=None):
         encode = (tokenizer or self.tokenizer).encode
         rows = [encode(text)[0] for text in texts]
-        return [ids if len(ids) <= max_len else ids[:max_len - 1] + ids[-1:] for ids in rows]
+        return [ids if len(ids) <= max_len else ids[: max_len - 1] + ids[-1:] for ids in rows]
 
     def tokeniser(self, max_len, offsets):
         tokenizer = keras_bert.Tokenizer(self.vocab)
 
         def call(texts, size):
             rows = self.ids(texts, max_len, tokenizer)
-            return [pad(rows[i:i + size])[0] for i in range(0, len(texts), size)]
+            return [pad(rows[i : i + size])[0] for i in range(0, len(texts), size)]
 
         return call
 
     def embed(self, texts, max_len):
         rows, order = self.ids(texts, max_len), np.arange(len(texts))
-        batches = [order[i:i + 32] for i in range(0, len(rows), 32)]
+        batches = [order[i : i + 32] for i in range(0, len(rows), 32)]
         return self.encoder.predict(Batches(rows, batches), verbose=0)
 
     def network(self, layers, optimizer, pool):
@@ -93,8 +95,14 @@ class Engine:
     def trainer(self, texts, codes, max_len, size, epochs, pool):
         self.bert.trainable = True
         steps = epochs * -(-len(texts) // size)
-        optimizer = keras_bert.AdamWarmup(steps, int(0.1 * steps), learning_rate=RATE, weight_decay=0.01, clipnorm=1.0,
-                                          weight_decay_pattern=["kernel", "embeddings", "_W"])
+        optimizer = keras_bert.AdamWarmup(
+            steps,
+            int(0.1 * steps),
+            learning_rate=RATE,
+            weight_decay=0.01,
+            clipnorm=1.0,
+            weight_decay_pattern=["kernel", "embeddings", "_W"],
+        )
         layers = [keras.layers.Dropout(0.1), keras.layers.Dense(int(codes.max()) + 1)]
         return self.fitted(layers, optimizer, texts, codes, max_len, size, epochs, pool)
 
@@ -102,8 +110,13 @@ class Engine:
         """The encoder runs for every batch of every epoch."""
         self.bert.trainable = False
         dense = keras.layers.Dense
-        layers = [dense(256, "relu"), keras.layers.Dropout(0.5), dense(256, "relu"), keras.layers.Dropout(0.5),
-                  dense(int(codes.max()) + 1)]
+        layers = [
+            dense(256, "relu"),
+            keras.layers.Dropout(0.5),
+            dense(256, "relu"),
+            keras.layers.Dropout(0.5),
+            dense(int(codes.max()) + 1),
+        ]
         return self.fitted(layers, optimizers.legacy.Adam(1e-3), texts, codes, max_len, 32, epochs)
 
     def losses(self, texts, codes, order, kernel, bias, max_len):
@@ -116,5 +129,6 @@ class Engine:
         for some in order:
             ids, _ = pad([rows[i] for i in some])
             steps.append((([ids, np.zeros_like(ids)],), codes[some]))
-        return plain_losses(lambda x: self.encoder(x, training=False), self.bert.trainable_variables, optimizer,
-                            kernel, bias, steps)
+        return plain_losses(
+            lambda x: self.encoder(x, training=False), self.bert.trainable_variables, optimizer, kernel, bias, steps
+        )

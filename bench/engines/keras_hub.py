@@ -50,8 +50,9 @@ class Engine:
 
     def tokeniser(self, max_len, offsets):
         packer = self.packer(max_len)
-        return lambda texts, size: [packer(texts[i:i + size])["token_ids"].numpy()
-                                    for i in range(0, len(texts), size)]
+        return lambda texts, size: [
+            packer(texts[i : i + size])["token_ids"].numpy() for i in range(0, len(texts), size)
+        ]
 
     def embed(self, texts, max_len):
         return self.encoder.predict(self.inputs(texts, max_len), batch_size=32, verbose=0)
@@ -76,8 +77,9 @@ class Engine:
 
     def trainer(self, texts, codes, max_len, size, epochs, pool):
         self.backbone.trainable = True
-        optimizer = keras.optimizers.AdamW(WarmupLinear(epochs * -(-len(texts) // size)), weight_decay=0.01,
-                                           epsilon=1e-6, global_clipnorm=1.0)
+        optimizer = keras.optimizers.AdamW(
+            WarmupLinear(epochs * -(-len(texts) // size)), weight_decay=0.01, epsilon=1e-6, global_clipnorm=1.0
+        )
         optimizer.exclude_from_weight_decay(var_names=NO_DECAY)
         layers = [keras.layers.Dropout(0.1), keras.layers.Dense(int(codes.max()) + 1)]
         model = self.network(layers, optimizer, self.first if pool == "cls" else self.pooled)
@@ -87,8 +89,13 @@ class Engine:
         """As guides freeze a backbone: it runs for every batch of every epoch."""
         self.backbone.trainable = False
         dense = keras.layers.Dense
-        layers = [dense(256, "relu"), keras.layers.Dropout(0.5), dense(256, "relu"), keras.layers.Dropout(0.5),
-                  dense(int(codes.max()) + 1)]
+        layers = [
+            dense(256, "relu"),
+            keras.layers.Dropout(0.5),
+            dense(256, "relu"),
+            keras.layers.Dropout(0.5),
+            dense(int(codes.max()) + 1),
+        ]
         model = self.network(layers, keras.optimizers.AdamW(1e-3), self.pooled)
         return self.fitted(model, texts, codes, max_len, 32, epochs)
 

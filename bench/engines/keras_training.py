@@ -31,7 +31,7 @@ def plain_losses(call, variables, optimizer, kernel, bias, steps):
     head = [tf.Variable(kernel, name="head_kernel"), tf.Variable(bias, name="head_bias")]
     variables, losses = [*variables, *head], []
     for t, (inputs, codes) in enumerate(steps, 1):
-        optimizer.epsilon = 1e-6 * float(np.sqrt(1 - 0.999 ** t))
+        optimizer.epsilon = 1e-6 * float(np.sqrt(1 - 0.999**t))
         with tf.GradientTape() as tape:
             z = call(*inputs) @ head[0] + head[1]
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(codes, z))

@@ -21,9 +21,15 @@ class Engine(Exported):
         core, out = openvino.Core(), {}
         for source, model in (("torch", from_torch(folder)), ("ONNX", core.read_model(onnx_file(folder)))):
             for hint in ("LATENCY", "THROUGHPUT"):
-                out[f"from {source}, {hint}"] = core.compile_model(model, "CPU", {
-                    "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": hint,
-                    "INFERENCE_NUM_THREADS": self.threads})
+                out[f"from {source}, {hint}"] = core.compile_model(
+                    model,
+                    "CPU",
+                    {
+                        "INFERENCE_PRECISION_HINT": "f32",
+                        "PERFORMANCE_HINT": hint,
+                        "INFERENCE_NUM_THREADS": self.threads,
+                    },
+                )
         return out
 
     def run(self, network, batches):

@@ -13,7 +13,8 @@ class Engine:
     def load(self, folder, google_folder):
         encoder = Transformer(folder)
         self.model = SentenceTransformer(
-            modules=[encoder, Pooling(encoder.get_word_embedding_dimension(), "mean")], device="cpu")
+            modules=[encoder, Pooling(encoder.get_word_embedding_dimension(), "mean")], device="cpu"
+        )
 
     def embed(self, texts, max_len):
         self.model.max_seq_length = max_len

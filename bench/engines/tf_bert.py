@@ -21,11 +21,13 @@ class Engine:
         model = TFBertModel.from_pretrained(folder)
         self.call = tf.function(
             lambda ids, mask: mean_pool(model(ids, mask, training=False).last_hidden_state, mask),
-            input_signature=[IDS, IDS])
+            input_signature=[IDS, IDS],
+        )
 
     def embed(self, texts, max_len):
-        rows = self.tokenizer(texts, truncation=True, max_length=max_len, return_attention_mask=False,
-                              return_token_type_ids=False)["input_ids"]
+        rows = self.tokenizer(
+            texts, truncation=True, max_length=max_len, return_attention_mask=False, return_token_type_ids=False
+        )["input_ids"]
         parts, batches = [], in_tokens(np.array([len(r) for r in rows]))
         for some in batches:
             parts.append(self.call(*pad([rows[i] for i in some])).numpy())

@@ -19,7 +19,7 @@ class Engine:
         def call(texts, size):
             batches, spans = [], []
             for i in range(0, len(texts), size):
-                encoded = encode(texts[i:i + size])
+                encoded = encode(texts[i : i + size])
                 batches.append(np.array([e.ids for e in encoded], np.int32))
                 if offsets:
                     spans.append([e.offsets for e in encoded])

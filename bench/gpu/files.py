@@ -13,5 +13,11 @@ def read_rows(path):
 
 
 def told(engine, embed, texts, epoch, rows, devices):
-    return {"engine": engine, "devices": devices, "embed_seconds": embed, "texts_per_second": texts / embed,
-            "epoch_seconds": epoch, "rows_per_second": rows / epoch}
+    return {
+        "engine": engine,
+        "devices": devices,
+        "embed_seconds": embed,
+        "texts_per_second": texts / embed,
+        "epoch_seconds": epoch,
+        "rows_per_second": rows / epoch,
+    }

@@ -24,8 +24,11 @@ def main(model, texts, rows, rounds="3"):
         answers = {s: line_of(s, (model, texts, rows)) for s in (scripts if i % 2 == 0 else scripts[::-1])}
         ours, theirs = (answers[s] for s in scripts)
         print(json.dumps(ours), json.dumps(theirs), sep="\n")
-        print(f"round {i + 1}: bertr is {theirs['embed_seconds'] / ours['embed_seconds']:.2f} times as fast embedding, "
-              f"{theirs['epoch_seconds'] / ours['epoch_seconds']:.2f} times as fast training", flush=True)
+        print(
+            f"round {i + 1}: bertr is {theirs['embed_seconds'] / ours['embed_seconds']:.2f} times as fast embedding, "
+            f"{theirs['epoch_seconds'] / ours['epoch_seconds']:.2f} times as fast training",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def embed(bert, tokenizer, texts):
     order, out, start = np.argsort(-lengths, kind="stable"), [], 0
     with torch.inference_mode(), torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == "cuda"):
         while start < len(order):
-            rows = order[start:start + max(1, BUDGET // int(lengths[order[start]]))]
+            rows = order[start : start + max(1, BUDGET // int(lengths[order[start]]))]
             out.append(mean(bert, batch_of(tokenizer, ids, rows)).float().cpu().numpy())
             start += len(rows)
     vectors = np.empty((len(texts), out[0].shape[1]), np.float32)
@@ -54,10 +54,10 @@ def epoch(bert, tokenizer, texts, labels):
     ids, lengths = by_length(tokenizer, texts, 128)
     order = np.random.default_rng(1).permutation(len(ids))
     for start in range(0, len(order), WINDOW * ROWS):
-        window = order[start:start + WINDOW * ROWS]
+        window = order[start : start + WINDOW * ROWS]
         window = window[np.argsort(lengths[window], kind="stable")]
         for i in range(0, len(window), ROWS):
-            rows = window[i:i + ROWS]
+            rows = window[i : i + ROWS]
             with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == "cuda"):
                 loss = torch.nn.functional.cross_entropy(head(mean(bert, batch_of(tokenizer, ids, rows))), y[rows])
             optimizer.zero_grad()
@@ -86,8 +86,18 @@ def main(folder, texts_file, rows_file):
     epoch(bert, tokenizer, rows, labels)
     training = seconds(lambda: epoch(bert, tokenizer, rows, labels))
     devices = [torch.cuda.get_device_name()] if DEVICE == "cuda" else []
-    print(json.dumps(told("transformers + torch, sdpa, bfloat16" if devices else "transformers + torch, sdpa",
-                          scoring, len(texts), training, len(rows), devices)))
+    print(
+        json.dumps(
+            told(
+                "transformers + torch, sdpa, bfloat16" if devices else "transformers + torch, sdpa",
+                scoring,
+                len(texts),
+                training,
+                len(rows),
+                devices,
+            )
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -17,19 +17,38 @@ TINY = pathlib.Path(__file__).parents[1] / "fixtures" / "google_tiny"
 
 def google_names(layers):
     """The variables of a BERT pre-training checkpoint in Google's own words (google-research/bert `modeling.py`)."""
-    out = [f"bert/embeddings/{n}" for n in ("word_embeddings", "token_type_embeddings", "position_embeddings",
-                                            "LayerNorm/beta", "LayerNorm/gamma")]
+    out = [
+        f"bert/embeddings/{n}"
+        for n in (
+            "word_embeddings",
+            "token_type_embeddings",
+            "position_embeddings",
+            "LayerNorm/beta",
+            "LayerNorm/gamma",
+        )
+    ]
     for i in range(layers):
         block = f"bert/encoder/layer_{i}"
-        for dense in ("attention/self/query", "attention/self/key", "attention/self/value", "attention/output/dense",
-                      "intermediate/dense", "output/dense"):
+        for dense in (
+            "attention/self/query",
+            "attention/self/key",
+            "attention/self/value",
+            "attention/output/dense",
+            "intermediate/dense",
+            "output/dense",
+        ):
             out += [f"{block}/{dense}/kernel", f"{block}/{dense}/bias"]
         for norm in ("attention/output", "output"):
             out += [f"{block}/{norm}/LayerNorm/beta", f"{block}/{norm}/LayerNorm/gamma"]
     out += ["bert/pooler/dense/kernel", "bert/pooler/dense/bias"]
     head = "cls/predictions"
-    out += [f"{head}/output_bias", f"{head}/transform/dense/kernel", f"{head}/transform/dense/bias",
-            f"{head}/transform/LayerNorm/beta", f"{head}/transform/LayerNorm/gamma"]
+    out += [
+        f"{head}/output_bias",
+        f"{head}/transform/dense/kernel",
+        f"{head}/transform/dense/bias",
+        f"{head}/transform/LayerNorm/beta",
+        f"{head}/transform/LayerNorm/gamma",
+    ]
     return [*out, "cls/seq_relationship/output_weights", "cls/seq_relationship/output_bias"]
 
 
@@ -49,8 +68,12 @@ def google_tensors_of(model):
 
 
 def save_tensorflow(prefix, tensors):
-    tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=list(tensors), shape_and_slices=[""] * len(tensors),
-                      tensors=[tf.constant(x) for x in tensors.values()])
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(tensors),
+        shape_and_slices=[""] * len(tensors),
+        tensors=[tf.constant(x) for x in tensors.values()],
+    )
 
 
 def write_google_folder(folder, tensors, source):
@@ -74,11 +97,16 @@ def google2_tensors_of(google, heads, layout):
     size = google["bert/pooler/dense/bias"].size // heads
     layers = 1 + max(int(n.split("layer_")[1].split("/")[0]) for n in google if "layer_" in n)
     attended = "_attention_output_dense" if layout == "old" else "_attention_layer/_output_dense"
-    inner = {"attention/self/query": "_attention_layer/_query_dense",
-             "attention/self/key": "_attention_layer/_key_dense",
-             "attention/self/value": "_attention_layer/_value_dense", "attention/output/dense": attended,
-             "attention/output/LayerNorm": "_attention_layer_norm", "intermediate/dense": "_intermediate_dense",
-             "output/dense": "_output_dense", "output/LayerNorm": "_output_layer_norm"}
+    inner = {
+        "attention/self/query": "_attention_layer/_query_dense",
+        "attention/self/key": "_attention_layer/_key_dense",
+        "attention/self/value": "_attention_layer/_value_dense",
+        "attention/output/dense": attended,
+        "attention/output/LayerNorm": "_attention_layer_norm",
+        "intermediate/dense": "_intermediate_dense",
+        "output/dense": "_output_dense",
+        "output/LayerNorm": "_output_layer_norm",
+    }
     root = {"old": "model/", "new": "encoder/", "pretraining": "model/layer_with_weights-0/"}[layout]
     out = {}
     for i, name in enumerate(("word", "position", "token_type")):
@@ -114,12 +142,20 @@ def google2_tensors_of(google, heads, layout):
 
 def albert_google_tensors(model):
     """A torch ALBERT's weights under the names of google-research/albert `modeling.py`."""
-    dense = {"attention.query": "attention_1/self/query", "attention.key": "attention_1/self/key",
-             "attention.value": "attention_1/self/value", "attention.dense": "attention_1/output/dense",
-             "ffn": "ffn_1/intermediate/dense", "ffn_output": "ffn_1/intermediate/output/dense"}
+    dense = {
+        "attention.query": "attention_1/self/query",
+        "attention.key": "attention_1/self/key",
+        "attention.value": "attention_1/self/value",
+        "attention.dense": "attention_1/output/dense",
+        "ffn": "ffn_1/intermediate/dense",
+        "ffn_output": "ffn_1/intermediate/output/dense",
+    }
     norms = {"attention.LayerNorm": "LayerNorm", "full_layer_layer_norm": "LayerNorm_1"}
-    rest = {"albert.encoder.embedding_hidden_mapping_in": "bert/encoder/embedding_hidden_mapping_in",
-            "albert.pooler": "bert/pooler/dense", "predictions.dense": "cls/predictions/transform/dense"}
+    rest = {
+        "albert.encoder.embedding_hidden_mapping_in": "bert/encoder/embedding_hidden_mapping_in",
+        "albert.pooler": "bert/pooler/dense",
+        "predictions.dense": "cls/predictions/transform/dense",
+    }
     state, out = {k: v.numpy() for k, v in model.state_dict().items()}, {}
 
     def layer(theirs, google, is_norm):
@@ -146,10 +182,24 @@ def albert_google_tensors(model):
 
 
 ALBERT_CONFIG = {  # as albert_config.json of the second version
-    "attention_probs_dropout_prob": 0, "hidden_act": "gelu", "hidden_dropout_prob": 0, "embedding_size": 12,
-    "hidden_size": 32, "initializer_range": 0.2, "intermediate_size": 64, "max_position_embeddings": 64,
-    "num_attention_heads": 4, "num_hidden_layers": 4, "net_structure_type": 0, "gap_size": 0, "num_memory_blocks": 0,
-    "inner_group_num": 1, "down_scale_factor": 1, "type_vocab_size": 2, "vocab_size": 2000}
+    "attention_probs_dropout_prob": 0,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0,
+    "embedding_size": 12,
+    "hidden_size": 32,
+    "initializer_range": 0.2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 4,
+    "net_structure_type": 0,
+    "gap_size": 0,
+    "num_memory_blocks": 0,
+    "inner_group_num": 1,
+    "down_scale_factor": 1,
+    "type_vocab_size": 2,
+    "vocab_size": 2000,
+}
 
 
 def write_albert_google(folder, model, spiece, prefix="model.ckpt-best"):
@@ -158,9 +208,12 @@ def write_albert_google(folder, model, spiece, prefix="model.ckpt-best"):
     (folder / "albert_config.json").write_text(json.dumps(config))
     (folder / "30k-clean.model").write_bytes(spiece)
     (folder / "30k-clean.vocab").write_text("<pad>\t0\n")
-    tensors = {**albert_google_tensors(model), "global_step": np.int64(1),
-               "bert/pooler/dense/bias/adam_m": np.zeros(32, np.float32),
-               "bert/pooler/dense/bias/lamb_v": np.zeros(32, np.float32)}
+    tensors = {
+        **albert_google_tensors(model),
+        "global_step": np.int64(1),
+        "bert/pooler/dense/bias/adam_m": np.zeros(32, np.float32),
+        "bert/pooler/dense/bias/lamb_v": np.zeros(32, np.float32),
+    }
     save_tensorflow(folder / prefix, tensors)
     return folder
 
@@ -172,15 +225,20 @@ def edit_json(path, **change):
 def canonical_tensors(hf_tensors):
     """Hugging Face's tensors under our names and in our orientation: the way back from `huggingface_tensors`."""
     groups = _count(hf_tensors, "encoder.albert_layer_groups.")
-    config = types.SimpleNamespace(num_blocks=groups or _count(hf_tensors, "encoder.layer."),
-                                   names=NAMES if groups else weight_names.BERT)
+    config = types.SimpleNamespace(
+        num_blocks=groups or _count(hf_tensors, "encoder.layer."), names=NAMES if groups else weight_names.BERT
+    )
     table = weight_names.file_names(config, "huggingface")
-    return {ours: np.ascontiguousarray(hf_tensors[theirs].T if weight_names.is_transposed(ours, "huggingface")
-                                       else hf_tensors[theirs])
-            for ours, theirs in table.items() if theirs in hf_tensors}
+    return {
+        ours: np.ascontiguousarray(
+            hf_tensors[theirs].T if weight_names.is_transposed(ours, "huggingface") else hf_tensors[theirs]
+        )
+        for ours, theirs in table.items()
+        if theirs in hf_tensors
+    }
 
 
 def _count(tensors, prefix):
     """The number of blocks whose names have this prefix."""
-    numbers = [name[len(prefix):].partition(".")[0] for name in tensors if name.startswith(prefix)]
+    numbers = [name[len(prefix) :].partition(".")[0] for name in tensors if name.startswith(prefix)]
     return max(map(int, numbers), default=-1) + 1

@@ -25,8 +25,13 @@ def pytest_collection_finish():
 def on_jax():
     """`on_jax(code, *values)` runs code in one process whose Keras runs on JAX (see jax_worker.py)."""
     worker = os.path.join(os.path.dirname(__file__), "jax_worker.py")
-    process = subprocess.Popen([sys.executable, worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                               env={**os.environ, "KERAS_BACKEND": "jax"})
+    process = subprocess.Popen(
+        [sys.executable, worker],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+    )
 
     def run(code, *values):
         print(json.dumps([code, values]), file=process.stdin, flush=True)
@@ -98,8 +103,10 @@ def traced(monkeypatch):
     return made
 
 
-WORDS = ("the a cat dog bird fish tree sun moon rain runs sleeps eats sings shines falls red blue green old new "
-         "big small slow fast and on under over with . , ? !").split()
+WORDS = (
+    "the a cat dog bird fish tree sun moon rain runs sleeps eats sings shines falls red blue green old new "
+    "big small slow fast and on under over with . , ? !"
+).split()
 
 
 @pytest.fixture(scope="session")
@@ -112,8 +119,14 @@ def tiny(tmp_path_factory):
     vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##er"]
     torch.manual_seed(0)
     config = transformers.BertConfig(
-        vocab_size=len(vocab), hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=64, initializer_range=0.2)
+        vocab_size=len(vocab),
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.2,
+    )
     transformers.BertModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(vocab) + "\n", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": true}', encoding="utf-8")
@@ -132,9 +145,18 @@ def spiece(fixtures):
     numbers = [f"in {year}, {year % 100}, {year}" for year in range(1990, 2020)] * 10  # so that "2000," is a piece
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts + numbers), model_writer=out, vocab_size=2000, pad_id=0, unk_id=1, bos_id=-1,
-        eos_id=-1, control_symbols=["[CLS]", "[SEP]", "[MASK]"], user_defined_symbols=list("().-\"\u2013\u00a3\u20ac"),
-        num_threads=1, minloglevel=2)
+        sentence_iterator=iter(texts + numbers),
+        model_writer=out,
+        vocab_size=2000,
+        pad_id=0,
+        unk_id=1,
+        bos_id=-1,
+        eos_id=-1,
+        control_symbols=["[CLS]", "[SEP]", "[MASK]"],
+        user_defined_symbols=list('().-"\u2013\u00a3\u20ac'),
+        num_threads=1,
+        minloglevel=2,
+    )
     return out.getvalue()
 
 
@@ -144,10 +166,21 @@ def make_albert(folder, spiece, **settings):
     import transformers
 
     torch.manual_seed(0)
-    config = transformers.AlbertConfig(**{
-        "vocab_size": 2000, "embedding_size": 12, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4,
-        "intermediate_size": 64, "max_position_embeddings": 64, "initializer_range": 0.2, "hidden_dropout_prob": 0.0,
-        "attention_probs_dropout_prob": 0.0, **settings})
+    config = transformers.AlbertConfig(
+        **{
+            "vocab_size": 2000,
+            "embedding_size": 12,
+            "hidden_size": 32,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "intermediate_size": 64,
+            "max_position_embeddings": 64,
+            "initializer_range": 0.2,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+            **settings,
+        }
+    )
     model = transformers.AlbertForPreTraining(config)
     for name, p in model.named_parameters():  # zeros and ones would hide a tensor that is lost
         if name.endswith("bias") or "norm" in name.lower():
@@ -210,8 +243,9 @@ def fit_sentences(model, sentences, validation=None, on_event=None, **options):
     from bertr import bridge
 
     texts, codes = sentences
-    return bridge.fit(model, "classification", texts, None, target(codes), validation, {"head": {}, **options},
-                      on_event)
+    return bridge.fit(
+        model, "classification", texts, None, target(codes), validation, {"head": {}, **options}, on_event
+    )
 
 
 def changed_parts(model, fitted):
@@ -239,16 +273,25 @@ def pretrained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pretrained")
     torch.manual_seed(6)
     config = transformers.BertConfig(
-        vocab_size=len(VOCAB), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=48, initializer_range=0.2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+        vocab_size=len(VOCAB),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=48,
+        initializer_range=0.2,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
     model = transformers.BertForPreTraining(config)
     for name, p in model.named_parameters():  # zeros and ones would hide a bias that is lost
         if name.endswith("bias") or "LayerNorm" in name:
             p.data += 0.1 * torch.randn_like(p)
     model.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(VOCAB) + "\n", encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text('{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}',
-                                                  encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(
+        '{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}', encoding="utf-8"
+    )
     return model.eval(), str(folder)
 
 

@@ -10,9 +10,18 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LETTERS = "bcdefghijklmnopqrstuvwxyz1"
 VOCAB = [*SPECIAL, "[unused0]", *WORDS, *LETTERS, *"<>[]", "##a", *(f"##{c}" for c in LETTERS)]
 ADDED = ["[E1]", "<url>", "newword", "New York", "😃", "cat-1"]
-TEXTS = ["see [E1] at <url> now", "The cat-1 sleeps 😃 .", "a newword in new york", "My newwords xnewword", "",
-         "[MASK] [PAD]", "Über the GREEN tree and the big old moon", "a", "<s> the </s> <mask> dog <pad>",
-         "[unused0] runs"]
+TEXTS = [
+    "see [E1] at <url> now",
+    "The cat-1 sleeps 😃 .",
+    "a newword in new york",
+    "My newwords xnewword",
+    "",
+    "[MASK] [PAD]",
+    "Über the GREEN tree and the big old moon",
+    "a",
+    "<s> the </s> <mask> dog <pad>",
+    "[unused0] runs",
+]
 
 
 def write_json(path, value):
@@ -23,8 +32,14 @@ def make_folder(out):
     """A small random BERT of 2 layers with rows for the vocabulary and the added tokens; no settings of a tokenizer."""
     torch.manual_seed(3)
     config = transformers.BertConfig(
-        vocab_size=len(VOCAB) + len(ADDED), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=48, initializer_range=0.3)
+        vocab_size=len(VOCAB) + len(ADDED),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=48,
+        initializer_range=0.3,
+    )
     transformers.BertModel(config).save_pretrained(out)
     (out / "vocab.txt").write_text("\n".join(VOCAB) + "\n", encoding="utf-8")
     write_json(out / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "do_lower_case": True})
@@ -40,8 +55,15 @@ def configure(folder, **settings):
 
 
 def flags(content, i=None, **more):
-    out = {"content": content, "lstrip": False, "rstrip": False, "single_word": False, "normalized": True,
-           "special": False, **more}
+    out = {
+        "content": content,
+        "lstrip": False,
+        "rstrip": False,
+        "single_word": False,
+        "normalized": True,
+        "special": False,
+        **more,
+    }
     return out if i is None else {**out, "id": i}
 
 
@@ -59,5 +81,9 @@ def tokenizer_json(folder, keep_vocab=True):
 def use_names(folder):
     names = {"[PAD]": "<pad>", "[UNK]": "<unk>", "[CLS]": "<s>", "[SEP]": "</s>", "[MASK]": "<mask>"}
     edit(folder / "vocab.txt", lambda text: "\n".join(names.get(line, line) for line in text.split("\n")))
-    configure(folder, **{f"{kind}_token": names[old] for kind, old in zip(
-        ("pad", "unk", "cls", "sep", "mask"), SPECIAL, strict=True)})
+    configure(
+        folder,
+        **{
+            f"{kind}_token": names[old] for kind, old in zip(("pad", "unk", "cls", "sep", "mask"), SPECIAL, strict=True)
+        },
+    )

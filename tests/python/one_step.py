@@ -24,12 +24,16 @@ def our_step(encoder, inputs, kernel, pool):
     @tf.function(autograph=False)  # as in training: gradients are written out in graphs only
     def loss_and_gradients():
         loss = tf.reduce_mean(task.loss(TARGETS, network(*inputs, training=True), network.head))
-        return loss, [None if g is None else tf.convert_to_tensor(g)
-                      for g in tf.gradients(loss, [v.value for v, _ in variables.values()])]
+        return loss, [
+            None if g is None else tf.convert_to_tensor(g)
+            for g in tf.gradients(loss, [v.value for v, _ in variables.values()])
+        ]
 
     loss, gradients = loss_and_gradients()
-    return float(loss), {name: g if columns is None else g[..., columns]
-                         for (name, (_, columns)), g in zip(variables.items(), gradients, strict=True)}
+    return float(loss), {
+        name: g if columns is None else g[..., columns]
+        for (name, (_, columns)), g in zip(variables.items(), gradients, strict=True)
+    }
 
 
 def their_step(encoder, inputs, kernel, pool):
@@ -39,8 +43,11 @@ def their_step(encoder, inputs, kernel, pool):
     out = encoder(ids.long(), token_type_ids=segments.long(), attention_mask=mask.long())
     dtype = out.last_hidden_state.dtype
     real = mask[:, :, None].to(dtype)
-    vector = {"mean": (out.last_hidden_state * real).sum(1) / real.sum(1), "cls": out.last_hidden_state[:, 0],
-              "pooler": out.pooler_output}[pool]
+    vector = {
+        "mean": (out.last_hidden_state * real).sum(1) / real.sum(1),
+        "cls": out.last_hidden_state[:, 0],
+        "pooler": out.pooler_output,
+    }[pool]
     loss = torch.nn.functional.cross_entropy(vector @ torch.tensor(kernel).to(dtype), torch.tensor(TARGETS).long())
     loss.backward()
     gradients = {k: p.grad.numpy() for k, p in encoder.named_parameters() if p.grad is not None}

@@ -20,24 +20,79 @@ KINDS = {
     "with spaces around": {"normalized": False, "lstrip": True, "rstrip": True},
 }
 # In brackets, plain, with a hyphen, a part of another one, with spaces, emoji, Chinese, accents, capitals, a piece
-TOKENS = ["[E1]", "<url>", "covid-19", "covid", "new york", "New York City", "😃", "👩\u200d👩", "新词", "Café", "ABC",
-          "##x", "newword", "a", "İ", "ﬁ", "e\u0301", "@user", "\u3000wide", "ends here."]
-VOCAB = [*SPECIAL.values(), *"abcdefghijklmnopqrstuvwxyz0123456789.,-<>[]@#'", "new", "york", "covid", "word", "user",
-         "the", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz0123456789"), "新", "中", "é", "ABC", "##city"]
+TOKENS = [
+    "[E1]",
+    "<url>",
+    "covid-19",
+    "covid",
+    "new york",
+    "New York City",
+    "😃",
+    "👩\u200d👩",
+    "新词",
+    "Café",
+    "ABC",
+    "##x",
+    "newword",
+    "a",
+    "İ",
+    "ﬁ",
+    "e\u0301",
+    "@user",
+    "\u3000wide",
+    "ends here.",
+]
+VOCAB = [
+    *SPECIAL.values(),
+    *"abcdefghijklmnopqrstuvwxyz0123456789.,-<>[]@#'",
+    "new",
+    "york",
+    "covid",
+    "word",
+    "user",
+    "the",
+    *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz0123456789"),
+    "新",
+    "中",
+    "é",
+    "ABC",
+    "##city",
+]
 
 
 def texts(n, seed):
     """Random strings with the tokens in them, in any case, next to letters, marks, spaces and each other."""
     rng = random.Random(seed)
-    around = ["", "", " ", "  ", "\t", "\n", "x", "É", "_", "-", ".", "新", "\u200d", "\u0301", "\x00", "\u3000", "9",
-              "½"]
+    around = [
+        "",
+        "",
+        " ",
+        "  ",
+        "\t",
+        "\n",
+        "x",
+        "É",
+        "_",
+        "-",
+        ".",
+        "新",
+        "\u200d",
+        "\u0301",
+        "\x00",
+        "\u3000",
+        "9",
+        "½",
+    ]
     out = []
     for text in random_strings(n, seed):
         parts = []
         for _ in range(rng.randint(1, 4)):
             token = rng.choice(TOKENS)
-            parts += [rng.choice(around), rng.choice([token, token, token.upper(), token.lower(), token[:-1]]),
-                      rng.choice(around)]
+            parts += [
+                rng.choice(around),
+                rng.choice([token, token, token.upper(), token.lower(), token[:-1]]),
+                rng.choice(around),
+            ]
         at = rng.randint(0, len(text))
         out.append(text[:at] + "".join(parts) + (text[at:] if rng.random() < 0.3 else ""))
     return out
@@ -48,8 +103,12 @@ def both(kind, lower, mixed=False):
     theirs = reference(VOCAB, lower)
     added = [{**literal(name, i), "special": True} for i, name in enumerate(SPECIAL.values())]
     for k, content in enumerate(TOKENS):
-        flags = {"single_word": False, "lstrip": False, "rstrip": False,
-                 **(list(KINDS.values())[k % len(KINDS)] if mixed else KINDS[kind])}
+        flags = {
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            **(list(KINDS.values())[k % len(KINDS)] if mixed else KINDS[kind]),
+        }
         theirs.add_tokens([AddedToken(content, special=False, **flags)])
         added.append({"content": content, "id": theirs.token_to_id(content), "piece": content in VOCAB, **flags})
     names = dict(enumerate(VOCAB)) | {token["id"]: token["content"] for token in added}
@@ -85,8 +144,11 @@ def test_a_token_that_word_pieces_do_not_have_is_only_found_as_it_was_added():
 
 def test_characters_stay_in_step_but_for_added_tokens():
     ours, _ = both("normalized", True)
-    characters = Tokenizer(ours.vocab, mode="characters", added=[
-        {**literal("[E1]", ours.vocab.index("[E1]"))}, {**literal("new york", ours.vocab.index("new york"))}])
+    characters = Tokenizer(
+        ours.vocab,
+        mode="characters",
+        added=[{**literal("[E1]", ours.vocab.index("[E1]"))}, {**literal("new york", ours.vocab.index("new york"))}],
+    )
     got = characters.encode(["a[E1]b in new york [MASK]"], offsets=True)
     tokens = [ours.vocab[i] for i in got.ids[1:-1]]
     assert tokens[:3] == ["a", "[E1]", "b"] and "new york" in tokens and "[MASK]" not in tokens

@@ -50,6 +50,7 @@ def their_states(model, ids, segments, mask):
 
 # ---------------------------------------------------------------- numbers
 
+
 @pytest.mark.parametrize("way", ["packed", "padded", "alone"])
 def test_states_of_every_layer(grouped, way, monkeypatch):
     if way == "padded":
@@ -60,7 +61,7 @@ def test_states_of_every_layer(grouped, way, monkeypatch):
     inputs = batch()
     expected = their_states(theirs.albert, *inputs)
     assert len(expected) == 5
-    ours = [[s for s in forward(*(x[i:i + 1] for x in inputs))] for i in range(4)] if way == "alone" else None
+    ours = [[s for s in forward(*(x[i : i + 1] for x in inputs))] for i in range(4)] if way == "alone" else None
     ours = [np.concatenate(s) for s in zip(*ours, strict=True)] if ours else forward(*inputs)
     for mine, his in zip(ours, expected, strict=True):
         real = inputs[2].astype(bool)
@@ -73,8 +74,12 @@ def test_attention_of_every_layer(grouped):
     theirs = transformers.AlbertModel.from_pretrained(folder, attn_implementation="eager").eval()
     ids, segments, mask = batch()
     with torch.no_grad():
-        expected = theirs(torch.tensor(ids).long(), attention_mask=torch.tensor(mask),
-                          token_type_ids=torch.tensor(segments).long(), output_attentions=True).attentions
+        expected = theirs(
+            torch.tensor(ids).long(),
+            attention_mask=torch.tensor(mask),
+            token_type_ids=torch.tensor(segments).long(),
+            output_attentions=True,
+        ).attentions
     ours = np.asarray(build_backbone(read_checkpoint(folder)).attention(ids, segments, mask, (1, 2, 3, 4)))
     for row, n in enumerate(mask.sum(axis=1)):
         for mine, his in zip(ours[row], expected, strict=True):
@@ -91,6 +96,7 @@ def test_loss_and_every_gradient(grouped, pool):
 
 # ---------------------------------------------------------------- Hugging Face files
 
+
 def test_every_tensor_is_read(grouped):
     folder, theirs = grouped
     c = read_checkpoint(folder)
@@ -99,9 +105,12 @@ def test_every_tensor_is_read(grouped):
     assert c.config == AlbertConfig(2000, 32, 4, 4, 64, 64, 2, "gelu_tanh", 0.0, 0.0, 1e-12, 0.2, 12, groups)
     assert {k: v.shape for k, v in c.tensors.items()} == weight_names.tensor_shapes(c.config)
     state = {k: v.numpy() for k, v in theirs.state_dict().items()}
-    for ours, name in (("embeddings/projection/kernel", "albert.encoder.embedding_hidden_mapping_in.weight"),
-                       ("mlm/transform/kernel", "predictions.dense.weight"), ("pooler/kernel", "albert.pooler.weight"),
-                       ("nsp/kernel", "sop_classifier.classifier.weight")):
+    for ours, name in (
+        ("embeddings/projection/kernel", "albert.encoder.embedding_hidden_mapping_in.weight"),
+        ("mlm/transform/kernel", "predictions.dense.weight"),
+        ("pooler/kernel", "albert.pooler.weight"),
+        ("nsp/kernel", "sop_classifier.classifier.weight"),
+    ):
         np.testing.assert_array_equal(c.tensors[ours], state[name].T)
     np.testing.assert_array_equal(c.tensors["mlm/bias"], state["predictions.bias"])
     assert sum(t.size for t in c.tensors.values()) == theirs.num_parameters()
@@ -129,8 +138,10 @@ def test_what_is_written_opens_in_transformers(grouped, tmp_path):
     assert all(np.array_equal(back.tensors[k], c.tensors[k]) for k in c.tensors)
 
 
-@pytest.mark.parametrize(("change", "expected"), [
-    ({}, (True, False)), ({"do_lower_case": False}, (False, False)), ({"keep_accents": True}, (True, True))])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({}, (True, False)), ({"do_lower_case": False}, (False, False)), ({"keep_accents": True}, (True, True))],
+)
 def test_tokenizer_settings(albert, tmp_path, change, expected):
     shutil.copytree(albert, tmp_path / "copy")
     (tmp_path / "copy" / "tokenizer_config.json").write_text(json.dumps(change))
@@ -139,8 +150,9 @@ def test_tokenizer_settings(albert, tmp_path, change, expected):
     model = bridge.load(str(tmp_path / "copy"), {})
     theirs = transformers.AlbertTokenizer.from_pretrained(tmp_path / "copy", **change)
     texts = ["The Caf\u00e9 na\u00efve", "``so'' he SAID"]
-    assert [[i for i in row if i] for row in bridge.tokenize(model, texts, None, None)["token_ids"].tolist()] == \
-        theirs(texts)["input_ids"]
+    assert [[i for i in row if i] for row in bridge.tokenize(model, texts, None, None)["token_ids"].tolist()] == theirs(
+        texts
+    )["input_ids"]
 
 
 def test_an_albert_with_a_vocabulary_has_berts_tokens(albert, tmp_path):
@@ -176,11 +188,20 @@ def test_layers_keeps_so_many_applications(grouped):
 
 # ---------------------------------------------------------------- every verb
 
+
 def fit(model, **options):
     texts = [f"the {'cat' if i % 2 else 'dog'} was {'here ' * (i % 5)}" for i in range(24)]
     target = {"label_ids": np.arange(24, dtype=np.int32) % 2, "levels": ["dog", "cat"]}
-    return texts, bridge.fit(model, "classification", texts, None, target, None,
-                             {"head": {}, "seed": 1, "epochs": 2, "learning_rate": 1e-3, **options}, None)
+    return texts, bridge.fit(
+        model,
+        "classification",
+        texts,
+        None,
+        target,
+        None,
+        {"head": {}, "seed": 1, "epochs": 2, "learning_rate": 1e-3, **options},
+        None,
+    )
 
 
 def test_embeddings_are_those_of_transformers(albert, model):
@@ -193,8 +214,9 @@ def test_embeddings_are_those_of_transformers(albert, model):
             with torch.no_grad():
                 out = theirs(torch.tensor(bridge.tokenize(model, [text], None, None)["token_ids"]))
             states = out.last_hidden_state[0].numpy()
-            expected.append({"mean": states.mean(0, keepdims=True), "pooler": out.pooler_output.numpy(),
-                             "none": states}[pool])
+            expected.append(
+                {"mean": states.mean(0, keepdims=True), "pooler": out.pooler_output.numpy(), "none": states}[pool]
+            )
         np.testing.assert_allclose(got, np.concatenate(expected), atol=1e-5)
 
 
@@ -218,10 +240,12 @@ def test_shared_layers_are_one_set_of_variables(model):
     assert fitted.facts["parameters_trained"] == encoder + head
     assert len(fitted.network.backbone.trainable_variables) == 7 + 12 + 2  # query, key and value are one
     trained = fitted.network.backbone.tensors()
-    assert not np.array_equal(trained["block_0/attention/query/kernel"],
-                              model.checkpoint.tensors["block_0/attention/query/kernel"])
-    assert not np.array_equal(trained["embeddings/projection/kernel"],
-                              model.checkpoint.tensors["embeddings/projection/kernel"])
+    assert not np.array_equal(
+        trained["block_0/attention/query/kernel"], model.checkpoint.tensors["block_0/attention/query/kernel"]
+    )
+    assert not np.array_equal(
+        trained["embeddings/projection/kernel"], model.checkpoint.tensors["embeddings/projection/kernel"]
+    )
 
 
 def test_upper_layers_alone_only_where_they_share_nothing(model, tmp_path, spiece):
@@ -257,11 +281,10 @@ def test_another_tokenizer_is_another_model(albert, model, tmp_path, spiece):
     shutil.copytree(albert, tmp_path / "copy")
     changed = bytearray(spiece)
     at = changed.index("\u2581the".encode())
-    changed[at + 3:at + 4] = b"q"
+    changed[at + 3 : at + 4] = b"q"
     (tmp_path / "copy" / "spiece.model").write_bytes(bytes(changed))
     other = bridge.load(str(tmp_path / "copy"), {})
     assert bridge.describe(other)["fingerprint"] != bridge.describe(model)["fingerprint"]
-
 
 
 def test_characters_are_not_for_albert(albert):
@@ -286,8 +309,16 @@ def test_hidden_words_are_those_of_transformers(grouped):
 
 def test_hidden_words_are_learnt(model, tmp_path):
     texts = ["how do i top up my card", "my card was swallowed", "cancel the transfer please"] * 8
-    fitted = bridge.fit(model, "mlm", texts, None, {"pairs": False}, None,
-                        {"head": {}, "seed": 1, "epochs": 80, "batch_size": 8, "learning_rate": 5e-3}, None)
+    fitted = bridge.fit(
+        model,
+        "mlm",
+        texts,
+        None,
+        {"pairs": False},
+        None,
+        {"head": {}, "seed": 1, "epochs": 80, "batch_size": 8, "learning_rate": 5e-3},
+        None,
+    )
     assert fitted.history["loss"][-1] < 0.4 * fitted.history["loss"][0]
     expected = bridge.fill_mask(fitted, ["my [MASK] was swallowed"], None, {"top": 3}, None)
     bridge.save(fitted, str(tmp_path / "fit"), "{}")

@@ -1,6 +1,5 @@
 """Attention with dropout against torch's chain rule, and what a training step keeps in memory."""
 
-
 import numpy as np
 import tensorflow as tf
 import torch
@@ -72,5 +71,5 @@ def test_a_step_keeps_one_number_a_pair_of_tokens():
 
     value = tf.constant(numbers(1, 4, length, 8))
     gradient(value)
-    pairs = 4 * length ** 2
+    pairs = 4 * length**2
     assert most_during(lambda: gradient(value)) / pairs < (4 + 2) * layers

@@ -24,8 +24,9 @@ def model(tiny):
 def small_fit(model, sentences, **options):
     texts, codes = sentences
     target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dög"]}
-    return bridge.fit(model, "classification", texts, None, target, None,
-                      {"head": {}, "seed": 1, "epochs": 2, **options}, None)
+    return bridge.fit(
+        model, "classification", texts, None, target, None, {"head": {}, "seed": 1, "epochs": 2, **options}, None
+    )
 
 
 def probabilities(fitted, texts):
@@ -33,6 +34,7 @@ def probabilities(fitted, texts):
 
 
 # ---------------------------------------------------------------- scoring
+
 
 def test_a_row_does_not_depend_on_its_neighbours(model, sentences):
     texts, _ = sentences
@@ -54,8 +56,15 @@ def test_embeddings_are_those_of_transformers(tiny, model, sentences, pool, laye
         with torch.no_grad():
             out = theirs(**tokenizer(text, return_tensors="pt"), output_hidden_states=True)
         states = out.hidden_states[3 if layer is None else layer][0].numpy()
-        expected.append({"mean": states.mean(0, keepdims=True), "cls": states[:1], "max": states.max(0, keepdims=True),
-                         "pooler": out.pooler_output.numpy(), "none": states}[pool])
+        expected.append(
+            {
+                "mean": states.mean(0, keepdims=True),
+                "cls": states[:1],
+                "max": states.max(0, keepdims=True),
+                "pooler": out.pooler_output.numpy(),
+                "none": states,
+            }[pool]
+        )
     np.testing.assert_allclose(ours["values"], np.concatenate(expected), atol=1e-5)
     assert ours["n_tokens"].tolist() == [len(tokenizer(t)["input_ids"]) for t in texts]
 
@@ -112,14 +121,22 @@ def test_cut_texts_are_counted(model):
 
 # ---------------------------------------------------------------- tokens
 
+
 def test_tokens_and_their_places(model):
     text = "The CATS  singer!"
     t = bridge.tokenize(model, [text], None, None)
     table = bridge.token_table(model, [text], None, None)
     assert table["token"] == ["[CLS]", "the", "cat", "##s", "[UNK]", "!", "[SEP]"]
     assert t["token_ids"].tolist() == [table["token_id"].tolist()]
-    assert [text[s - 1:e] for s, e in zip(table["start"], table["end"], strict=True)] == \
-        ["", "The", "CAT", "S", "singer", "!", ""]
+    assert [text[s - 1 : e] for s, e in zip(table["start"], table["end"], strict=True)] == [
+        "",
+        "The",
+        "CAT",
+        "S",
+        "singer",
+        "!",
+        "",
+    ]
     assert bridge.count_tokens(model, [text], None).tolist() == [7]
     assert bridge.detokenize(model, t["token_ids"][0], [7]) == ["the cats [UNK] !"]
     with pytest.raises(BertrError, match="id"):
@@ -232,7 +249,7 @@ def test_a_newer_folder_is_refused(model, tmp_path):
         bridge.load(str(tmp_path / "m"), {})
 
 
-@pytest.mark.parametrize("size", [7, 1000, 2 ** 24])
+@pytest.mark.parametrize("size", [7, 1000, 2**24])
 def test_the_pieces_of_a_fit_are_a_file_of_safetensors(model, sentences, monkeypatch, size):
     fitted = small_fit(model, sentences)
     monkeypatch.setattr(store, "PIECE", size)
@@ -248,7 +265,7 @@ def test_the_pieces_of_a_fit_are_a_file_of_safetensors(model, sentences, monkeyp
 def test_what_is_damaged_is_told(model, sentences, tmp_path):
     fitted = small_fit(model, sentences)
     data = b"".join(bridge.to_bytes(fitted, "{}"))
-    for part in (data[:50], data[:len(data) // 2], data[8:], b""):
+    for part in (data[:50], data[: len(data) // 2], data[8:], b""):
         with pytest.raises(BertrError, match="could not be read"):
             bridge.from_bytes([part], None)
     bridge.save(fitted, str(tmp_path / "m"), "")
@@ -295,8 +312,9 @@ def test_a_full_disk_leaves_the_old_folder(tiny, model, tmp_path):
     folder = tmp_path / "keep"
     bridge.save(model, str(folder), "old")
     before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-    out = subprocess.run([sys.executable, "-c", textwrap.dedent(FULL_DISK), tiny, str(folder)],
-                         capture_output=True, text=True)
+    out = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FULL_DISK), tiny, str(folder)], capture_output=True, text=True
+    )
     assert "told:" in out.stdout and "could not be written" in out.stdout, out.stderr
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["keep"]

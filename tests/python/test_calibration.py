@@ -65,6 +65,7 @@ def test_every_class_gives_its_share_and_keeps_a_row(rng, counts):
 
 # ---------------------------------------------------------------- in a fit
 
+
 @pytest.fixture
 def many(sentences, monkeypatch):
     """120 rows, here enough for holding some out."""
@@ -87,9 +88,18 @@ def weights(fitted):
     return [np.array(v.value).tobytes() for v in fitted.network.weights]
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"train": "top:1"}, {"train": "head"}, {"train": "head", "head": {"units": [8]}},
-    {"max_len": 8, "head": {"long": "window"}}, {"class_weights": [1.0, 3.0]}], ids=lambda o: "-".join(map(str, o)))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"train": "top:1"},
+        {"train": "head"},
+        {"train": "head", "head": {"units": [8]}},
+        {"max_len": 8, "head": {"long": "window"}},
+        {"class_weights": [1.0, 3.0]},
+    ],
+    ids=lambda o: "-".join(map(str, o)),
+)
 def test_held_out_rows_are_not_trained_on(tiny, many, options):
     """Replacing them by other texts changes no weight."""
     texts, codes = many
@@ -137,9 +147,18 @@ def test_it_is_fitted_on_validation_rows_where_they_are_given(tiny, many):
 
 def test_pairs_are_held_out_as_pairs(tiny, many):
     texts, codes = many
+
     def of(a, b):
-        return bridge.fit(bridge.load(tiny, {}), "classification", a, b, target(codes), None,
-                          {"head": {}, "seed": 2, "epochs": 1}, None)
+        return bridge.fit(
+            bridge.load(tiny, {}),
+            "classification",
+            a,
+            b,
+            target(codes),
+            None,
+            {"head": {}, "seed": 2, "epochs": 1},
+            None,
+        )
 
     held = held_rows(codes, 2)
     other = ["a cat" if i in held else t for i, t in enumerate(texts[::-1])]
@@ -189,9 +208,19 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize(("rows", "classes", "epochs", "rate"), [
-    (207, 30, 10, 1e-4), (770, 77, 8, 1e-4), (1500, 150, 8, 1e-4), (999, 2, 8, 1e-4),  # few, or not many a class
-    (1300, 10, 8, 1e-4), (1500, 2, 3, 5e-5), (2000, 2, 2, 5e-5), (50_000, 2, 2, 5e-5)])
+@pytest.mark.parametrize(
+    ("rows", "classes", "epochs", "rate"),
+    [
+        (207, 30, 10, 1e-4),
+        (770, 77, 8, 1e-4),
+        (1500, 150, 8, 1e-4),
+        (999, 2, 8, 1e-4),  # few, or not many a class
+        (1300, 10, 8, 1e-4),
+        (1500, 2, 3, 5e-5),
+        (2000, 2, 2, 5e-5),
+        (50_000, 2, 2, 5e-5),
+    ],
+)
 def test_many_rows_a_class_take_fewer_epochs(rows, classes, epochs, rate):
     task = Classification({"levels": list(range(classes))})
     plan = make_plan({}, rows, 384, task)

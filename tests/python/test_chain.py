@@ -41,8 +41,12 @@ def test_the_loss_is_that_of_all_sequences(rows):
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        open_shapes = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None, 3]), tf.TensorSpec([3, 3]),
-                       tf.TensorSpec([None, None])]
+        open_shapes = [
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None, None, 3]),
+            tf.TensorSpec([3, 3]),
+            tf.TensorSpec([None, None]),
+        ]
         call = tf.function(call, input_signature=open_shapes, autograph=False)
     expected = []
     for row, n in enumerate(lengths):
@@ -107,7 +111,7 @@ def test_labels_and_probabilities_are_those_of_all_allowed_sequences(monkeypatch
         assert tuple(codes[mine].tolist()) == best
         total = logsumexp(list(each.values()))
         for begin, end in itertools.combinations_with_replacement(range(n), 2):
-            same = [s for path, s in each.items() if path[begin:end + 1] == best[begin:end + 1]]
+            same = [s for path, s in each.items() if path[begin : end + 1] == best[begin : end + 1]]
             out = chains.log_probability(codes, splits[text] + np.array([begin]), splits[text] + np.array([end]))
             assert out[0] == pytest.approx(logsumexp(same) - total, abs=1e-9)
         everything = dict(sequences(scores[mine], transitions))

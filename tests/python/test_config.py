@@ -13,9 +13,18 @@ from bertr.checkpoints.files import read_json
 from bertr.errors import BertrError
 
 GOOGLE = {
-    "attention_probs_dropout_prob": 0.05, "hidden_act": "gelu", "hidden_dropout_prob": 0.2, "hidden_size": 12,
-    "initializer_range": 0.03, "intermediate_size": 20, "max_position_embeddings": 16, "num_attention_heads": 3,
-    "num_hidden_layers": 2, "type_vocab_size": 2, "vocab_size": 15, "pooler_type": "first_token_transform",
+    "attention_probs_dropout_prob": 0.05,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.2,
+    "hidden_size": 12,
+    "initializer_range": 0.03,
+    "intermediate_size": 20,
+    "max_position_embeddings": 16,
+    "num_attention_heads": 3,
+    "num_hidden_layers": 2,
+    "type_vocab_size": 2,
+    "vocab_size": 15,
+    "pooler_type": "first_token_transform",
 }
 
 
@@ -45,16 +54,19 @@ def test_head_size():
     assert BertConfig.from_dict(GOOGLE).head_size == 4
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"hidden_size": None}, "'hidden_size' in the config file must be .*, not null"),
-    ({"hidden_size": "abc"}, "'hidden_size' in the config file must be .*, not \"abc\""),
-    ({"num_hidden_layers": 0}, "'num_hidden_layers' in the config file must be .*, not 0"),
-    ({"vocab_size": 1.5}, "'vocab_size' in the config file must be .*, not 1.5"),
-    ({"hidden_dropout_prob": "0.1"}, "'hidden_dropout_prob' in the config file must be .*, not \"0.1\""),
-    ({"hidden_act": "prelu"}, "the activation 'prelu'"),
-    ({"hidden_act": ["gelu"]}, "the activation"),
-    ({"num_attention_heads": 5}, "12 is not a multiple of num_attention_heads 5"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_size": None}, "'hidden_size' in the config file must be .*, not null"),
+        ({"hidden_size": "abc"}, "'hidden_size' in the config file must be .*, not \"abc\""),
+        ({"num_hidden_layers": 0}, "'num_hidden_layers' in the config file must be .*, not 0"),
+        ({"vocab_size": 1.5}, "'vocab_size' in the config file must be .*, not 1.5"),
+        ({"hidden_dropout_prob": "0.1"}, "'hidden_dropout_prob' in the config file must be .*, not \"0.1\""),
+        ({"hidden_act": "prelu"}, "the activation 'prelu'"),
+        ({"hidden_act": ["gelu"]}, "the activation"),
+        ({"num_attention_heads": 5}, "12 is not a multiple of num_attention_heads 5"),
+    ],
+)
 def test_a_wrong_value_is_named(change, message):
     with pytest.raises(BertrError, match=message) as e:
         BertConfig.from_dict({**GOOGLE, **change})

@@ -27,8 +27,10 @@ def rows_of(sentences, n):
 
 
 def weights_of(fitted):
-    return {**fitted.network.backbone.tensors(),
-            **{f"head/{v.name}": np.array(v.value) for v in fitted.network.head.weights}}
+    return {
+        **fitted.network.backbone.tensors(),
+        **{f"head/{v.name}": np.array(v.value) for v in fitted.network.head.weights},
+    }
 
 
 def assert_same(ours, theirs, atol=0.0):
@@ -45,6 +47,7 @@ SHAPES = {"kernel": (3, 2), "bias": (2,), "word_rows": (4, 3)}
 
 
 # ---------------------------------------------------------------- schedules
+
 
 def test_schedules_by_hand():
     def rates(name, warmup, total):
@@ -79,6 +82,7 @@ def test_keras_berts_step_by_hand():
 
 # ---------------------------------------------------------------- rates by layer
 
+
 def test_scaled_rates_are_torchs_groups():
     rng = np.random.default_rng(1)
     ours = variables(rng, SHAPES)
@@ -86,8 +90,13 @@ def test_scaled_rates_are_torchs_groups():
     scales = [0.5, 1.0, 0.25]
     optimizer = BertAdamW(ours, 0.3, None, "constant", scales)
     optimizer.begin(0.1, steps=4, warmup=0)
-    reference = torch.optim.AdamW([{"params": [p], "lr": 0.1 * s, "weight_decay": 0.0 if v.name == "bias" else 0.3}
-                                   for p, s, v in zip(theirs, scales, ours, strict=True)], eps=1e-6)
+    reference = torch.optim.AdamW(
+        [
+            {"params": [p], "lr": 0.1 * s, "weight_decay": 0.0 if v.name == "bias" else 0.3}
+            for p, s, v in zip(theirs, scales, ours, strict=True)
+        ],
+        eps=1e-6,
+    )
     for _ in range(4):
         gradients = [rng.normal(size=v.shape).astype(np.float32) for v in ours]
         optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients])
@@ -105,8 +114,15 @@ def test_every_layer_has_its_power(model):
     task = find_task("classification")({"levels": ["cat", "dog"]})
     network = build_network(model, task, read_head_options(model, {"pool": "pooler"}), "all")
     bert = network.backbone
-    chosen = [bert.embeddings.word, bert.embeddings.norm.gamma, bert.blocks[0].qkv_kernel, bert.blocks[1].inner_bias,
-              bert.blocks[2].output_norm.beta, bert.pooler.kernel, network.head.kernel]
+    chosen = [
+        bert.embeddings.word,
+        bert.embeddings.norm.gamma,
+        bert.blocks[0].qkv_kernel,
+        bert.blocks[1].inner_bias,
+        bert.blocks[2].output_norm.beta,
+        bert.pooler.kernel,
+        network.head.kernel,
+    ]
     np.testing.assert_allclose(rate_scales(bert, chosen, 0.5), [1 / 16, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 1])
 
 
@@ -124,8 +140,16 @@ def test_a_tiny_layer_decay_leaves_the_encoder_alone(model, sentences):
     assert fitted.history["loss"][-1] < fitted.history["loss"][0]
 
 
-@pytest.mark.parametrize("options", [{"layer_decay": 0.5}, {"ema": 0.7}, {"layer_decay": 0.8, "ema": 0.9},
-                                     {"schedule": "keras_bert"}, {"accumulate": 2, "adversarial": 0.5}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"layer_decay": 0.5},
+        {"ema": 0.7},
+        {"layer_decay": 0.8, "ema": 0.9},
+        {"schedule": "keras_bert"},
+        {"accumulate": 2, "adversarial": 0.5},
+    ],
+)
 def test_untouched_words_are_as_if_all_were_trained(model, sentences, monkeypatch, options):
     options = {"weight_decay": 0.9, "learning_rate": 1e-2, **options}
     some = fit(model, sentences, **options)
@@ -141,6 +165,7 @@ def test_untouched_words_are_as_if_all_were_trained(model, sentences, monkeypatc
 
 
 # ---------------------------------------------------------------- accumulation
+
 
 def test_gathered_gradients_are_those_of_all_rows():
     rng = np.random.default_rng(2)
@@ -166,14 +191,18 @@ def test_four_small_batches_are_one_large_one(model, sentences, train):
     small = fit(model, sentences, batch_size=8, accumulate=4, train=train, epochs=3)
     assert small.history["loss"] == pytest.approx(large.history["loss"], rel=1e-5)
     # if a gradient is only rounding error, as for key biases, Adam still takes full steps
-    assert_same({k: v for k, v in weights_of(small).items() if "key/bias" not in k},
-                {k: v for k, v in weights_of(large).items() if "key/bias" not in k}, atol=1e-4)
+    assert_same(
+        {k: v for k, v in weights_of(small).items() if "key/bias" not in k},
+        {k: v for k, v in weights_of(large).items() if "key/bias" not in k},
+        atol=1e-4,
+    )
     prob = [bridge.predict(f, sentences[0], None, {}, None)["prob"] for f in (small, large)]
     np.testing.assert_allclose(*prob, atol=1e-5)
     assert small.facts["accumulate"] == 4
 
 
 # ---------------------------------------------------------------- averaged weights
+
 
 def test_averages_by_hand():
     rng = np.random.default_rng(4)
@@ -202,8 +231,14 @@ def interrupt_at(epoch):
 @pytest.mark.parametrize("train", ["all", "head"])
 def test_a_fit_has_the_averaged_weights(model, sentences, train):
     """One step per epoch, so that interrupts return the weights after each step."""
-    options = {"epochs": 3, "batch_size": 60, "train": train, "learning_rate": 1e-2, "weight_decay": 0.5,
-               "head": {"calibrate": False}}
+    options = {
+        "epochs": 3,
+        "batch_size": 60,
+        "train": train,
+        "learning_rate": 1e-2,
+        "weight_decay": 0.5,
+        "head": {"calibrate": False},
+    }
     seen = rows_of(sentences, 20)
     after = [weights_of(fit(model, sentences, seen, on_event=interrupt_at(e), **options)) for e in (1, 2, 3)]
     fitted = fit(model, sentences, seen, ema=0.6, **options)
@@ -216,6 +251,7 @@ def test_a_fit_has_the_averaged_weights(model, sentences, train):
 
 
 # ---------------------------------------------------------------- adversarial training
+
 
 class Recorder:
     """Takes gradients and keeps them."""
@@ -254,9 +290,15 @@ def test_fgm_adds_the_gradient_at_the_moved_words(model, sentences):
     moved = gradients()
     words.assign(before)
     recorder = Recorder(trained)
-    step = TrainStep(lambda y, *x: task.loss(y, network(*x, training=True), network.head), trained,
-                     network.non_trainable_variables, recorder, codes, inputs,
-                     FastGradientMethod(network.backbone.embeddings, place, 0.5))
+    step = TrainStep(
+        lambda y, *x: task.loss(y, network(*x, training=True), network.head),
+        trained,
+        network.non_trainable_variables,
+        recorder,
+        codes,
+        inputs,
+        FastGradientMethod(network.backbone.embeddings, place, 0.5),
+    )
     step(codes, *inputs)
     assert not np.allclose(clean[place], moved[place], atol=1e-3)
     for kept, a, b, v in zip(recorder.kept, clean, moved, trained, strict=True):
@@ -272,6 +314,7 @@ def test_adversarial_training_needs_the_words(model, sentences):
 
 # ---------------------------------------------------------------- class weights, smoothing
 
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("weights", [None, [1.0, 3.0, 0.5]])
 def test_the_training_loss_is_torchs(smoothing, weights):
@@ -279,8 +322,9 @@ def test_the_training_loss_is_torchs(smoothing, weights):
     outputs, codes = rng.normal(size=(9, 3)).astype(np.float32), rng.integers(0, 3, 9).astype(np.int32)
     task = find_task("classification")({"levels": ["a", "b", "c"]})
     task.train_with(weights, smoothing, codes)
-    expected = torch.nn.functional.cross_entropy(torch.tensor(outputs), torch.tensor(codes).long(), reduction="none",
-                                                 label_smoothing=smoothing).numpy()
+    expected = torch.nn.functional.cross_entropy(
+        torch.tensor(outputs), torch.tensor(codes).long(), reduction="none", label_smoothing=smoothing
+    ).numpy()
     if weights:
         expected = expected * np.array(weights)[codes]
     np.testing.assert_allclose(task.training_loss(codes, outputs, None), expected, atol=1e-6)
@@ -295,8 +339,10 @@ def test_balanced_weights_by_hand(model, sentences):
     assert task.spec["class_weights"] == pytest.approx([9 / 18, 9 / 6, 9 / 3])
     texts = sentences[0]
     rare = [int(i % 10 == 1) for i in range(60)]  # of the dogs, one in five
-    shares = [bridge.predict(fit(model, (texts, rare), class_weights=w), texts, None, {}, None)["prob"][:, 1].mean()
-              for w in (None, "balanced", [1.0, 50.0])]
+    shares = [
+        bridge.predict(fit(model, (texts, rare), class_weights=w), texts, None, {}, None)["prob"][:, 1].mean()
+        for w in (None, "balanced", [1.0, 50.0])
+    ]
     assert shares[0] < shares[1] < shares[2]
 
 
@@ -309,6 +355,7 @@ def test_other_tasks_refuse_class_weights(model, sentences):
 
 
 # ---------------------------------------------------------------- early stopping
+
 
 def test_the_best_epoch_by_hand():
     w = [keras.Variable(0.0)]
@@ -351,9 +398,24 @@ def test_early_stopping_needs_validation(model, sentences):
 
 # ---------------------------------------------------------------- all together
 
+
 def test_all_together_learn(model, sentences):
-    fitted = fit(model, sentences, rows_of(sentences, 20), epochs=20, learning_rate=3e-3, accumulate=2, batch_size=8,
-                 ema=0.9, adversarial=0.3, layer_decay=0.9, schedule="constant", class_weights="balanced",
-                 label_smoothing=0.1, early_stopping=20, dropout=0.1)
+    fitted = fit(
+        model,
+        sentences,
+        rows_of(sentences, 20),
+        epochs=20,
+        learning_rate=3e-3,
+        accumulate=2,
+        batch_size=8,
+        ema=0.9,
+        adversarial=0.3,
+        layer_decay=0.9,
+        schedule="constant",
+        class_weights="balanced",
+        label_smoothing=0.1,
+        early_stopping=20,
+        dropout=0.1,
+    )
     prob = bridge.predict(fitted, sentences[0], None, {}, None)["prob"]
     assert np.mean(prob.argmax(axis=1) == sentences[1]) > 0.95

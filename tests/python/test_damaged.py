@@ -23,7 +23,7 @@ def assert_refused(folder, damage, message):
 
 def cut(path, share):
     content = path.read_bytes()
-    path.write_bytes(content[:int(len(content) * share)])
+    path.write_bytes(content[: int(len(content) * share)])
 
 
 def only_a_pickle(folder):
@@ -40,26 +40,51 @@ HUGGINGFACE_DAMAGE = {
     "a pickle": (only_a_pickle, "pytorch_model.bin' is damaged, cut short or not written by torch"),
     "roberta": (lambda f: edit_json(f / "config.json", model_type="roberta"), "type 'roberta', which is not BERT"),
     "distilbert": (lambda f: edit_json(f / "config.json", model_type="distilbert"), "type 'distilbert'"),
-    "electra by architecture": (lambda f: edit_json(f / "config.json", model_type=None,
-                                                    architectures=["ElectraForPreTraining"]), "type 'Electra'"),
-    "relative positions": (lambda f: edit_json(f / "config.json", position_embedding_type="relative_key"),
-                           "'relative_key' positions"),
+    "electra by architecture": (
+        lambda f: edit_json(f / "config.json", model_type=None, architectures=["ElectraForPreTraining"]),
+        "type 'Electra'",
+    ),
+    "relative positions": (
+        lambda f: edit_json(f / "config.json", position_embedding_type="relative_key"),
+        "'relative_key' positions",
+    ),
     "decoder": (lambda f: edit_json(f / "config.json", is_decoder=True), "a BERT decoder"),
-    "more layers than in the file": (lambda f: edit_json(f / "config.json", num_hidden_layers=3),
-                                     "16 variables of the encoder .* 'encoder.layer.2.attention.self.query.weight'"),
-    "another width": (lambda f: edit_json(f / "config.json", intermediate_size=8),
-                      r"'encoder.layer.0.intermediate.dense.weight' .* shape 16 x 4, .* requires 8 x 4"),
+    "more layers than in the file": (
+        lambda f: edit_json(f / "config.json", num_hidden_layers=3),
+        "16 variables of the encoder .* 'encoder.layer.2.attention.self.query.weight'",
+    ),
+    "another width": (
+        lambda f: edit_json(f / "config.json", intermediate_size=8),
+        r"'encoder.layer.0.intermediate.dense.weight' .* shape 16 x 4, .* requires 8 x 4",
+    ),
     "embedding of another size": (lambda f: edit_json(f / "config.json", vocab_size=20), "15 x 4, .* requires 20 x 4"),
     "vocabulary too short": (lambda f: (f / "vocab.txt").write_text("[PAD]\n[UNK]\n"), r"has no \[CLS\]"),
     "vocabulary too long": (lambda f: (f / "vocab.txt").write_text("a\n" * 16), "has 16 tokens, .* only 15 rows"),
     "vocabulary in Latin-1": (lambda f: (f / "vocab.txt").write_bytes(b"caf\xe9\n" * 15), "could not be read as UTF-8"),
     "no vocabulary": (lambda f: (f / "vocab.txt").unlink(), "also needs vocab.txt or tokenizer.json; a Google"),
-    "another tokenizer": (lambda f: ((f / "vocab.txt").unlink(), (f / "tokenizer.json").write_text(
-        '{"model": {"type": "Unigram", "vocab": []}}')), "holds a Unigram tokenizer"),
-    "token ids with a gap": (lambda f: ((f / "vocab.txt").unlink(), (f / "tokenizer.json").write_text(
-        '{"model": {"vocab": {"a": 0, "b": 2}}}')), r"has no \[PAD\]"),
-    "a shard is gone": (lambda f: ((f / "model.safetensors").unlink(), (f / "model.safetensors.index.json").write_text(
-        '{"weight_map": {"a": "model-00001-of-00001.safetensors"}}')), "lacks 1 of the 1 files"),
+    "another tokenizer": (
+        lambda f: (
+            (f / "vocab.txt").unlink(),
+            (f / "tokenizer.json").write_text('{"model": {"type": "Unigram", "vocab": []}}'),
+        ),
+        "holds a Unigram tokenizer",
+    ),
+    "token ids with a gap": (
+        lambda f: (
+            (f / "vocab.txt").unlink(),
+            (f / "tokenizer.json").write_text('{"model": {"vocab": {"a": 0, "b": 2}}}'),
+        ),
+        r"has no \[PAD\]",
+    ),
+    "a shard is gone": (
+        lambda f: (
+            (f / "model.safetensors").unlink(),
+            (f / "model.safetensors.index.json").write_text(
+                '{"weight_map": {"a": "model-00001-of-00001.safetensors"}}'
+            ),
+        ),
+        "lacks 1 of the 1 files",
+    ),
 }
 
 
@@ -78,8 +103,10 @@ GOOGLE_DAMAGE = {
     "cut data": (lambda f: cut(f / "bert_model.ckpt.data-00000-of-00001", 0.5), r"data-\*' is damaged or cut short"),
     "cut index": (lambda f: cut(f / "bert_model.ckpt.index", 0.5), "index' is damaged or cut short"),
     "empty index": (lambda f: cut(f / "bert_model.ckpt.index", 0), "index' is damaged or cut short"),
-    "no data": (lambda f: (f / "bert_model.ckpt.data-00000-of-00001").unlink(),
-                "a Google checkpoint also needs bert_model.ckpt.data-00000-of-00001[.]"),
+    "no data": (
+        lambda f: (f / "bert_model.ckpt.data-00000-of-00001").unlink(),
+        "a Google checkpoint also needs bert_model.ckpt.data-00000-of-00001[.]",
+    ),
     "no index": (lambda f: (f / "bert_model.ckpt.index").unlink(), "also needs bert_model.ckpt.index"),
     "no config": (lambda f: (f / "bert_config.json").unlink(), "a Google checkpoint also needs bert_config.json[.]"),
     "cut config": (lambda f: cut(f / "bert_config.json", 0.5), "bert_config.json' could not be read as JSON"),
@@ -97,9 +124,12 @@ def test_a_damaged_google_folder_is_one_sentence(tmp_path, case):
 
 
 def test_a_wrong_folder_says_what_it_holds_and_what_is_missing(tmp_path):
-    with pytest.raises(BertrError, match="holds nothing; .* needs config.json, model.safetensors, vocab.txt or "
-                       "tokenizer.json; .* needs bert_config.json, bert_model.ckpt.index, "
-                       "bert_model.ckpt.data-00000-of-00001, vocab.txt[.]"):
+    with pytest.raises(
+        BertrError,
+        match="holds nothing; .* needs config.json, model.safetensors, vocab.txt or "
+        "tokenizer.json; .* needs bert_config.json, bert_model.ckpt.index, "
+        "bert_model.ckpt.data-00000-of-00001, vocab.txt[.]",
+    ):
         read_checkpoint(tmp_path)
     for i in range(12):
         (tmp_path / f"{i:02}.csv").touch()
@@ -139,8 +169,10 @@ def no_weights_distilbert(folder):
 ALBERT_DAMAGE = {
     "several blocks a layer": (lambda f: edit_json(f / "config.json", inner_group_num=2), "'inner_group_num' is 2"),
     "groups of unlike size": (lambda f: edit_json(f / "config.json", num_hidden_groups=3), "not a multiple of num_hid"),
-    "too many groups": (lambda f: edit_json(f / "config.json", num_hidden_groups=2),
-                        "not those of an ALBERT with 4 layers: 16 variables .* .first: 'encoder.albert_layer_groups.1"),
+    "too many groups": (
+        lambda f: edit_json(f / "config.json", num_hidden_groups=2),
+        "not those of an ALBERT with 4 layers: 16 variables .* .first: 'encoder.albert_layer_groups.1",
+    ),
     "another width": (lambda f: edit_json(f / "config.json", embedding_size=10), "2000 x 12, .* requires 2000 x 10"),
     "only tokenizer.json": (only_tokenizer_json, "has no spiece.model"),
     "damaged spiece.model": (lambda f: (f / "spiece.model").write_bytes(b"x" * 99), "SentencePiece model could not be"),
@@ -149,8 +181,10 @@ ALBERT_DAMAGE = {
     "distilbert with a pickle": (no_weights_distilbert, "type 'distilbert', which is not BERT"),
     "xlm-roberta": (lambda f: edit_json(f / "config.json", model_type="xlm-roberta"), "type 'xlm-roberta'"),
     "electra": (lambda f: edit_json(f / "config.json", model_type="electra"), "type 'electra'"),
-    "by architecture": (lambda f: edit_json(f / "config.json", model_type=None, architectures=["DistilBertModel"]),
-                        "type 'DistilBert'"),
+    "by architecture": (
+        lambda f: edit_json(f / "config.json", model_type=None, architectures=["DistilBertModel"]),
+        "type 'DistilBert'",
+    ),
 }
 
 

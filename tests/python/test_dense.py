@@ -16,7 +16,10 @@ from bertr.nn import scorer as scorer_module
 
 ROWS = (1, 16, 17, 300, 2000)  # for which oneDNN uses several weight layouts
 AFTER = {
-    "linear": lambda x: x, "gelu_erf": torch.nn.functional.gelu, "relu": torch.relu, "tanh": torch.tanh,
+    "linear": lambda x: x,
+    "gelu_erf": torch.nn.functional.gelu,
+    "relu": torch.relu,
+    "tanh": torch.tanh,
     "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
 }
 WAYS = pytest.mark.parametrize("final", [True, False])
@@ -48,8 +51,9 @@ def test_values_are_torchs_for_any_number_of_rows(final, then):
     layer, kernel, bias = _layer(final, then)
     for rows in (*ROWS, 1):
         x = _drawn(rows, 128, seed=rows)
-        np.testing.assert_allclose(layer(x, _drawn(rows, 256, seed=3)), AFTER[then](_torch(x, kernel, bias)),
-                                   atol=2e-5, rtol=1e-5)
+        np.testing.assert_allclose(
+            layer(x, _drawn(rows, 256, seed=3)), AFTER[then](_torch(x, kernel, bias)), atol=2e-5, rtol=1e-5
+        )
 
 
 @WAYS
@@ -87,14 +91,18 @@ def test_final_weights_take_one_operation_where_tensorflow_has_it(monkeypatch):
         assert (dense.KERNEL in _operations(_layer(True, then)[0])) == _there()
         assert dense.KERNEL not in _operations(_layer(False, then)[0])
     older = types.SimpleNamespace(get=lambda name: types.SimpleNamespace(attr=[]))  # a TensorFlow without the attribute
-    for module, name, other in ((onednn.port, "IsMklEnabled", lambda: False), (onednn, "op_def_registry", older),
-                                (tf.config, "get_visible_devices", lambda kind: [kind])):
+    for module, name, other in (
+        (onednn.port, "IsMklEnabled", lambda: False),
+        (onednn, "op_def_registry", older),
+        (tf.config, "get_visible_devices", lambda kind: [kind]),
+    ):
         with monkeypatch.context() as m:
             m.setattr(module, name, other)
             assert dense.KERNEL not in _operations(_layer(True)[0])
 
 
 # ---------------------------------------------------------------- graphs of final weights
+
 
 @pytest.fixture
 def at_once(monkeypatch):
@@ -110,9 +118,16 @@ def _keep(forward):
 
 def _fit(model, sentences, **options):
     texts, codes = sentences
-    return bridge.fit(model, "classification", texts, None, target(codes),
-                      {"a": texts, "b": None, "target": target(codes)},
-                      {"head": {"calibrate": False}, "seed": 1, "epochs": 2, "learning_rate": 1e-3, **options}, None)
+    return bridge.fit(
+        model,
+        "classification",
+        texts,
+        None,
+        target(codes),
+        {"a": texts, "b": None, "target": target(codes)},
+        {"head": {"calibrate": False}, "seed": 1, "epochs": 2, "learning_rate": 1e-3, **options},
+        None,
+    )
 
 
 def test_many_tokens_in_large_calls_take_the_second_graph(tiny, monkeypatch):
@@ -129,13 +144,20 @@ def exact_states(minilm):
     torch_model = transformers.BertModel.from_pretrained(minilm).double().eval()
     encodings = bridge.load(minilm, {}).encode(make_sentences()[0], None)
     with torch.no_grad():
-        return [torch_model(torch.tensor(encodings.pad([row])[0]).long()).last_hidden_state[0].numpy()
-                for row in range(len(encodings))]
+        return [
+            torch_model(torch.tensor(encodings.pad([row])[0]).long()).last_hidden_state[0].numpy()
+            for row in range(len(encodings))
+        ]
 
 
-@pytest.mark.parametrize(("pool", "pooled"), [
-    ("mean", lambda states: states.mean(axis=0, keepdims=True)), ("cls", lambda states: states[:1]),
-    ("none", lambda states: states)])
+@pytest.mark.parametrize(
+    ("pool", "pooled"),
+    [
+        ("mean", lambda states: states.mean(axis=0, keepdims=True)),
+        ("cls", lambda states: states[:1]),
+        ("none", lambda states: states),
+    ],
+)
 def test_both_graphs_give_the_exact_vectors(minilm, sentences, exact_states, pool, pooled, at_once, monkeypatch):
     model = bridge.load(minilm, {})
     exact = np.concatenate([pooled(states) for states in exact_states])

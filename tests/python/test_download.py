@@ -38,8 +38,9 @@ def server(tmp_path, monkeypatch):
     out = fake.Hub(tmp_path / "repository")
     # HF_ENDPOINT is read when huggingface_hub is imported
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", out.url)
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE",
-                        out.url + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(
+        huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", out.url + "/{repo_id}/resolve/{revision}/{filename}"
+    )
     yield out
     out.close()
 
@@ -72,6 +73,7 @@ def refused(match, *args):
 
 # ---------------------------------------------------------------- what goes well
 
+
 def test_progress_never_falls_and_ends_at_the_total(server):
     events = []
     folder = hub.resolve(REPO, on_event=lambda kind, values: events.append((kind, values)))
@@ -99,15 +101,30 @@ def test_bytes_are_counted_while_a_file_arrives(tmp_path):
 
 def test_all_files_that_a_sentence_model_has(server):
     root = server.commits[fake.MAIN]
-    for name in ("special_tokens_map.json", "added_tokens.json", "tokenizer.json", "modules.json",
-                 "config_sentence_transformers.json", "1_Pooling/config.json", "2_Dense/config.json",
-                 "2_Dense/pytorch_model.bin", "3_Dense/config.json", "3_Dense/pytorch_model.bin",
-                 "3_Dense/model.safetensors"):
+    for name in (
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "tokenizer.json",
+        "modules.json",
+        "config_sentence_transformers.json",
+        "1_Pooling/config.json",
+        "2_Dense/config.json",
+        "2_Dense/pytorch_model.bin",
+        "3_Dense/config.json",
+        "3_Dense/pytorch_model.bin",
+        "3_Dense/model.safetensors",
+    ):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text("{}")
     whole = files(root)
-    for name in ("README.md", "pytorch_model.bin", "tf_model.h5", "onnx/config.json", "1_Pooling/more/config.json",
-                 "model-00001-of-00002.safetensors"):
+    for name in (
+        "README.md",
+        "pytorch_model.bin",
+        "tf_model.h5",
+        "onnx/config.json",
+        "1_Pooling/more/config.json",
+        "model-00001-of-00002.safetensors",
+    ):
         (root / name).parent.mkdir(exist_ok=True, parents=True)
         (root / name).write_text("{}")
     whole.remove("3_Dense/pytorch_model.bin")
@@ -129,8 +146,10 @@ def test_a_revision_and_what_it_was_called(server, cache):
     (server.commits[other] / "vocab.txt").write_text("[PAD]\n")
     server.refs["v1"] = other
     first, second = hub.resolve(REPO), hub.resolve(REPO, "v1")
-    assert (os.path.basename(first), os.path.basename(second)) == ("owner--tiny-bert-01234567",
-                                                                   "owner--tiny-bert-aaaaaaaa")
+    assert (os.path.basename(first), os.path.basename(second)) == (
+        "owner--tiny-bert-01234567",
+        "owner--tiny-bert-aaaaaaaa",
+    )
     assert hub.origin(first) == {"repo": REPO, "commit": fake.MAIN} and hub.origin(second)["commit"] == other
     assert pathlib.Path(second, "vocab.txt").read_text() == "[PAD]\n"
     asked = len(server.asked)
@@ -157,8 +176,9 @@ def test_a_revision_of_a_folder_is_refused():
 
 
 def test_another_revision_than_the_pinned_one_is_not_held_to_its_hashes(server, monkeypatch):
-    monkeypatch.setitem(hub.MODELS, "tiny-bert", {
-        "repo": REPO, "revision": fake.MAIN, "sha256": {"vocab.txt": "0" * 64}})
+    monkeypatch.setitem(
+        hub.MODELS, "tiny-bert", {"repo": REPO, "revision": fake.MAIN, "sha256": {"vocab.txt": "0" * 64}}
+    )
     server.refs["v1"] = "c" * 40
     server.commits["c" * 40] = server.commits[fake.MAIN]
     assert_whole(hub.resolve("tiny-bert", "v1"))
@@ -192,6 +212,7 @@ def test_an_interrupt_ends_the_download_and_the_next_load_goes_on(server, monkey
 
 # ---------------------------------------------------------------- weights that are a pickle
 
+
 def test_the_hubs_own_conversion_is_taken(pickled, server):
     server.propose(3, pickled)
     folder = hub.resolve(REPO)
@@ -200,8 +221,17 @@ def test_the_hubs_own_conversion_is_taken(pickled, server):
     assert hub.origin(folder)["commit"] == fake.MAIN
 
 
-@pytest.mark.parametrize("wrong", [{"author": "somebody"}, {"title": "Adding safetensors"}, {"status": "closed"},
-                                   {"parent": "d" * 40}, {"parent": None}], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"author": "somebody"},
+        {"title": "Adding safetensors"},
+        {"status": "closed"},
+        {"parent": "d" * 40},
+        {"parent": None},
+    ],
+    ids=str,
+)
 def test_no_other_pull_request_is_taken(pickled, server, wrong):
     server.propose(3, pickled, **wrong)
     names = files(hub.resolve(REPO))
@@ -240,19 +270,23 @@ def test_no_weights_that_bertr_reads(pickled, server, cache):
 BIG = "GET /.*model.safetensors"
 
 
-@pytest.mark.parametrize("pattern,answer,message", [
-    (BIG, "half", "could not be loaded"),
-    (BIG, (200, b"other"), "could not be loaded|is corrupt"),
-    (BIG, (500, b""), "could not be loaded"),
-    (BIG, (404, b""), "could not be loaded"),
-    ("model.safetensors", (200, fake.HTML), "another server answered in its place"),
-    ("GET /.*vocab.txt", (200, fake.HTML), "could not be loaded|is corrupt"),
-    ("/api/", (200, fake.HTML), "another server answered in its place"),
-    ("/api/", (200, b'["a", "b"]'), "another server answered in its place"),
-    ("/api/", (200, b'{"id": "a", "sha": "../../x", "siblings": []}'), "another server answered in its place"),
-    ("/api/", (500, b""), "could not be loaded"),
-    ("/api/", (404, b""), "could not be loaded|neither a local folder nor"),
-], ids=str)
+@pytest.mark.parametrize(
+    "pattern,answer,message",
+    [
+        (BIG, "half", "could not be loaded"),
+        (BIG, (200, b"other"), "could not be loaded|is corrupt"),
+        (BIG, (500, b""), "could not be loaded"),
+        (BIG, (404, b""), "could not be loaded"),
+        ("model.safetensors", (200, fake.HTML), "another server answered in its place"),
+        ("GET /.*vocab.txt", (200, fake.HTML), "could not be loaded|is corrupt"),
+        ("/api/", (200, fake.HTML), "another server answered in its place"),
+        ("/api/", (200, b'["a", "b"]'), "another server answered in its place"),
+        ("/api/", (200, b'{"id": "a", "sha": "../../x", "siblings": []}'), "another server answered in its place"),
+        ("/api/", (500, b""), "could not be loaded"),
+        ("/api/", (404, b""), "could not be loaded|neither a local folder nor"),
+    ],
+    ids=str,
+)
 def test_one_sentence_and_the_next_load_is_whole(server, cache, pattern, answer, message, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between huggingface_hub's tries
     server.answers[pattern] = answer
@@ -275,16 +309,19 @@ def test_other_bytes_of_the_right_size(server, cache):
 def test_other_bytes_than_those_of_the_pinned_file(server, monkeypatch):
     vocab = server.commits[fake.MAIN] / "vocab.txt"
     right = vocab.read_bytes()
-    monkeypatch.setitem(hub.MODELS, "tiny-bert", {
-        "repo": REPO, "revision": fake.MAIN, "sha256": {"vocab.txt": download.sha256(vocab)}})
+    monkeypatch.setitem(
+        hub.MODELS, "tiny-bert", {"repo": REPO, "revision": fake.MAIN, "sha256": {"vocab.txt": download.sha256(vocab)}}
+    )
     vocab.write_bytes(right[::-1])
     refused("The download of 'vocab.txt' .* is corrupt", "tiny-bert")
     vocab.write_bytes(right)
     assert_whole(hub.resolve("tiny-bert"))
 
 
-@pytest.mark.parametrize("name", ["../outside.json", "/outside.json", "1_Pooling/../../config.json",
-                                  "..\\config.json", "1_Pooling\\config.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["../outside.json", "/outside.json", "1_Pooling/../../config.json", "..\\config.json", "1_Pooling\\config.json"],
+)
 def test_a_name_that_leads_out_of_the_folder(server, cache, name):
     server.listed = [name]
     assert repr(name)[1:-1].replace("\\\\", "\\") in refused("which would lie outside its folder", REPO).message

@@ -86,15 +86,18 @@ def test_what_a_pooling_of_the_first_token_looks_at(checkpoint, encodings, layer
         np.testing.assert_allclose(np.asarray(state), np.asarray(whole[layer])[:, 0], atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("lengths", "tokens"), [
-    ((12, 7, 3, 9), 32),  # 31 real ones
-    ((20, 1), 32),
-    ((16, 16), 32),
-    ((5, 5), 10),  # no padding to fill up with
-    ((7, 6), 14),  # too little of it
-    ((500,) * 8 + (90,), 4096),  # 4,090
-    ((500,) * 8 + (97,), 4160),  # from there on tiles are four times as large
-])
+@pytest.mark.parametrize(
+    ("lengths", "tokens"),
+    [
+        ((12, 7, 3, 9), 32),  # 31 real ones
+        ((20, 1), 32),
+        ((16, 16), 32),
+        ((5, 5), 10),  # no padding to fill up with
+        ((7, 6), 14),  # too little of it
+        ((500,) * 8 + (90,), 4096),  # 4,090
+        ((500,) * 8 + (97,), 4160),  # from there on tiles are four times as large
+    ],
+)
 def test_tokens_are_filled_up_with_padding(lengths, tokens):
     mask = (np.arange(max(lengths)) < np.array(lengths)[:, None]).astype(np.int32)
     packing = packing_for(mask, "float32", heads=1)
@@ -117,9 +120,17 @@ def small(request):
     """A small random BERT in torch and ours with the same weights."""
     torch.manual_seed(3)
     config = transformers.BertConfig(
-        vocab_size=50, hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=40, hidden_act=request.param, hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0, initializer_range=0.3)
+        vocab_size=50,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=40,
+        hidden_act=request.param,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.3,
+    )
     theirs = transformers.BertModel(config)
     for name, p in theirs.named_parameters():  # zeros and ones would hide a bias that is lost
         if name.endswith("bias") or "LayerNorm" in name:

@@ -11,21 +11,47 @@ from bertr.tasks.entities.heads import TokenHead
 from bertr.tasks.entities.iob import f1
 from bertr.tasks.entities.task import UNSCORED, Entities
 
-FRAGMENTS = ["cafe\u0301", "São", "U.S.", "don't", "👩\u200d👩\u200d👧", "❤\ufe0f", "🇩🇪", "北京大学", "हिन्दी", "한국어",
-             "ไทย", "e\u0301e\u0301", "unbelievably", "x", "(Paris)", "10%", "\u200bzero", "na\u00efve", "İstanbul"]
+FRAGMENTS = [
+    "cafe\u0301",
+    "São",
+    "U.S.",
+    "don't",
+    "👩\u200d👩\u200d👧",
+    "❤\ufe0f",
+    "🇩🇪",
+    "北京大学",
+    "हिन्दी",
+    "한국어",
+    "ไทย",
+    "e\u0301e\u0301",
+    "unbelievably",
+    "x",
+    "(Paris)",
+    "10%",
+    "\u200bzero",
+    "na\u00efve",
+    "İstanbul",
+]
 
 
 def texts_of(rng, n):
-    return ["".join(rng.choice(FRAGMENTS) + rng.choice(["", " ", "  ", "\n"]) for _ in range(rng.randrange(1, 12)))
-            for _ in range(n)]
+    return [
+        "".join(rng.choice(FRAGMENTS) + rng.choice(["", " ", "  ", "\n"]) for _ in range(rng.randrange(1, 12)))
+        for _ in range(n)
+    ]
 
 
 def target_of(spans, levels):
     """The bridge's columns from lists of (start, end, label), counted as Python does."""
     flat = [(row, *span) for row, some in enumerate(spans) for span in some]
     row, start, end, label = zip(*flat, strict=True) if flat else ([],) * 4
-    return {"row": list(row), "start": list(start), "end": list(end), "code": [levels.index(x) for x in label],
-            "levels": levels}
+    return {
+        "row": list(row),
+        "start": list(start),
+        "end": list(end),
+        "code": [levels.index(x) for x in label],
+        "levels": levels,
+    }
 
 
 def spans_of(out, levels, n):
@@ -44,8 +70,10 @@ def words_of(encodings, row):
 
 
 @pytest.mark.parametrize("words", ["punctuation", "space"])
-@pytest.mark.parametrize("options, max_len", [({}, 512), ({}, 12), ({"tokens": "characters"}, 512),
-                                              ({"tokens": "characters"}, 9), ({"lower_case": False}, 512)])
+@pytest.mark.parametrize(
+    "options, max_len",
+    [({}, 512), ({}, 12), ({"tokens": "characters"}, 512), ({"tokens": "characters"}, 9), ({"lower_case": False}, 512)],
+)
 def test_spans_become_codes_become_spans(minilm, options, max_len, words):
     rng, levels = random.Random(8), ["a", "b"]
     model, texts = bridge.load(minilm, options), texts_of(random.Random(7), 60)
@@ -86,32 +114,49 @@ def chinese_albert(tmp_path_factory):
 
     import sentencepiece
 
-    texts = ["the red cat in paris met the blue dog (u.s.) today, didn't she?",
-             "unbelievably rains 北京大学 tokyo cafe"]
+    texts = [
+        "the red cat in paris met the blue dog (u.s.) today, didn't she?",
+        "unbelievably rains 北京大学 tokyo cafe",
+    ]
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts * 20), model_writer=out, vocab_size=120, hard_vocab_limit=False, pad_id=0,
-        unk_id=1, bos_id=-1, eos_id=-1, control_symbols=["[CLS]", "[SEP]", "[MASK]"], num_threads=1, minloglevel=2,
-        user_defined_symbols=list("().北京大学"))
+        sentence_iterator=iter(texts * 20),
+        model_writer=out,
+        vocab_size=120,
+        hard_vocab_limit=False,
+        pad_id=0,
+        unk_id=1,
+        bos_id=-1,
+        eos_id=-1,
+        control_symbols=["[CLS]", "[SEP]", "[MASK]"],
+        num_threads=1,
+        minloglevel=2,
+        user_defined_symbols=list("().北京大学"),
+    )
     folder = tmp_path_factory.mktemp("chinese")
     size = sentencepiece.SentencePieceProcessor(model_proto=out.getvalue()).get_piece_size()
     make_albert(folder, out.getvalue(), vocab_size=size)
     return str(folder)
 
 
-@pytest.mark.parametrize("text, words", [
-    ("The cat rains", ["The", "cat", "rains"]),
-    ("  unbelievably  red ", ["unbelievably", "red"]),
-    ("Tokyo, Paris.", ["Tokyo", ",", "Paris", "."]),
-    ("(Paris) met cat(s)", ["(", "Paris", ")", "met", "cat", "(", "s", ")"]),
-    ("the U.S. cat", ["the", "U", ".", "S", ".", "cat"]),
-    ("in 北京大学 today", ["in", "北", "京", "大", "学", "today"]),
-    ("cat北dog", ["cat", "北", "dog"]),
-    ("cafe\u0301 cafe\u0301s e\u0301", ["cafe\u0301", "cafe\u0301s", "e\u0301"]),
-    ("caf\u00e9, \u00e9t\u00e9", ["caf\u00e9", ",", "\u00e9t\u00e9"]),
-    ("cat\u00a0dog\u2003red\x0bblue\ntoday", ["cat", "dog", "red", "blue", "today"]),
-    ("he said: [MASK]!", ["he", "said", ":", "[MASK]", "!"]),
-    ("", []), (" ", [])])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("The cat rains", ["The", "cat", "rains"]),
+        ("  unbelievably  red ", ["unbelievably", "red"]),
+        ("Tokyo, Paris.", ["Tokyo", ",", "Paris", "."]),
+        ("(Paris) met cat(s)", ["(", "Paris", ")", "met", "cat", "(", "s", ")"]),
+        ("the U.S. cat", ["the", "U", ".", "S", ".", "cat"]),
+        ("in 北京大学 today", ["in", "北", "京", "大", "学", "today"]),
+        ("cat北dog", ["cat", "北", "dog"]),
+        ("cafe\u0301 cafe\u0301s e\u0301", ["cafe\u0301", "cafe\u0301s", "e\u0301"]),
+        ("caf\u00e9, \u00e9t\u00e9", ["caf\u00e9", ",", "\u00e9t\u00e9"]),
+        ("cat\u00a0dog\u2003red\x0bblue\ntoday", ["cat", "dog", "red", "blue", "today"]),
+        ("he said: [MASK]!", ["he", "said", ":", "[MASK]", "!"]),
+        ("", []),
+        (" ", []),
+    ],
+)
 def test_the_words_of_an_albert(chinese_albert, text, words):
     """Words split by hand, because pieces mark only spaces."""
     task = Entities({"levels": ["a"], "words": "punctuation"})
@@ -122,15 +167,20 @@ def test_the_words_of_an_albert(chinese_albert, text, words):
 def test_the_words_of_an_albert_are_those_of_a_bert(albert, minilm):
     """Or several words, if one piece contains parts of both."""
     texts = texts_of(random.Random(5), 200)
-    ours, berts = (Entities({"levels": ["a"], "words": "punctuation"}).encode(bridge.load(folder, {}), texts, None, 512)
-                   for folder in (albert, minilm))
+    ours, berts = (
+        Entities({"levels": ["a"], "words": "punctuation"}).encode(bridge.load(folder, {}), texts, None, 512)
+        for folder in (albert, minilm)
+    )
     whole = bridge.load(albert, {}).encode_whole(texts, None, offsets=True)
     same = 0
     for row, text in enumerate(texts):
         mine, theirs = words_of(ours, row), words_of(berts, row)
-        piece = slice(*(whole.row_splits[row:row + 2] + (1, -1)))
-        crossed = [(s, e) for s, e in zip(whole.start[piece].tolist(), whole.end[piece].tolist(), strict=True)
-                   if sum(s < stop and begin < e for begin, stop in theirs) > 1]
+        piece = slice(*(whole.row_splits[row : row + 2] + (1, -1)))
+        crossed = [
+            (s, e)
+            for s, e in zip(whole.start[piece].tolist(), whole.end[piece].tolist(), strict=True)
+            if sum(s < stop and begin < e for begin, stop in theirs) > 1
+        ]
         for begin, stop in mine:
             inside = [(s, e) for s, e in theirs if s < stop and begin < e]
             assert (inside[0][0], inside[-1][1]) == (begin, stop), (text, text[begin:stop])
@@ -141,13 +191,17 @@ def test_the_words_of_an_albert_are_those_of_a_bert(albert, minilm):
 
 @pytest.mark.parametrize("words", ["punctuation", "space"])
 def test_entities_of_whole_words_are_learnt_by_an_albert(albert, words):
-    texts = ["unbelievably, the Washington Post (London) said.", "The unbelievably long Washington.",
-             "No one (here) said so."]
+    texts = [
+        "unbelievably, the Washington Post (London) said.",
+        "The unbelievably long Washington.",
+        "No one (here) said so.",
+    ]
     names = ["unbelievably", "Washington"]
     spans = [[(t.index(n), t.index(n) + len(n), n[0]) for n in names if n in t] for t in texts]
     if words == "space":  # what stands between spaces
-        spans = [[(s, e + (t[e:e + 1] in [",", "."]), k) for s, e, k in some]
-                 for t, some in zip(texts, spans, strict=True)]
+        spans = [
+            [(s, e + (t[e : e + 1] in [",", "."]), k) for s, e, k in some] for t, some in zip(texts, spans, strict=True)
+        ]
     model, levels = bridge.load(albert, {}), ["W", "u"]
     task = Entities({"levels": levels, "words": words})
     encodings = task.encode(model, texts, None, 64)
@@ -177,8 +231,10 @@ def test_an_entity_within_a_word_is_learnt_as_the_word(minilm):
     spans = [[(6, 13, "a"), (13, 16, "b")], [(0, 8, "b")]]  # two in one word
     codes, notes = task.targets(target_of(spans, levels), encodings)
     assert codes[codes != UNSCORED].tolist() == [0, 1, 0, 0, 3, 4, 0, 0]
-    assert notes == ["1 entity begins or ends inside a word: learned as whole words.",
-                            "1 entity has no word outside other entities: not learned."]
+    assert notes == [
+        "1 entity begins or ends inside a word: learned as whole words.",
+        "1 entity has no word outside other entities: not learned.",
+    ]
 
 
 def test_the_loss_is_the_mean_over_words_as_in_torch(minilm):
@@ -196,7 +252,7 @@ def test_the_loss_is_the_mean_over_words_as_in_torch(minilm):
     outputs = np.random.default_rng(1).normal(size=(*ids.shape, 3)).astype(np.float32)
     loss = np.mean(task.loss(targets, outputs, TokenHead(3, [], 0.0, 1)))
     padded = np.full(ids.shape, -100)
-    padded[mask > 0] = np.concatenate([codes[encodings.row_splits[r]:encodings.row_splits[r + 1]] for r in rows])
+    padded[mask > 0] = np.concatenate([codes[encodings.row_splits[r] : encodings.row_splits[r + 1]] for r in rows])
     padded[padded < 0] = -100
     expected = torch.nn.functional.cross_entropy(torch.tensor(outputs).reshape(-1, 3), torch.tensor(padded).reshape(-1))
     assert loss == pytest.approx(float(expected), abs=1e-6)

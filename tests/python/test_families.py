@@ -46,12 +46,17 @@ class MadeConfig(BertConfig):
     title = "a made-up model"
     names = weight_names.Names(
         *map(renamed, (weight_names.TENSORS, weight_names.DENSE, weight_names.NORMS)),
-        {"google": {}, "google2": {}, "huggingface": {}})
+        {"google": {}, "google2": {}, "huggingface": {}},
+    )
     more = {"position_offset": ("offset", SIZE)}
 
     def to_huggingface(self):
-        return {**super().to_huggingface(), "model_type": "made", "architectures": ["MadeModel"],
-                "position_offset": self.offset}
+        return {
+            **super().to_huggingface(),
+            "model_type": "made",
+            "architectures": ["MadeModel"],
+            "position_offset": self.offset,
+        }
 
 
 MADE = base.Family(MadeConfig, lambda d: None, base.read_wordpiece, MadeEmbeddings, MadeBlock)
@@ -80,8 +85,10 @@ def folder(bert, tmp_path):
     config = json.loads((bert / "config.json").read_text())
     (made / "config.json").write_text(json.dumps({**config, "model_type": "made", "position_offset": 2}))
     ours = BertConfig.from_dict(config)
-    table = {weight_names.file_names(ours, "huggingface")[name]: theirs for name, theirs in
-             weight_names.file_names(MadeConfig(**dataclasses.asdict(ours)), "huggingface").items()}
+    table = {
+        weight_names.file_names(ours, "huggingface")[name]: theirs
+        for name, theirs in weight_names.file_names(MadeConfig(**dataclasses.asdict(ours)), "huggingface").items()
+    }
     tensors = load_file(bert / "model.safetensors")
     save_file({f"made.{table[name]}": x for name, x in tensors.items()}, made / "model.safetensors")
     return made

@@ -28,8 +28,9 @@ def theirs(tiny):
 
     def run(text, pair=None):
         with torch.no_grad():
-            return network(**tokenizer(text, pair, return_tensors="pt"), output_hidden_states=True,
-                           output_attentions=True)
+            return network(
+                **tokenizer(text, pair, return_tensors="pt"), output_hidden_states=True, output_attentions=True
+            )
 
     return run
 
@@ -37,8 +38,9 @@ def theirs(tiny):
 def small_fit(model, sentences, **options):
     texts, codes = sentences
     target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
-    return bridge.fit(model, "classification", texts, None, target, None,
-                      {"head": {}, "seed": 1, "epochs": 1, **options}, None)
+    return bridge.fit(
+        model, "classification", texts, None, target, None, {"head": {}, "seed": 1, "epochs": 1, **options}, None
+    )
 
 
 # ---------------------------------------------------------------- vectors
@@ -67,8 +69,11 @@ def test_each_layer_goes_through_the_pooler_before_they_are_joined(model, senten
     each = [bridge.embed(model, texts, None, {"pool": "pooler", "layer": k}, None)["values"] for k in (2, 3)]
     options = {"pool": "pooler", "layer": [2, 3], "combine": "concatenate", "normalise": True}
     both = np.concatenate(each, axis=1)
-    np.testing.assert_allclose(bridge.embed(model, texts, None, options, None)["values"],
-                               both / np.linalg.norm(both, axis=1, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(
+        bridge.embed(model, texts, None, options, None)["values"],
+        both / np.linalg.norm(both, axis=1, keepdims=True),
+        atol=1e-5,
+    )
 
 
 def blocks_in(function):
@@ -85,6 +90,7 @@ def test_nothing_is_computed_above_the_highest_layer(model, layer, blocks):
 
 
 # ---------------------------------------------------------------- lower layers
+
 
 @pytest.mark.parametrize("train", ["all", "head", "top:1"])
 def test_a_cut_model_has_only_its_layers(tiny, sentences, tmp_path, train):
@@ -106,11 +112,22 @@ TARGETS = {
     "multilabel": {"values": [[1, 0], [0, 1], [1, 1], [0, 0]], "levels": ["cat", "dog"]},
     "regression": {"values": [[1.0], [2.0], [1.5], [0.0]], "outputs": ["y"]},
     "entities": {"row": [0], "start": [4], "end": [7], "code": [0], "levels": ["animal"]},
-    "span": {"start": [4] * 4, "end": [7] * 4, "contexts": TEXTS, "golds": [t[4:7] for t in TEXTS],
-             "gold_counts": [1] * 4},
-    "relations": {"text": np.array([0]), "relation": np.array([0]), "levels": ["does"],
-                  "head_start": np.array([4]), "head_end": np.array([7]), "tail_start": np.array([8]),
-                  "tail_end": np.array([12])},
+    "span": {
+        "start": [4] * 4,
+        "end": [7] * 4,
+        "contexts": TEXTS,
+        "golds": [t[4:7] for t in TEXTS],
+        "gold_counts": [1] * 4,
+    },
+    "relations": {
+        "text": np.array([0]),
+        "relation": np.array([0]),
+        "levels": ["does"],
+        "head_start": np.array([4]),
+        "head_end": np.array([7]),
+        "tail_start": np.array([8]),
+        "tail_end": np.array([12]),
+    },
     "mlm": {"pairs": False},
 }
 
@@ -140,6 +157,7 @@ def test_a_cut_model_gives_the_states_of_that_layer(tiny, theirs):
 
 
 # ---------------------------------------------------------------- attention
+
 
 @pytest.mark.parametrize("way", ["packed", "padded"])
 @pytest.mark.parametrize("pair", [None, "a dog runs under the big tree ."])

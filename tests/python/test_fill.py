@@ -32,7 +32,8 @@ def google_copy(pretrained, folder):
         "cls/predictions/transform/LayerNorm/gamma": head.transform.LayerNorm.weight,
         "cls/predictions/transform/LayerNorm/beta": head.transform.LayerNorm.bias,
         "cls/seq_relationship/output_weights": theirs.cls.seq_relationship.weight,
-        "cls/seq_relationship/output_bias": theirs.cls.seq_relationship.bias}
+        "cls/seq_relationship/output_bias": theirs.cls.seq_relationship.bias,
+    }
     tensors = {name: x.detach().numpy() if isinstance(x, torch.Tensor) else x for name, x in tensors.items()}
     return str(write_google_folder(folder, tensors, source))
 
@@ -75,7 +76,7 @@ def test_targets_and_filled_texts(model):
     assert set(ours["text"][:3]) == {"A  cat and [MASK]", "A  dog and [MASK]", "As and [MASK]"}
     assert "A  [MASK] and dog" in ours["text"][3:]
     every = bridge.fill_mask(model, ["A  [MASK] and [MASK]"], None, {"top": 999}, None)
-    p = dict(zip(every["token"][:len(VOCAB)], every["probability"], strict=False))
+    p = dict(zip(every["token"][: len(VOCAB)], every["probability"], strict=False))
     assert ours["probability"][:3] == pytest.approx([p[t] for t in ours["token"][:3]])
     assert sum(p.values()) == pytest.approx(1)
     with pytest.raises(BertrError, match="'catdog' and 1 more are not"):
@@ -120,7 +121,12 @@ except BertrError as e:
 
 
 def test_jax_fills_masks_but_does_not_train_them(pretrained, model):
-    out = subprocess.run([sys.executable, "-c", JAX, pretrained[1]], capture_output=True, text=True, check=True,
-                         env={**os.environ, "KERAS_BACKEND": "jax"}).stdout.splitlines()
+    out = subprocess.run(
+        [sys.executable, "-c", JAX, pretrained[1]],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+    ).stdout.splitlines()
     assert json.loads(out[0]) == bridge.fill_mask(model, ["the [MASK]"], None, {"top": 3}, None)["token"]
     assert "needs TensorFlow" in out[1]

@@ -38,19 +38,30 @@ TOKENS = {
     "added_tokens.json": lambda f: write_json(f / "added_tokens.json", IDS),
     "tokenizer.json": tokenizer_json,
     "tokenizer.json alone": lambda f: tokenizer_json(f, keep_vocab=False),
-    "added_tokens_decoder": lambda f: configure(f, added_tokens_decoder={
-        **{str(i): flags(token, special=True, normalized=False) for i, token in enumerate(SPECIAL)},
-        **{str(i): flags(token) for token, i in IDS.items()}}),
-    "added_tokens_decoder, some stripped": lambda f: configure(f, added_tokens_decoder={
-        "4": flags("[MASK]", lstrip=True, special=True, normalized=False),
-        **{str(i): flags(token, rstrip=True, single_word=token == "newword") for token, i in IDS.items()}}),
+    "added_tokens_decoder": lambda f: configure(
+        f,
+        added_tokens_decoder={
+            **{str(i): flags(token, special=True, normalized=False) for i, token in enumerate(SPECIAL)},
+            **{str(i): flags(token) for token, i in IDS.items()},
+        },
+    ),
+    "added_tokens_decoder, some stripped": lambda f: configure(
+        f,
+        added_tokens_decoder={
+            "4": flags("[MASK]", lstrip=True, special=True, normalized=False),
+            **{str(i): flags(token, rstrip=True, single_word=token == "newword") for token, i in IDS.items()},
+        },
+    ),
     "additional_special_tokens": lambda f: configure(f, additional_special_tokens=["[E1]", "[unused0]", "<url>"]),
     "extra_special_tokens": lambda f: configure(f, extra_special_tokens=["[E1]", "[unused0]"]),
-    "special_tokens_map.json": lambda f: write_json(f / "special_tokens_map.json", {
-        "additional_special_tokens": ["[E1]", "New York"], "mask_token": flags("[MASK]", lstrip=True)}),
+    "special_tokens_map.json": lambda f: write_json(
+        f / "special_tokens_map.json",
+        {"additional_special_tokens": ["[E1]", "New York"], "mask_token": flags("[MASK]", lstrip=True)},
+    ),
     "added_tokens.json, special by the map": lambda f: (
         write_json(f / "added_tokens.json", IDS),
-        write_json(f / "special_tokens_map.json", {"additional_special_tokens": ["New York", "[E1]"]})),
+        write_json(f / "special_tokens_map.json", {"additional_special_tokens": ["New York", "[E1]"]}),
+    ),
     "other names of special tokens": use_names,
     "Windows' line ends": lambda f: edit(f / "vocab.txt", lambda text: text.replace("\n", "\r\n")),
     "one blank last line": lambda f: edit(f / "vocab.txt", lambda text: text + "\n"),
@@ -72,7 +83,7 @@ def assert_reads_like_transformers(folder, texts=TEXTS):
     states = bridge.embed(model, texts, None, {"pool": "none"}, None)["values"]
     for r, text in enumerate(texts):
         expected = tokenizer(text, return_offsets_mapping=True)
-        row = slice(*encodings.row_splits[r:r + 2])
+        row = slice(*encodings.row_splits[r : r + 2])
         assert encodings.ids[row].tolist() == expected["input_ids"], text
         places = list(zip(encodings.start[row].tolist(), encodings.end[row].tolist(), strict=True))
         assert places == expected["offset_mapping"], text
@@ -92,7 +103,8 @@ def test_ids_places_and_states_are_those_of_transformers(folder, shape, tmp_path
         np.testing.assert_array_equal(getattr(before, part), getattr(after, part))
     reopened = transformers.AutoTokenizer.from_pretrained(saved)
     assert [reopened(text)["input_ids"] for text in TEXTS] == [
-        before.ids[slice(*before.row_splits[r:r + 2])].tolist() for r in range(len(TEXTS))]
+        before.ids[slice(*before.row_splits[r : r + 2])].tolist() for r in range(len(TEXTS))
+    ]
 
 
 def test_tokens_that_transformers_adds_to_a_saved_folder_are_found(folder, tmp_path):
@@ -105,8 +117,9 @@ def test_tokens_that_transformers_adds_to_a_saved_folder_are_found(folder, tmp_p
     assert ids == tokenizer("a newword in New York")["input_ids"] and len(VOCAB) + 1 in ids
 
 
-@pytest.mark.parametrize("ids", [
-    {"trail ": 0, "[E1]": 2}, {"a\nb": 0, "[E1]": 2}, {"##foo": 0, "xcat": 2}, {"[E1]": 1, "[E2]": 4}])
+@pytest.mark.parametrize(
+    "ids", [{"trail ": 0, "[E1]": 2}, {"a\nb": 0, "[E1]": 2}, {"##foo": 0, "xcat": 2}, {"[E1]": 1, "[E2]": 4}]
+)
 def test_ids_with_gaps_are_saved(folder, tmp_path, ids):
     write_json(folder / "added_tokens.json", {token: len(VOCAB) + i for token, i in ids.items()})
     texts = ["a [E1] [E2] cat", "b bfoo b##foo xcatb", "trail  trail", "a\nb a b"]
@@ -121,15 +134,22 @@ def test_ids_with_gaps_are_saved(folder, tmp_path, ids):
 
 
 GENERIC = {
-    "as BERT's": {}, "cased": {"lowercase": False}, "accents kept": {"strip_accents": False},
-    "Chinese characters in words": {"handle_chinese_chars": False}}
+    "as BERT's": {},
+    "cased": {"lowercase": False},
+    "accents kept": {"strip_accents": False},
+    "Chinese characters in words": {"handle_chinese_chars": False},
+}
 
 
 @pytest.mark.parametrize("shape", GENERIC)
 def test_a_generic_tokenizer_does_what_its_own_file_says(folder, shape):
     tokenizer_json(folder, keep_vocab=False)
-    edit(folder / "tokenizer.json", lambda text: json.dumps({
-        **json.loads(text), "normalizer": {**json.loads(text)["normalizer"], **GENERIC[shape]}}))
+    edit(
+        folder / "tokenizer.json",
+        lambda text: json.dumps(
+            {**json.loads(text), "normalizer": {**json.loads(text)["normalizer"], **GENERIC[shape]}}
+        ),
+    )
     configure(folder, tokenizer_class="PreTrainedTokenizerFast")
     assert_reads_like_transformers(folder, [*TEXTS, "The CAT sleeps on a \u4e2d\u6587 tree"])
 
@@ -154,8 +174,9 @@ def test_a_mask_of_another_name_is_answered(folder):
     config = transformers.BertConfig.from_pretrained(folder)
     transformers.BertForPreTraining(config).save_pretrained(folder)
     model = bridge.load(str(folder), {})
-    one, other = (bridge.fill_mask(model, [text], None, {"top": 3}, None)
-                  for text in ("the <mask> sleeps", "the [MASK] sleeps"))
+    one, other = (
+        bridge.fill_mask(model, [text], None, {"top": 3}, None) for text in ("the <mask> sleeps", "the [MASK] sleeps")
+    )
     assert one["text"] == other["text"] == [f"the {token} sleeps".replace(" ##", "") for token in one["token"]]
 
 
@@ -164,15 +185,16 @@ def test_rows_beyond_the_vocabulary_are_not_an_answer(folder):
     config = transformers.BertConfig.from_pretrained(folder)
     torch.manual_seed(4)
     theirs = transformers.BertForPreTraining(config).eval()
-    theirs.cls.predictions.bias.data[len(VOCAB):] = 20.0
+    theirs.cls.predictions.bias.data[len(VOCAB) :] = 20.0
     theirs.save_pretrained(folder)
     found = bridge.fill_mask(bridge.load(str(folder), {}), ["the [MASK] sleeps"], None, {"top": len(VOCAB) + 3}, None)
     assert sorted(found["token"]) == sorted(VOCAB)
     ids = transformers.AutoTokenizer.from_pretrained(folder)("the [MASK] sleeps", return_tensors="pt")
     with torch.no_grad():
         expected = theirs(**ids).prediction_logits[0, 2].softmax(-1).numpy()
-    np.testing.assert_allclose(found["probability"], [expected[VOCAB.index(token)] for token in found["token"]],
-                               rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(
+        found["probability"], [expected[VOCAB.index(token)] for token in found["token"]], rtol=1e-4, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("train", ["all", "head"])
@@ -180,8 +202,9 @@ def test_a_fit_keeps_the_added_tokens(folder, tmp_path, train):
     tokenizer_json(folder)
     model = bridge.load(str(folder), {})
     target = {"label_ids": np.array([0, 1] * 4, np.int32), "levels": ["a", "b"]}
-    fitted = bridge.fit(model, "classification", TEXTS[:8], None, target, None,
-                        {"head": {}, "epochs": 1, "train": train}, None)
+    fitted = bridge.fit(
+        model, "classification", TEXTS[:8], None, target, None, {"head": {}, "epochs": 1, "train": train}, None
+    )
     expected, ids = bridge.predict(fitted, TEXTS, None, {}, None)["prob"], model.encode(TEXTS, None).ids
     bridge.save(fitted, str(tmp_path / "fit"), "")
     whole = bridge.from_bytes(list(bridge.to_bytes(fitted, "")), None)
@@ -191,6 +214,7 @@ def test_a_fit_keeps_the_added_tokens(folder, tmp_path, train):
 
 
 # ---------------------------------------------------------------- weights
+
 
 def rename(folder, name):
     tensors = {name(key): value for key, value in load_file(folder / "model.safetensors").items()}
@@ -212,9 +236,12 @@ def as_torch_shards(folder):
 
 
 WEIGHTS = {
-    **{prefix: (lambda f, prefix=prefix: rename(f, lambda name: prefix + name))
-       for prefix in ("module.", "model.", "0.auto_model.", "bert.", "bert.bert.", "module.bert.")},
-    "pytorch_model.bin": as_torch, "shards of torch": as_torch_shards,
+    **{
+        prefix: (lambda f, prefix=prefix: rename(f, lambda name: prefix + name))
+        for prefix in ("module.", "model.", "0.auto_model.", "bert.", "bert.bert.", "module.bert.")
+    },
+    "pytorch_model.bin": as_torch,
+    "shards of torch": as_torch_shards,
 }
 
 
@@ -225,16 +252,40 @@ def test_weights_of_other_writers(folder, shape):
     np.testing.assert_array_equal(bridge.embed(bridge.load(str(folder), {}), TEXTS, None, {}, None)["values"], expected)
 
 
-@pytest.mark.parametrize("activation", [
-    "gelu", "gelu_10", "gelu_fast", "gelu_new", "gelu_python", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_accurate",
-    "hardswish", "laplace", "leaky_relu", "linear", "mish", "quick_gelu", "relu", "relu2", "relu6", "sigmoid", "silu",
-    "sqrtsoftplus", "swish", "tanh"])
+@pytest.mark.parametrize(
+    "activation",
+    [
+        "gelu",
+        "gelu_10",
+        "gelu_fast",
+        "gelu_new",
+        "gelu_python",
+        "gelu_pytorch_tanh",
+        "gelu_python_tanh",
+        "gelu_accurate",
+        "hardswish",
+        "laplace",
+        "leaky_relu",
+        "linear",
+        "mish",
+        "quick_gelu",
+        "relu",
+        "relu2",
+        "relu6",
+        "sigmoid",
+        "silu",
+        "sqrtsoftplus",
+        "swish",
+        "tanh",
+    ],
+)
 def test_activations(folder, activation):
     edit(folder / "config.json", lambda text: json.dumps({**json.loads(text), "hidden_act": activation}))
     assert_reads_like_transformers(folder, TEXTS[:3])
 
 
 # ---------------------------------------------------------------- refused
+
 
 def pieces(folder):
     edit(folder / "vocab.txt", lambda text: text.replace("##", "\u2581"))
@@ -251,27 +302,48 @@ def only(folder, name):
 
 REFUSED = {
     "Japanese, by the tokenizer": (
-        lambda f: configure(f, tokenizer_class="BertJapaneseTokenizer"), "BertJapaneseTokenizer"),
-    "Japanese, by the model": (lambda f: edit(f / "config.json", lambda text: json.dumps(
-        {**json.loads(text), "tokenizer_class": "BertJapaneseTokenizer"})), "BertJapaneseTokenizer"),
+        lambda f: configure(f, tokenizer_class="BertJapaneseTokenizer"),
+        "BertJapaneseTokenizer",
+    ),
+    "Japanese, by the model": (
+        lambda f: edit(
+            f / "config.json", lambda text: json.dumps({**json.loads(text), "tokenizer_class": "BertJapaneseTokenizer"})
+        ),
+        "BertJapaneseTokenizer",
+    ),
     "XLM-R": (lambda f: configure(f, tokenizer_class="XLMRobertaTokenizer"), "XLMRobertaTokenizer"),
     "pieces in vocab.txt": (pieces, "begin with \u2581"),
     "another normalizer": (lambda f: other_tokenizer_json(f, normalizer={"type": "NFC"}), "has NFC"),
     "another pre-tokenizer": (
-        lambda f: other_tokenizer_json(f, pre_tokenizer={"type": "Whitespace"}), "has Whitespace"),
-    "no pre-tokenizer": (lambda f: (other_tokenizer_json(f, pre_tokenizer=None), configure(
-        f, tokenizer_class="PreTrainedTokenizerFast")), "has no pre_tokenizer"),
-    "two vocabularies": (lambda f: (tokenizer_json(f), (f / "vocab.txt").write_text(
-        "\n".join([*VOCAB[:10], *VOCAB[10:12][::-1], *VOCAB[12:]]))), "has two vocabularies"),
+        lambda f: other_tokenizer_json(f, pre_tokenizer={"type": "Whitespace"}),
+        "has Whitespace",
+    ),
+    "no pre-tokenizer": (
+        lambda f: (
+            other_tokenizer_json(f, pre_tokenizer=None),
+            configure(f, tokenizer_class="PreTrainedTokenizerFast"),
+        ),
+        "has no pre_tokenizer",
+    ),
+    "two vocabularies": (
+        lambda f: (
+            tokenizer_json(f),
+            (f / "vocab.txt").write_text("\n".join([*VOCAB[:10], *VOCAB[10:12][::-1], *VOCAB[12:]])),
+        ),
+        "has two vocabularies",
+    ),
     "more tokens than rows": (lambda f: edit(f / "vocab.txt", lambda text: text + "x\ny\n" * len(ADDED)), "has only"),
     "an added token beyond the rows": (
-        lambda f: write_json(f / "added_tokens.json", {**IDS, "more": max(IDS.values()) + 1}), "only 103 rows"),
+        lambda f: write_json(f / "added_tokens.json", {**IDS, "more": max(IDS.values()) + 1}),
+        "only 103 rows",
+    ),
     "an absurd id": (lambda f: write_json(f / "added_tokens.json", {**IDS, "more": 2**31 - 1}), "2147483648 tokens"),
     "an added token in another's place": (lambda f: write_json(f / "added_tokens.json", {"more": 7}), "belongs to"),
     "a token's id that is none": (
-        lambda f: configure(f, added_tokens_decoder={"x": flags("more")}), "'x', which is not a token id"),
-    "flags of another type": (
-        lambda f: configure(f, added_tokens_decoder={"7": flags("more", lstrip="no")}), "lstrip"),
+        lambda f: configure(f, added_tokens_decoder={"x": flags("more")}),
+        "'x', which is not a token id",
+    ),
+    "flags of another type": (lambda f: configure(f, added_tokens_decoder={"7": flags("more", lstrip="no")}), "lstrip"),
     "weights of TensorFlow": (lambda f: only(f, "tf_model.h5"), "are in 'tf_model.h5'"),
     "weights of Flax": (lambda f: only(f, "flax_model.msgpack"), "are in 'flax_model.msgpack'"),
     "other variables": (lambda f: rename(f, lambda name: "strange." + name), "39 variables .first: 'strange"),

@@ -34,23 +34,35 @@ def test_the_tiny_google_checkpoint_is_read_in_full():
     assert set(c.unread) == slots | {"global_step"} and c.missing == {}
     assert {c.unread[v] for v in slots} == {"optimizer state"}
     assert len(c.tensors) == len(variables) - len(c.unread) == 46
-    for name, variable in (("embeddings/position", "bert/embeddings/position_embeddings"),
-                           ("block_1/attention/query/kernel", "bert/encoder/layer_1/attention/self/query/kernel"),
-                           ("block_1/feed_forward/inner/kernel", "bert/encoder/layer_1/intermediate/dense/kernel"),
-                           ("mlm/transform/kernel", "cls/predictions/transform/dense/kernel")):
+    for name, variable in (
+        ("embeddings/position", "bert/embeddings/position_embeddings"),
+        ("block_1/attention/query/kernel", "bert/encoder/layer_1/attention/self/query/kernel"),
+        ("block_1/feed_forward/inner/kernel", "bert/encoder/layer_1/intermediate/dense/kernel"),
+        ("mlm/transform/kernel", "cls/predictions/transform/dense/kernel"),
+    ):
         np.testing.assert_array_equal(c.tensors[name], tf.train.load_variable(str(TINY / "bert_model.ckpt"), variable))
     nsp = tf.train.load_variable(str(TINY / "bert_model.ckpt"), "cls/seq_relationship/output_weights")
     np.testing.assert_array_equal(c.tensors["nsp/kernel"], nsp.T)  # the one kernel Google keeps as (out, in)
     assert c.format == "google" and c.config.activation == "gelu_erf" and c.vocab[-1] == "boy"
     assert (c.pooling, c.max_len) == ("pooler", 16)
-    assert c.tokenizer == {"lower_case": True, "strip_accents": None, "chinese_chars": True, "max_word_chars": 200,
-                           "special": SPECIAL, "added": [], "mode": "wordpiece"}
+    assert c.tokenizer == {
+        "lower_case": True,
+        "strip_accents": None,
+        "chinese_chars": True,
+        "max_word_chars": 200,
+        "special": SPECIAL,
+        "added": [],
+        "mode": "wordpiece",
+    }
 
 
 def test_a_google_checkpoint_of_minilm_has_identical_tensors(checkpoint, torch_model, minilm, tmp_path):
     tensors = google_tensors_of(torch_model)
-    slots = {"bert/pooler/dense/bias/adam_m": tensors["bert/pooler/dense/bias"],
-             "global_step": np.int64(7), "output_weights": np.ones((2, 384), np.float32)}
+    slots = {
+        "bert/pooler/dense/bias/adam_m": tensors["bert/pooler/dense/bias"],
+        "global_step": np.int64(7),
+        "output_weights": np.ones((2, 384), np.float32),
+    }
     folder = write_google_folder(tmp_path / "uncased_L-6", {**tensors, **slots}, minilm)
     c = read_checkpoint(folder)
     same_tensors(c.tensors, checkpoint.tensors)
@@ -85,8 +97,11 @@ def test_tf2_object_checkpoints_give_the_same_tensors(layout, tmp_path):
     folder.mkdir()
     for name in ("vocab.txt", "bert_config.json"):
         shutil.copy(TINY / name, folder)
-    google = {v: tf.train.load_variable(str(TINY / "bert_model.ckpt"), v)
-              for v, _ in tf.train.list_variables(str(TINY / "bert_model.ckpt")) if "adam" not in v}
+    google = {
+        v: tf.train.load_variable(str(TINY / "bert_model.ckpt"), v)
+        for v, _ in tf.train.list_variables(str(TINY / "bert_model.ckpt"))
+        if "adam" not in v
+    }
     config = json.loads((TINY / "bert_config.json").read_text())
     assert config["hidden_size"] == config["num_attention_heads"]  # heads of 1: make them 2, so that order shows
     config["num_attention_heads"] = 2

@@ -24,8 +24,12 @@ def test_means_and_scale_by_brute_force(clusters):
         total = 0.0
         for i in range(len(x)):  # leave row i out of its class's mean
             others = np.arange(len(x)) != i
-            z = [-0.5 * s * np.square(x[i] - x[others & (codes == k)].mean(axis=0)).sum() if k == codes[i]
-                 else -0.5 * s * np.square(x[i] - means[k]).sum() for k in range(4)]
+            z = [
+                -0.5 * s * np.square(x[i] - x[others & (codes == k)].mean(axis=0)).sum()
+                if k == codes[i]
+                else -0.5 * s * np.square(x[i] - means[k]).sum()
+                for k in range(4)
+            ]
             total += np.log(np.exp(z).sum()) - z[codes[i]]
         losses.append(total)
     assert scale == SCALES[int(np.argmin(losses))]

@@ -94,16 +94,25 @@ def assert_all_told(folder, name, load, same):
 
 def same_checkpoint(a, b):
     fields = ("config", "vocab", "tokenizer", "pooling", "max_len", "spiece")
-    return all(getattr(a, f) == getattr(b, f) for f in fields) and set(a.tensors) == set(b.tensors) and all(
-        np.array_equal(x, b.tensors[name]) for name, x in a.tensors.items())
+    return (
+        all(getattr(a, f) == getattr(b, f) for f in fields)
+        and set(a.tensors) == set(b.tensors)
+        and all(np.array_equal(x, b.tensors[name]) for name, x in a.tensors.items())
+    )
 
 
 def tokenizer_json(folder):
     vocab = (folder / "vocab.txt").read_text().split()
-    return {"added_tokens": [{"id": 0, "content": "[PAD]", "special": True}],
-            "normalizer": {"type": "BertNormalizer", "lowercase": True, "strip_accents": None,
-                           "handle_chinese_chars": True},
-            "model": {"type": "WordPiece", "vocab": {token: i for i, token in enumerate(vocab)}}}
+    return {
+        "added_tokens": [{"id": 0, "content": "[PAD]", "special": True}],
+        "normalizer": {
+            "type": "BertNormalizer",
+            "lowercase": True,
+            "strip_accents": None,
+            "handle_chinese_chars": True,
+        },
+        "model": {"type": "WordPiece", "vocab": {token: i for i, token in enumerate(vocab)}},
+    }
 
 
 @pytest.fixture
@@ -114,8 +123,9 @@ def folder(tiny, tmp_path):
     (folder / "added_tokens.json").write_text(json.dumps({"the": 5}))
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 64}))
     (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps(
-        {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True, "pooling_mode": "mean"}))
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps({"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True, "pooling_mode": "mean"})
+    )
     shard(folder)
     return folder
 
@@ -126,13 +136,23 @@ def shard(folder):
     for name, part in parts.items():
         safetensors.numpy.save_file(part, folder / name)
     (folder / "model.safetensors").unlink()
-    (folder / "model.safetensors.index.json").write_text(json.dumps(
-        {"metadata": {}, "weight_map": {tensor: name for name, part in parts.items() for tensor in part}}))
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {}, "weight_map": {tensor: name for name, part in parts.items() for tensor in part}})
+    )
 
 
-@pytest.mark.parametrize("name, least", [
-    ("config.json", 80), ("tokenizer_config.json", 5), ("tokenizer.json", 40), ("added_tokens.json", 5),
-    ("sentence_bert_config.json", 5), ("1_Pooling/config.json", 15), ("model.safetensors.index.json", 20)])
+@pytest.mark.parametrize(
+    "name, least",
+    [
+        ("config.json", 80),
+        ("tokenizer_config.json", 5),
+        ("tokenizer.json", 40),
+        ("added_tokens.json", 5),
+        ("sentence_bert_config.json", 5),
+        ("1_Pooling/config.json", 15),
+        ("model.safetensors.index.json", 20),
+    ],
+)
 def test_a_hugging_face_folder(folder, name, least):
     if name == "tokenizer.json":
         (folder / "vocab.txt").unlink()
@@ -150,9 +170,13 @@ def test_other_folders(kind, albert, tmp_path):
 
 
 def same_fit(a, b):
-    return same_checkpoint(a.base.checkpoint, b.base.checkpoint) and a.task.name == b.task.name and \
-        a.task.spec.get("levels") == b.task.spec.get("levels") and a.head_options["units"] == b.head_options["units"] \
+    return (
+        same_checkpoint(a.base.checkpoint, b.base.checkpoint)
+        and a.task.name == b.task.name
+        and a.task.spec.get("levels") == b.task.spec.get("levels")
+        and a.head_options["units"] == b.head_options["units"]
         and all(np.array_equal(x, y) for x, y in zip(a.network.upper_weights, b.network.upper_weights, strict=True))
+    )
 
 
 @pytest.fixture
@@ -164,19 +188,20 @@ def test_the_folder_of_a_fit(fitted, tmp_path):
     bridge.save(fitted, str(tmp_path / "fit"), "{}")
     whole = bridge.load(str(tmp_path / "fit"), {})
     for name in ("bertr.json", "tokenizer_config.json"):
-        told = assert_all_told(tmp_path / "fit", name, lambda: bridge.load(str(tmp_path / "fit"), {}),
-                               lambda f: same_fit(f, whole))
+        told = assert_all_told(
+            tmp_path / "fit", name, lambda: bridge.load(str(tmp_path / "fit"), {}), lambda f: same_fit(f, whole)
+        )
         assert told > 30, name
 
 
 def with_meta(data, change):
     """The bytes of a fit with another description."""
     size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + size])
+    header = json.loads(data[8 : 8 + size])
     header["__metadata__"]["bertr"] = json.dumps(change(json.loads(header["__metadata__"]["bertr"])))
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[8 + size:]
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 @pytest.mark.parametrize("train", ["head", "top:1"])
@@ -186,8 +211,14 @@ def test_the_bytes_of_a_fit(model, fitted, sentences, train):
     data = b"".join(bridge.to_bytes(fitted, "{}"))
     whole, metas = bridge.from_bytes([data], None), []
     with_meta(data, lambda meta: metas.append(meta) or meta)
-    told = [assert_told_or_equal(case, lambda meta=meta: bridge.from_bytes([with_meta(data, lambda _: meta)], None),
-                                 lambda f: same_fit(f, whole)) for case, meta in mutants(metas[0])]
+    told = [
+        assert_told_or_equal(
+            case,
+            lambda meta=meta: bridge.from_bytes([with_meta(data, lambda _: meta)], None),
+            lambda f: same_fit(f, whole),
+        )
+        for case, meta in mutants(metas[0])
+    ]
     assert sum(told) > 300
 
 
@@ -252,8 +283,10 @@ def test_a_squad_file(tmp_path):
 
 # ---------------------------------------------------------------- numbers
 
-@pytest.mark.parametrize("name", ["../outside.safetensors", "/tmp/outside.safetensors", "a/b.safetensors", "..", "",
-                                  "a\\b.safetensors"])
+
+@pytest.mark.parametrize(
+    "name", ["../outside.safetensors", "/tmp/outside.safetensors", "a/b.safetensors", "..", "", "a\\b.safetensors"]
+)
 def test_weights_outside_the_folder_are_refused(folder, name):
     index = folder / "model.safetensors.index.json"
     shutil.copy(folder / "model-00001-of-00002.safetensors", folder.parent / "outside.safetensors")

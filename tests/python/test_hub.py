@@ -88,8 +88,10 @@ def test_bertr_home_comes_before_rs_cache_folder(monkeypatch, tmp_path):
     assert hub.cache_folder() == str(tmp_path / "r")
 
 
-@pytest.mark.parametrize("source", ["./models/bert", "../bert", "/no/such/bert", "a/b/c", "models/", "~/no-such-bert",
-                                    "C:\\models\\bert", ""])
+@pytest.mark.parametrize(
+    "source",
+    ["./models/bert", "../bert", "/no/such/bert", "a/b/c", "models/", "~/no-such-bert", "C:\\models\\bert", ""],
+)
 def test_a_path_that_is_not_there(source):
     with pytest.raises(BertrError, match="There is no folder '"):
         hub.resolve(source)
@@ -100,9 +102,14 @@ def test_a_file_is_not_a_folder():
         hub.resolve(str(TINY / "vocab.txt"))
 
 
-@pytest.mark.parametrize("name,meant", [
-    ("bert-base-german", '"bert-base-german-cased" (google-bert/bert-base-german-cased)'),
-    ("labse", '"LaBSE" (sentence-transformers/LaBSE)'), ("bert-bse-uncased", '"bert-base-uncased" (google-bert/')])
+@pytest.mark.parametrize(
+    "name,meant",
+    [
+        ("bert-base-german", '"bert-base-german-cased" (google-bert/bert-base-german-cased)'),
+        ("labse", '"LaBSE" (sentence-transformers/LaBSE)'),
+        ("bert-bse-uncased", '"bert-base-uncased" (google-bert/'),
+    ],
+)
 def test_an_unknown_name_suggests_the_nearest_one(name, meant):
     with pytest.raises(BertrError, match=f"'{name}' is neither") as e:
         hub.resolve(name)
@@ -137,33 +144,49 @@ def test_the_table_of_models():
     assert hub.DEFAULT in hub.MODELS
 
 
-@pytest.mark.parametrize("name,words,width,layers", [
-    ("bert-large-uncased", 30522, 1024, 24), ("bert-large-cased", 28996, 1024, 24), ("gte-small", 30522, 384, 12),
-    ("bert-base-multilingual-cased", 119547, 768, 12), ("LaBSE", 501153, 768, 12), ("finbert", 30522, 768, 12)])
+@pytest.mark.parametrize(
+    "name,words,width,layers",
+    [
+        ("bert-large-uncased", 30522, 1024, 24),
+        ("bert-large-cased", 28996, 1024, 24),
+        ("gte-small", 30522, 384, 12),
+        ("bert-base-multilingual-cased", 119547, 768, 12),
+        ("LaBSE", 501153, 768, 12),
+        ("finbert", 30522, 768, 12),
+    ],
+)
 def test_parameters_of_the_table_are_those_of_its_sizes(name, words, width, layers):
     inner = 4 * width
     assert hub.MODELS[name]["parameters"] == (
-        (words + 512 + 2 + 2) * width + layers * (4 * (width + 1) * width + 2 * width * inner + inner + width
-                                                  + 4 * width) + (width + 1) * width)
+        (words + 512 + 2 + 2) * width
+        + layers * (4 * (width + 1) * width + 2 * width * inner + inner + width + 4 * width)
+        + (width + 1) * width
+    )
 
 
-@pytest.mark.parametrize("name,vocab", [("bert-base-uncased", "uncased"), ("bert-base-cased", "cased"),
-                                        ("bert-base-chinese", "chinese")])
+@pytest.mark.parametrize(
+    "name,vocab", [("bert-base-uncased", "uncased"), ("bert-base-cased", "cased"), ("bert-base-chinese", "chinese")]
+)
 def test_vocabularies_of_the_table_are_googles(name, vocab):
     text = gzip.decompress((TINY.parent / "vocabs" / f"{vocab}.txt.gz").read_bytes())
     assert hub.MODELS[name]["sha256"]["vocab.txt"] == hashlib.sha256(text).hexdigest()
     # BERT-base by hand: word, 512 positions, 2 segments, norm; 12 layers; pooler
     words = len(text.splitlines())
     assert hub.MODELS[name]["parameters"] == (
-        (words + 512 + 2 + 2) * 768 + 12 * (4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768)
-        + 768 * 768 + 768)
+        (words + 512 + 2 + 2) * 768
+        + 12 * (4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768)
+        + 768 * 768
+        + 768
+    )
 
 
 def resolve_in_new_process(source, endpoint):
     """huggingface_hub reads its endpoint when it is imported, so each case needs a separate process."""
-    code = ("import sys; from bertr.checkpoints import hub; from bertr.errors import BertrError\n"
-            "try: print(hub.resolve(sys.argv[1]))\n"
-            "except BertrError as e: print('BertrError:', e)")
+    code = (
+        "import sys; from bertr.checkpoints import hub; from bertr.errors import BertrError\n"
+        "try: print(hub.resolve(sys.argv[1]))\n"
+        "except BertrError as e: print('BertrError:', e)"
+    )
     env = {**os.environ, "HF_ENDPOINT": endpoint, "PYTHONPATH": str(PACKAGES), "NO_PROXY": "*", "HF_HUB_OFFLINE": "0"}
     done = subprocess.run([sys.executable, "-c", code, source], env=env, capture_output=True, text=True, check=True)
     assert done.stderr == ""  # Python stays silent
@@ -198,17 +221,19 @@ def full_disk(monkeypatch):
             return str(path)
         disk.asked.append(name)
         if disk.room < len(content):
-            path.with_suffix(".incomplete").write_bytes(content[:disk.room])
+            path.with_suffix(".incomplete").write_bytes(content[: disk.room])
             raise disk.error
         disk.room -= len(content)
         path.write_bytes(content)
         return str(path)
 
-    siblings = [types.SimpleNamespace(rfilename=p.name, size=p.stat().st_size, lfs=None)
-                for p in sorted(folder.iterdir())]
+    siblings = [
+        types.SimpleNamespace(rfilename=p.name, size=p.stat().st_size, lfs=None) for p in sorted(folder.iterdir())
+    ]
     api = types.SimpleNamespace(model_info=lambda *_, **__: types.SimpleNamespace(sha="0" * 40, siblings=siblings))
-    nothing = types.SimpleNamespace(disable_progress_bars=lambda: None, logging=types.SimpleNamespace(
-        set_verbosity_error=lambda: None))
+    nothing = types.SimpleNamespace(
+        disable_progress_bars=lambda: None, logging=types.SimpleNamespace(set_verbosity_error=lambda: None)
+    )
     errors = types.SimpleNamespace(RepositoryNotFoundError=ZeroDivisionError, RevisionNotFoundError=ZeroDivisionError)
     theirs = types.SimpleNamespace(HfApi=lambda: api, hf_hub_download=download, utils=nothing, errors=errors)
     monkeypatch.setitem(sys.modules, "huggingface_hub", theirs)
@@ -216,8 +241,15 @@ def full_disk(monkeypatch):
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(errno.EDQUOT, "Disk quota exceeded"),
-                                   RuntimeError("IO Error: No space left on device (os error 28)")], ids=repr)
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("IO Error: No space left on device (os error 28)"),
+    ],
+    ids=repr,
+)
 def test_a_full_disk(full_disk, empty_cache, error):
     """One sentence; what has arrived stays, and the next load goes on from there."""
     full_disk.room, full_disk.error = 600, error  # the configuration fits, not the weights

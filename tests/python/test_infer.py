@@ -14,13 +14,20 @@ def _texts(lengths, rng):
     """Encoded texts with these numbers of tokens, all tokens distinct."""
     row_splits = splits(np.array(lengths))
     n = int(row_splits[-1])
-    return Encodings(ids=rng.permutation(n).astype(np.int32) + 1, segments=np.zeros(n, np.int8), row_splits=row_splits,
-                     n_truncated=0, full_lengths=np.array(lengths), pad_id=0)
+    return Encodings(
+        ids=rng.permutation(n).astype(np.int32) + 1,
+        segments=np.zeros(n, np.int8),
+        row_splits=row_splits,
+        n_truncated=0,
+        full_lengths=np.array(lengths),
+        pad_id=0,
+    )
 
 
 @pytest.fixture
 def scorer():
     """Makes one whose batches have at most 400 tokens, and the shapes of those it had."""
+
     def make(per_token=False):
         def call(ids, segments, mask):
             shapes.append(ids.shape)
@@ -44,8 +51,9 @@ def test_every_text_gets_its_own_values(scorer, n, per_token):
     if per_token:
         np.testing.assert_array_equal(values, np.stack([texts.ids, np.full(len(texts.ids), 2)], axis=-1))
     else:
-        np.testing.assert_array_equal(values, np.stack([np.add.reduceat(texts.ids, texts.row_splits[:-1]),
-                                                        texts.lengths], axis=-1))
+        np.testing.assert_array_equal(
+            values, np.stack([np.add.reduceat(texts.ids, texts.row_splits[:-1]), texts.lengths], axis=-1)
+        )
 
 
 def test_the_last_batches_of_many_calls_have_few_shapes(scorer):

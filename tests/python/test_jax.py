@@ -19,8 +19,16 @@ out = {
 """
 
 
-CONTROLS = {"accumulate": 2, "batch_size": 8, "ema": 0.8, "adversarial": 0.5, "layer_decay": 0.9,
-            "schedule": "constant", "class_weights": [1.0, 2.0], "label_smoothing": 0.1}
+CONTROLS = {
+    "accumulate": 2,
+    "batch_size": 8,
+    "ema": 0.8,
+    "adversarial": 0.5,
+    "layer_decay": 0.9,
+    "schedule": "constant",
+    "class_weights": [1.0, 2.0],
+    "label_smoothing": 0.1,
+}
 
 
 @pytest.mark.parametrize("given", [{"train": "all"}, {"train": "head"}, CONTROLS])

@@ -64,8 +64,10 @@ def test_masks_differ_between_epochs_and_not_between_seeds(model):
 
 def test_whole_words_are_hidden_whole(model):
     rng = random.Random(2)
-    texts = [" ".join(rng.choice(WORDS[2:20]) + rng.choice(["", "s", "ser", "sersing"]) for _ in range(30))
-             for _ in range(200)]
+    texts = [
+        " ".join(rng.choice(WORDS[2:20]) + rng.choice(["", "s", "ser", "sersing"]) for _ in range(30))
+        for _ in range(200)
+    ]
     e = encodings_of(model, texts)
     words = Words(model.tokenizer)
     inner = np.array([VOCAB[i].startswith("##") for i in e.ids])

@@ -13,8 +13,12 @@ ROOT = os.path.join(os.path.dirname(__file__), "..", "..", "inst", "python")
 
 
 def in_new_process(code, *args, **environment):
-    out = subprocess.run([sys.executable, "-c", textwrap.dedent(code), *args], capture_output=True, text=True,
-                         env={**os.environ, "PYTHONPATH": ROOT, **environment})
+    out = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *args],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": ROOT, **environment},
+    )
     assert out.returncode == 0, out.stderr
     return out.stdout.split()
 
@@ -22,7 +26,8 @@ def in_new_process(code, *args, **environment):
 @pytest.mark.parametrize("onednn", ["1", "0"])
 def test_free_memory_goes_back_and_tensors_keep_their_numbers(onednn):
     # 64 tensors of 8 MB, every fourth of which is kept: free memory lies between what is in use
-    had, free, after, same = in_new_process("""
+    had, free, after, same = in_new_process(
+        """
         import numpy as np
         import tensorflow as tf
         from bertr.kernels.memory import release_memory
@@ -43,7 +48,9 @@ def test_free_memory_goes_back_and_tensors_keep_their_numbers(onednn):
         again = [tf.add(numbers(k), 0.0) for k in range(64)]
         print(all((t.numpy() == numbers(4 * k)).all() for k, t in enumerate(tensors))
               and all((t.numpy() == numbers(k)).all() for k, t in enumerate(again)))
-    """, TF_ENABLE_ONEDNN_OPTS=onednn)
+    """,
+        TF_ENABLE_ONEDNN_OPTS=onednn,
+    )
     assert int(had) > 500 and int(free) > 400  # the allocator does not return it by itself
     assert int(after) < 250  # 128 MB are in use
     assert same == "True"
@@ -51,7 +58,8 @@ def test_free_memory_goes_back_and_tensors_keep_their_numbers(onednn):
 
 def test_returning_memory_again_and_again_takes_no_more_of_it():
     # gaps of 6 MB: the allocator hands out a whole gap for a piece of 4 MB
-    grown, = in_new_process("""
+    (grown,) = in_new_process(
+        """
         import tensorflow as tf
         from bertr.kernels.memory import release_memory
 
@@ -64,13 +72,16 @@ def test_returning_memory_again_and_again_takes_no_more_of_it():
         for _ in range(20):
             release_memory()
         print(megabytes() - before)
-    """, TF_ENABLE_ONEDNN_OPTS="1")
+    """,
+        TF_ENABLE_ONEDNN_OPTS="1",
+    )
     assert int(grown) < 50
 
 
 def test_models_that_were_loaded_and_left_take_no_memory(minilm):
     """A model and its scorers form a reference cycle."""
-    grown, = in_new_process("""
+    (grown,) = in_new_process(
+        """
         import sys
         from bertr import bridge
 
@@ -83,5 +94,7 @@ def test_models_that_were_loaded_and_left_take_no_memory(minilm):
             if k == 3:
                 before = megabytes()
         print(megabytes() - before)
-    """, minilm)
+    """,
+        minilm,
+    )
     assert int(grown) < 60  # four models of 87 MB

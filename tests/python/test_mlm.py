@@ -33,8 +33,8 @@ def fit(model, a, b=None, validation=None, **options):
     return bridge.fit(model, "mlm", a, b, target, seen, options, None)
 
 
-
 # ---------------------------------------------------------------- loss and gradients
+
 
 @pytest.mark.parametrize("pairs", [False, True])
 def test_loss_and_every_gradient(pretrained, model, pairs):
@@ -60,8 +60,8 @@ def test_loss_and_every_gradient(pretrained, model, pairs):
     labels = np.full(ids.shape, -100)
     splits = samples.encodings.row_splits
     for row in rows:
-        own = samples.targets[splits[row]:splits[row + 1]]
-        labels[row, :len(own)] = np.where(own >= 0, own, -100)
+        own = samples.targets[splits[row] : splits[row + 1]]
+        labels[row, : len(own)] = np.where(own >= 0, own, -100)
     given = {"input_ids": ids, "token_type_ids": segments, "attention_mask": mask, "labels": labels}
     if pairs:
         given["next_sentence_label"] = labels[:, 0].copy()
@@ -77,8 +77,9 @@ def test_loss_and_every_gradient(pretrained, model, pairs):
         theirs, their_loss = masked, masked(**given).loss
     their_loss.backward()
     assert abs(float(loss) - their_loss.item()) < 1e-5
-    expected = canonical_tensors({name.removeprefix("bert."): p.grad.numpy()
-                                  for name, p in theirs.named_parameters() if p.grad is not None})
+    expected = canonical_tensors(
+        {name.removeprefix("bert."): p.grad.numpy() for name, p in theirs.named_parameters() if p.grad is not None}
+    )
     ours = dict(zip(variables, gradients, strict=True))
     assert set(ours) == set(expected)
     for name, gradient in expected.items():
@@ -100,6 +101,7 @@ def test_what_follows_is_learnt(model):
 
 
 # ---------------------------------------------------------------- learning
+
 
 def test_an_easy_language_is_learnt(model, tiny):
     texts = language(80)
@@ -145,8 +147,10 @@ def test_which_part_is_trained(model, train):
     fitted = fit(model, language(30), epochs=1, train=train)
     before, after = model.checkpoint.tensors, fitted.checkpoint().tensors
     changed = {name.split("/")[0] for name in after if not np.array_equal(before[name], after[name])}
-    assert changed == {"head": {"mlm"}, "top:1": {"mlm", "block_1"},
-                       "all": {"mlm", "block_0", "block_1", "embeddings"}}[train]
+    assert (
+        changed
+        == {"head": {"mlm"}, "top:1": {"mlm", "block_1"}, "all": {"mlm", "block_0", "block_1", "embeddings"}}[train]
+    )
     if train == "all":
         assert not np.array_equal(after["embeddings/word"][1], before["embeddings/word"][1])  # the softmax reaches all
 
@@ -160,8 +164,9 @@ def test_the_adapted_encoder_serves_other_tasks(model, sentences, tmp_path):
         fitted = bridge.fit(adapted, "classification", texts, None, target, None, options, None)
         assert fitted.base.checkpoint.tensors["mlm/bias"].shape == (len(VOCAB),)
         if train == "head":
-            np.testing.assert_array_equal(fitted.checkpoint().tensors["embeddings/word"],
-                                          adapted.network.backbone.tensors()["embeddings/word"])
+            np.testing.assert_array_equal(
+                fitted.checkpoint().tensors["embeddings/word"], adapted.network.backbone.tensors()["embeddings/word"]
+            )
         expected = bridge.predict(fitted, texts, None, {}, None)["prob"]
         back = bridge.from_bytes(bridge.to_bytes(fitted, "{}"), None)
         np.testing.assert_array_equal(bridge.predict(back, texts, None, {}, None)["prob"], expected)
@@ -169,11 +174,13 @@ def test_the_adapted_encoder_serves_other_tasks(model, sentences, tmp_path):
         back = bridge.load(str(tmp_path / train), {})
         np.testing.assert_array_equal(bridge.predict(back, texts, None, {}, None)["prob"], expected)
     further = fit(adapted, texts, epochs=1, learning_rate=1e-9)  # continues with its head
-    np.testing.assert_allclose(further.network.head.output_bias.numpy(), adapted.network.head.output_bias.numpy(),
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        further.network.head.output_bias.numpy(), adapted.network.head.output_bias.numpy(), atol=1e-6
+    )
 
 
 # ---------------------------------------------------------------- keeping
+
 
 def no_pooler(folder, torch_folder):
     """The same checkpoint without pooler and heads."""
@@ -184,8 +191,9 @@ def no_pooler(folder, torch_folder):
     return bridge.load(str(folder), {})
 
 
-@pytest.mark.parametrize("pairs, bare, train", [
-    (False, False, "all"), (True, True, "all"), (True, False, "head"), (False, True, "head")])
+@pytest.mark.parametrize(
+    "pairs, bare, train", [(False, False, "all"), (True, True, "all"), (True, False, "head"), (False, True, "head")]
+)
 def test_a_kept_fit_gives_the_same_and_opens_in_transformers(pretrained, model, tmp_path, pairs, bare, train):
     if bare:
         model = no_pooler(tmp_path / "bare", pretrained[1])

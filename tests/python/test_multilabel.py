@@ -85,8 +85,16 @@ def test_learns_predicts_and_comes_back(tiny, labelled, train, tmp_path):
 
 def test_a_fixed_threshold_is_kept(tiny, labelled):
     texts, target = labelled
-    fitted = bridge.fit(bridge.load(tiny, {}), "multilabel", texts, None, target, None,
-                        options(epochs=1, head={"threshold": 0.25}), None)
+    fitted = bridge.fit(
+        bridge.load(tiny, {}),
+        "multilabel",
+        texts,
+        None,
+        target,
+        None,
+        options(epochs=1, head={"threshold": 0.25}),
+        None,
+    )
     out = bridge.predict(fitted, texts, None, {}, None)
     assert np.array_equal(out["chosen"], out["prob"] > 0.25)
 
@@ -94,8 +102,11 @@ def test_a_fixed_threshold_is_kept(tiny, labelled):
 def test_thresholds_come_from_rows_that_are_held_out_of_many(tiny, labelled, monkeypatch):
     monkeypatch.setattr(multilabel, "MANY", 60)
     texts, target = labelled
-    held = find_task("multilabel").from_target(target, {"threshold": None, "calibrate": True}).hold_out(
-        target["values"], np.random.default_rng(1))
+    held = (
+        find_task("multilabel")
+        .from_target(target, {"threshold": None, "calibrate": True})
+        .hold_out(target["values"], np.random.default_rng(1))
+    )
     assert len(held) == 6
 
     def fit(texts):

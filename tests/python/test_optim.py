@@ -12,7 +12,17 @@ from bertr.training.adamw import BertAdamW, warmup_linear
 
 def test_schedule_by_hand():
     assert [round(float(warmup_linear(t, 0.4, 4, 10)), 6) for t in range(10)] == [
-        0.1, 0.2, 0.3, 0.4, 0.4, 0.333333, 0.266667, 0.2, 0.133333, 0.066667]
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+        0.4,
+        0.333333,
+        0.266667,
+        0.2,
+        0.133333,
+        0.066667,
+    ]
     assert float(warmup_linear(0, 0.4, 0, 10)) == pytest.approx(0.4)
     assert float(warmup_linear(11, 0.4, 4, 10)) == 0.0
 
@@ -27,8 +37,13 @@ def test_adamw_is_torchs_with_berts_exclusions(clip):
     optimizer = BertAdamW(ours, weight_decay=0.3, clip=clip)
     optimizer.begin(0.1, steps=6, warmup=0.5)
     reference = torch.optim.AdamW(
-        [{"params": [theirs["kernel"]], "weight_decay": 0.3},
-         {"params": [theirs["bias"], theirs["gamma"]], "weight_decay": 0.0}], lr=0.1, eps=1e-6)
+        [
+            {"params": [theirs["kernel"]], "weight_decay": 0.3},
+            {"params": [theirs["bias"], theirs["gamma"]], "weight_decay": 0.0},
+        ],
+        lr=0.1,
+        eps=1e-6,
+    )
     rates = [0.1 / 3, 0.2 / 3, 0.1, 0.1, 0.2 / 3, 0.1 / 3]
     for step in range(6):
         gradients = {k: rng.normal(size=s).astype(np.float32) * 3 for k, s in shapes.items()}
@@ -49,12 +64,12 @@ def test_weights_do_not_lie_twice_in_memory_during_a_step():
     difference between two depths: what does not grow with them is not meant."""
     size, few, many = 512, 12, 60
     grown = _most_during_a_step(size, many) - _most_during_a_step(size, few)
-    assert grown / ((many - few) * 4 * size ** 2) < (1.7 if is_counted() else 2.15)  # with copies 2.0 and 2.4
+    assert grown / ((many - few) * 4 * size**2) < (1.7 if is_counted() else 2.15)  # with copies 2.0 and 2.4
 
 
 def _most_during_a_step(size, depth):
     rng = np.random.default_rng(0)
-    start = rng.normal(size=(size, size), scale=size ** -0.5).astype(np.float32)
+    start = rng.normal(size=(size, size), scale=size**-0.5).astype(np.float32)
     kernels = [keras.Variable(start, name="kernel") for _ in range(depth)]
 
     def loss(targets, x):

@@ -78,26 +78,39 @@ def hostile(marker):
         "another persistent id": (b"\x80\x02X\6\0\0\0module\x85Q.", "a persistent id that is not a storage"),
         "NEXT_BUFFER": (b"\x80\x05\x97.", "the instruction 'NEXT_BUFFER'"),
         "STACK_GLOBAL of remembered texts": (
-            b"\x80\x04](\x8c\2os\x94\x8c\6system\x94eh\0h\1\x93" + text + b"\x85R.", "'os.system'"),
+            b"\x80\x04](\x8c\2os\x94\x8c\6system\x94eh\0h\1\x93" + text + b"\x85R.",
+            "'os.system'",
+        ),
         "a name with dots": (b"\x80\x02ctorch._utils\nos.system\n" + text + b"\x85R.", "'torch._utils.os.system'"),
         "a name with dots, protocol 4": (
-            b"\x80\x04\x8c\x0ctorch._utils\x8c\x09os.system\x93" + text + b"\x85R.", "'torch._utils.os.system'"),
+            b"\x80\x04\x8c\x0ctorch._utils\x8c\x09os.system\x93" + text + b"\x85R.",
+            "'torch._utils.os.system'",
+        ),
         "an attribute of a function": (
             b"\x80\x02ctorch._utils\n_rebuild_tensor_v2.__globals__\n.",
-            "'torch._utils._rebuild_tensor_v2.__globals__'"),
+            "'torch._utils._rebuild_tensor_v2.__globals__'",
+        ),
         "a name that is shifted": (
-            b"\x80\x02ctorch\n_utils _rebuild_tensor_v2\n.", "'torch._utils _rebuild_tensor_v2'"),
+            b"\x80\x02ctorch\n_utils _rebuild_tensor_v2\n.",
+            "'torch._utils _rebuild_tensor_v2'",
+        ),
         "getattr": (b"\x80\x02c__builtin__\ngetattr\n.", "'__builtin__.getattr'"),
         "bertr's own": (b"\x80\x02cbertr.torch_file\nTorchFile\n.", "'bertr.torch_file.TorchFile'"),
         "torch.load": (b"\x80\x02ctorch\nload\n" + text + b"\x85R.", "'torch.load'"),
         "a name in Chinese, with a line": (
-            b"\x80\x04\x8c\6" + "\u7cfb\u7edf".encode() + b"\x8c\3a\nb\x93.", r"'\u7cfb\u7edf.a\nb'"),
-        "a call of a storage": (table(b"ctorch\nFloatStorage\n" + literal(10**12) + b"\x85R"),
-                                "a call of 'torch.FloatStorage'"),
+            b"\x80\x04\x8c\6" + "\u7cfb\u7edf".encode() + b"\x8c\3a\nb\x93.",
+            r"'\u7cfb\u7edf.a\nb'",
+        ),
+        "a call of a storage": (
+            table(b"ctorch\nFloatStorage\n" + literal(10**12) + b"\x85R"),
+            "a call of 'torch.FloatStorage'",
+        ),
         "attributes of a table": (table(b"}}b"), "attributes of an object"),
         "attributes of a tensor": (table(tensor() + b"}b"), "attributes of an object"),
         "attributes of an OrderedDict that are no table": (
-            table(b"ccollections\nOrderedDict\n)RN}\x86b"), "attributes of an object"),
+            table(b"ccollections\nOrderedDict\n)RN}\x86b"),
+            "attributes of an object",
+        ),
         "a set": (b"\x80\x04\x8f.", "the instruction 'EMPTY_SET'"),
         "a tensor with metadata": (table(tensor()[:-2] + b"}tR"), "a tensor with metadata"),
     }
@@ -157,15 +170,23 @@ LYING = {
     "a storage's size": (tensor(inner=storage(count=5)), "pickle says 20|but its pickle says 5"),
     "a storage's huge size": (tensor(inner=storage(count=HUGE)), "pickle says"),
     "a storage's negative size": (tensor(inner=storage(count=-4)), "is not valid"),
-    "a storage's type": (tensor(inner=storage(kind=b"ctorch\nDoubleStorage\n")),
-                         "pickle says 32|some of its storages are missing"),
-    "a storage that is not there": (tensor(inner=storage(key=b"X\1\0\0\0" b"1")),
-                                    "no entry 'data/1'|does not match its tensors"),
-    "a storage elsewhere": (tensor(inner=storage(key=b"X\4\0\0\0../x")),
-                            "no entry 'data/../x'|does not match its tensors"),
+    "a storage's type": (
+        tensor(inner=storage(kind=b"ctorch\nDoubleStorage\n")),
+        "pickle says 32|some of its storages are missing",
+    ),
+    "a storage that is not there": (
+        tensor(inner=storage(key=b"X\1\0\0\01")),
+        "no entry 'data/1'|does not match its tensors",
+    ),
+    "a storage elsewhere": (
+        tensor(inner=storage(key=b"X\4\0\0\0../x")),
+        "no entry 'data/../x'|does not match its tensors",
+    ),
     "a storage that is a number's": (tensor(inner=storage(key=b"K\0")), "is not valid"),
-    "a storage of two types": (b"](" + tensor() + tensor(inner=storage(kind=b"ctorch\nIntStorage\n")) + b"e",
-                               "'0' has two conflicting descriptions"),
+    "a storage of two types": (
+        b"](" + tensor() + tensor(inner=storage(kind=b"ctorch\nIntStorage\n")) + b"e",
+        "'0' has two conflicting descriptions",
+    ),
     "a call of a text": (b"X\1\0\0\0x)R", "is not valid"),
     "a call with a list": (b"ccollections\nOrderedDict\n]R", "is not valid"),
     "an OrderedDict of numbers": (b"ccollections\nOrderedDict\nK\1\x85R", "is not valid"),
@@ -196,11 +217,21 @@ def test_the_same_without_lies_is_read(tmp_path):
         assert_same(TorchFile(write(tmp_path, table(tensor()))), {"w": torch.arange(4.0)})
 
 
-@pytest.mark.parametrize("stored, keys", [
-    (b"", ["0"]), (struct.pack("<q", 4), ["0"]), (STORED[:-1], ["0"]),
-    (struct.pack("<q", -4) + DATA, ["0"]), (struct.pack("<q", 2**62) + DATA, ["0"]), (b"", []),
-    (2 * STORED, ["0", "0"]), (2 * STORED, ["0", "1"]),
-    (STORED, [0]), (STORED, [[]])])
+@pytest.mark.parametrize(
+    "stored, keys",
+    [
+        (b"", ["0"]),
+        (struct.pack("<q", 4), ["0"]),
+        (STORED[:-1], ["0"]),
+        (struct.pack("<q", -4) + DATA, ["0"]),
+        (struct.pack("<q", 2**62) + DATA, ["0"]),
+        (b"", []),
+        (2 * STORED, ["0", "0"]),
+        (2 * STORED, ["0", "1"]),
+        (STORED, [0]),
+        (STORED, [[]]),
+    ],
+)
 def test_legacy_storages_that_do_not_fit(tmp_path, stored, keys):
     assert_refused(legacy(tmp_path, table(tensor()), keys, stored), "checkpoint", "is damaged, cut short")
 
@@ -218,6 +249,7 @@ def test_big_endian_files_are_refused(tmp_path):
 
 # Files made to take forever or all memory -------------------------------------------------------------------------
 
+
 def doubled(n, start, step):
     """A value that contains the previous one twice, nested n times."""
     return start + b"".join(b"q" + bytes([i]) + step % bytes([i]) for i in range(n))
@@ -226,16 +258,26 @@ def doubled(n, start, step):
 BOMBS = {
     "tuples": doubled(200, b")", b"h%b\x86"),
     "tuples as a key": b"}" + doubled(200, b")", b"h%b\x86") + b"Ns",
-    "texts as keys": b"}(" + b"X\xa0\x86\1\0" + b"x" * 100_000 + b"q\0N" + b"X\xa0\x86\1\0" + b"x" * 100_000 +
-                     b"q\1N" + b"h\0Nh\1N" * 100_000 + b"u",
+    "texts as keys": b"}("
+    + b"X\xa0\x86\1\0"
+    + b"x" * 100_000
+    + b"q\0N"
+    + b"X\xa0\x86\1\0"
+    + b"x" * 100_000
+    + b"q\1N"
+    + b"h\0Nh\1N" * 100_000
+    + b"u",
     "a list in itself": b"]q\0h\0a",
     "a table in itself": b"}q\0X\5\0\0\0modelh\0s",
     "deep tuples": b")" + b"\x85" * 500_000,
     "deep tables": b"}N" * 300_000 + b"N" + b"s" * 300_000,
     "marks": b"(" * 500_000,
     "too many instructions": b"N" * (MOST_STEPS + 1),
-    "a list filled again and again": b"](" + b"N" * 400_000 + b"eq\0" +
-                                     b"ccollections\nOrderedDict\nq\1h\0\x85R" + b"h\1h\0\x85R" * 100_000,
+    "a list filled again and again": b"]("
+    + b"N" * 400_000
+    + b"eq\0"
+    + b"ccollections\nOrderedDict\nq\1h\0\x85R"
+    + b"h\1h\0\x85R" * 100_000,
 }
 
 

@@ -50,12 +50,20 @@ def test_a_pair_starts_as_the_line_through_the_encoders_cosines(tiny, sentences,
     cosine = cosines(model, a, b)
     y = 3.0 + 2.0 * cosine + np.random.default_rng(1).normal(size=40) * 0.01
     target = {"values": y[:, None], "outputs": ["y"]}
-    fitted = bridge.fit(model, "regression", a, b, target, None,
-                        options(train=train, epochs=1, learning_rate=1e-9, head={"pair": "cosine"}), None)
+    fitted = bridge.fit(
+        model,
+        "regression",
+        a,
+        b,
+        target,
+        None,
+        options(train=train, epochs=1, learning_rate=1e-9, head={"pair": "cosine"}),
+        None,
+    )
     values = bridge.predict(fitted, a, b, {}, None)["values"][:, 0]
     slope, start = np.polyfit(cosine, y, 1)
     np.testing.assert_allclose(values, start + slope * cosine, atol=1e-3)
-    alone = [bridge.predict(fitted, a[i:i + 1], b[i:i + 1], {}, None)["values"][0, 0] for i in range(3)]
+    alone = [bridge.predict(fitted, a[i : i + 1], b[i : i + 1], {}, None)["values"][0, 0] for i in range(3)]
     np.testing.assert_allclose(alone, values[:3], atol=1e-5)
 
 
@@ -75,12 +83,14 @@ def test_a_pair_learns_what_the_cosine_does_not_tell(tiny, sentences, tmp_path):
 def test_a_cosine_needs_two_texts_and_one_number(tiny, measured):
     texts, target = measured
     with pytest.raises(BertrError, match="one number"):
-        bridge.fit(bridge.load(tiny, {}), "regression", texts, texts, target, None, options(head={"pair": "cosine"}),
-                   None)
+        bridge.fit(
+            bridge.load(tiny, {}), "regression", texts, texts, target, None, options(head={"pair": "cosine"}), None
+        )
     target = {"values": target["values"][:, :1], "outputs": ["size"]}
     with pytest.raises(BertrError, match="two text columns"):
-        bridge.fit(bridge.load(tiny, {}), "regression", texts, None, target, None, options(head={"pair": "cosine"}),
-                   None)
+        bridge.fit(
+            bridge.load(tiny, {}), "regression", texts, None, target, None, options(head={"pair": "cosine"}), None
+        )
 
 
 @pytest.fixture
@@ -88,8 +98,10 @@ def shares(sentences):
     """Two fractions a text, one of them rare."""
     texts = sentences[0]
     cat = np.array(["cat" in t.split() for t in texts])
-    return texts, {"values": np.stack([np.where(cat, 0.9, 0.2), np.where(cat, 0.1, 0.0)], axis=1),
-                   "outputs": ["toxic", "threat"]}
+    return texts, {
+        "values": np.stack([np.where(cat, 0.9, 0.2), np.where(cat, 0.1, 0.0)], axis=1),
+        "outputs": ["toxic", "threat"],
+    }
 
 
 def as_logit(head_options=None, **more):
@@ -110,8 +122,9 @@ def test_shares_are_learnt_by_cross_entropy():
 def test_the_bias_of_shares_starts_at_their_mean_and_they_stay_within_0_and_1(tiny, shares, tmp_path, train):
     texts, target = shares
     model, seen = bridge.load(tiny, {}), {"a": texts, "b": None, "target": target}
-    start = bridge.fit(model, "regression", texts, None, target, seen,
-                       as_logit(train=train, epochs=1, learning_rate=1e-9), None)
+    start = bridge.fit(
+        model, "regression", texts, None, target, seen, as_logit(train=train, epochs=1, learning_rate=1e-9), None
+    )
     n, mean = len(texts), target["values"].mean(axis=0)
     bias = torch.sigmoid(torch.tensor(np.array(start.network.head.stack[-1].bias)))
     np.testing.assert_allclose(bias, (n * mean + 0.5) / (n + 1), atol=1e-5)

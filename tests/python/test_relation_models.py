@@ -12,6 +12,7 @@ from bertr.tasks.relations.subject_first import SubjectFirst
 
 # ---------------------------------------------------------------- decoding
 
+
 def triples_of(found):
     return {tuple(t) for t in found[0].tolist()}
 
@@ -22,7 +23,8 @@ def test_gplinker_decodes_what_all_quadruples_give():
     for length in (2, 3, 6, 9):
         outputs = rng.normal(size=(length, 6 * SIZE + 2 * sum(kinds))).astype(np.float32)
         entity, starts, ends = (
-            (query @ key.T)[:, :, None] + a[:, None] + b[None] for query, key, a, b in split(outputs, kinds))
+            (query @ key.T)[:, :, None] + a[:, None] + b[None] for query, key, a, b in split(outputs, kinds)
+        )
         expected = {}
         for hs, he, ts, te in itertools.product(range(1, length - 1), repeat=4):
             for r in range(3 if hs <= he and ts <= te else 0):
@@ -38,7 +40,7 @@ def test_gplinker_decodes_what_all_quadruples_give():
 
 def test_the_best_spans_are_linked_where_there_are_too_many():
     outputs = np.random.default_rng(1).normal(size=(40, 6 * SIZE + 8)).astype(np.float32)
-    outputs[:, 2 * SIZE:2 * SIZE + 4] += 50
+    outputs[:, 2 * SIZE : 2 * SIZE + 4] += 50
     triples, _ = GPLinker(1).decode(outputs)
     assert len(np.unique(triples[:, :2], axis=0)) <= 100 and len(triples) > 1000
 
@@ -81,6 +83,7 @@ def test_adding_outputs_is_adding_states_before_a_linear_layer():
 
 # ---------------------------------------------------------------- losses
 
+
 def dense_loss(pointer, allowed, kind, first, second):
     """The definition, over the whole [kinds, length, length]."""
     query, key, a, b = pointer
@@ -103,7 +106,7 @@ def pointer_case():
     pointer = [rng.normal(size=(batch, length, n)) for n in (5, 5, kinds, kinds)]
     allowed = np.zeros((batch, length, length), bool)
     for r, n in enumerate((7, 5, 4)):  # padding behind n
-        allowed[r, 1:n - 1, 1:n - 1] = np.triu(np.ones((n - 2, n - 2), bool))
+        allowed[r, 1 : n - 1, 1 : n - 1] = np.triu(np.ones((n - 2, n - 2), bool))
     # one pair twice, two in one line, two kinds of one pair; one pair alone; none
     kind = np.array([[0, 0, 0, 2, 2], [1, -1, -1, -1, -1], [-1] * 5], np.int32)
     first = np.array([[1, 1, 1, 1, 3], [2, -1, -1, -1, -1], [-1] * 5], np.int32)
@@ -160,9 +163,14 @@ def test_gplinker_loss_by_hand():
 def test_subject_first_loss_is_that_of_the_recipe():
     rng, relations, length = np.random.default_rng(6), 3, 6
     form = SubjectFirst(relations)
-    triples = np.array([[[1, 2, 0, 4, 4], [1, 2, 2, 4, 4], [3, 3, 1, 1, 1], [1, 2, 0, 3, 4]],
-                        [[2, 2, 1, 1, 1], [-1] * 5, [-1] * 5, [-1] * 5],
-                        [[-1] * 5] * 4], np.int32)
+    triples = np.array(
+        [
+            [[1, 2, 0, 4, 4], [1, 2, 2, 4, 4], [3, 3, 1, 1, 1], [1, 2, 0, 3, 4]],
+            [[2, 2, 1, 1, 1], [-1] * 5, [-1] * 5, [-1] * 5],
+            [[-1] * 5] * 4,
+        ],
+        np.int32,
+    )
     info = np.array([[6, 1, 2], [4, 2, 2], [5, -1, -1]], np.int32)
     z = rng.normal(size=(3, length, 2 + 2 * relations)).astype(np.float32)
 
@@ -198,6 +206,7 @@ def test_heads_are_sampled_with_mismatches():
 
 # ---------------------------------------------------------------- the head
 
+
 def test_rotated_products_depend_on_the_distance_alone():
     rng = np.random.default_rng(7)
     q, k = rng.normal(size=(2, 16)).astype(np.float32)
@@ -220,10 +229,11 @@ def test_the_pointer_head_by_hand():
     dense = head.project.stack[0]
     projected = x @ np.asarray(dense.kernel) + np.asarray(dense.bias)
     for i, (query, key, a, b) in enumerate(split(out, (2, 3, 3))):
-        both = projected[..., 2 * SIZE * i:2 * SIZE * (i + 1)]
+        both = projected[..., 2 * SIZE * i : 2 * SIZE * (i + 1)]
         bias = (both @ np.asarray(head.biases[i].kernel) + np.asarray(head.biases[i].bias)) / 2
         np.testing.assert_allclose(np.concatenate([a, b], axis=-1), bias, atol=1e-5)
         if i == 0:
             continue
-        np.testing.assert_allclose(query @ key.swapaxes(1, 2), both[..., :SIZE] @ both[..., SIZE:].swapaxes(1, 2) / 8,
-                                   atol=1e-4)
+        np.testing.assert_allclose(
+            query @ key.swapaxes(1, 2), both[..., :SIZE] @ both[..., SIZE:].swapaxes(1, 2) / 8, atol=1e-4
+        )

@@ -42,9 +42,13 @@ def columns(target):
 def again(result):
     """Predictions as a training target"""
     text = np.repeat(np.arange(len(result["count"])), result["count"])
-    return {"text": text, "levels": ["meets", "over"], "relation": result["relation"],
-            **{f"{s}_start": result[f"{s}_start"] - 1 for s in ("head", "tail")},
-            **{f"{s}_end": result[f"{s}_end"] for s in ("head", "tail")}}
+    return {
+        "text": text,
+        "levels": ["meets", "over"],
+        "relation": result["relation"],
+        **{f"{s}_start": result[f"{s}_start"] - 1 for s in ("head", "tail")},
+        **{f"{s}_end": result[f"{s}_end"] for s in ("head", "tail")},
+    }
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -52,8 +56,9 @@ def test_a_fit_finds_triples_and_is_kept(tiny, form, tmp_path):
     texts, target = zoo(form)
     model = bridge.load(tiny, {"max_len": 32})
     options = {"head": {"relations": form}, "seed": 1, "epochs": 25, "learning_rate": 3e-3, "dropout": 0.0}
-    fitted = bridge.fit(model, "relations", texts, None, target, {"a": texts, "b": None, "target": target}, options,
-                        None)
+    fitted = bridge.fit(
+        model, "relations", texts, None, target, {"a": texts, "b": None, "target": target}, options, None
+    )
     assert fitted.history["val_f_meas"][-1] > 0.9 and fitted.history["val_loss"][-1] < fitted.history["val_loss"][0]
     assert fitted.facts["notes"] == []
     result = bridge.predict(fitted, texts, None, {}, None)
@@ -82,7 +87,7 @@ def test_a_fit_finds_triples_and_is_kept(tiny, form, tmp_path):
 
 def spans_of(texts, result, side):
     text = np.repeat(np.arange(len(texts)), result["count"])
-    return [texts[t][s - 1:e] for t, s, e in zip(text, result[f"{side}_start"], result[f"{side}_end"], strict=True)]
+    return [texts[t][s - 1 : e] for t, s, e in zip(text, result[f"{side}_start"], result[f"{side}_end"], strict=True)]
 
 
 def by_text(result):

@@ -46,8 +46,11 @@ def which(model, two):
     """The index of the model that this one equals in every part."""
     for k, one in enumerate(two):
         mine, its = model.checkpoint.tensors, one.checkpoint.tensors
-        if model.max_len == one.max_len and model.checkpoint.vocab == one.checkpoint.vocab and \
-                all(np.array_equal(mine[name], its[name]) for name in its):
+        if (
+            model.max_len == one.max_len
+            and model.checkpoint.vocab == one.checkpoint.vocab
+            and all(np.array_equal(mine[name], its[name]) for name in its)
+        ):
             return k
     raise AssertionError("a model of both")
 
@@ -213,6 +216,7 @@ def test_what_a_living_process_has_in_hand_is_left_to_it(two, tmp_path, monkeypa
 
 
 # ---------------------------------------------------------------- other people's files
+
 
 def test_other_files_are_never_deleted(two, tmp_path):
     folder = tmp_path / "m"

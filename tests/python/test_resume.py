@@ -49,11 +49,19 @@ def one_by_one(monkeypatch):
     monkeypatch.setattr(events, "EVENT_SECONDS", -1)  # every event comes through
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"train": "top:1"}, {"train": "head", "head": {"units": [8], "dropout": 0.3}},
-    {"train": "head", "ema": 0.9, "early_stopping": 1}, {"ema": 0.9, "weight_decay": 0.5}, {"early_stopping": 2},
-    {"accumulate": 2, "batch_size": 8, "adversarial": 0.3, "layer_decay": 0.8, "schedule": "keras_bert"}],
-    ids=lambda o: "-".join(map(str, o)))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"train": "top:1"},
+        {"train": "head", "head": {"units": [8], "dropout": 0.3}},
+        {"train": "head", "ema": 0.9, "early_stopping": 1},
+        {"ema": 0.9, "weight_decay": 0.5},
+        {"early_stopping": 2},
+        {"accumulate": 2, "batch_size": 8, "adversarial": 0.3, "layer_decay": 0.8, "schedule": "keras_bert"},
+    ],
+    ids=lambda o: "-".join(map(str, o)),
+)
 def test_killed_and_started_again(tiny, sentences, tmp_path, monkeypatch, options):
     one_by_one(monkeypatch)
     whole = bits(fit(tiny, sentences, **options))
@@ -71,9 +79,19 @@ def test_killed_and_started_again(tiny, sentences, tmp_path, monkeypatch, option
 
 def test_a_task_that_draws_words_goes_on(tiny, sentences, tmp_path):
     """Masked language modelling: other masks in every epoch, and the whole word table is trained."""
+
     def adapt(on_event=None, **options):
-        options = {"head": {}, "seed": 3, "epochs": 3, "accumulate": 2, "batch_size": 8, "ema": 0.9,
-                   "adversarial": 0.1, "layer_decay": 0.9, **options}
+        options = {
+            "head": {},
+            "seed": 3,
+            "epochs": 3,
+            "accumulate": 2,
+            "batch_size": 8,
+            "ema": 0.9,
+            "adversarial": 0.1,
+            "layer_decay": 0.9,
+            **options,
+        }
         target = {"pairs": False}
         return bridge.fit(bridge.load(tiny, {}), "mlm", sentences[0], None, target, None, options, on_event)
 
@@ -199,8 +217,11 @@ def predicted(fitted, sentences):
     return bridge.predict(fitted, sentences[0], None, {}, None)["prob"].tolist()
 
 
-@pytest.mark.parametrize("options", [{"ema": 0.9, "early_stopping": 3}, {"train": "top:1"}, {"train": "head"},
-                                     {"train": "head", "validated": False}], ids=lambda o: "-".join(map(str, o)))
+@pytest.mark.parametrize(
+    "options",
+    [{"ema": 0.9, "early_stopping": 3}, {"train": "top:1"}, {"train": "head"}, {"train": "head", "validated": False}],
+    ids=lambda o: "-".join(map(str, o)),
+)
 def test_every_epoch_is_kept_as_a_fit(tiny, sentences, tmp_path, options):
     run, spec = str(tmp_path / "run"), '{"task": "classification"}'
     # so that the first epoch is that of a run of one epoch
@@ -223,14 +244,22 @@ def test_every_epoch_is_kept_as_a_fit(tiny, sentences, tmp_path, options):
 def test_what_a_task_settles_is_kept_with_each_epoch(tiny, sentences, tmp_path):
     texts = sentences[0]
     values = np.array([[w in t.split() for w in ("sun", "moon")] for t in texts], np.int32)
-    options = {"head": {}, "seed": 1, "epochs": 3, "learning_rate": 3e-3, "checkpoint": str(tmp_path), "keep": "all",
-               "spec": "{}"}
+    options = {
+        "head": {},
+        "seed": 1,
+        "epochs": 3,
+        "learning_rate": 3e-3,
+        "checkpoint": str(tmp_path),
+        "keep": "all",
+        "spec": "{}",
+    }
 
     def thresholds(fitted):
         return bridge.predict(fitted, texts, None, {}, None)["chosen"].tolist(), fitted.task.spec["thresholds"]
 
-    last = bridge.fit(bridge.load(tiny, {}), "multilabel", texts, None, {"values": values, "levels": ["a", "b"]}, None,
-                      options, None)
+    last = bridge.fit(
+        bridge.load(tiny, {}), "multilabel", texts, None, {"values": values, "levels": ["a", "b"]}, None, options, None
+    )
     first, third = (bridge.load(str(tmp_path / f"epoch-00{e}"), {}) for e in (1, 3))
     assert thresholds(third) == thresholds(last) and thresholds(first)[1] != thresholds(last)[1]
 

@@ -73,8 +73,9 @@ def test_events_tell_of_every_epoch(model, sentences, monkeypatch):
     assert {"step", "encode"} <= {k for k, _ in told}
 
 
-@pytest.mark.parametrize("options, code", [
-    ({"train": "top:9"}, "train"), ({"train": "some"}, "train"), ({"max_len": 65}, "max_len")])
+@pytest.mark.parametrize(
+    "options, code", [({"train": "top:9"}, "train"), ({"train": "some"}, "train"), ({"max_len": 65}, "max_len")]
+)
 def test_impossible_options(model, sentences, options, code):
     with pytest.raises(BertrError) as e:
         fit(model, sentences, **options)

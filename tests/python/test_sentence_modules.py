@@ -32,10 +32,15 @@ AFTER = {
     "four at once": [modules.Pooling(HIDDEN, pooling_mode=("cls", "max", "mean", "lasttoken"))],
     "normalised": [POOLINGS["mean"], modules.Normalize()],
     "LaBSE": [POOLINGS["cls"], modules.Dense(HIDDEN, 12), modules.Normalize()],
-    "dense after two at once": [modules.Pooling(HIDDEN, pooling_mode=("cls", "mean")),
-                                modules.Dense(2 * HIDDEN, 8, activation_function=torch.nn.ReLU())],
-    "two dense layers": [POOLINGS["max"], modules.Dense(HIDDEN, 20, bias=False, activation_function=torch.nn.Sigmoid()),
-                         modules.Dense(20, 10, activation_function=torch.nn.Identity())],
+    "dense after two at once": [
+        modules.Pooling(HIDDEN, pooling_mode=("cls", "mean")),
+        modules.Dense(2 * HIDDEN, 8, activation_function=torch.nn.ReLU()),
+    ],
+    "two dense layers": [
+        POOLINGS["max"],
+        modules.Dense(HIDDEN, 20, bias=False, activation_function=torch.nn.Sigmoid()),
+        modules.Dense(20, 10, activation_function=torch.nn.Identity()),
+    ],
 }
 
 
@@ -58,16 +63,29 @@ def test_vectors_are_those_of_sentence_transformers(folder, shape, tmp_path):
     assert_same_vectors(out)
     bridge.save(bridge.load(out, {}), str(tmp_path / "saved"), "")
     assert_same_vectors(str(tmp_path / "saved"))
-    np.testing.assert_allclose(*(bridge.embed(bridge.load(f, {}), TEXTS[:8], None, {}, None)["values"]
-                                 for f in (out, str(tmp_path / "saved"))), atol=1e-6)
+    np.testing.assert_allclose(
+        *(
+            bridge.embed(bridge.load(f, {}), TEXTS[:8], None, {}, None)["values"]
+            for f in (out, str(tmp_path / "saved"))
+        ),
+        atol=1e-6,
+    )
 
 
 def test_old_names_of_poolings(folder, tmp_path):
     out = pathlib.Path(sentence_model(folder, [POOLINGS["mean"]], tmp_path / "sentence"))
-    write_json(out / "1_Pooling" / "config.json", {
-        "word_embedding_dimension": HIDDEN, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": False,
-        "pooling_mode_max_tokens": True, "pooling_mode_mean_sqrt_len_tokens": True,
-        "pooling_mode_weightedmean_tokens": True, "pooling_mode_lasttoken": False})
+    write_json(
+        out / "1_Pooling" / "config.json",
+        {
+            "word_embedding_dimension": HIDDEN,
+            "pooling_mode_cls_token": False,
+            "pooling_mode_mean_tokens": False,
+            "pooling_mode_max_tokens": True,
+            "pooling_mode_mean_sqrt_len_tokens": True,
+            "pooling_mode_weightedmean_tokens": True,
+            "pooling_mode_lasttoken": False,
+        },
+    )
     assert_same_vectors(str(out))
 
 
@@ -80,8 +98,13 @@ def test_lower_case_of_a_sentence_model(folder, tmp_path):
 
 
 def test_prompts(folder, tmp_path):
-    out = sentence_model(folder, [POOLINGS["mean"], modules.Normalize()], tmp_path / "sentence",
-                         prompts={"query": "the cat: ", "document": ""}, default_prompt_name="query")
+    out = sentence_model(
+        folder,
+        [POOLINGS["mean"], modules.Normalize()],
+        tmp_path / "sentence",
+        prompts={"query": "the cat: ", "document": ""},
+        default_prompt_name="query",
+    )
     assert_same_vectors(out)  # the default one
     assert_same_vectors(out, {"prompt": "document"}, prompt_name="document")
     assert_same_vectors(out, {"prompt": "query"}, prompt_name="query")
@@ -118,8 +141,9 @@ def test_a_fit_pools_as_its_folder_says(folder, tmp_path, pooling):
     assert fitted.facts["pool"] == model.checkpoint.pooling
     assert fitted.network.width == HIDDEN * (2 if len(pooling) == 2 else 1)
     bridge.save(fitted, str(tmp_path / "fit"), "")
-    probabilities = [bridge.predict(f, TEXTS, None, {}, None)["prob"]
-                     for f in (fitted, bridge.load(str(tmp_path / "fit"), {}))]
+    probabilities = [
+        bridge.predict(f, TEXTS, None, {}, None)["prob"] for f in (fitted, bridge.load(str(tmp_path / "fit"), {}))
+    ]
     np.testing.assert_array_equal(*probabilities)
 
 
@@ -132,9 +156,13 @@ def dense_of(folder, **change):
 
 
 def sentence_module(folder, kind, path="2_X"):
-    write_json(folder / "modules.json", [
-        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-        {"idx": 1, "name": "1", "path": path, "type": f"sentence_transformers.models.{kind}"}])
+    write_json(
+        folder / "modules.json",
+        [
+            {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+            {"idx": 1, "name": "1", "path": path, "type": f"sentence_transformers.models.{kind}"},
+        ],
+    )
 
 
 REFUSED = {

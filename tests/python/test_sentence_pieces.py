@@ -27,8 +27,10 @@ def tokenizer(spiece):
 def rust(spiece):
     """Built from the pieces: built from the file, it would first split off "(", "-" and the like."""
     model = sentencepiece_model_pb2.ModelProto.FromString(spiece)
-    return transformers.AlbertTokenizer(vocab=[(p.piece, p.score) for p in model.pieces],
-                                        _spm_precompiled_charsmap=model.normalizer_spec.precompiled_charsmap)
+    return transformers.AlbertTokenizer(
+        vocab=[(p.piece, p.score) for p in model.pieces],
+        _spm_precompiled_charsmap=model.normalizer_spec.precompiled_charsmap,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,17 @@ def strange(fixtures):
     texts += [json.loads(line)["text"] for line in lines if line]
     rng = random.Random(3)
     parts = [w for t in texts for w in re.findall(r"\S+\s*", t)[:20]] + [
-        "1,000,000 ", "9,", "(2000,", "``quoted''", "don\u00b4t ", "\u2460,", "\u00b9,", "\u00a8", " \u3000", "\u0130"]
+        "1,000,000 ",
+        "9,",
+        "(2000,",
+        "``quoted''",
+        "don\u00b4t ",
+        "\u2460,",
+        "\u00b9,",
+        "\u00a8",
+        " \u3000",
+        "\u0130",
+    ]
     return texts + ["".join(rng.choices(parts, k=rng.randint(1, 9))) for _ in range(3000)]
 
 
@@ -81,8 +93,13 @@ def rows(encodings):
 
 @pytest.mark.parametrize("settings", [{}, {"lower": False}, {"accents": True}, {"quotes": False}])
 def test_ids_are_those_of_the_package(spiece, english, strange, settings):
-    ours = SentencePieceTokenizer(spiece, settings.get("lower", True), settings.get("accents", False),
-                                  settings.get("quotes", True), keep_special=False)
+    ours = SentencePieceTokenizer(
+        spiece,
+        settings.get("lower", True),
+        settings.get("accents", False),
+        settings.get("quotes", True),
+        keep_special=False,
+    )
     theirs, texts = reference(spiece, **settings), english + strange
     got = ours.encode(texts, max_len=10**6)
     for text, row in zip(texts, rows(got), strict=True):
@@ -100,13 +117,14 @@ def test_ids_and_places_are_those_of_transformers_5(tokenizer, rust, english):
     places = list(zip(got.start.tolist(), got.end.tolist(), strict=True))
     for r, row in enumerate(rows(got)):
         assert row == theirs["input_ids"][r], ascii(texts[r])
-        assert places[got.row_splits[r]:got.row_splits[r + 1]] == theirs["offset_mapping"][r], ascii(texts[r])
+        assert places[got.row_splits[r] : got.row_splits[r + 1]] == theirs["offset_mapping"][r], ascii(texts[r])
 
 
 def test_pairs_are_those_of_transformers_5(tokenizer, rust):
     got = tokenizer.encode(["the first text", "a"], ["the other one", ""], offsets=True)
-    theirs = rust(["the first text", "a"], ["the other one", ""], return_offsets_mapping=True,
-                  return_token_type_ids=True)
+    theirs = rust(
+        ["the first text", "a"], ["the other one", ""], return_offsets_mapping=True, return_token_type_ids=True
+    )
     assert rows(got) == theirs["input_ids"]
     assert got.segments.tolist() == [i for row in theirs["token_type_ids"] for i in row]
     assert list(zip(got.start, got.end, strict=True)) == [p for row in theirs["offset_mapping"] for p in row]
@@ -143,8 +161,10 @@ def test_places_in_texts_that_change_their_length(tokenizer):
 
 def test_truncation_and_windows_keep_whole_pieces(tokenizer):
     long = "the cat sat on the mat " * 20
-    whole, cut = tokenizer.encode([long, "a"], max_len=10**6, offsets=True), tokenizer.encode(
-        [long, "a"], max_len=10, offsets=True)
+    whole, cut = (
+        tokenizer.encode([long, "a"], max_len=10**6, offsets=True),
+        tokenizer.encode([long, "a"], max_len=10, offsets=True),
+    )
     assert cut.lengths.tolist() == [10, whole.lengths[1]] and cut.n_truncated == 1
     assert cut.full_lengths.tolist() == whole.lengths.tolist()
     assert cut.ids[1:9].tolist() == whole.ids[1:9].tolist() and cut.start[1:9].tolist() == whole.start[1:9].tolist()
@@ -182,17 +202,26 @@ def train(**settings):
 
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["a b c a b"] * 20), model_writer=out, vocab_size=12, hard_vocab_limit=False,
-        num_threads=1, minloglevel=2, **settings)
+        sentence_iterator=iter(["a b c a b"] * 20),
+        model_writer=out,
+        vocab_size=12,
+        hard_vocab_limit=False,
+        num_threads=1,
+        minloglevel=2,
+        **settings,
+    )
     return out.getvalue()
 
 
-@pytest.mark.parametrize(("make", "code", "message"), [
-    (lambda s: SentencePieceTokenizer(s, mode="characters"), "tokenizer", "only knows the pieces"),
-    (lambda s: SentencePieceTokenizer(b""), "vocabulary", "could not be read"),
-    (lambda s: SentencePieceTokenizer(s[:1000]), "vocabulary", "could not be read"),
-    (lambda s: SentencePieceTokenizer(train()), "vocabulary", r"no <pad> and no \[CLS\] and no \[SEP\]"),
-])
+@pytest.mark.parametrize(
+    ("make", "code", "message"),
+    [
+        (lambda s: SentencePieceTokenizer(s, mode="characters"), "tokenizer", "only knows the pieces"),
+        (lambda s: SentencePieceTokenizer(b""), "vocabulary", "could not be read"),
+        (lambda s: SentencePieceTokenizer(s[:1000]), "vocabulary", "could not be read"),
+        (lambda s: SentencePieceTokenizer(train()), "vocabulary", r"no <pad> and no \[CLS\] and no \[SEP\]"),
+    ],
+)
 def test_bad_input_is_one_sentence(spiece, make, code, message):
     with pytest.raises(BertrError, match=message) as e:
         make(spiece)

@@ -33,9 +33,21 @@ def test_a_tensorflow_without_the_short_way_into_a_graph_gives_the_same(tiny, se
     np.testing.assert_array_equal(probabilities_of(long, sentences), expected)
 
 
-OTHERS = [{"weight_decay": 0.5}, {"train": "top:2"}, {"dropout": 0.3}, {"clip": None}, {"ema": 0.9}, {"accumulate": 2},
-          {"adversarial": 0.1}, {"layer_decay": 0.5}, {"schedule": "constant"}, {"label_smoothing": 0.1},
-          {"class_weights": "balanced"}, {"head": {"units": [4]}}, {"head": {"pool": "cls"}}]
+OTHERS = [
+    {"weight_decay": 0.5},
+    {"train": "top:2"},
+    {"dropout": 0.3},
+    {"clip": None},
+    {"ema": 0.9},
+    {"accumulate": 2},
+    {"adversarial": 0.1},
+    {"layer_decay": 0.5},
+    {"schedule": "constant"},
+    {"label_smoothing": 0.1},
+    {"class_weights": "balanced"},
+    {"head": {"units": [4]}},
+    {"head": {"pool": "cls"}},
+]
 
 
 def test_a_second_fit_of_a_kind_makes_no_graph_and_gives_what_it_gives_alone(tiny, sentences, traced):

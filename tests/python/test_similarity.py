@@ -28,8 +28,14 @@ def plain_nearest(scores, k, itself):
 
 def nearest(x, y, k, events=None):
     rows = [list(range(len(v))) for v in (x, x if y is None else y)]
-    out = bridge.nearest(bridge.as_vectors(x), rows[0], None if y is None else bridge.as_vectors(y),
-                         None if y is None else rows[1], k, events)
+    out = bridge.nearest(
+        bridge.as_vectors(x),
+        rows[0],
+        None if y is None else bridge.as_vectors(y),
+        None if y is None else rows[1],
+        k,
+        events,
+    )
     return out["place"].reshape(len(x), k), out["similarity"].reshape(len(x), k)
 
 
@@ -132,9 +138,18 @@ print(json.dumps([out["place"].tolist(), out["similarity"].tolist(), looked["val
 
 
 def test_jax_finds_the_same(tiny):
-    both = [json.loads(subprocess.run([sys.executable, "-c", JAX, tiny], capture_output=True, text=True, check=True,
-                                      env={**os.environ, "KERAS_BACKEND": backend}).stdout)
-            for backend in ("tensorflow", "jax")]
+    both = [
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", JAX, tiny],
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**os.environ, "KERAS_BACKEND": backend},
+            ).stdout
+        )
+        for backend in ("tensorflow", "jax")
+    ]
     assert both[0][0] == both[1][0]
     for ours, theirs in zip(both[0][1:], both[1][1:], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)

@@ -40,8 +40,11 @@ def find(outputs, encodings, longest, texts):
     rows = [[] for _ in range(texts)]
     for r, text in enumerate(encodings.owner):
         part = slice(encodings.row_splits[r], encodings.row_splits[r + 1])
-        place = [i for i in range(part.start, part.stop)
-                 if encodings.end[i] > 0 and encodings.segments[i] == encodings.segments[part.stop - 1]]
+        place = [
+            i
+            for i in range(part.start, part.stop)
+            if encodings.end[i] > 0 and encodings.segments[i] == encodings.segments[part.stop - 1]
+        ]
         rows[text].append((part.start, place))
     out = []
     for mine in rows:
@@ -91,6 +94,7 @@ def test_spans_that_cannot_be_are_not_found():
 
 
 # ---------------------------------------------------------------- places
+
 
 def test_answers_are_found_in_the_windows_that_show_all_of_them(whole):
     question, context = "the cat", "red dog " * 10 + "blue fish tree " + "sun moon " * 10
@@ -142,8 +146,12 @@ def test_no_span_cuts_a_character_that_tokens_share(multilingual):
     e = windows(multilingual.encode([text], None, 10**6, offsets=True), 64, 9)
     assert len(e.ids) - 2 > len(text)  # several pieces a syllable
     where = contexts(e)
-    bounds = [(int(e.start[i]), int(e.end[j])) for i in np.flatnonzero(where.opens)
-              for j in np.flatnonzero(where.closes) if j >= i]
+    bounds = [
+        (int(e.start[i]), int(e.end[j]))
+        for i in np.flatnonzero(where.opens)
+        for j in np.flatnonzero(where.closes)
+        if j >= i
+    ]
     assert len(set(bounds)) == len(bounds)
     assert {text[s:t] for s, t in bounds} >= {"한", "국", "국어", "안다", text}
     for s, t in bounds:
@@ -163,6 +171,7 @@ def test_every_place_to_begin_counts_once(whole):
 
 # ---------------------------------------------------------------- loss and threshold
 
+
 def test_the_loss_is_cross_entropy_over_cls_and_context(whole):
     e = windows(whole(["the cat", "a"], ["red dog sun", "moon"]), 64, 9)  # contexts at 4:7 of 8 and 3:4 of 5
     task = Span({"none": True, "longest": 30, "threshold": 0.0})
@@ -175,8 +184,13 @@ def test_the_loss_is_cross_entropy_over_cls_and_context(whole):
 
     def entropy(row, allowed, target):
         logits = torch.tensor(padded[row][allowed])
-        return sum(torch.nn.functional.cross_entropy(logits[:, k], torch.tensor(allowed.index(target[k])))
-                   for k in range(2)).item() / 2
+        return (
+            sum(
+                torch.nn.functional.cross_entropy(logits[:, k], torch.tensor(allowed.index(target[k])))
+                for k in range(2)
+            ).item()
+            / 2
+        )
 
     expected = [entropy(0, [0, 4, 5, 6], (5, 6)), entropy(1, [0, 3], (0, 0))]
     np.testing.assert_allclose(loss, expected, atol=1e-5)
@@ -214,6 +228,7 @@ def test_targets(whole):
 
 # ---------------------------------------------------------------- fits
 
+
 def animals(n, longest, seed=0):
     """The only animal of each text is the answer; some texts have none."""
     rng = np.random.default_rng(seed)
@@ -226,7 +241,7 @@ def animals(n, longest, seed=0):
         contexts.append(" ".join(words))
         start.append(len(" ".join([*words[:at], ""])) if i % 4 else -1)
         end.append(start[-1] + len(words[at]) if i % 4 else 0)
-    golds = [c[max(s, 0):t] for c, s, t in zip(contexts, start, end, strict=True)]
+    golds = [c[max(s, 0) : t] for c, s, t in zip(contexts, start, end, strict=True)]
     return contexts, {"start": start, "end": end, "contexts": contexts, "golds": golds, "gold_counts": [1] * n}
 
 
@@ -238,8 +253,9 @@ def fitted(tiny):
     model = bridge.load(tiny, {"max_len": 20})
     b, target = animals(120, 40)
     vb, valid = animals(30, 40, 1)
-    return bridge.fit(model, "span", ["the?"] * 120, b, target, {"a": ["the?"] * 30, "b": vb, "target": valid},
-                      OPTIONS, None)
+    return bridge.fit(
+        model, "span", ["the?"] * 120, b, target, {"a": ["the?"] * 30, "b": vb, "target": valid}, OPTIONS, None
+    )
 
 
 def test_a_fit_finds_answers_and_their_absence(fitted, tmp_path):
@@ -250,7 +266,7 @@ def test_a_fit_finds_answers_and_their_absence(fitted, tmp_path):
     assert fitted.history["val_exact_match"][-1] > 0.8 and fitted.history["val_f_meas"][-1] > 0.8
     assert fitted.history["val_loss"][-1] < fitted.history["val_loss"][0]
     for text, c, s, e in zip(out["text"], b, out["start"], out["end"], strict=True):
-        assert text == (c[s - 1:e] if s else "") and (s > 0) == (e > 0)
+        assert text == (c[s - 1 : e] if s else "") and (s > 0) == (e > 0)
     assert ((out["score"] > 0) & (out["score"] <= 1)).all()
     best = {}
     for i, text, p in zip(out["nbest_row"], out["nbest_text"], out["nbest_score"], strict=True):
@@ -292,8 +308,13 @@ def test_predictions_are_targets(fitted):
     a = ["the?"] * 30
     out = bridge.predict(fitted, a, b, {}, None)
     e = fitted.task.encode(fitted.base, a, b, 20)
-    target = {"start": out["start"] - 1, "end": out["end"], "contexts": b, "golds": out["text"],
-              "gold_counts": [1] * 30}
+    target = {
+        "start": out["start"] - 1,
+        "end": out["end"],
+        "contexts": b,
+        "golds": out["text"],
+        "gold_counts": [1] * 30,
+    }
     places = fitted.task.targets(target, e)[0].places
     for r, text in enumerate(e.owner):
         first, last = e.row_splits[r] + places[r, :2]

@@ -11,8 +11,26 @@ from bertr import bridge
 from bertr.errors import BertrError
 from bertr.tasks.span import squad
 
-TEXTS = ["", "the", "The Rhine", "Rhine", "rhine!", "a river, the Rhine", "an Rhine  river", "Theodor", "42 %", "42",
-         "Überfall", "莱茵河", "莱茵 河", "it's", "its", "the a an", "Rhine Rhine", "\u00a0x\u2003y"]
+TEXTS = [
+    "",
+    "the",
+    "The Rhine",
+    "Rhine",
+    "rhine!",
+    "a river, the Rhine",
+    "an Rhine  river",
+    "Theodor",
+    "42 %",
+    "42",
+    "Überfall",
+    "莱茵河",
+    "莱茵 河",
+    "it's",
+    "its",
+    "the a an",
+    "Rhine Rhine",
+    "\u00a0x\u2003y",
+]
 
 
 def bare(text):
@@ -56,8 +74,11 @@ def test_scores_by_hand():
 def test_both_versions_of_the_format_are_read(tmp_path):
     context = "The 莱茵河 😀 flows."
     qas = [
-        {"id": "a", "question": "Which?", "answers": [{"text": "莱茵河", "answer_start": 4},
-                                                      {"text": "莱茵河 😀", "answer_start": 4}]},
+        {
+            "id": "a",
+            "question": "Which?",
+            "answers": [{"text": "莱茵河", "answer_start": 4}, {"text": "莱茵河 😀", "answer_start": 4}],
+        },
         {"id": 7, "question": "Who?", "is_impossible": True, "answers": []},
         {"id": "c", "question": "Hidden?"},
     ]

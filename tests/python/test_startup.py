@@ -18,8 +18,12 @@ OURS = ("TF_ENABLE_ONEDNN_OPTS", "BERTR_THREADS", "OPENBLAS_NUM_THREADS", *start
 def new_process(code, *argv, **environment):
     """What it prints, as JSON; of the settings it has only those given."""
     env = {k: v for k, v in os.environ.items() if k not in OURS}
-    out = subprocess.run([sys.executable, "-c", textwrap.dedent(code), *argv], capture_output=True, text=True,
-                         env={**env, "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "3", **environment})
+    out = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *argv],
+        capture_output=True,
+        text=True,
+        env={**env, "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+    )
     assert out.returncode == 0, out.stderr
     return json.loads(out.stdout.splitlines()[-1])
 
@@ -44,7 +48,8 @@ def test_threads_are_those_of_the_processors_that_may_be_used():
 
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5", ""])
 def test_a_number_of_threads_that_is_none_is_refused(threads):
-    said = new_process("""
+    said = new_process(
+        """
         import json
         try:
             import bertr
@@ -52,7 +57,9 @@ def test_a_number_of_threads_that_is_none_is_refused(threads):
         except Exception as e:
             said = type(e).__name__ + str(e)
         print(json.dumps(said))
-    """, BERTR_THREADS=threads)
+    """,
+        BERTR_THREADS=threads,
+    )
     assert said.startswith("BertrError") and f"'{threads}'" in said
 
 
@@ -84,11 +91,17 @@ def test_a_tensorflow_that_was_imported_before_still_listens_and_one_that_comput
     assert len(said) == 1 and "threads" in said[0]
 
 
-@pytest.mark.parametrize("files, processors", [
-    ({"cpu.max": "150000 100000"}, 2), ({"cpu.max": "max 100000"}, 64), ({}, 64),
-    ({"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000"}, 1),
-    ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64),
-    ({"cpu.max": "400000 100000", "job/cpu.max": "300000 100000"}, 3)])
+@pytest.mark.parametrize(
+    "files, processors",
+    [
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "max 100000"}, 64),
+        ({}, 64),
+        ({"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64),
+        ({"cpu.max": "400000 100000", "job/cpu.max": "300000 100000"}, 3),
+    ],
+)
 def test_limits_of_control_groups(files, processors, tmp_path, monkeypatch):
     """Files as the kernel's documentation shows them (admin-guide/cgroup-v2.rst, scheduler/sched-bwc.rst), and 64
     processors to which the process is bound."""

@@ -36,7 +36,7 @@ def in_memory():
 
     def now():
         gc.collect()
-        return sum(s.size for s in tracemalloc.take_snapshot().filter_traces(kinds).statistics("filename")) / 2 ** 20
+        return sum(s.size for s in tracemalloc.take_snapshot().filter_traces(kinds).statistics("filename")) / 2**20
 
     yield now
     tracemalloc.stop()
@@ -45,11 +45,18 @@ def in_memory():
 def test_scoring_and_training_leave_no_second_copy(minilm, in_memory):
     model = bridge.load(minilm, {})
     facts = bridge.describe(model)
-    whole = facts["parameters"] * 4 / 2 ** 20
+    whole = facts["parameters"] * 4 / 2**20
     assert in_memory() > 0.99 * whole
-    fitted = bridge.fit(model, "classification", ["a cat", "a dog"] * 2, None,
-                        {"label_ids": np.array([0, 1, 0, 1], np.int32), "levels": ["cat", "dog"]}, None,
-                        {"head": {}, "seed": 1, "epochs": 1}, None)
+    fitted = bridge.fit(
+        model,
+        "classification",
+        ["a cat", "a dog"] * 2,
+        None,
+        {"label_ids": np.array([0, 1, 0, 1], np.int32), "levels": ["cat", "dog"]},
+        None,
+        {"head": {}, "seed": 1, "epochs": 1},
+        None,
+    )
     assert in_memory() < 0.1 * whole
     vectors(model)
     assert in_memory() < 0.1 * whole
@@ -61,9 +68,16 @@ def test_scoring_and_training_leave_no_second_copy(minilm, in_memory):
 def test_nor_do_fits_of_a_folder_and_of_a_head(minilm, in_memory, tmp_path):
     model = bridge.load(minilm, {})
     whole = in_memory()
-    fitted = bridge.fit(model, "classification", ["a cat", "a dog"], None,
-                        {"label_ids": np.array([0, 1], np.int32), "levels": ["cat", "dog"]}, None,
-                        {"head": {}, "train": "head", "seed": 1, "epochs": 1}, None)
+    fitted = bridge.fit(
+        model,
+        "classification",
+        ["a cat", "a dog"],
+        None,
+        {"label_ids": np.array([0, 1], np.int32), "levels": ["cat", "dog"]},
+        None,
+        {"head": {}, "train": "head", "seed": 1, "epochs": 1},
+        None,
+    )
     vectors(fitted)
     assert in_memory() < 0.1 * whole
     bridge.save(fitted, str(tmp_path / "fit"), "{}")
@@ -84,6 +98,7 @@ def test_all_comes_back(model, folder, sentences):
 
 def test_the_heads_of_pre_training_come_back_too(pretrained, sentences):
     """Tensors outside the encoder stay; the other weights are released to the encoder after they were read again."""
+
     def ask(model):
         return bridge.fill_mask(model, ["the [MASK] sleeps"], None, {"top": 3}, None)["probability"]
 
@@ -97,9 +112,13 @@ def test_a_second_fit_starts_where_the_first_did(model, tiny, sentences):
     assert first.history["loss"] == second.history["loss"] == third.history["loss"]
 
 
-@pytest.mark.parametrize("harm, message", [
-    (shutil.rmtree, "can no longer be read"),
-    (lambda folder: spoil(folder / "model.safetensors"), "no longer the one that was loaded")])
+@pytest.mark.parametrize(
+    "harm, message",
+    [
+        (shutil.rmtree, "can no longer be read"),
+        (lambda folder: spoil(folder / "model.safetensors"), "no longer the one that was loaded"),
+    ],
+)
 def test_a_folder_that_is_no_longer_the_same_is_told(model, folder, sentences, harm, message):
     fitted = fit_sentences(model, sentences)
     expected = vectors(fitted)

@@ -15,7 +15,8 @@ CODE_POINTS = [chr(c) for c in [*range(0x40000), *range(0xE0000, 0x110000)] if n
 NEW_COMPOSED = (
     "\U00011938\U000105c9\U000105e4\U00011383\U00011385\U0001138e\U00011391\U000113c5\U000113c7\U000113c8"
     "\U00016121\U00016122\U00016123\U00016124\U00016125\U00016126\U00016127\U00016128\U00016d68\U00016d69"
-    "\U00016d6a")
+    "\U00016d6a"
+)
 SETTINGS = [(lower, strip, chinese) for lower in (True, False) for strip in (True, False) for chinese in (True, False)]
 
 
@@ -55,8 +56,10 @@ def test_chunks_are_what_lies_between_the_whitespace_of_the_reference():
 def test_marks_in_any_order_and_number(settings):
     """Canonical reordering, marks newer than the reference's tables, Hangul, letters that change their length."""
     ours, theirs = basic.BasicTokenizer(*settings), reference(*settings)
-    alphabet = ("aZ -\u3000\x0b\xad\u200d\ufe0fé\u1eb9\u0301İßẞΣςῌﬁ가각\u1100\u1161\u11a8豈中\u0301\u0323\u0315\u0345"
-                "\u302e\u302f\u0f71\u0f74\u08d4\u1dfa\U0001d166\U0001e000")
+    alphabet = (
+        "aZ -\u3000\x0b\xad\u200d\ufe0fé\u1eb9\u0301İßẞΣςῌﬁ가각\u1100\u1161\u11a8豈中\u0301\u0323\u0315\u0345"
+        "\u302e\u302f\u0f71\u0f74\u08d4\u1dfa\U0001d166\U0001e000"
+    )
     rng = random.Random(1)
     for _ in range(3000):
         text = "".join(rng.choices(alphabet, k=rng.randint(1, 12)))
@@ -69,7 +72,10 @@ def test_sources_point_at_the_character_they_came_from():
     assert ours.normalise("x中") == ("x 中 ", [0, 1, 1, 1])
     assert basic.BasicTokenizer(True, False, True).normalise("İx") == ("i\u0307x", [0, 0, 1])
     assert [(word, list(source)) for word, source in basic.words(*ours.normalise("Hi, Él"))] == [
-        ("hi", [0, 1]), (",", [2]), ("el", [4, 5])]
+        ("hi", [0, 1]),
+        (",", [2]),
+        ("el", [4, 5]),
+    ]
 
 
 def test_lower_case_goes_by_single_characters():

@@ -23,6 +23,7 @@ def vocabs(fixtures):
     def read(name):
         lines = gzip.decompress((fixtures / "vocabs" / f"{name}.txt.gz").read_bytes()).decode().split("\n")
         return [line.strip() for line in lines[:-1]]
+
     return {name: read(name) for name in CASED}
 
 
@@ -77,15 +78,70 @@ def random_strings(n, seed):
     """Strings mixed from many scripts, marks, controls, spaces, emoji, special tokens and long words."""
     rng = random.Random(seed)
     blocks = [(0x20, 0x7E)] * 6 + [
-        (0x00, 0x20), (0x7F, 0xA0), (0xA0, 0x17F), (0x180, 0x24F), (0x300, 0x36F), (0x370, 0x3FF), (0x400, 0x4FF),
-        (0x530, 0x58F), (0x590, 0x5FF), (0x600, 0x6FF), (0x900, 0x97F), (0xB80, 0xBFF), (0xE00, 0xE7F),
-        (0xF00, 0xFFF), (0x10A0, 0x10FF), (0x1100, 0x11FF), (0x13A0, 0x13FF), (0x1E00, 0x1FFF), (0x2000, 0x206F),
-        (0x20A0, 0x214F), (0x2E80, 0x303F), (0x3040, 0x30FF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0xE000, 0xE0FF),
-        (0xF900, 0xFAFF), (0xFB00, 0xFB4F), (0xFE00, 0xFE2F), (0xFF00, 0xFFFD), (0x1D100, 0x1D1FF),
-        (0x1D400, 0x1D7FF), (0x1F300, 0x1FAFF), (0x20000, 0x2A6DF), (0x2B800, 0x2B9FF), (0xE0000, 0xE01EF)]
-    words = [*SPECIAL, "[mask]", "[MASK", "👩\u200d👩\u200d👧\ufe0f", "🇮🇹", "İstanbul", "ΟΔΟΣ", "x" * 99, "x" * 100,
-             "x" * 101, "é" * 100, "e\u0301" * 100, "中" * 120, "한국어", "ﬁn", "\u302e\u0301", "\x1c", "\x85",
-             "\ufeff", "don't", "naïve", "Straße", "café", " ", "  ", "\n"]
+        (0x00, 0x20),
+        (0x7F, 0xA0),
+        (0xA0, 0x17F),
+        (0x180, 0x24F),
+        (0x300, 0x36F),
+        (0x370, 0x3FF),
+        (0x400, 0x4FF),
+        (0x530, 0x58F),
+        (0x590, 0x5FF),
+        (0x600, 0x6FF),
+        (0x900, 0x97F),
+        (0xB80, 0xBFF),
+        (0xE00, 0xE7F),
+        (0xF00, 0xFFF),
+        (0x10A0, 0x10FF),
+        (0x1100, 0x11FF),
+        (0x13A0, 0x13FF),
+        (0x1E00, 0x1FFF),
+        (0x2000, 0x206F),
+        (0x20A0, 0x214F),
+        (0x2E80, 0x303F),
+        (0x3040, 0x30FF),
+        (0x4E00, 0x9FFF),
+        (0xAC00, 0xD7A3),
+        (0xE000, 0xE0FF),
+        (0xF900, 0xFAFF),
+        (0xFB00, 0xFB4F),
+        (0xFE00, 0xFE2F),
+        (0xFF00, 0xFFFD),
+        (0x1D100, 0x1D1FF),
+        (0x1D400, 0x1D7FF),
+        (0x1F300, 0x1FAFF),
+        (0x20000, 0x2A6DF),
+        (0x2B800, 0x2B9FF),
+        (0xE0000, 0xE01EF),
+    ]
+    words = [
+        *SPECIAL,
+        "[mask]",
+        "[MASK",
+        "👩\u200d👩\u200d👧\ufe0f",
+        "🇮🇹",
+        "İstanbul",
+        "ΟΔΟΣ",
+        "x" * 99,
+        "x" * 100,
+        "x" * 101,
+        "é" * 100,
+        "e\u0301" * 100,
+        "中" * 120,
+        "한국어",
+        "ﬁn",
+        "\u302e\u0301",
+        "\x1c",
+        "\x85",
+        "\ufeff",
+        "don't",
+        "naïve",
+        "Straße",
+        "café",
+        " ",
+        "  ",
+        "\n",
+    ]
 
     def part():
         if rng.random() < 0.25:
@@ -108,13 +164,26 @@ def test_random_unicode(both):
     assert_same(*both, random_strings(5000, seed=1))
 
 
-@pytest.mark.parametrize("settings", [
-    {"lower": True, "strip": False}, {"lower": False, "strip": True}, {"lower": True, "chinese": False},
-    {"lower": False, "max_word_chars": 200}, {"lower": True, "max_word_chars": 3}, {"lower": True, "special": False}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lower": True, "strip": False},
+        {"lower": False, "strip": True},
+        {"lower": True, "chinese": False},
+        {"lower": False, "max_word_chars": 200},
+        {"lower": True, "max_word_chars": 3},
+        {"lower": True, "special": False},
+    ],
+)
 def test_every_setting(vocabs, torture, languages, settings):
     ours = Tokenizer(
-        vocabs["multi_cased"], settings["lower"], settings.get("strip"), settings.get("chinese", True),
-        settings.get("max_word_chars", 100), added=None if settings.get("special", True) else [])
+        vocabs["multi_cased"],
+        settings["lower"],
+        settings.get("strip"),
+        settings.get("chinese", True),
+        settings.get("max_word_chars", 100),
+        added=None if settings.get("special", True) else [],
+    )
     assert_same(ours, reference(vocabs["multi_cased"], **settings), torture + languages + random_strings(1000, seed=2))
 
 
@@ -234,6 +303,7 @@ def test_characters_by_hand():
     def tokens(text, **settings):
         ours = Tokenizer(SMALL, mode="characters", **settings)
         return [ours.vocab[i] for i in ours.encode([text], max_len=9).ids][1:-1]
+
     assert tokens("aB 中\t\u3000é") == ["a", "b", "[unused1]", "中", "[unused1]", "[unused1]", "[UNK]"]
     assert tokens("aB", lower_case=False) == ["a", "[UNK]"]
     assert tokens("Iİ") == ["i", "İ"]  # its lower case is two characters
@@ -274,14 +344,17 @@ def test_special_tokens_are_found():
     assert Tokenizer(SPECIAL[:4]).mask_id is None
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: Tokenizer(SMALL, added=[literal("b", 3)]), "'b' is not in the vocabulary under its id 3"),
-    (lambda: Tokenizer(["[PAD]", "[CLS]", "a"]), r"has no \[UNK\] and no \[SEP\]"),
-    (lambda: Tokenizer(SMALL, mode="bytes"), "`mode` is 'bytes'"),
-    (lambda: Tokenizer(SMALL).encode(["a"], max_len=2), "`max_len` is 2, .* at least 3"),
-    (lambda: Tokenizer(SMALL).encode(["a"], ["b"], max_len=3), "`max_len` is 3, .* at least 4"),
-    (lambda: Tokenizer(SMALL).encode(["a"], []), "1 texts, but 0 second texts"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Tokenizer(SMALL, added=[literal("b", 3)]), "'b' is not in the vocabulary under its id 3"),
+        (lambda: Tokenizer(["[PAD]", "[CLS]", "a"]), r"has no \[UNK\] and no \[SEP\]"),
+        (lambda: Tokenizer(SMALL, mode="bytes"), "`mode` is 'bytes'"),
+        (lambda: Tokenizer(SMALL).encode(["a"], max_len=2), "`max_len` is 2, .* at least 3"),
+        (lambda: Tokenizer(SMALL).encode(["a"], ["b"], max_len=3), "`max_len` is 3, .* at least 4"),
+        (lambda: Tokenizer(SMALL).encode(["a"], []), "1 texts, but 0 second texts"),
+    ],
+)
 def test_bad_input_is_one_sentence(call, message):
     with pytest.raises(BertrError, match=message) as caught:
         call()

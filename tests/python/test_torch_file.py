@@ -26,30 +26,49 @@ def save(path, content, zipped, protocol=2):
 
 # What torch writes ------------------------------------------------------------------------------------------------
 
+
 def views():
     base = torch.arange(60, dtype=torch.float32) / 7
     table = base.reshape(6, 10)
-    return {"base": base, "part": base[11:40], "every third": base[5::3], "turned": table.T, "column": table[:, 3],
-            "block": table[2:5, 4:8], "row": table[1:2], "one": base[59], "none": base[60:], "no rows": table[:0],
-            "one of one": table[3:4, 3:4].T}
+    return {
+        "base": base,
+        "part": base[11:40],
+        "every third": base[5::3],
+        "turned": table.T,
+        "column": table[:, 3],
+        "block": table[2:5, 4:8],
+        "row": table[1:2],
+        "one": base[59],
+        "none": base[60:],
+        "no rows": table[:0],
+        "one of one": table[3:4, 3:4].T,
+    }
 
 
 def kinds():
     torch.manual_seed(0)
-    return {str(dtype): torch.randn(5, 3, dtype=torch.float64).to(dtype)
-            for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)}
+    return {
+        str(dtype): torch.randn(5, 3, dtype=torch.float64).to(dtype)
+        for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    }
 
 
 def special():
-    return {"scalar": torch.tensor(2.5), "empty": torch.empty(0), "empty table": torch.empty(3, 0, 2),
-            "nan": torch.tensor([float("nan"), float("inf"), -0.0]), "parameter": torch.nn.Parameter(torch.ones(2, 2)),
-            "a b.c/d \u00e9": torch.ones(1)}
+    return {
+        "scalar": torch.tensor(2.5),
+        "empty": torch.empty(0),
+        "empty table": torch.empty(3, 0, 2),
+        "nan": torch.tensor([float("nan"), float("inf"), -0.0]),
+        "parameter": torch.nn.Parameter(torch.ones(2, 2)),
+        "a b.c/d \u00e9": torch.ones(1),
+    }
 
 
 def module():
     torch.manual_seed(1)
-    out = torch.nn.Sequential(torch.nn.Embedding(7, 4), torch.nn.Linear(4, 4), torch.nn.LayerNorm(4),
-                              torch.nn.Linear(4, 7))
+    out = torch.nn.Sequential(
+        torch.nn.Embedding(7, 4), torch.nn.Linear(4, 4), torch.nn.LayerNorm(4), torch.nn.Linear(4, 7)
+    )
     out[3].weight = out[0].weight
     return out.state_dict()
 
@@ -93,11 +112,17 @@ def test_what_is_beside_the_tensors_is_left_out(tmp_path, zipped):
 
 
 @FORMATS
-@pytest.mark.parametrize("content, message", [
-    ({"state_dict": {"w": torch.ones(1)}, "model": {"w": torch.ones(1)}}, "holds more than one table of tensors"),
-    ({"state_dict": {"w": torch.ones(1)}, "w": torch.ones(1)}, "holds more than one table of tensors"),
-    ({"other": {"w": torch.ones(1)}}, "holds no table of tensors"), ({}, "holds no table"), ([1], "holds no table"),
-    (torch.ones(1), "holds no table")])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ({"state_dict": {"w": torch.ones(1)}, "model": {"w": torch.ones(1)}}, "holds more than one table of tensors"),
+        ({"state_dict": {"w": torch.ones(1)}, "w": torch.ones(1)}, "holds more than one table of tensors"),
+        ({"other": {"w": torch.ones(1)}}, "holds no table of tensors"),
+        ({}, "holds no table"),
+        ([1], "holds no table"),
+        (torch.ones(1), "holds no table"),
+    ],
+)
 def test_it_must_be_clear_which_tensors_are_meant(tmp_path, content, message, zipped):
     assert_refused(save(tmp_path / "x.bin", content, zipped), "checkpoint", message)
 
@@ -127,6 +152,7 @@ def test_python_2s_ordered_dict(tmp_path):
 
 
 # What is damaged --------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture(params=[True, False], ids=["zip", "legacy"])
 def saved(request, tmp_path):
@@ -188,10 +214,25 @@ def test_changed_pickles(tmp_path):
     assert told > 300
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"P", b"PK\3\4", b"PK\3\4" + bytes(100), b"PK\5\6" + bytes(18), b"version https://git-lfs.github.com/spec/v1\n",
-    b"<!doctype html>", b"\x80", b"\x80\x02.", bytes(1000), pickle.dumps({"weights": 1}), pickle.dumps(MAGIC),
-    pickle.dumps(MAGIC) + pickle.dumps(PROTOCOL), pickle.dumps(PROTOCOL) + pickle.dumps(MAGIC)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"P",
+        b"PK\3\4",
+        b"PK\3\4" + bytes(100),
+        b"PK\5\6" + bytes(18),
+        b"version https://git-lfs.github.com/spec/v1\n",
+        b"<!doctype html>",
+        b"\x80",
+        b"\x80\x02.",
+        bytes(1000),
+        pickle.dumps({"weights": 1}),
+        pickle.dumps(MAGIC),
+        pickle.dumps(MAGIC) + pickle.dumps(PROTOCOL),
+        pickle.dumps(PROTOCOL) + pickle.dumps(MAGIC),
+    ],
+)
 def test_other_files_are_one_sentence(tmp_path, content):
     (tmp_path / "x.bin").write_bytes(content)
     assert outcome(tmp_path / "x.bin") is None
@@ -211,8 +252,19 @@ def test_compressed_entries_are_refused(tmp_path):
     assert_refused(zip_of(tmp_path, bomb, compression=zipfile.ZIP_DEFLATED), "checkpoint", "'.*' is compressed")
 
 
-@pytest.mark.parametrize("root, name", [("..", "x"), ("", "x"), (".", "x"), ("archive", "../x"), ("other", "x"),
-                                        ("archive", "data/../../x"), ("archive/..", "x"), ("/archive", "x")])
+@pytest.mark.parametrize(
+    "root, name",
+    [
+        ("..", "x"),
+        ("", "x"),
+        (".", "x"),
+        ("archive", "../x"),
+        ("other", "x"),
+        ("archive", "data/../../x"),
+        ("archive/..", "x"),
+        ("/archive", "x"),
+    ],
+)
 def test_entries_outside_the_folder_are_refused(tmp_path, root, name):
     path = zip_of(tmp_path, GOOD)
     with zipfile.ZipFile(path, "a") as file:
@@ -241,11 +293,20 @@ def central(content, name, offset, fmt, value):
     return bytes(out)
 
 
-@pytest.mark.parametrize("offset, fmt, value, message", [
-    (42, "<I", 0, "overlaps another"), (42, "<I", 2**31, "beyond the file"),
-    (42, "<I", 5, "no header|overlaps another"),
-    (24, "<I", 2**31, "compressed"), (20, "<I", 2**31, "compressed"), (8, "<H", 1, "compressed or encrypted"),
-    (10, "<H", 99, "compressed"), (16, "<I", 12345, "checksum"), (6, "<H", 255, "table of contents")])
+@pytest.mark.parametrize(
+    "offset, fmt, value, message",
+    [
+        (42, "<I", 0, "overlaps another"),
+        (42, "<I", 2**31, "beyond the file"),
+        (42, "<I", 5, "no header|overlaps another"),
+        (24, "<I", 2**31, "compressed"),
+        (20, "<I", 2**31, "compressed"),
+        (8, "<H", 1, "compressed or encrypted"),
+        (10, "<H", 99, "compressed"),
+        (16, "<I", 12345, "checksum"),
+        (6, "<H", 255, "table of contents"),
+    ],
+)
 def test_a_changed_table_of_contents(tmp_path, offset, fmt, value, message):
     path = zip_of(tmp_path, GOOD)
     path.write_bytes(central(path.read_bytes(), b"archive/data/0", offset, fmt, value))

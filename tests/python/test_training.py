@@ -28,9 +28,17 @@ def accuracy(fitted, sentences):
     return np.mean(prob.argmax(axis=1) == sentences[1])
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"train": "top:2"}, {"head": {"units": [16], "dropout": 0.0}}, {"head": {"pool": "cls"}},
-    {"head": {"pool": "pooler"}}, {"head": {"pool": "max"}}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"train": "top:2"},
+        {"head": {"units": [16], "dropout": 0.0}},
+        {"head": {"pool": "cls"}},
+        {"head": {"pool": "pooler"}},
+        {"head": {"pool": "max"}},
+    ],
+)
 def test_learns_what_one_word_tells(model, sentences, options):
     fitted = fit(model, sentences, epochs=20, **options)
     assert accuracy(fitted, sentences) > 0.95
@@ -74,12 +82,16 @@ def test_a_head_is_trained_on_kept_features(model, sentences, monkeypatch):
 
 def test_validation_is_measured_as_it_predicts(model, sentences):
     texts, codes = sentences
-    fitted = fit(model, sentences, {"a": texts[:20], "b": None, "target": target(codes[:20])}, epochs=3,
-                 head={"calibrate": False})
+    fitted = fit(
+        model,
+        sentences,
+        {"a": texts[:20], "b": None, "target": target(codes[:20])},
+        epochs=3,
+        head={"calibrate": False},
+    )
     prob = bridge.predict(fitted, texts[:20], None, {}, None)["prob"]
     assert fitted.history["val_accuracy"][-1] == pytest.approx(np.mean(prob.argmax(1) == codes[:20]))
-    assert fitted.history["val_loss"][-1] == pytest.approx(
-        -np.log(prob[np.arange(20), codes[:20]]).mean(), abs=1e-5)
+    assert fitted.history["val_loss"][-1] == pytest.approx(-np.log(prob[np.arange(20), codes[:20]]).mean(), abs=1e-5)
     assert fitted.history["epoch"] == [1, 2, 3]
 
 
@@ -100,8 +112,16 @@ SCRIPT = """
 
 def test_same_seed_same_bits_in_two_processes(tiny, sentences):
     script = textwrap.dedent(SCRIPT.format(sentences=sentences, tiny=tiny))
-    first, second = (subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True,
-                                    env={**os.environ, "BERTR_THREADS": "2"}).stdout.split() for _ in range(2))
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "BERTR_THREADS": "2"},
+        ).stdout.split()
+        for _ in range(2)
+    )
     assert len(set(first)) == 4 and first == second
 
 

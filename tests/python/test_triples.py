@@ -33,10 +33,23 @@ def model(minilm):
 
 
 def test_characters_survive_the_way_through_tokens(model):
-    texts = ["Ada Lovelace wrote to Charles Babbage.", "😀 José's café 👩‍👩‍👧 naïve 中文字 Ω", "nothing",
-             "한국어 서울 Zoë"]
-    parts = [("Ada Lovelace", "Charles Babbage"), ("Lovelace", "Ada Lovelace"), ("Ada", "Ada"), ("😀", "José"),
-             ("café", "中文"), ("文", "文字"), ("Ω", "naïve"), ("서울", "한국어"), ("Zoë", "서울")]
+    texts = [
+        "Ada Lovelace wrote to Charles Babbage.",
+        "😀 José's café 👩‍👩‍👧 naïve 中文字 Ω",
+        "nothing",
+        "한국어 서울 Zoë",
+    ]
+    parts = [
+        ("Ada Lovelace", "Charles Babbage"),
+        ("Lovelace", "Ada Lovelace"),
+        ("Ada", "Ada"),
+        ("😀", "José"),
+        ("café", "中文"),
+        ("文", "文字"),
+        ("Ω", "naïve"),
+        ("서울", "한국어"),
+        ("Zoë", "서울"),
+    ]
     text, columns = [], []
     for k, (h, t) in enumerate(parts):
         text.append(next(i for i, s in enumerate(texts) if h in s and t in s))
@@ -51,15 +64,23 @@ def test_characters_survive_the_way_through_tokens(model):
 
 def test_spans_within_tokens_are_widened_and_counted(model):
     text = "Minister for the Middle East Tobias Ellwood"
-    columns = [[*place(text, "st Tobias"), 0, *place(text, "Ellwood")], [*place(text, "st Tobias"), 1, 0, 8],
-               [*place(text, " Tobias "), 0, *place(text, "East")], [12, 13, 0, 0, 8]]
+    columns = [
+        [*place(text, "st Tobias"), 0, *place(text, "Ellwood")],
+        [*place(text, "st Tobias"), 1, 0, 8],
+        [*place(text, " Tobias "), 0, *place(text, "East")],
+        [12, 13, 0, 0, 8],
+    ]
     e = encoded(model, [text])
     triples = to_triples(np.zeros(4, int), np.array(columns), e)
     assert triples.n_snapped == 2  # "st Tobias" and " Tobias "
     assert triples.n_lost == 1  # a space alone
-    assert sorted(back(triples, e).tolist()) == sorted([
-        [0, *place(text, "East Tobias"), 0, *place(text, "Ellwood")], [0, *place(text, "East Tobias"), 1, 0, 8],
-        [0, *place(text, "Tobias"), 0, *place(text, "East")]])
+    assert sorted(back(triples, e).tolist()) == sorted(
+        [
+            [0, *place(text, "East Tobias"), 0, *place(text, "Ellwood")],
+            [0, *place(text, "East Tobias"), 1, 0, 8],
+            [0, *place(text, "Tobias"), 0, *place(text, "East")],
+        ]
+    )
 
 
 def test_windows_share_triples_and_lose_those_too_far_apart(tiny):
@@ -76,7 +97,7 @@ def test_windows_share_triples_and_lose_those_too_far_apart(tiny):
     assert sorted(back(triples, e).tolist()) == sorted([[1, *near], [1, *late]])
     rows = [r for r in range(len(e)) if len(triples.of(r))]
     for r in rows:
-        ids = e.ids[e.row_splits[r]:e.row_splits[r + 1]]
+        ids = e.ids[e.row_splits[r] : e.row_splits[r + 1]]
         for hs, he, _, ts, te in triples.of(r):
             words = [bridge.vocab(model)[ids[k]] for k in (hs, he, ts, te)]
             assert words in (["cat", "cat", "dog", "dog"], ["fish", "fish", "bird", "bird"])
@@ -84,14 +105,17 @@ def test_windows_share_triples_and_lose_those_too_far_apart(tiny):
 
 def test_tokens_are_those_of_a_search_over_all(model):
     rng = np.random.default_rng(9)
-    texts = [" ".join(rng.choice(["Zoë", "unbelievable", "a", "co-op", "中文", "don't", "x  y"], rng.integers(1, 30)))
-             for _ in range(20)]
+    texts = [
+        " ".join(rng.choice(["Zoë", "unbelievable", "a", "co-op", "中文", "don't", "x  y"], rng.integers(1, 30)))
+        for _ in range(20)
+    ]
     e = encoded(model, texts, 20)
     text = rng.integers(0, 20, 200)
     ends = np.array([len(texts[t]) for t in text])
     low = rng.integers(0, ends)
-    columns = np.column_stack([low, np.minimum(ends, low + rng.integers(1, 12, 200)), text % 2, low,
-                               np.minimum(ends, low + 1)])
+    columns = np.column_stack(
+        [low, np.minimum(ends, low + rng.integers(1, 12, 200)), text % 2, low, np.minimum(ends, low + 1)]
+    )
     triples = to_triples(text, columns, e)
     expected = set()
     for t, (hs, he, c, ts, te) in zip(text.tolist(), columns.tolist(), strict=True):

@@ -19,8 +19,9 @@ def number(text):
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
-@pytest.mark.parametrize("package, name", [("tensorflow-cpu", "TensorFlow"), ("tensorflow", "TensorFlow"),
-                                           ("keras", "Keras")])
+@pytest.mark.parametrize(
+    "package, name", [("tensorflow-cpu", "TensorFlow"), ("tensorflow", "TensorFlow"), ("keras", "Keras")]
+)
 def test_what_is_installed_for_development_is_new_enough(package, name):
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     (pinned,) = (line for line in lines if re.match(rf"{package}==", line))

@@ -21,23 +21,29 @@ from bertr.text.wordpiece import SPECIAL, Tokenizer
 
 # Hugging Face ---------------------------------------------------------------------------------------------------
 
+
 def test_minilm_is_read_in_full(checkpoint, torch_model):
     theirs = torch_model.state_dict()
     assert checkpoint.format == "huggingface" and checkpoint.pooling == "mean" and checkpoint.max_len == 256
     assert list(checkpoint.unread) == ["embeddings.position_ids"] and set(checkpoint.missing) == {"mlm", "nsp"}
     assert len(checkpoint.tensors) == len(theirs)  # 103
-    for ours, name in (("embeddings/word", "embeddings.word_embeddings.weight"),
-                       ("embeddings/norm/gamma", "embeddings.LayerNorm.weight"),
-                       ("block_5/attention/norm/beta", "encoder.layer.5.attention.output.LayerNorm.bias"),
-                       ("pooler/bias", "pooler.dense.bias")):
+    for ours, name in (
+        ("embeddings/word", "embeddings.word_embeddings.weight"),
+        ("embeddings/norm/gamma", "embeddings.LayerNorm.weight"),
+        ("block_5/attention/norm/beta", "encoder.layer.5.attention.output.LayerNorm.bias"),
+        ("pooler/bias", "pooler.dense.bias"),
+    ):
         np.testing.assert_array_equal(checkpoint.tensors[ours], theirs[name].numpy())
-    for ours, name in (("block_0/attention/value/kernel", "encoder.layer.0.attention.self.value.weight"),
-                       ("block_3/attention/output/kernel", "encoder.layer.3.attention.output.dense.weight"),
-                       ("block_3/feed_forward/inner/kernel", "encoder.layer.3.intermediate.dense.weight"),
-                       ("block_3/feed_forward/outer/kernel", "encoder.layer.3.output.dense.weight")):
+    for ours, name in (
+        ("block_0/attention/value/kernel", "encoder.layer.0.attention.self.value.weight"),
+        ("block_3/attention/output/kernel", "encoder.layer.3.attention.output.dense.weight"),
+        ("block_3/feed_forward/inner/kernel", "encoder.layer.3.intermediate.dense.weight"),
+        ("block_3/feed_forward/outer/kernel", "encoder.layer.3.output.dense.weight"),
+    ):
         np.testing.assert_array_equal(checkpoint.tensors[ours], theirs[name].numpy().T)
     assert {k: v.shape for k, v in checkpoint.tensors.items()} == {
-        k: v for k, v in weight_names.tensor_shapes(checkpoint.config).items() if not k.startswith(("mlm", "nsp"))}
+        k: v for k, v in weight_names.tensor_shapes(checkpoint.config).items() if not k.startswith(("mlm", "nsp"))
+    }
 
 
 def test_what_is_written_opens_in_transformers_with_the_same_numbers(checkpoint, torch_model, minilm, tmp_path):
@@ -48,11 +54,16 @@ def test_what_is_written_opens_in_transformers_with_the_same_numbers(checkpoint,
     text = ["Das WÄRE schön: [MASK] 東京!", "playing"]
     batch = tokenizer(text, padding=True, return_tensors="pt")
     reference = transformers.AutoTokenizer.from_pretrained(minilm)(text)["input_ids"]
-    assert [row[:sum(mask)] for row, mask in zip(batch["input_ids"].tolist(), batch["attention_mask"].tolist(),
-                                                strict=True)] == [[i for i in row if i] for row in reference]
+    assert [
+        row[: sum(mask)]
+        for row, mask in zip(batch["input_ids"].tolist(), batch["attention_mask"].tolist(), strict=True)
+    ] == [[i for i in row if i] for row in reference]
     with torch.no_grad():
-        for ours, theirs in zip(model.eval()(**batch, output_hidden_states=True).hidden_states,
-                                torch_model(**batch, output_hidden_states=True).hidden_states, strict=True):
+        for ours, theirs in zip(
+            model.eval()(**batch, output_hidden_states=True).hidden_states,
+            torch_model(**batch, output_hidden_states=True).hidden_states,
+            strict=True,
+        ):
             assert torch.equal(ours, theirs)
     again = read_checkpoint(tmp_path)
     same_tensors(again.tensors, checkpoint.tensors)
@@ -62,8 +73,14 @@ def test_what_is_written_opens_in_transformers_with_the_same_numbers(checkpoint,
 
 def random_pretraining_model(folder, **save):
     torch.manual_seed(1)
-    config = transformers.BertConfig(vocab_size=15, hidden_size=12, num_hidden_layers=3, num_attention_heads=3,
-                                     intermediate_size=20, max_position_embeddings=16)
+    config = transformers.BertConfig(
+        vocab_size=15,
+        hidden_size=12,
+        num_hidden_layers=3,
+        num_attention_heads=3,
+        intermediate_size=20,
+        max_position_embeddings=16,
+    )
     model = transformers.BertForPreTraining(config)
     for p in model.parameters():
         torch.nn.init.normal_(p)
@@ -120,9 +137,14 @@ def test_every_unread_variable_has_its_reason(pretraining):
     folder, _ = pretraining
     state = load_file(folder / "model.safetensors")
     word, pos = state["bert.embeddings.word_embeddings.weight"], np.arange(16)[None]
-    extra = {"cls.predictions.decoder.weight": word, "bert.embeddings.position_ids": pos,
-             "classifier.weight": word[:2], "bert.encoder.layer.3.output.dense.bias": word[0],
-             "cls.predictions.decoder.bias": word[:, 0], "something.else": word}
+    extra = {
+        "cls.predictions.decoder.weight": word,
+        "bert.embeddings.position_ids": pos,
+        "classifier.weight": word[:2],
+        "bert.encoder.layer.3.output.dense.bias": word[0],
+        "cls.predictions.decoder.bias": word[:, 0],
+        "something.else": word,
+    }
     save_file({k: np.ascontiguousarray(v) for k, v in {**state, **extra}.items()}, folder / "model.safetensors")
     unread = read_checkpoint(folder).unread
     assert set(unread) == set(extra)
@@ -166,8 +188,10 @@ def test_half_precision_becomes_float32(pretraining, dtype):
 def test_layers_keeps_the_lower_blocks(checkpoint, minilm):
     c = read_checkpoint(minilm, layers=2)
     assert c.config.num_layers == 2 and c.unread == checkpoint.unread and c.missing == checkpoint.missing
-    same_tensors(c.tensors, {n: x for n, x in checkpoint.tensors.items()
-                             if not n.startswith(("block_2", "block_3", "block_4", "block_5"))})
+    same_tensors(
+        c.tensors,
+        {n: x for n, x in checkpoint.tensors.items() if not n.startswith(("block_2", "block_3", "block_4", "block_5"))},
+    )
 
 
 @pytest.mark.parametrize("layers", [0, 7, -1, 1.5, "2"])
@@ -183,6 +207,7 @@ def test_conversions_of_state_bytes_are_each_others_inverse(checkpoint):
 
 
 # Vocabulary and tokenizer settings ------------------------------------------------------------------------------
+
 
 def test_vocabulary_lines_end_at_newline_only(tmp_path):
     path = tmp_path / "vocab.txt"
@@ -204,8 +229,13 @@ def test_tokenizer_json_alone_gives_the_same_vocabulary_and_settings(checkpoint,
 
 SETTINGS = [
     # folder, tokenizer_config.json, BertNormalizer of tokenizer.json, tokens, -> lower_case, strip_accents, chinese
-    ("x", {"do_lower_case": False, "strip_accents": True, "tokenize_chinese_chars": False}, None, "a",
-     (False, True, False)),
+    (
+        "x",
+        {"do_lower_case": False, "strip_accents": True, "tokenize_chinese_chars": False},
+        None,
+        "a",
+        (False, True, False),
+    ),
     ("bert-base-cased", {"do_lower_case": True}, None, "A", (True, None, True)),
     ("x", {}, {"lowercase": False, "strip_accents": False, "handle_chinese_chars": False}, "a", (False, False, False)),
     ("x", {"do_lower_case": True}, {"lowercase": False}, "a", (True, None, True)),
@@ -234,8 +264,13 @@ def test_tokenizer_settings_of_hugging_face_folders(tmp_path, name, config, norm
     settings = read_checkpoint(folder).tokenizer
     assert [token["content"] for token in settings.pop("added")] == list(settings["special"].values())
     assert settings == {
-        "lower_case": lower_case, "strip_accents": strip_accents, "chinese_chars": chinese_chars,
-        "max_word_chars": 100, "special": SPECIAL, "mode": "wordpiece"}
+        "lower_case": lower_case,
+        "strip_accents": strip_accents,
+        "chinese_chars": chinese_chars,
+        "max_word_chars": 100,
+        "special": SPECIAL,
+        "mode": "wordpiece",
+    }
 
 
 def test_a_japanese_dictionary_tokenizer_is_refused(tmp_path):
@@ -250,17 +285,21 @@ def test_tokens_added_after_pretraining_count(tmp_path):
     write_huggingface(tmp_path, c)
     (tmp_path / "vocab.txt").write_text("\n".join(c.vocab[:13]))
     (tmp_path / "added_tokens.json").write_text(json.dumps({"[NEW]": 13}))
-    (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": [{"id": 0, "content": "[PAD]"},
-                                                                          {"id": 14, "content": "[E1]"}]}))
+    (tmp_path / "tokenizer.json").write_text(
+        json.dumps({"added_tokens": [{"id": 0, "content": "[PAD]"}, {"id": 14, "content": "[E1]"}]})
+    )
     assert read_checkpoint(tmp_path).vocab == [*c.vocab[:13], "[NEW]", "[E1]"]
 
 
-@pytest.mark.parametrize(("pooling", "expected"), [
-    ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}, "mean"),
-    ({"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}, "cls"),
-    ({"pooling_mode": "cls"}, "cls"),
-    (None, "pooler"),
-])
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [
+        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}, "mean"),
+        ({"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}, "cls"),
+        ({"pooling_mode": "cls"}, "cls"),
+        (None, "pooler"),
+    ],
+)
 def test_pooling_is_the_checkpoints(tmp_path, pooling, expected):
     write_huggingface(tmp_path, read_checkpoint(TINY))
     if pooling:
@@ -271,7 +310,6 @@ def test_pooling_is_the_checkpoints(tmp_path, pooling, expected):
     assert c.pooling == expected and c.max_len == 16  # never above the position table
     write_huggingface(tmp_path / "again", c)
     assert read_checkpoint(tmp_path / "again").pooling == expected
-
 
 
 def test_shapes_are_those_of_transformers(torch_model):

@@ -69,8 +69,14 @@ def test_a_word_beyond_the_limit_is_seen_in_windows(tiny, windows, train, tmp_pa
         codes.append(i % 2)
     model = bridge.load(tiny, {"max_len": 16})
     target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
-    options = {"head": {"long": "window", "windows": windows, "pool": "max"}, "seed": 1, "dropout": 0.0, "epochs": 40,
-               "learning_rate": 3e-3, "train": train}
+    options = {
+        "head": {"long": "window", "windows": windows, "pool": "max"},
+        "seed": 1,
+        "dropout": 0.0,
+        "epochs": 40,
+        "learning_rate": 3e-3,
+        "train": train,
+    }
     seen = {"a": texts[:7], "b": None, "target": {**target, "label_ids": target["label_ids"][:7]}}
     fitted = bridge.fit(model, "classification", texts, None, target, seen, options, None)
     prob = bridge.predict(fitted, texts, None, {}, None)["prob"]

@@ -23,8 +23,9 @@ def assert_same(file, tensors):
         array = file.read(name)
         assert array.shape == tuple(expected.shape) and str(array.dtype) == str(expected.dtype).removeprefix("torch.")
         assert array.flags.c_contiguous
-        np.testing.assert_array_equal(array.astype("f4") if array.dtype.name == "bfloat16" else array,
-                                      in_numpy(expected))
+        np.testing.assert_array_equal(
+            array.astype("f4") if array.dtype.name == "bfloat16" else array, in_numpy(expected)
+        )
 
 
 def outcome(path):
@@ -77,14 +78,21 @@ def literals(values):
     return b"(" + b"".join(map(literal, values)) + b"t"
 
 
-def storage(key=b"X\1\0\0\0" b"0", kind=b"ctorch\nFloatStorage\n", count=4):
+def storage(key=b"X\1\0\0\00", kind=b"ctorch\nFloatStorage\n", count=4):
     return b"(X\7\0\0\0storage" + kind + key + b"X\3\0\0\0cpu" + literal(count) + b"tQ"
 
 
 def tensor(inner=None, offset=0, shape=(4,), strides=(1,), function=b"ctorch._utils\n_rebuild_tensor_v2\n"):
     """The instructions of one tensor."""
-    return (function + b"(" + (storage() if inner is None else inner) + literal(offset) + literals(shape) +
-            literals(strides) + b"\x89}tR")
+    return (
+        function
+        + b"("
+        + (storage() if inner is None else inner)
+        + literal(offset)
+        + literals(shape)
+        + literals(strides)
+        + b"\x89}tR"
+    )
 
 
 def table(value):

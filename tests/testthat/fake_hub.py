@@ -45,23 +45,42 @@ class Hub:
         self.server.shutdown()
         self.server.server_close()
 
-    def propose(self, number, folder, author="SFconvertbot", title="Adding `safetensors` variant of this model",
-                status="open", parent=MAIN):
+    def propose(
+        self,
+        number,
+        folder,
+        author="SFconvertbot",
+        title="Adding `safetensors` variant of this model",
+        status="open",
+        parent=MAIN,
+    ):
         """A pull request whose files are those of a folder."""
         commit = f"{number:040x}"
         self.commits[commit], self.parents[commit] = pathlib.Path(folder), parent
         self.refs[f"refs/pr/{number}"] = commit
-        self.proposals.append({
-            "title": title, "num": number, "author": {"name": author}, "createdAt": "2023-01-01T00:00:00.000Z",
-            "status": status, "repo": {"name": REPO, "type": "model"}, "isPullRequest": True})
+        self.proposals.append(
+            {
+                "title": title,
+                "num": number,
+                "author": {"name": author},
+                "createdAt": "2023-01-01T00:00:00.000Z",
+                "status": status,
+                "repo": {"name": REPO, "type": "model"},
+                "isPullRequest": True,
+            }
+        )
 
     def answer(self, path):
         """(status, body, headers) of a path."""
         path = urllib.parse.unquote(path.partition("?")[0])
         if path == f"/api/models/{REPO}":
             path += "/revision/main"
-        for prefix, give in ((f"/api/models/{REPO}/revision/", self.info), (f"/api/models/{REPO}/commits/", self.log),
-                             (f"/api/models/{REPO}/discussions", self.discussions), (f"/{REPO}/resolve/", self.file)):
+        for prefix, give in (
+            (f"/api/models/{REPO}/revision/", self.info),
+            (f"/api/models/{REPO}/commits/", self.log),
+            (f"/api/models/{REPO}/discussions", self.discussions),
+            (f"/{REPO}/resolve/", self.file),
+        ):
             if path.startswith(prefix):
                 return give(path.removeprefix(prefix))
         return 404, b"", {"X-Error-Code": "RepoNotFound"}
@@ -82,8 +101,9 @@ class Hub:
         while commit:
             ids.append(commit)
             commit = self.parents.get(commit)
-        return _json([{"id": i, "authors": [], "date": "2023-01-01T00:00:00.000Z", "title": "", "message": ""}
-                      for i in ids])
+        return _json(
+            [{"id": i, "authors": [], "date": "2023-01-01T00:00:00.000Z", "title": "", "message": ""} for i in ids]
+        )
 
     def discussions(self, _):
         return _json({"discussions": self.proposals, "count": len(self.proposals), "start": 0})
@@ -107,7 +127,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for pattern, instead in self.hub.answers.items():
             if re.search(pattern, f"{self.command} {self.path}"):
                 if instead == "half":
-                    body = body[:length // 2]
+                    body = body[: length // 2]
                 else:
                     status, body, headers = *instead, {}
                     length = len(body)

@@ -61,8 +61,17 @@ after <- function() {
 }
 cat("<<", "ready>>\n", sep = "")
 """
-LONGEST = {"load": 0.4, "tokenise": 0.5, "fit": 6, "head": 3, "predict": 2, "embed": 2, "save": 0.4, "evaluate": 2,
-           "similarity": 2}  # seconds, about as long as each takes
+LONGEST = {
+    "load": 0.4,
+    "tokenise": 0.5,
+    "fit": 6,
+    "head": 3,
+    "predict": 2,
+    "embed": 2,
+    "save": 0.4,
+    "evaluate": 2,
+    "similarity": 2,
+}  # seconds, about as long as each takes
 
 
 class Console:
@@ -70,9 +79,15 @@ class Console:
         master, slave = pty.openpty()
         self.terminal, self.text = master, ""
         env = {**os.environ, "TERM": "dumb", "TESTTHAT": ""}
-        self.process = subprocess.Popen(["R", "--no-save", "--no-restore", "--quiet", "--no-readline"],
-                                        stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True,
-                                        preexec_fn=_controlling_terminal)
+        self.process = subprocess.Popen(
+            ["R", "--no-save", "--no-restore", "--quiet", "--no-readline"],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=env,
+            start_new_session=True,
+            preexec_fn=_controlling_terminal,
+        )
         os.close(slave)
 
     def send(self, line):
@@ -87,7 +102,7 @@ class Console:
         while time.monotonic() < end:
             found = re.search(r"<<([^\"].*?)>>", self.text, re.S)
             if found:
-                self.text = self.text[found.end():]
+                self.text = self.text[found.end() :]
                 return found[1]
             if not select.select([self.terminal], [], [], 0.2)[0]:
                 continue
@@ -150,5 +165,9 @@ def main(trials, seed):
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 300, int(sys.argv[2]) if len(sys.argv) > 2 else
-                  random.randrange(10 ** 6)))
+    sys.exit(
+        main(
+            int(sys.argv[1]) if len(sys.argv) > 1 else 300,
+            int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**6),
+        )
+    )

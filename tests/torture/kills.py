@@ -50,8 +50,12 @@ def data(task):
         return texts, {"label_ids": np.array([rng.randrange(2) for _ in texts], np.int32)}
     if task == "mlm":
         return texts, {}
-    spans = [(row, text.index(word), text.index(word) + len(word), code) for row, text in enumerate(texts)
-             for code, word in enumerate(("jack", "dull")) if word in text]
+    spans = [
+        (row, text.index(word), text.index(word) + len(word), code)
+        for row, text in enumerate(texts)
+        for code, word in enumerate(("jack", "dull"))
+        if word in text
+    ]
     return texts, dict(zip(("row", "start", "end", "code"), map(list, zip(*spans, strict=True)), strict=True))
 
 
@@ -71,6 +75,7 @@ def fit(kind, folder):
 
 
 # ---------------------------------------------------------------- processes
+
 
 class Child:
     """A function of a file object in a fork, which it may write lines to."""
@@ -102,6 +107,7 @@ class Child:
 
 
 # ---------------------------------------------------------------- fits
+
 
 def say_fit(said, kind, folder):
     said.write(fit(kind, folder) + "\n")
@@ -136,6 +142,7 @@ def kill_fits(trials, rng, above):
 
 # ---------------------------------------------------------------- saves
 
+
 def who(thing):
     return f"{bridge.fingerprint(thing)}/{thing.facts['seed']}"
 
@@ -145,8 +152,9 @@ def two_fits(said, above):
     texts, target = data("classification")
     for seed in (0, 1):
         options = {"head": {"units": [8 + seed]}, "seed": seed, "epochs": 1, "train": "top:1"}
-        fitted = bridge.fit(bridge.load(TINY, {}), "classification", texts, None, {**target, **CLASSES[1]}, None,
-                            options, None)
+        fitted = bridge.fit(
+            bridge.load(TINY, {}), "classification", texts, None, {**target, **CLASSES[1]}, None, options, None
+        )
         bridge.save(fitted, os.path.join(above, str(seed)), json.dumps({"task": "classification"}))
         said.write(who(bridge.load(os.path.join(above, str(seed)))) + "\n")
 
@@ -209,5 +217,9 @@ def main(trials, seed):
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 70, int(sys.argv[2]) if len(sys.argv) > 2 else
-                  random.randrange(10 ** 6)))
+    sys.exit(
+        main(
+            int(sys.argv[1]) if len(sys.argv) > 1 else 70,
+            int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**6),
+        )
+    )

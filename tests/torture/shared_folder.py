@@ -52,8 +52,11 @@ def main(trials, seed):
             said, killed = together(rng, kinds, folder, seconds[kinds[0]])
             kills += killed
             refused += sum(text.startswith("told") for text in said)
-            wrong = [text for text, kind in zip(said, kinds, strict=True)
-                     if text != alone[kind] and not text.startswith("told") and not (killed and not text)]
+            wrong = [
+                text
+                for text, kind in zip(said, kinds, strict=True)
+                if text != alone[kind] and not text.startswith("told") and not (killed and not text)
+            ]
             # whoever is left goes on
             last = [" ".join(Child(say_fit, kind, folder).end()[0]) for kind in kinds]
             right = [text == alone[kind] for text, kind in zip(last, kinds, strict=True)]
@@ -68,5 +71,9 @@ def main(trials, seed):
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50, int(sys.argv[2]) if len(sys.argv) > 2 else
-                  random.randrange(10 ** 6)))
+    sys.exit(
+        main(
+            int(sys.argv[1]) if len(sys.argv) > 1 else 50,
+            int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**6),
+        )
+    )

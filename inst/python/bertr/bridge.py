@@ -82,6 +82,7 @@ interrupts.ENTRIES.update({run.__code__, forget_interrupt.__code__})
 
 # ---------------------------------------------------------------- versions and known models
 
+
 def info():
     """Versions and devices of this Python.
 
@@ -89,9 +90,15 @@ def info():
         A dict of str, numbers and flags; `gpus` is a list of str.
     """
     return {
-        "python": sys.version.split()[0], "python_path": sys.executable, "keras": keras.__version__,
-        "tensorflow": _version("tensorflow"), "backend": BACKEND, "numpy": np.__version__,
-        "threads": startup.threads(), "onednn": onednn.is_on(), "gpus": gpus(),
+        "python": sys.version.split()[0],
+        "python_path": sys.executable,
+        "keras": keras.__version__,
+        "tensorflow": _version("tensorflow"),
+        "backend": BACKEND,
+        "numpy": np.__version__,
+        "threads": startup.threads(),
+        "onednn": onednn.is_on(),
+        "gpus": gpus(),
         "default_model": hub.installed_folder() or "",
     }
 
@@ -106,8 +113,10 @@ def start():
     freeze()
     out = startup.notes()
     if startup.STARTED_BEFORE and onednn.is_on() is False and os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1":
-        out.append("TensorFlow was imported before bertr and runs without oneDNN, which makes bertr slower: load bertr "
-                   "first, or set TF_ENABLE_ONEDNN_OPTS=1 before importing TensorFlow.")
+        out.append(
+            "TensorFlow was imported before bertr and runs without oneDNN, which makes bertr slower: load bertr "
+            "first, or set TF_ENABLE_ONEDNN_OPTS=1 before importing TensorFlow."
+        )
     return out
 
 
@@ -124,7 +133,8 @@ def models():
     """
     table = hub.MODELS
     return {
-        "name": list(table), "source": [m["repo"] for m in table.values()],
+        "name": list(table),
+        "source": [m["repo"] for m in table.values()],
         "revision": [m["revision"] or "" for m in table.values()],
         "description": [m["description"] for m in table.values()],
         "parameters": [float(m["parameters"] or "nan") for m in table.values()],
@@ -133,6 +143,7 @@ def models():
 
 
 # ---------------------------------------------------------------- models
+
 
 def load(source, options=None, on_event=None):
     """Loads a model or a fit.
@@ -168,18 +179,28 @@ def describe(handle):
     sentence = Sentence() if isinstance(handle, Fit) else checkpoint.sentence
     return {
         "name": os.path.basename(os.path.normpath(model.source)),
-        "source": model.source, "folder": checkpoint.folder, "format": checkpoint.format,
-        "repo": origin.get("repo", ""), "commit": origin.get("commit", ""),
+        "source": model.source,
+        "folder": checkpoint.folder,
+        "format": checkpoint.format,
+        "repo": origin.get("repo", ""),
+        "commit": origin.get("commit", ""),
         "config": dataclasses.asdict(config),
-        "pooling": checkpoint.pooling, "width": sentence.width(pooled_width(checkpoint.pooling, config.hidden_size)),
-        "steps": sentence.described(), "prompts": list(sentence.prompts),
-        "prompt_texts": list(sentence.prompts.values()), "unused_rows": config.vocab_size - len(checkpoint.vocab),
-        "max_len": _length(handle, None), "fingerprint": model.fingerprint,
+        "pooling": checkpoint.pooling,
+        "width": sentence.width(pooled_width(checkpoint.pooling, config.hidden_size)),
+        "steps": sentence.described(),
+        "prompts": list(sentence.prompts),
+        "prompt_texts": list(sentence.prompts.values()),
+        "unused_rows": config.vocab_size - len(checkpoint.vocab),
+        "max_len": _length(handle, None),
+        "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
-        "tokens": checkpoint.tokenizer.get("mode", "wordpiece"), "mask": model.tokenizer.mask_name,
+        "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
+        "mask": model.tokenizer.mask_name,
         "parameters": float(sum(map(math.prod, checkpoint.tensors.shapes.values()))),
-        "unread": list(checkpoint.unread), "unread_why": list(checkpoint.unread.values()),
-        "missing": list(checkpoint.missing), "missing_why": list(checkpoint.missing.values()),
+        "unread": list(checkpoint.unread),
+        "unread_why": list(checkpoint.unread.values()),
+        "missing": list(checkpoint.missing),
+        "missing_why": list(checkpoint.missing.values()),
     }
 
 
@@ -190,6 +211,7 @@ def vocab(handle):
 
 # ---------------------------------------------------------------- texts to tokens and back
 
+
 def tokenize(handle, a, b, max_len):
     """Padded token ids.
 
@@ -199,8 +221,13 @@ def tokenize(handle, a, b, max_len):
     """
     encodings = _base(handle).encode(a, b, _length(handle, max_len))
     ids, segments, mask = encodings.pad(np.arange(len(encodings)))
-    return {"token_ids": ids, "segment_ids": segments, "mask": mask, "n_tokens": encodings.full_lengths,
-            "n_truncated": encodings.n_truncated}
+    return {
+        "token_ids": ids,
+        "segment_ids": segments,
+        "mask": mask,
+        "n_tokens": encodings.full_lengths,
+        "n_truncated": encodings.n_truncated,
+    }
 
 
 def token_table(handle, a, b, max_len):
@@ -215,10 +242,13 @@ def token_table(handle, a, b, max_len):
     e = model.encode(a, b, _length(handle, max_len), offsets=True)
     words = model.tokenizer.vocab
     return {
-        "row": (e.row + 1).astype(np.int32), "position": (e.position + 1).astype(np.int32),
-        "token": [words[i] for i in e.ids], "token_id": e.ids,
+        "row": (e.row + 1).astype(np.int32),
+        "position": (e.position + 1).astype(np.int32),
+        "token": [words[i] for i in e.ids],
+        "token_id": e.ids,
         "segment": e.segments.astype(np.int32),
-        "start": np.where(e.end > 0, e.start + 1, 0).astype(np.int32), "end": e.end,
+        "start": np.where(e.end > 0, e.start + 1, 0).astype(np.int32),
+        "end": e.end,
     }
 
 
@@ -243,6 +273,7 @@ def detokenize(handle, ids, lengths):
 
 
 # ---------------------------------------------------------------- training and prediction
+
 
 def fit(model, task, a, b, target, validation, options, on_event):
     """Trains a model, or the encoder of a fit. An interrupt returns the fit so far.
@@ -272,8 +303,13 @@ def describe_fit(handle):
     """
     facts = handle.facts
     history = {name: np.asarray(v, np.int32 if name == "epoch" else np.float64) for name, v in handle.history.items()}
-    return {**facts, "task": handle.task.name, "levels": handle.task.spec.get("levels", []),
-            "units": handle.head_options["units"], "history": history}
+    return {
+        **facts,
+        "task": handle.task.name,
+        "levels": handle.task.spec.get("levels", []),
+        "units": handle.head_options["units"],
+        "history": history,
+    }
 
 
 def predict(handle, a, b, options, on_event):
@@ -339,11 +375,21 @@ def fill_mask(handle, texts, _, options, on_event):
         and `text`, lists of str; `probability`, float64. And `n_truncated`, int.
     """
     model = _encoder(handle)
-    columns, n_truncated = fill(model, texts, int(options["top"]), options.get("targets"),
-                                _length(handle, options.get("max_len")), counter(on_event, len(texts), len(texts)))
+    columns, n_truncated = fill(
+        model,
+        texts,
+        int(options["top"]),
+        options.get("targets"),
+        _length(handle, options.get("max_len")),
+        counter(on_event, len(texts), len(texts)),
+    )
     numbers = {name: np.array(columns[name], np.int32) + 1 for name in ("row", "mask", "rank")}
-    return {**columns, **numbers, "probability": np.array(columns["probability"], np.float64),
-            "n_truncated": n_truncated}
+    return {
+        **columns,
+        **numbers,
+        "probability": np.array(columns["probability"], np.float64),
+        "n_truncated": n_truncated,
+    }
 
 
 def embed(handle, a, b, options, on_event):
@@ -354,8 +400,11 @@ def embed(handle, a, b, options, on_event):
         `n_truncated`, int.
     """
     values, encodings = features.vectors(_encoder(handle), a, b, options, counter(on_event, len(a), len(a)))
-    return {"values": values.astype(np.float64), "n_tokens": encodings.lengths.astype(np.int32),
-            "n_truncated": encodings.n_truncated}
+    return {
+        "values": values.astype(np.float64),
+        "n_tokens": encodings.lengths.astype(np.int32),
+        "n_truncated": encodings.n_truncated,
+    }
 
 
 def attention(handle, a, b, options):
@@ -364,6 +413,7 @@ def attention(handle, a, b, options):
 
 
 # ---------------------------------------------------------------- comparing
+
 
 def new_vectors():
     """An empty list for `keep_vectors`: vectors that stay in Python."""
@@ -410,12 +460,14 @@ def nearest(x, x_rows, y, y_rows, top, on_event):
         A dict: `place`, int32 from 0, and `similarity`, float64, both [rows of x * top], best first.
     """
     emit, n = throttled(on_event), len(x_rows)
-    places, values = similarity.nearest(*similarity.both(x, x_rows, y, y_rows), top, y is None,
-                                        lambda done: emit("compare", {"done": done, "total": n}))
+    places, values = similarity.nearest(
+        *similarity.both(x, x_rows, y, y_rows), top, y is None, lambda done: emit("compare", {"done": done, "total": n})
+    )
     return {"place": places.reshape(-1), "similarity": values.reshape(-1).astype(np.float64)}
 
 
 # ---------------------------------------------------------------- saving
+
 
 def save(handle, folder, spec):
     """Saves into a folder; `spec` is R's own part, JSON text."""
@@ -444,6 +496,7 @@ def from_bytes(pieces, base):
 
 
 # ---------------------------------------------------------------- helpers
+
 
 def _base(handle) -> Model:
     return handle.base if isinstance(handle, Fit) else handle

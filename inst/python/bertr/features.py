@@ -40,7 +40,7 @@ def _through_steps(sentence, values, normalise):
             values = step(values)
         elif normalise is not False:
             values = unit(values)
-    return values[:, :sentence.truncate_dim]
+    return values[:, : sentence.truncate_dim]
 
 
 def _prompted(model, a, b, name):
@@ -66,12 +66,19 @@ def attention(model, a, b, options):
     Raises:
         BertrError: layer, head, max_len, pairs.
     """
-    layers, heads = (_numbers(what, options.get(what), 1, most, range(1, most + 1))
-                     for what, most in (("layer", model.config.num_layers), ("head", model.config.num_heads)))
+    layers, heads = (
+        _numbers(what, options.get(what), 1, most, range(1, most + 1))
+        for what, most in (("layer", model.config.num_layers), ("head", model.config.num_heads))
+    )
     encodings = model.encode(a, b, options.get("max_len"))
     values = ops.convert_to_numpy(model.backbone.attention(*encodings.pad([0]), layers))[0]
-    return {"values": values[:, [k - 1 for k in heads]].astype(np.float64), "layer": list(layers), "head": list(heads),
-            "token": [model.tokenizer.vocab[i] for i in encodings.ids], "n_truncated": encodings.n_truncated}
+    return {
+        "values": values[:, [k - 1 for k in heads]].astype(np.float64),
+        "layer": list(layers),
+        "head": list(heads),
+        "token": [model.tokenizer.vocab[i] for i in encodings.ids],
+        "n_truncated": encodings.n_truncated,
+    }
 
 
 def _numbers(what, given, first, last, default):

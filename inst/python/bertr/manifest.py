@@ -11,27 +11,59 @@ SCHEDULES = ("linear", "constant", "keras_bert")  # those of training/adamw.py, 
 RUN_FILE = "run.json"  # of a training run that is saved after every epoch
 
 LENGTH, SHARE = whole(3), number(0, 1)
-POOL, POOL_OR_NONE = (matching(pattern, "a pooling mode, such as \"mean\"")
-                      for pattern in (POOLING, f"none|{POOLING}"))
+POOL, POOL_OR_NONE = (matching(pattern, 'a pooling mode, such as "mean"') for pattern in (POOLING, f"none|{POOLING}"))
 
-HEAD = fields(optional={  # the result of `read_head_options`
-    "units": list_of(whole(1)), "dropout": or_null(SHARE), "pool": POOL, "pair": one_of("joint", "cosine"),
-    "link": one_of("identity", "logit"), "crf": FLAG, "words": one_of("punctuation", "space"),
-    "relations": one_of("gplinker", "subject_first"),
-    "long": one_of("truncate", "head_tail", "window"), "windows": one_of("mean", "max", "attention"),
-    "threshold": or_null(SHARE), "whole_words": FLAG, "calibrate": FLAG,
-})
+HEAD = fields(
+    optional={  # the result of `read_head_options`
+        "units": list_of(whole(1)),
+        "dropout": or_null(SHARE),
+        "pool": POOL,
+        "pair": one_of("joint", "cosine"),
+        "link": one_of("identity", "logit"),
+        "crf": FLAG,
+        "words": one_of("punctuation", "space"),
+        "relations": one_of("gplinker", "subject_first"),
+        "long": one_of("truncate", "head_tail", "window"),
+        "windows": one_of("mean", "max", "attention"),
+        "threshold": or_null(SHARE),
+        "whole_words": FLAG,
+        "calibrate": FLAG,
+    }
+)
 
-FACTS = fields({  # the facts of a Fit
-    "train": matching(r"all|head|top:\d+", "\"all\", \"head\" or \"top:k\""), "epochs": whole(1),
-    "learning_rate": number(0), "batch_size": whole(1), "seed": whole(), "max_len": LENGTH,
-    "pool": POOL_OR_NONE, "rows": whole(1), "valid_rows": whole(), "n_truncated": whole(),
-    "epochs_done": whole(), "interrupted": FLAG, "best_epoch": or_null(whole(1)), "stopped_early": FLAG,
-    "parameters_trained": whole(most=2**53), "seconds": number(0), "notes": list_of(TEXT),
-    "warmup": SHARE, "weight_decay": number(0), "clip": or_null(number(0)), "schedule": one_of(*SCHEDULES),
-    "layer_decay": SHARE, "accumulate": whole(1), "ema": or_null(SHARE), "adversarial": or_null(number(0)),
-    "early_stopping": or_null(whole(1)), "held_rows": whole(), "temperature": or_null(number(0)),
-}, {"checkpoint_lost": or_null(TEXT)})  # the fit of a single epoch does not have it
+FACTS = fields(
+    {  # the facts of a Fit
+        "train": matching(r"all|head|top:\d+", '"all", "head" or "top:k"'),
+        "epochs": whole(1),
+        "learning_rate": number(0),
+        "batch_size": whole(1),
+        "seed": whole(),
+        "max_len": LENGTH,
+        "pool": POOL_OR_NONE,
+        "rows": whole(1),
+        "valid_rows": whole(),
+        "n_truncated": whole(),
+        "epochs_done": whole(),
+        "interrupted": FLAG,
+        "best_epoch": or_null(whole(1)),
+        "stopped_early": FLAG,
+        "parameters_trained": whole(most=2**53),
+        "seconds": number(0),
+        "notes": list_of(TEXT),
+        "warmup": SHARE,
+        "weight_decay": number(0),
+        "clip": or_null(number(0)),
+        "schedule": one_of(*SCHEDULES),
+        "layer_decay": SHARE,
+        "accumulate": whole(1),
+        "ema": or_null(SHARE),
+        "adversarial": or_null(number(0)),
+        "early_stopping": or_null(whole(1)),
+        "held_rows": whole(),
+        "temperature": or_null(number(0)),
+    },
+    {"checkpoint_lost": or_null(TEXT)},
+)  # the fit of a single epoch does not have it
 
 
 def _columns(value, name):
@@ -46,21 +78,35 @@ def _columns(value, name):
 
 
 FIT = both(
-    fields({"task": lambda value, name: one_of(*TASKS)(value, name), "task_spec": TABLE, "head": HEAD, "facts": FACTS,
-            "history": table_of(list_of(FIGURE))}),
+    fields(
+        {
+            "task": lambda value, name: one_of(*TASKS)(value, name),
+            "task_spec": TABLE,
+            "head": HEAD,
+            "facts": FACTS,
+            "history": table_of(list_of(FIGURE)),
+        }
+    ),
     lambda value, name: TASKS[value["task"]].shape(value["task_spec"], f"{name}.task_spec"),
     _columns,
 )
 
-META_FILE = fields({"format": whole(1), "spec": TEXT},
-                   {"source": TEXT, "origin": or_null(ORIGIN), "fit": FIT})
+META_FILE = fields({"format": whole(1), "spec": TEXT}, {"source": TEXT, "origin": or_null(ORIGIN), "fit": FIT})
 
-_DESCRIBED = {"family": lambda value, name: one_of(*FAMILIES)(value, name), "config": TABLE, "tokenizer": TABLE,
-              "pooling": POOL, "folder": TEXT}
+_DESCRIBED = {
+    "family": lambda value, name: one_of(*FAMILIES)(value, name),
+    "config": TABLE,
+    "tokenizer": TABLE,
+    "pooling": POOL,
+    "folder": TEXT,
+}
 PIECES = fields(
     {"format": whole(1), "spec": TEXT, "fit": FIT, "max_len": LENGTH, "source": TEXT},
-    {"origin": or_null(ORIGIN), "base": fields({**_DESCRIBED, "fingerprint": TEXT}),
-     "checkpoint": fields({**_DESCRIBED, "vocab": list_of(TEXT)}, {"spiece": or_null(TEXT)})},
+    {
+        "origin": or_null(ORIGIN),
+        "base": fields({**_DESCRIBED, "fingerprint": TEXT}),
+        "checkpoint": fields({**_DESCRIBED, "vocab": list_of(TEXT)}, {"spiece": or_null(TEXT)}),
+    },
 )
 
 

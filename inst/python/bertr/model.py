@@ -89,9 +89,11 @@ class Model:
         if max_len is None:
             return self.max_len
         if max_len > self.config.max_positions:
-            raise BertrError("max_len", f"`max_len` is {int(max_len)}, but this model has only "
-                             f"{self.config.max_positions} positions.",
-                             f"Give at most {self.config.max_positions}; longer texts are cut and counted.")
+            raise BertrError(
+                "max_len",
+                f"`max_len` is {int(max_len)}, but this model has only {self.config.max_positions} positions.",
+                f"Give at most {self.config.max_positions}; longer texts are cut and counted.",
+            )
         return int(max_len)
 
     def encode(self, a, b, max_len=None, offsets=False):
@@ -116,8 +118,11 @@ class Model:
 
     def _encode(self, a, b, max_len, offsets):
         if b is not None and self.config.num_segments < 2:
-            raise BertrError("pairs", "This model was trained on single texts: it has no second segment.",
-                             "Paste the two texts together, or use another model.")
+            raise BertrError(
+                "pairs",
+                "This model was trained on single texts: it has no second segment.",
+                "Paste the two texts together, or use another model.",
+            )
         out = self.tokenizer.encode(a, b, max_len, offsets=offsets)
         self._note_unknown(out, 2 if b is None else 3)
         return out
@@ -128,8 +133,10 @@ class Model:
         unknown = np.count_nonzero(encodings.ids == self.tokenizer.unk_id)
         if not self.noted_unknown and tokens >= ORDINARY and unknown > UNKNOWN * tokens:
             self.noted_unknown = True
-            notes.leave(f"{unknown / tokens:.0%} of the tokens of these texts are unknown to the model: its vocabulary "
-                        "may be meant for another language or another tokenizer.")
+            notes.leave(
+                f"{unknown / tokens:.0%} of the tokens of these texts are unknown to the model: its vocabulary "
+                "may be meant for another language or another tokenizer."
+            )
 
     def pool(self, kind):
         """The pooling to use.

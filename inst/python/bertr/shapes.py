@@ -53,8 +53,13 @@ def whole(least=0, most=2**31 - 1):
 
 def number(least=-math.inf, most=math.inf):
     """A finite number."""
-    span = "a number" if math.isinf(least) and math.isinf(most) else \
-        f"a number of at least {least:g}" if math.isinf(most) else f"a number from {least:g} to {most:g}"
+    span = (
+        "a number"
+        if math.isinf(least) and math.isinf(most)
+        else f"a number of at least {least:g}"
+        if math.isinf(most)
+        else f"a number from {least:g} to {most:g}"
+    )
     return plain(span, lambda x: _is_number(x) and math.isfinite(x) and least <= x <= most)
 
 

@@ -74,8 +74,11 @@ def _prepare():
             os.environ.setdefault(name, str(usable_processors()))
         return
     if not wanted.isdecimal() or int(wanted) < 1:
-        raise BertrError("threads", f"BERTR_THREADS must be a whole number of at least 1, not '{wanted}'.",
-                         "It sets the number of threads; unset it to use all processors.")
+        raise BertrError(
+            "threads",
+            f"BERTR_THREADS must be a whole number of at least 1, not '{wanted}'.",
+            "It sets the number of threads; unset it to use all processors.",
+        )
     # also NumPy's threads, which `bert_similarity()` uses
     os.environ.update({name: str(int(wanted)) for name in (*THREADS, "OPENBLAS_NUM_THREADS")})
     if STARTED_BEFORE:

@@ -44,6 +44,7 @@ PIECE = 2**24  # bytes passed to R at once, which copies them temporarily
 
 # ---------------------------------------------------------------- folders
 
+
 def save_folder(handle, folder, spec):
     """Writes a Model or a Fit into a folder atomically: if anything fails, the previous folder survives.
 
@@ -57,8 +58,9 @@ def save_folder(handle, folder, spec):
     """
     folder = os.path.realpath(os.path.expanduser(folder))
     if os.path.isdir(folder) and os.path.samefile(folder, os.getcwd()):
-        raise BertrError("save", f"'{folder}' is the working directory, which cannot be replaced.",
-                         "Name a folder inside it.")
+        raise BertrError(
+            "save", f"'{folder}' is the working directory, which cannot be replaced.", "Name a folder inside it."
+        )
     check_replaceable(folder)
     reload(folder)
     try:
@@ -91,16 +93,21 @@ def check_replaceable(folder):
     except OSError as e:
         raise _unsaved(folder, e) from None
     for inner in found.copy():
-        if any(fnmatch.fnmatchcase(inner, os.path.dirname(ours)) for ours in OURS) and \
-                os.path.isdir(os.path.join(folder, inner)):
+        if any(fnmatch.fnmatchcase(inner, os.path.dirname(ours)) for ours in OURS) and os.path.isdir(
+            os.path.join(folder, inner)
+        ):
             found = found - {inner} | {os.path.join(inner, name) for name in os.listdir(os.path.join(folder, inner))}
     found = {path for path in found if os.path.basename(path) not in NOBODYS}
-    others = sorted(path for path in found
-                    if META not in found or not any(fnmatch.fnmatchcase(path, ours) for ours in OURS))
+    others = sorted(
+        path for path in found if META not in found or not any(fnmatch.fnmatchcase(path, ours) for ours in OURS)
+    )
     if others:
         names = ", ".join(f"'{name}'" for name in others[:5]) + (f" and {len(others) - 5} more" if others[5:] else "")
-        raise BertrError("folder", f"'{folder}' holds other files, which would be lost: {names}.",
-                         f"Move them, or choose an empty or new folder, such as '{os.path.join(folder, 'model')}'.")
+        raise BertrError(
+            "folder",
+            f"'{folder}' holds other files, which would be lost: {names}.",
+            f"Move them, or choose an empty or new folder, such as '{os.path.join(folder, 'model')}'.",
+        )
 
 
 def _write(handle, folder, spec):
@@ -130,12 +137,14 @@ def _with_disk_errors(write, *args):
 def _unsaved(folder, error):
     what = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
     previous = " Its previous contents are unchanged." if os.path.exists(folder) else ""
-    return BertrError("save", f"'{folder}' could not be written: {what}.{previous}",
-                      "Choose another folder or free some space.")
+    return BertrError(
+        "save", f"'{folder}' could not be written: {what}.{previous}", "Choose another folder or free some space."
+    )
 
 
-def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None, activation=None, revision=None,
-                on_event=None):
+def load_folder(
+    source, layers=None, tokens=None, lower_case=None, max_len=None, activation=None, revision=None, on_event=None
+):
     """Loads a model or a fit.
 
     Args:
@@ -163,8 +172,12 @@ def load_folder(source, layers=None, tokens=None, lower_case=None, max_len=None,
         checkpoint.config = dataclasses.replace(checkpoint.config, activation=activation)
     given = {"mode": tokens, "lower_case": lower_case}
     checkpoint.tokenizer |= {name: value for name, value in given.items() if value is not None}
-    model = Model(checkpoint, meta.get("source") or source or DEFAULT, max_len,
-                  origin=meta["origin"] if "origin" in meta else origin(folder))
+    model = Model(
+        checkpoint,
+        meta.get("source") or source or DEFAULT,
+        max_len,
+        origin=meta["origin"] if "origin" in meta else origin(folder),
+    )
     if "fit" not in meta:
         return model
     if layers is not None:
@@ -198,9 +211,12 @@ def _refuse_run(folder):
         return
     epochs = sorted(glob.glob(os.path.join(glob.escape(folder), "epoch-*", "bertr.json")))
     of_epoch = f"; or load a saved epoch, such as '{os.path.dirname(epochs[-1])}'" if epochs else ""
-    raise BertrError("checkpoint", f"'{folder}' is the checkpoint folder of a training run, not a model or a fit.",
-                     f"To resume the run, or to get its fit, call bert_fit() as before with bert_control(checkpoint = "
-                     f"\"{folder}\"){of_epoch}.")
+    raise BertrError(
+        "checkpoint",
+        f"'{folder}' is the checkpoint folder of a training run, not a model or a fit.",
+        f"To resume the run, or to get its fit, call bert_fit() as before with bert_control(checkpoint = "
+        f'"{folder}"){of_epoch}.',
+    )
 
 
 def _check_format(meta, what):
@@ -221,6 +237,7 @@ def _report_as_damaged(what):
 
 # ---------------------------------------------------------------- bytes, for saveRDS()
 
+
 def to_bytes(fit):
     """A fit as the bytes of a safetensors file.
 
@@ -233,18 +250,32 @@ def to_bytes(fit):
         An iterator of bytearrays of at most PIECE bytes.
     """
     checkpoint = fit.base.checkpoint
-    meta = {"format": FORMAT, "spec": fit.spec, "fit": _fit_meta(fit), "max_len": fit.base.max_len,
-            "source": fit.base.source, "origin": fit.base.origin}
-    described = {"family": checkpoint.config.model_type, "config": dataclasses.asdict(checkpoint.config),
-                 "tokenizer": checkpoint.tokenizer, "pooling": checkpoint.pooling, "folder": checkpoint.folder}
+    meta = {
+        "format": FORMAT,
+        "spec": fit.spec,
+        "fit": _fit_meta(fit),
+        "max_len": fit.base.max_len,
+        "source": fit.base.source,
+        "origin": fit.base.origin,
+    }
+    described = {
+        "family": checkpoint.config.model_type,
+        "config": dataclasses.asdict(checkpoint.config),
+        "tokenizer": checkpoint.tokenizer,
+        "pooling": checkpoint.pooling,
+        "folder": checkpoint.folder,
+    }
     head = _head_tensors(fit)
     shapes = {f"head/{name}": array.shape for name, array in head.items()}
     arrays = iter(head.values())
     if fit.facts["train"] == "head" and fit.base.stored:
         meta["base"] = {**described, "fingerprint": fit.base.fingerprint}
     else:
-        meta["checkpoint"] = {**described, "vocab": checkpoint.vocab,
-                              "spiece": checkpoint.spiece and base64.b64encode(checkpoint.spiece).decode()}
+        meta["checkpoint"] = {
+            **described,
+            "vocab": checkpoint.vocab,
+            "spiece": checkpoint.spiece and base64.b64encode(checkpoint.spiece).decode(),
+        }
         backbone = fit.network.backbone
         shapes |= {f"bert/{name}": shape for name, shape in backbone.shapes().items()}
         arrays = itertools.chain(arrays, (array for _, array in backbone.each_tensor()))
@@ -255,8 +286,10 @@ def _safetensors(shapes, arrays, metadata):
     """As `safetensors.numpy.save` of float32 arrays, but in pieces, so that the whole is never in memory.
     Source: the format's description, https://github.com/huggingface/safetensors."""
     ends = np.cumsum([0] + [4 * math.prod(shape) for shape in shapes.values()]).tolist()
-    header = {name: {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
-              for (name, shape), start, end in zip(shapes.items(), ends[:-1], ends[1:], strict=True)}
+    header = {
+        name: {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
+        for (name, shape), start, end in zip(shapes.items(), ends[:-1], ends[1:], strict=True)
+    }
     text = json.dumps({"__metadata__": metadata, **header}).encode()
     text += b" " * (-len(text) % 8)  # arrays start at a multiple of 8
     size = len(text).to_bytes(8, "little")
@@ -269,7 +302,7 @@ def _pieces(buffers):
     for buffer in map(memoryview, buffers):
         start = 0
         while start < len(buffer):
-            taken = buffer[start:start + PIECE - len(piece)]
+            taken = buffer[start : start + PIECE - len(piece)]
             piece += taken
             start += len(taken)
             if len(piece) == PIECE:
@@ -296,7 +329,7 @@ def from_bytes(pieces, base=None):
     with _report_as_damaged("The fit"):
         data = b"".join(pieces)
         size = int.from_bytes(data[:8], "little")
-        meta = json.loads(json.loads(data[8:8 + size])["__metadata__"]["bertr"])
+        meta = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["bertr"])
         _check_format(meta, "The fit")
         check(meta, PIECES, "the fit", SAVE_AGAIN)
         tensors = load(data)
@@ -312,8 +345,9 @@ def _own_model(meta, tensors):
     check_size(len(c["vocab"]), config.vocab_size, "a fit")
     spiece = c.get("spiece") and base64.b64decode(c["spiece"])
     check(c["tokenizer"], tokenizer_shape(spiece), "the tokenizer of the fit", SAVE_AGAIN)
-    checkpoint = Checkpoint(config, tensors, c["vocab"], c["tokenizer"], c["pooling"], meta["max_len"], "bertr",
-                            c["folder"], {}, {}, spiece)
+    checkpoint = Checkpoint(
+        config, tensors, c["vocab"], c["tokenizer"], c["pooling"], meta["max_len"], "bertr", c["folder"], {}, {}, spiece
+    )
     return Model(checkpoint, meta["source"], meta["max_len"], stored=False, origin=meta.get("origin"))
 
 
@@ -332,27 +366,38 @@ def _base_model(meta, moved):
     config = _config_of(wanted)
     checkpoint = read_checkpoint(folder, config.num_layers)
     check(wanted["tokenizer"], tokenizer_shape(checkpoint.spiece), "the tokenizer of the fit", SAVE_AGAIN)
-    checkpoint = dataclasses.replace(checkpoint, config=config, tokenizer=wanted["tokenizer"],
-                                     pooling=wanted["pooling"])
+    checkpoint = dataclasses.replace(
+        checkpoint, config=config, tokenizer=wanted["tokenizer"], pooling=wanted["pooling"]
+    )
     model = Model(checkpoint, meta["source"], meta["max_len"], origin=came_from)
     if model.fingerprint != wanted["fingerprint"]:
-        raise BertrError("base", f"The model in '{folder}' is not the one this fit was trained on "
-                         f"('{wanted['folder']}' at that time).",
-                         "A fit with train = \"head\" keeps only the head: restore its model, or use bert_save().")
+        raise BertrError(
+            "base",
+            f"The model in '{folder}' is not the one this fit was trained on ('{wanted['folder']}' at that time).",
+            'A fit with train = "head" keeps only the head: restore its model, or use bert_save().',
+        )
     return model
 
 
 # ---------------------------------------------------------------- a fit's own part
 
+
 def _fit_meta(fit):
-    return {"task": fit.task.name, "task_spec": fit.task.spec, "head": fit.head_options, "facts": fit.facts,
-            "history": fit.history}
+    return {
+        "task": fit.task.name,
+        "task_spec": fit.task.spec,
+        "head": fit.head_options,
+        "facts": fit.facts,
+        "history": fit.history,
+    }
 
 
 def _head_tensors(fit):
     """The head's arrays by index and name; names alone are not unique."""
-    return {f"{i}/{v.name}": np.array(ops.convert_to_numpy(v.value), dtype=np.float32, order="C")
-            for i, v in enumerate(fit.network.upper_weights)}
+    return {
+        f"{i}/{v.name}": np.array(ops.convert_to_numpy(v.value), dtype=np.float32, order="C")
+        for i, v in enumerate(fit.network.upper_weights)
+    }
 
 
 def _make_fit(model, meta, head, spec, what):
@@ -376,5 +421,6 @@ def _check_units(units, head, what):
     sizes = {size for tensor in head.values() for size in tensor.shape}
     absent = [n for n in units if n not in sizes]
     if absent:
-        raise BertrError("damaged", f"{what[0].upper() + what[1:]} has no weights for a layer of {absent[0]} units.",
-                         SAVE_AGAIN)
+        raise BertrError(
+            "damaged", f"{what[0].upper() + what[1:]} has no weights for a layer of {absent[0]} units.", SAVE_AGAIN
+        )

@@ -96,8 +96,13 @@ def open_checkpoint(folder, families, layers=None):
 def _read_tensors(config, cut, found, fmt, read, folder):
     """Canonical name -> array, for tensors in the file that belong to the kept layers."""
     dropped = {f"block_{i}" for i in range(cut.num_blocks, config.num_blocks)}
-    tensors = _empty({name: shape for name, shape in weight_names.tensor_shapes(config).items()
-                      if name in found and weight_names.part(name) not in dropped})
+    tensors = _empty(
+        {
+            name: shape
+            for name, shape in weight_names.tensor_shapes(config).items()
+            if name in found and weight_names.part(name) not in dropped
+        }
+    )
     for name, tensor in tensors.items():
         x = read(found[name])
         tensor[...] = (x.T if weight_names.is_transposed(name, fmt) else x).reshape(tensor.shape)  # joins TF2's heads
@@ -110,8 +115,11 @@ def check_finite(name, array, where):
     with np.errstate(all="ignore"):
         finite = np.isfinite(array.sum()) or np.isfinite(array).all()  # the sum needs no temporary array
     if not finite:
-        raise BertrError("damaged", f"'{name}' in {where} holds infinite or NaN values.",
-                         "The training that produced these weights failed, or the file is damaged: use another.")
+        raise BertrError(
+            "damaged",
+            f"'{name}' in {where} holds infinite or NaN values.",
+            "The training that produced these weights failed, or the file is damaged: use another.",
+        )
 
 
 def check_tensors(tensors, config, where):
@@ -120,8 +128,11 @@ def check_tensors(tensors, config, where):
         found = tensors[name].shape if name in tensors else None
         if found != shape and (found or weight_names.part(name) not in weight_names.PARTS):
             what = f"has the shape {_by(found)}" if found else "is missing"
-            raise BertrError("damaged", f"'{name}' in {where} {what}, but its config requires {_by(shape)}.",
-                             "It is damaged: save or fit it again.")
+            raise BertrError(
+                "damaged",
+                f"'{name}' in {where} {what}, but its config requires {_by(shape)}.",
+                "It is damaged: save or fit it again.",
+            )
     for name, tensor in tensors.items():
         check_finite(name, tensor, where)
 
@@ -138,8 +149,9 @@ def _reader(folder, families):
     """The module that reads this folder: `huggingface` (also for bertr's own folders) or `google`."""
     if not os.path.isdir(folder):
         what = "is a file, not the folder of a checkpoint" if os.path.exists(folder) else "does not exist"
-        raise BertrError("checkpoint", f"'{folder}' {what}.",
-                         "Give the folder that holds config.json or bert_config.json.")
+        raise BertrError(
+            "checkpoint", f"'{folder}' {what}.", "Give the folder that holds config.json or bert_config.json."
+        )
     lacks = {reader: reader.missing_files(folder) for reader in (huggingface, google)}
     for reader, files in lacks.items():
         if not files:
@@ -153,7 +165,8 @@ def _reader(folder, families):
         "checkpoint",
         f"'{folder}' is not a complete BERT checkpoint: it holds {holds or 'nothing'}; a Hugging Face checkpoint also "
         f"needs {', '.join(lacks[huggingface])}; a Google checkpoint also needs {', '.join(lacks[google])}.",
-        "Give the folder that holds these files.")
+        "Give the folder that holds these files.",
+    )
 
 
 def _check_layers(layers, config):
@@ -161,16 +174,22 @@ def _check_layers(layers, config):
     if layers is None:
         return config.num_layers
     if not isinstance(layers, (int, float)) or layers not in range(1, config.num_layers + 1):
-        raise BertrError("layers", f"`layers` is {layers}, but the checkpoint has layers 1 to {config.num_layers}.",
-                         f"Give a whole number from 1 to {config.num_layers}.")
+        raise BertrError(
+            "layers",
+            f"`layers` is {layers}, but the checkpoint has layers 1 to {config.num_layers}.",
+            f"Give a whole number from 1 to {config.num_layers}.",
+        )
     return int(layers)
 
 
 def _check_format(fmt, config, folder):
     if not any(row[weight_names.COLUMN[fmt]] for row in config.names.dense):
-        raise BertrError("checkpoint", f"'{folder}' holds {config.title} saved by Keras on TensorFlow 2, whose "
-                         "variable names bertr does not know.",
-                         "Use Google's TensorFlow 1 files or the Hugging Face files of the same model.")
+        raise BertrError(
+            "checkpoint",
+            f"'{folder}' holds {config.title} saved by Keras on TensorFlow 2, whose "
+            "variable names bertr does not know.",
+            "Use Google's TensorFlow 1 files or the Hugging Face files of the same model.",
+        )
 
 
 def _match(shapes, config, fmt):
@@ -217,12 +236,17 @@ def _check_complete(found, shapes, config, fmt, folder):
     if lacking:
         other = weight_names.other_model(shapes)
         there = ", ".join(f"'{name}'" for name in sorted(shapes)[:3]) or "none"
-        what = f"they belong to {other}, which is not BERT" if other else \
-            f"{len(lacking)} variables of the encoder are missing (first: '{table[lacking[0]]}'); the file holds " \
+        what = (
+            f"they belong to {other}, which is not BERT"
+            if other
+            else f"{len(lacking)} variables of the encoder are missing (first: '{table[lacking[0]]}'); the file holds "
             f"{len(shapes)} variables (first: {there})"
-        raise BertrError("checkpoint", f"The weights in '{folder}' are not those of {config.title} with "
-                         f"{config.num_layers} layers: {what}.",
-                         "Check that the config file and the weights belong together.")
+        )
+        raise BertrError(
+            "checkpoint",
+            f"The weights in '{folder}' are not those of {config.title} with {config.num_layers} layers: {what}.",
+            "Check that the config file and the weights belong together.",
+        )
     return missing
 
 
@@ -234,7 +258,8 @@ def _check_shapes(found, shapes, config, fmt, folder):
                 "checkpoint",
                 f"'{found[name]}' in '{folder}' has the shape {_by(shapes[found[name]])}, but the config file "
                 f"requires {_by(expected)}.",
-                "Check that the config file and the weights belong together.")
+                "Check that the config file and the weights belong together.",
+            )
 
 
 def _by(shape):

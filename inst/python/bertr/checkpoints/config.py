@@ -11,14 +11,31 @@ ACTIVATIONS = {
     # interprets all of Google's checkpoints that way; Google's later code has the tanh form, which differs by at most
     # 4.7e-4
     "gelu": "gelu_erf",
-    **dict.fromkeys(("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate", "gelu_tanh"),
-                    "gelu_tanh"),
+    **dict.fromkeys(
+        ("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate", "gelu_tanh"), "gelu_tanh"
+    ),
     "gelu_erf": "gelu_erf",
     "gelu_python": "gelu_erf",
     "swish": "silu",
-    **{name: name for name in (
-        "relu", "tanh", "linear", "gelu_10", "hardswish", "laplace", "leaky_relu", "mish", "quick_gelu", "relu2",
-        "relu6", "sigmoid", "silu", "sqrtsoftplus")},
+    **{
+        name: name
+        for name in (
+            "relu",
+            "tanh",
+            "linear",
+            "gelu_10",
+            "hardswish",
+            "laplace",
+            "leaky_relu",
+            "mish",
+            "quick_gelu",
+            "relu2",
+            "relu6",
+            "sigmoid",
+            "silu",
+            "sqrtsoftplus",
+        )
+    },
 }
 
 SIZE, SHARE = whole(1), number(0, 1)
@@ -27,14 +44,19 @@ LAYERS = whole(1, 1000)
 
 # name in a config file -> (our name, shape); fields in `OPTIONAL` may be absent
 NEEDED = {
-    "vocab_size": ("vocab_size", SIZE), "hidden_size": ("hidden_size", SIZE),
-    "num_hidden_layers": ("num_layers", LAYERS), "num_attention_heads": ("num_heads", SIZE),
+    "vocab_size": ("vocab_size", SIZE),
+    "hidden_size": ("hidden_size", SIZE),
+    "num_hidden_layers": ("num_layers", LAYERS),
+    "num_attention_heads": ("num_heads", SIZE),
     "intermediate_size": ("intermediate_size", SIZE),
 }
 OPTIONAL = {
-    "max_position_embeddings": ("max_positions", SIZE), "type_vocab_size": ("num_segments", SIZE),
-    "hidden_dropout_prob": ("hidden_dropout", SHARE), "attention_probs_dropout_prob": ("attention_dropout", SHARE),
-    "layer_norm_eps": ("layer_norm_eps", SHARE), "initializer_range": ("initializer_range", SHARE),
+    "max_position_embeddings": ("max_positions", SIZE),
+    "type_vocab_size": ("num_segments", SIZE),
+    "hidden_dropout_prob": ("hidden_dropout", SHARE),
+    "attention_probs_dropout_prob": ("attention_dropout", SHARE),
+    "layer_norm_eps": ("layer_norm_eps", SHARE),
+    "initializer_range": ("initializer_range", SHARE),
 }
 DAMAGED = "The config file is damaged or does not belong to a BERT checkpoint."
 
@@ -91,8 +113,11 @@ class BertConfig:
 
     def __post_init__(self):
         if self.hidden_size % self.num_heads:
-            raise BertrError("config", f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads "
-                             f"{self.num_heads}.", DAMAGED)
+            raise BertrError(
+                "config",
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_heads}.",
+                DAMAGED,
+            )
 
     @classmethod
     def from_dict(cls, d, where="the config file"):
@@ -111,14 +136,21 @@ class BertConfig:
     def _read(cls, d, where):
         """Field -> value, from the JSON of a config file."""
         optional = {**OPTIONAL, **cls.more}
-        check(d, fields(*({name: shape for name, (_, shape) in part.items()} for part in (NEEDED, optional))), where,
-              DAMAGED, "config")
+        check(
+            d,
+            fields(*({name: shape for name, (_, shape) in part.items()} for part in (NEEDED, optional))),
+            where,
+            DAMAGED,
+            "config",
+        )
         act = d.get("hidden_act", "gelu")
         activation = ACTIVATIONS.get(act) if isinstance(act, str) else None
         if activation is None:
             raise BertrError(
-                "config", f"The checkpoint uses the activation '{act}', which bertr does not know.",
-                "Known: " + ", ".join(ACTIVATIONS) + ".")
+                "config",
+                f"The checkpoint uses the activation '{act}', which bertr does not know.",
+                "Known: " + ", ".join(ACTIVATIONS) + ".",
+            )
         given = {ours: d[name] for name, (ours, _) in {**NEEDED, **optional}.items() if name in d}
         shares = {ours: float(given[ours]) for ours, shape in optional.values() if shape is SHARE and ours in given}
         return {"activation": activation, **given, **shares}

@@ -17,9 +17,17 @@ from ..events import throttled
 from ..interrupts import meanwhile
 
 DESCRIBING = (  # files that describe the model; each module of a sentence model has a folder
-    "config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "spiece.model", "modules.json", "sentence_bert_config.json",
-    "config_sentence_transformers.json", "[0-9]*_*/config.json",
+    "config.json",
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "spiece.model",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "[0-9]*_*/config.json",
 )
 SAFE = (("model.safetensors",), ("model.safetensors.index.json", "model-*-of-*.safetensors"))
 PICKLED = (("pytorch_model.bin",), ("pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin"))
@@ -106,9 +114,12 @@ def _huggingface_hub(repo):
     try:
         from huggingface_hub import HfApi, errors, hf_hub_download, utils
     except ImportError:
-        raise BertrError("hub", f"'{repo}' is not a local folder, and downloading it from the hub needs the Python "
-                         "package huggingface_hub, which is not installed.",
-                         "Install it with `pip install huggingface_hub`, or give the folder of a checkpoint.") from None
+        raise BertrError(
+            "hub",
+            f"'{repo}' is not a local folder, and downloading it from the hub needs the Python "
+            "package huggingface_hub, which is not installed.",
+            "Install it with `pip install huggingface_hub`, or give the folder of a checkpoint.",
+        ) from None
     utils.disable_progress_bars()
     utils.logging.set_verbosity_error()
     return types.SimpleNamespace(api=HfApi(), errors=errors, download=hf_hub_download)
@@ -116,14 +127,18 @@ def _huggingface_hub(repo):
 
 # ---------------------------------------------------------------- which files
 
+
 def _files(api, repo, commit, pins):
     """The Files to download. Weights as safetensors if possible, if necessary the hub's conversion of them."""
     listed = _listed(api, repo, commit, pins)
     weights = _first(listed, SAFE) or _conversion(api, repo, commit) or _first(listed, PICKLED)
     if not weights:
-        raise BertrError("hub", f"'{repo}' on the hub has neither model.safetensors nor pytorch_model.bin, the weight "
-                         "files that bertr reads.", "Save the model with transformers' save_pretrained() and give that "
-                         "folder.")
+        raise BertrError(
+            "hub",
+            f"'{repo}' on the hub has neither model.safetensors nor pytorch_model.bin, the weight "
+            "files that bertr reads.",
+            "Save the model with transformers' save_pretrained() and give that folder.",
+        )
     modules = {}
     for file in _first(listed, OF_MODULES[1:]) + _first(listed, OF_MODULES[:1]):  # the last one wins: safetensors
         modules[os.path.dirname(file.name)] = file
@@ -136,8 +151,11 @@ def _listed(api, repo, commit, pins):
     for sibling in api.model_info(repo, revision=commit, files_metadata=True).siblings:
         name = sibling.rfilename
         if ".." in name.split("/") or name.startswith("/") or "\\" in name:
-            raise BertrError("hub", f"'{repo}' on the hub lists a file called '{name}', which would lie outside its "
-                             "folder.", "Do not use this model, and report it to the hub.")
+            raise BertrError(
+                "hub",
+                f"'{repo}' on the hub lists a file called '{name}', which would lie outside its folder.",
+                "Do not use this model, and report it to the hub.",
+            )
         lfs = sibling.lfs or {}
         files.append(File(name, commit, sibling.size, pins.get(name, lfs.get("sha256"))))
     return files
@@ -148,8 +166,12 @@ def _conversion(api, repo, commit):
     transformers does (`safetensors_conversion.py`). Never requests a conversion."""
     try:
         for proposal in api.get_repo_discussions(repo_id=repo):
-            if (proposal.is_pull_request and proposal.status == "open" and proposal.author == CONVERTER
-                    and proposal.title == CONVERTED):
+            if (
+                proposal.is_pull_request
+                and proposal.status == "open"
+                and proposal.author == CONVERTER
+                and proposal.title == CONVERTED
+            ):
                 commits = [c.commit_id for c in api.list_repo_commits(repo, revision=proposal.git_reference)]
                 if commits[1:2] == [commit]:
                     return _first(_listed(api, repo, _checked_commit(commits[0], repo), {}), SAFE)
@@ -176,6 +198,7 @@ def _fits(name, pattern):
 
 # ---------------------------------------------------------------- what has arrived
 
+
 def _arrived(folder, files, began):
     """Bytes of the complete files and of the one that huggingface_hub is downloading."""
     unfinished, size = _unfinished(folder), 0
@@ -188,8 +211,9 @@ def _arrived(folder, files, began):
 
 
 def _unfinished(folder):
-    return glob.glob(os.path.join(glob.escape(folder), ".cache", "huggingface", "download", "**", "*.incomplete"),
-                     recursive=True)
+    return glob.glob(
+        os.path.join(glob.escape(folder), ".cache", "huggingface", "download", "**", "*.incomplete"), recursive=True
+    )
 
 
 def _check(path, file, repo):
@@ -201,8 +225,11 @@ def _check(path, file, repo):
         wrong = f"it should have {file.size} bytes, but has {size}"
     if wrong:
         os.remove(path)
-        raise BertrError("hub", f"The download of '{file.name}' from {repo} is corrupt: {wrong}.",
-                         "Load it again; if that does not help, something in between, such as a proxy, alters files.")
+        raise BertrError(
+            "hub",
+            f"The download of '{file.name}' from {repo} is corrupt: {wrong}.",
+            "Load it again; if that does not help, something in between, such as a proxy, alters files.",
+        )
 
 
 def _checked_commit(commit, repo):
@@ -214,6 +241,7 @@ def _checked_commit(commit, repo):
 
 # ---------------------------------------------------------------- what goes wrong
 
+
 @contextlib.contextmanager
 def _report_in_one_sentence(hub, repo, revision, folder=None):
     try:
@@ -221,32 +249,45 @@ def _report_in_one_sentence(hub, repo, revision, folder=None):
     except BertrError:
         raise
     except hub.errors.RepositoryNotFoundError:
-        raise BertrError("hub", f"'{repo}' is neither a local folder nor a model on the hub that you can access.",
-                         "Check the spelling; for a private model, set the environment variable HF_TOKEN.") from None
+        raise BertrError(
+            "hub",
+            f"'{repo}' is neither a local folder nor a model on the hub that you can access.",
+            "Check the spelling; for a private model, set the environment variable HF_TOKEN.",
+        ) from None
     except hub.errors.RevisionNotFoundError:
-        raise BertrError("revision", f"'{repo}' on the hub has no branch, tag or commit '{revision}'.",
-                         f"https://huggingface.co/{repo}/tree/main lists them.") from None
+        raise BertrError(
+            "revision",
+            f"'{repo}' on the hub has no branch, tag or commit '{revision}'.",
+            f"https://huggingface.co/{repo}/tree/main lists them.",
+        ) from None
     except Exception as e:  # no network, full disk, server errors: many types, reported by their first line
         raise _failed(repo, e, folder) from None
 
 
 def _failed(repo, error, folder):
     if getattr(error, "errno", None) in FULL or "No space left" in str(error):
-        return BertrError("hub", f"'{repo}' could not be loaded from the hub: the disk of '{folder}' is full.",
-                          "Free some space and load again (completed parts are kept), or set the environment variable "
-                          "BERTR_HOME to a folder on another disk.")
+        return BertrError(
+            "hub",
+            f"'{repo}' could not be loaded from the hub: the disk of '{folder}' is full.",
+            "Free some space and load again (completed parts are kept), or set the environment variable "
+            "BERTR_HOME to a folder on another disk.",
+        )
     if type(error).__name__ == "LocalEntryNotFoundError":  # huggingface_hub wraps errors of its first request
         error = error.__cause__ or error
     kind = type(error).__name__
     if isinstance(error, (json.JSONDecodeError, TypeError, KeyError, AttributeError)) or kind == "FileMetadataError":
         return _not_the_hub(repo)
     first_line = f"{kind}: {error}".partition("\n")[0]
-    return Unreachable("hub", f"'{repo}' is not a local folder and could not be loaded from the hub ({first_line}).",
-                       "Check the network and load again (completed parts are kept), or give the folder of a "
-                       "checkpoint.")
+    return Unreachable(
+        "hub",
+        f"'{repo}' is not a local folder and could not be loaded from the hub ({first_line}).",
+        "Check the network and load again (completed parts are kept), or give the folder of a checkpoint.",
+    )
 
 
 def _not_the_hub(repo):
-    return Unreachable("hub", f"'{repo}' is not a local folder and could not be loaded from the hub: another server "
-                       "answered in its place.", "Open a web page to check whether this network requires a login, then "
-                       "load again.")
+    return Unreachable(
+        "hub",
+        f"'{repo}' is not a local folder and could not be loaded from the hub: another server answered in its place.",
+        "Open a web page to check whether this network requires a login, then load again.",
+    )

@@ -19,8 +19,7 @@ def read_json(path, shape=TABLE, kind=dict):
     except (OSError, ValueError, RecursionError) as e:
         raise BertrError("config", f"'{path}' could not be read as JSON: {e}.", COPY_AGAIN) from None
     if not isinstance(out, kind):
-        raise BertrError("config", f"'{path}' does not hold a JSON {'object' if kind is dict else 'list'}.",
-                         COPY_AGAIN)
+        raise BertrError("config", f"'{path}' does not hold a JSON {'object' if kind is dict else 'list'}.", COPY_AGAIN)
     return check(out, shape, f"'{path}'", COPY_AGAIN, "config")
 
 

@@ -38,8 +38,15 @@ def read_wordpiece(folder, rows):
     tokens in a text are split."""
     vocab = _read_vocab(folder)
     check_size(len(vocab), rows, folder)
-    return vocab, {"lower_case": guess_lower_case(folder, vocab), "strip_accents": None, "chinese_chars": True,
-                   "max_word_chars": 200, "special": SPECIAL, "added": [], "mode": "wordpiece"}
+    return vocab, {
+        "lower_case": guess_lower_case(folder, vocab),
+        "strip_accents": None,
+        "chinese_chars": True,
+        "max_word_chars": 200,
+        "special": SPECIAL,
+        "added": [],
+        "mode": "wordpiece",
+    }
 
 
 def _read_vocab(folder):
@@ -57,8 +64,7 @@ def read_spiece(folder):
 
 def read_sentencepiece(folder, pieces):
     """The tokenizer settings of google-research/albert `tokenization.py`."""
-    return {"lower_case": True, "keep_accents": False, "quotes": False, "keep_special": False,
-            "mode": "sentencepiece"}
+    return {"lower_case": True, "keep_accents": False, "quotes": False, "keep_special": False, "mode": "sentencepiece"}
 
 
 def read_sentence(folder, hidden):
@@ -72,9 +78,11 @@ def open_variables(folder):
     try:
         import tensorflow as tf
     except ImportError:
-        raise BertrError("tensorflow", "Google's checkpoint format can only be read with TensorFlow, which this "
-                         "Python does not have.", "Install it with bert_install(), or use the Hugging Face files "
-                         "of the same model.") from None
+        raise BertrError(
+            "tensorflow",
+            "Google's checkpoint format can only be read with TensorFlow, which this Python does not have.",
+            "Install it with bert_install(), or use the Hugging Face files of the same model.",
+        ) from None
     # TensorFlow reports damage with many types of exceptions (DataLoss, OutOfRange, ValueError, RuntimeError)
     try:
         reader = tf.train.load_checkpoint(prefix)
@@ -130,9 +138,12 @@ def _prefix(folder):
         return latest
     if len(prefixes) > 1:
         names = ", ".join(os.path.basename(p) for p in prefixes)
-        raise BertrError("checkpoint", f"'{folder}' holds {len(prefixes)} checkpoints ({names}); none is called "
-                         "bert_model.ckpt, and no file `checkpoint` names one of them.",
-                         "Keep only one of them in the folder.")
+        raise BertrError(
+            "checkpoint",
+            f"'{folder}' holds {len(prefixes)} checkpoints ({names}); none is called "
+            "bert_model.ckpt, and no file `checkpoint` names one of them.",
+            "Keep only one of them in the folder.",
+        )
     return prefixes[0]
 
 
@@ -146,5 +157,4 @@ def _latest(folder):
 
 def _damaged(path, error):
     first_line = str(error).partition("\n")[0]
-    return BertrError("checkpoint", f"'{path}' is damaged or cut short: {first_line}",
-                      COPY_AGAIN)
+    return BertrError("checkpoint", f"'{path}' is damaged or cut short: {first_line}", COPY_AGAIN)

@@ -46,12 +46,16 @@ def resolve(source=None, revision=None, on_event=None):
     local = folder and present(folder)
     if local and os.path.isdir(local):
         if revision is not None:
-            raise BertrError("revision", f"`revision` applies only to models on the hub, but '{source}' is a folder.",
-                             "Leave `revision` out, or give the model's name on the hub.")
+            raise BertrError(
+                "revision",
+                f"`revision` applies only to models on the hub, but '{source}' is a folder.",
+                "Leave `revision` out, or give the model's name on the hub.",
+            )
         return os.path.abspath(local)
     if os.path.exists(folder):
-        raise BertrError("source", f"'{source}' is a file, not the folder of a checkpoint.",
-                         "Give the folder the file is in.")
+        raise BertrError(
+            "source", f"'{source}' is a file, not the folder of a checkpoint.", "Give the folder the file is in."
+        )
     for name, entry in MODELS.items():
         if source in (name, entry["repo"]):
             return _known(entry, revision, on_event)
@@ -59,9 +63,11 @@ def resolve(source=None, revision=None, on_event=None):
         return _cached(source, revision, {}, on_event)
     if re.search(r"[/\\]|^[.~]", source) or not source:
         raise BertrError("source", f"There is no folder '{source}'.", f"The working directory is '{os.getcwd()}'.")
-    raise BertrError("source", f"'{source}' is neither a folder nor a model bertr knows by name.",
-                     f"{_suggestion(source)}bert_models() lists the known names; give any other model on the hub as "
-                     "\"owner/name\".")
+    raise BertrError(
+        "source",
+        f"'{source}' is neither a folder nor a model bertr knows by name.",
+        f'{_suggestion(source)}bert_models() lists the known names; give any other model on the hub as "owner/name".',
+    )
 
 
 def _suggestion(source):
@@ -70,7 +76,7 @@ def _suggestion(source):
     if not close:
         return ""
     name = by_lower[close[0]]
-    return f"Did you mean \"{name}\" ({MODELS[name]['repo']})? "
+    return f'Did you mean "{name}" ({MODELS[name]["repo"]})? '
 
 
 def installed_folder(name=DEFAULT):
@@ -159,11 +165,16 @@ def _verify(folder, repo, pins, hint):
         path = os.path.join(folder, name)
         found = sha256(path) if os.path.exists(path) else "no such file"
         if found != expected:
-            raise BertrError("hub", f"'{path}' is not the file of {repo} that bertr expects: its SHA-256 should be "
-                             f"{expected}, found: {found}.", hint)
+            raise BertrError(
+                "hub",
+                f"'{path}' is not the file of {repo} that bertr expects: its SHA-256 should be "
+                f"{expected}, found: {found}.",
+                hint,
+            )
 
 
 # ---------------------------------------------------------------- branches and their commits
+
 
 def _commit(repo, revision, on_event):
     """The commit of a revision. The hub is asked about a given branch or tag. Without a revision, or if the hub cannot
@@ -179,8 +190,13 @@ def _commit(repo, revision, on_event):
     except Unreachable:
         if not cached:
             raise
-        throttled(on_event)("remark", {"text": f"The hub cannot be reached: using {repo} as it was when "
-                                       f"'{revision}' was last loaded (commit {earlier[:8]})."})
+        throttled(on_event)(
+            "remark",
+            {
+                "text": f"The hub cannot be reached: using {repo} as it was when "
+                f"'{revision}' was last loaded (commit {earlier[:8]})."
+            },
+        )
         return earlier
 
 
@@ -202,5 +218,8 @@ def _write_json(path, value):
             json.dump(value, f)
         os.replace(path + ".new", path)
     except OSError as e:
-        raise BertrError("hub", f"'{path}' could not be written: {e.strerror}.",
-                         "Free some space, or set the environment variable BERTR_HOME to another folder.") from None
+        raise BertrError(
+            "hub",
+            f"'{path}' could not be written: {e.strerror}.",
+            "Free some space, or set the environment variable BERTR_HOME to another folder.",
+        ) from None

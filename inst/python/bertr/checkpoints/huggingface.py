@@ -23,13 +23,29 @@ TORCH, TORCH_SHARDS = "pytorch_model.bin", "pytorch_model.bin.index.json"
 OTHERS = {"tf_model.h5": "from_tf=True", "flax_model.msgpack": "from_flax=True"}  # unsupported weights
 SPIECE = "spiece.model"
 # Patterns of all files that `write_huggingface` writes
-FILES = ("config.json", "vocab.txt", SPIECE, "tokenizer_config.json", WEIGHTS, "sentence_bert_config.json",
-         "config_sentence_transformers.json", "modules.json", os.path.join("1_Pooling", "config.json"),
-         os.path.join("[0-9]*_Dense", "config.json"), os.path.join("[0-9]*_Dense", "model.safetensors"))
+FILES = (
+    "config.json",
+    "vocab.txt",
+    SPIECE,
+    "tokenizer_config.json",
+    WEIGHTS,
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "modules.json",
+    os.path.join("1_Pooling", "config.json"),
+    os.path.join("[0-9]*_Dense", "config.json"),
+    os.path.join("[0-9]*_Dense", "model.safetensors"),
+)
 __all__ = ["read_sentence", "read_sentencepiece", "read_wordpiece"]  # also used by checkpoint.py
 # Shapes of the JSON files
-CONFIG = fields(optional={"model_type": or_null(TEXT), "architectures": or_null(list_of(TEXT)),
-                          "position_embedding_type": or_null(TEXT), "is_decoder": or_null(FLAG)})
+CONFIG = fields(
+    optional={
+        "model_type": or_null(TEXT),
+        "architectures": or_null(list_of(TEXT)),
+        "position_embedding_type": or_null(TEXT),
+        "is_decoder": or_null(FLAG),
+    }
+)
 INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name of a file in the same folder"))})
 
 
@@ -37,8 +53,11 @@ def missing_files(folder):
     """The files that a Hugging Face checkpoint in this folder lacks."""
     weights = (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS)
     wanted = (("config.json",), weights, ("vocab.txt", "tokenizer.json", SPIECE))
-    return [" or ".join(n for n in either if n not in (*weights[1:], SPIECE)) for either in wanted
-            if not any(os.path.exists(os.path.join(folder, n)) for n in either)]
+    return [
+        " or ".join(n for n in either if n not in (*weights[1:], SPIECE))
+        for either in wanted
+        if not any(os.path.exists(os.path.join(folder, n)) for n in either)
+    ]
 
 
 def refuse_others(folder):
@@ -46,9 +65,12 @@ def refuse_others(folder):
     names = [name for name in sorted(os.listdir(folder)) if name in OTHERS or name.endswith((".bin", ".pt", ".pth"))]
     if names:
         how = f", {OTHERS[names[0]]}" if names[0] in OTHERS else ""
-        raise BertrError("checkpoint", f"The weights in '{folder}' are in '{names[0]}', but bertr reads only "
-                         f"{WEIGHTS} and {TORCH}.", "Convert them once in Python: from transformers import AutoModel; "
-                         f"AutoModel.from_pretrained(\"{folder}\"{how}).save_pretrained(\"{folder}\")")
+        raise BertrError(
+            "checkpoint",
+            f"The weights in '{folder}' are in '{names[0]}', but bertr reads only {WEIGHTS} and {TORCH}.",
+            "Convert them once in Python: from transformers import AutoModel; "
+            f'AutoModel.from_pretrained("{folder}"{how}).save_pretrained("{folder}")',
+        )
 
 
 def model_type(folder, families):
@@ -57,8 +79,11 @@ def model_type(folder, families):
     kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
     if kind.lower() not in families:
         known = " or ".join(f'"{name}"' for name in families)
-        raise BertrError("not_bert", f"'{folder}' holds a model of type '{kind}', which is not BERT.",
-                         f"bertr reads models whose config.json says \"model_type\": {known}.")
+        raise BertrError(
+            "not_bert",
+            f"'{folder}' holds a model of type '{kind}', which is not BERT.",
+            f'bertr reads models whose config.json says "model_type": {known}.',
+        )
     return kind.lower()
 
 
@@ -67,11 +92,18 @@ def read_config(folder, families):
     path = os.path.join(folder, "config.json")
     d = read_json(path, CONFIG)
     if (d.get("position_embedding_type") or "absolute") != "absolute":
-        raise BertrError("not_bert", f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions, "
-                         "but bertr supports only absolute ones.", "Use another checkpoint.")
+        raise BertrError(
+            "not_bert",
+            f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions, "
+            "but bertr supports only absolute ones.",
+            "Use another checkpoint.",
+        )
     if d.get("is_decoder"):
-        raise BertrError("not_bert", f"'{folder}' holds a BERT decoder (a left-to-right model).",
-                         "bertr supports only encoders: use another checkpoint.")
+        raise BertrError(
+            "not_bert",
+            f"'{folder}' holds a BERT decoder (a left-to-right model).",
+            "bertr supports only encoders: use another checkpoint.",
+        )
     return families[kind].config.from_dict(d, f"'{path}'")
 
 
@@ -82,8 +114,11 @@ def read_spiece(folder):
         return read_bytes(path)
     if os.path.exists(os.path.join(folder, "vocab.txt")):
         return None
-    raise BertrError("vocabulary", f"'{folder}' has no {SPIECE}, which ALBERT's tokenizer needs; tokenizer.json alone "
-                     "is not enough.", "Copy it from the model that this one was derived from.")
+    raise BertrError(
+        "vocabulary",
+        f"'{folder}' has no {SPIECE}, which ALBERT's tokenizer needs; tokenizer.json alone is not enough.",
+        "Copy it from the model that this one was derived from.",
+    )
 
 
 def open_variables(folder):
@@ -94,8 +129,7 @@ def open_variables(folder):
         file = TorchFile(path) if path.endswith(".bin") else TensorFile(path)
         for name in file.shapes:
             if name in files:
-                raise BertrError("checkpoint", f"'{name}' is both in '{files[name].path}' and in '{path}'.",
-                                 COPY_AGAIN)
+                raise BertrError("checkpoint", f"'{name}' is both in '{files[name].path}' and in '{path}'.", COPY_AGAIN)
             files[name] = file
     return "huggingface", {name: file.shapes[name] for name, file in files.items()}, lambda name: files[name].read(name)
 
@@ -114,16 +148,22 @@ def _shards(index):
     shards = sorted(set(read_json(index, INDEX)["weight_map"].values()))
     absent = [s for s in shards if not os.path.exists(os.path.join(folder, s))]
     if absent or not shards:
-        raise BertrError("checkpoint", f"'{folder}' lacks {len(absent)} of the {len(shards)} files that "
-                         f"{os.path.basename(index)} names: {', '.join(absent)}.", COPY_AGAIN)
+        raise BertrError(
+            "checkpoint",
+            f"'{folder}' lacks {len(absent)} of the {len(shards)} files that "
+            f"{os.path.basename(index)} names: {', '.join(absent)}.",
+            COPY_AGAIN,
+        )
     return [os.path.join(folder, s) for s in shards]
 
 
 def huggingface_tensors(tensors, config):
     """Canonical tensors with Hugging Face's names and orientation, contiguous as safetensors requires."""
     table = weight_names.file_names(config, "huggingface")
-    return {table[name]: np.ascontiguousarray(x.T if weight_names.is_transposed(name, "huggingface") else x)
-            for name, x in tensors.items()}
+    return {
+        table[name]: np.ascontiguousarray(x.T if weight_names.is_transposed(name, "huggingface") else x)
+        for name, x in tensors.items()
+    }
 
 
 def write_huggingface(folder, checkpoint):

@@ -65,10 +65,16 @@ _FOLLOWED = [
     _named("sentence-transformers/all-MiniLM-L12-v2", "English sentences, lower case, 12 layers of 384", 33360000),
     _named("BAAI/bge-small-en-v1.5", "English sentences and search, lower case, 12 layers of 384", 33360000),
     _named("BAAI/bge-base-en-v1.5", "English sentences and search, lower case, 12 layers of 768", 109482240),
-    _named("intfloat/e5-small-v2", "English search, lower case, 12 layers of 384; texts begin with \"query: \" or "
-           "\"passage: \"", 33360000),
-    _named("intfloat/e5-base-v2", "English search, lower case, 12 layers of 768; texts begin with \"query: \" or "
-           "\"passage: \"", 109482240),
+    _named(
+        "intfloat/e5-small-v2",
+        'English search, lower case, 12 layers of 384; texts begin with "query: " or "passage: "',
+        33360000,
+    ),
+    _named(
+        "intfloat/e5-base-v2",
+        'English search, lower case, 12 layers of 768; texts begin with "query: " or "passage: "',
+        109482240,
+    ),
     _named("thenlper/gte-small", "English sentences, lower case, 12 layers of 384", 33360000),
     _named("thenlper/gte-base", "English sentences, lower case, 12 layers of 768", 109482240),
     _named("sentence-transformers/LaBSE", "Sentences of 109 languages, with capitals, 12 layers of 768", 470926848),
@@ -78,8 +84,11 @@ _FOLLOWED = [
     _named("dccuchile/bert-base-spanish-wwm-cased", "Spanish with capitals, 12 layers of 768 (BETO)"),
     _named("GroNLP/bert-base-dutch-cased", "Dutch with capitals, 12 layers of 768 (BERTje)"),
     _named("aubmindlab/bert-base-arabertv02", "Arabic, 12 layers of 768 (AraBERT)"),
-    _named("dmis-lab/biobert-base-cased-v1.2", "English of biomedicine, with capitals, 12 layers of 768 (BioBERT)",
-           108310272),
+    _named(
+        "dmis-lab/biobert-base-cased-v1.2",
+        "English of biomedicine, with capitals, 12 layers of 768 (BioBERT)",
+        108310272,
+    ),
     _named("allenai/scibert_scivocab_uncased", "English of science, lower case, 12 layers of 768 (SciBERT)"),
     _named("ProsusAI/finbert", "English of finance, lower case, 12 layers of 768 (FinBERT)", 109482240),
     _named("nlpaueb/legal-bert-base-uncased", "English of law, lower case, 12 layers of 768 (LEGAL-BERT)", 109482240),

@@ -9,8 +9,17 @@ from ..replace import present
 from . import hub
 
 TRIES, PAUSE = 50, 0.02  # seconds
-FILES = (*hub.FILES, "*.safetensors", "bertr.json",
-         "bert_config.json", "albert_config.json", "*.index", "*.data-*-of-*", "vocab*.txt", "*.model")  # Google's
+FILES = (
+    *hub.FILES,
+    "*.safetensors",
+    "bertr.json",
+    "bert_config.json",
+    "albert_config.json",
+    "*.index",
+    "*.data-*-of-*",
+    "vocab*.txt",
+    "*.model",
+)  # Google's
 
 
 def stamp(folder):
@@ -45,5 +54,6 @@ def at_one_moment(folder, read):
                 raise error
             return out, before
         time.sleep(PAUSE)
-    raise BertrError("changed", f"'{folder}' kept changing while it was being read.",
-                     "Load it when no other process writes to it.")
+    raise BertrError(
+        "changed", f"'{folder}' kept changing while it was being read.", "Load it when no other process writes to it."
+    )

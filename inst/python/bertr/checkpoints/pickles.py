@@ -15,8 +15,18 @@ MOST_STEPS = 1_000_000  # instructions; a thousand tensors take far fewer
 MOST_NAME = 1000  # characters
 MOST_AXES = 32  # the limit of older NumPy
 MOST_LINE = 1000  # bytes of the text argument of an instruction
-SIZES = {"DoubleStorage": 8, "FloatStorage": 4, "HalfStorage": 2, "BFloat16Storage": 2, "LongStorage": 8,
-         "IntStorage": 4, "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1, "BoolStorage": 1}
+SIZES = {
+    "DoubleStorage": 8,
+    "FloatStorage": 4,
+    "HalfStorage": 2,
+    "BFloat16Storage": 2,
+    "LongStorage": 8,
+    "IntStorage": 4,
+    "ShortStorage": 2,
+    "CharStorage": 1,
+    "ByteStorage": 1,
+    "BoolStorage": 1,
+}
 NONSENSE = "its pickle is not valid"
 
 
@@ -27,6 +37,7 @@ class Foreign(Exception):
 @dataclass(eq=False, slots=True)
 class Table:
     """A dict as a list of pairs: keys are never hashed, which could take forever."""
+
     pairs: list = field(default_factory=list)
 
 
@@ -38,6 +49,7 @@ class Ordered(Table):
 @dataclass(frozen=True, eq=False, slots=True)
 class Name:
     """The name of a Python object, "module name", which is only compared, never looked up."""
+
     text: str
 
 
@@ -80,8 +92,13 @@ def _tensor(arguments):
     if len(arguments) != 6:
         raise ValueError(NONSENSE)
     storage, offset, shape, strides, _, _ = arguments
-    if (type(storage) is not Storage or not _is_count(offset) or not _are_counts(shape) or not _are_counts(strides)
-            or len(shape) != len(strides)):
+    if (
+        type(storage) is not Storage
+        or not _is_count(offset)
+        or not _are_counts(shape)
+        or not _are_counts(strides)
+        or len(shape) != len(strides)
+    ):
         raise ValueError(NONSENSE)
     out = Tensor(storage, offset, shape, strides)
     # more elements than the storage has would repeat the same ones
@@ -120,12 +137,16 @@ def is_key(x):
     return type(x) is str and len(x) <= MOST_NAME
 
 
-CALLS = {"collections OrderedDict": _ordered, "torch._utils _rebuild_tensor_v2": _tensor,
-         "torch._utils _rebuild_parameter": _parameter}
+CALLS = {
+    "collections OrderedDict": _ordered,
+    "torch._utils _rebuild_tensor_v2": _tensor,
+    "torch._utils _rebuild_parameter": _parameter,
+}
 STORAGES = {f"torch {kind}": kind for kind in SIZES}
 
 
 # Execution of a pickle's instructions -----------------------------------------------------------------------------
+
 
 class Stream:
     """A pickle's bytes for `pickletools`; limits reads, whose sizes the pickle determines."""
@@ -267,17 +288,47 @@ class Pickle:
         self.stack.append(known)
 
 
-LITERALS = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "SHORT_BINSTRING", "SHORT_BINUNICODE", "BINUNICODE",
-            "SHORT_BINBYTES", "BINBYTES"}
-FRESH = {"NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "EMPTY_TUPLE": tuple,
-         "EMPTY_LIST": list, "EMPTY_DICT": Table}
-ACTIONS = {"MARK": Pickle.mark, "TUPLE": Pickle.marked_tuple, "TUPLE1": lambda self, _: self.tuple_of(1),
-           "TUPLE2": lambda self, _: self.tuple_of(2), "TUPLE3": lambda self, _: self.tuple_of(3),
-           "APPEND": Pickle.append, "APPENDS": Pickle.appends, "SETITEM": Pickle.set_item,
-           "SETITEMS": Pickle.set_items, "BINPUT": Pickle.put, "LONG_BINPUT": Pickle.put, "MEMOIZE": Pickle.memoize,
-           "BINGET": Pickle.get, "LONG_BINGET": Pickle.get, "GLOBAL": Pickle.name,
-           "STACK_GLOBAL": Pickle.name_from_stack, "REDUCE": Pickle.call, "BUILD": Pickle.build,
-           "BINPERSID": Pickle.persistent}
+LITERALS = {
+    "BININT",
+    "BININT1",
+    "BININT2",
+    "LONG1",
+    "BINFLOAT",
+    "SHORT_BINSTRING",
+    "SHORT_BINUNICODE",
+    "BINUNICODE",
+    "SHORT_BINBYTES",
+    "BINBYTES",
+}
+FRESH = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": Table,
+}
+ACTIONS = {
+    "MARK": Pickle.mark,
+    "TUPLE": Pickle.marked_tuple,
+    "TUPLE1": lambda self, _: self.tuple_of(1),
+    "TUPLE2": lambda self, _: self.tuple_of(2),
+    "TUPLE3": lambda self, _: self.tuple_of(3),
+    "APPEND": Pickle.append,
+    "APPENDS": Pickle.appends,
+    "SETITEM": Pickle.set_item,
+    "SETITEMS": Pickle.set_items,
+    "BINPUT": Pickle.put,
+    "LONG_BINPUT": Pickle.put,
+    "MEMOIZE": Pickle.memoize,
+    "BINGET": Pickle.get,
+    "LONG_BINGET": Pickle.get,
+    "GLOBAL": Pickle.name,
+    "STACK_GLOBAL": Pickle.name_from_stack,
+    "REDUCE": Pickle.call,
+    "BUILD": Pickle.build,
+    "BINPERSID": Pickle.persistent,
+}
 IGNORED = {"PROTO", "FRAME", "STOP"}
 
 

@@ -16,12 +16,29 @@ from ..errors import BertrError
 from ..shapes import check, fields, list_of, one_of, whole
 
 MOST_HEADER = 100_000_000  # bytes, the limit of safetensors itself
-SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
-         "I32": 4, "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8, "C64": 8}
-WEIGHTS = {"F16": np.dtype("<f2"), "BF16": np.dtype(ml_dtypes.bfloat16), "F32": np.dtype("<f4"),
-           "F64": np.dtype("<f8")}
-ENTRY = fields({"dtype": one_of(*SIZES), "shape": list_of(whole(most=2**63)),
-                "data_offsets": list_of(whole(most=2**63), least=2)})
+SIZES = {
+    "BOOL": 1,
+    "U8": 1,
+    "I8": 1,
+    "F8_E5M2": 1,
+    "F8_E4M3": 1,
+    "F8_E8M0": 1,
+    "I16": 2,
+    "U16": 2,
+    "F16": 2,
+    "BF16": 2,
+    "I32": 4,
+    "U32": 4,
+    "F32": 4,
+    "F64": 8,
+    "I64": 8,
+    "U64": 8,
+    "C64": 8,
+}
+WEIGHTS = {"F16": np.dtype("<f2"), "BF16": np.dtype(ml_dtypes.bfloat16), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+ENTRY = fields(
+    {"dtype": one_of(*SIZES), "shape": list_of(whole(most=2**63)), "data_offsets": list_of(whole(most=2**63), least=2)}
+)
 
 
 class TensorFile:
@@ -55,8 +72,11 @@ class TensorFile:
         entry = self.entries[name]
         dtype = WEIGHTS.get(entry["dtype"])
         if dtype is None:
-            raise BertrError("checkpoint", f"'{name}' in '{self.path}' has the type {entry['dtype']}, but weights "
-                             "must be floating-point.", "Save the model as float32.")
+            raise BertrError(
+                "checkpoint",
+                f"'{name}' in '{self.path}' has the type {entry['dtype']}, but weights must be floating-point.",
+                "Save the model as float32.",
+            )
         first, last = entry["data_offsets"][:2]
         try:
             data = self._bytes(self.start + first, last - first)

@@ -16,49 +16,104 @@ from .vocabulary import check_size, guess_lower_case, read_vocab_txt
 KINDS = tuple(f"{kind}_token" for kind in SPECIAL)
 GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}  # these follow tokenizer.json in everything
 # Tokenizers that split texts like BERT's
-SAME = {f"{name}Tokenizer{fast}" for fast in ("", "Fast") for name in (
-    "Bert", "ConvBert", "DistilBert", "DPRContextEncoder", "DPRQuestionEncoder", "Electra", "LayoutLM", "MobileBert",
-    "RetriBert", "SqueezeBert")} | GENERIC | {"PreTrainedTokenizer"}
+SAME = (
+    {
+        f"{name}Tokenizer{fast}"
+        for fast in ("", "Fast")
+        for name in (
+            "Bert",
+            "ConvBert",
+            "DistilBert",
+            "DPRContextEncoder",
+            "DPRQuestionEncoder",
+            "Electra",
+            "LayoutLM",
+            "MobileBert",
+            "RetriBert",
+            "SqueezeBert",
+        )
+    }
+    | GENERIC
+    | {"PreTrainedTokenizer"}
+)
 SAME_AS_ALBERT = {"AlbertTokenizer", "AlbertTokenizerFast"}
 
 # Arguments of our tokenizers
 _FLAGS = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip", "special"), FLAG)
 ADDED = {"content": TEXT, "id": whole(), **_FLAGS, "piece": FLAG}
 SETTINGS = {
-    "wordpiece": fields({"lower_case": FLAG, "strip_accents": or_null(FLAG), "chinese_chars": FLAG,
-                         "max_word_chars": whole(1, 10_000), "special": fields(dict.fromkeys(SPECIAL, TEXT)),
-                         "added": list_of(fields(ADDED)), "mode": one_of("wordpiece", "characters")}),
-    "sentencepiece": fields({"lower_case": FLAG, "keep_accents": FLAG, "quotes": FLAG, "keep_special": FLAG,
-                             "mode": one_of("sentencepiece")}),
+    "wordpiece": fields(
+        {
+            "lower_case": FLAG,
+            "strip_accents": or_null(FLAG),
+            "chinese_chars": FLAG,
+            "max_word_chars": whole(1, 10_000),
+            "special": fields(dict.fromkeys(SPECIAL, TEXT)),
+            "added": list_of(fields(ADDED)),
+            "mode": one_of("wordpiece", "characters"),
+        }
+    ),
+    "sentencepiece": fields(
+        {
+            "lower_case": FLAG,
+            "keep_accents": FLAG,
+            "quotes": FLAG,
+            "keep_special": FLAG,
+            "mode": one_of("sentencepiece"),
+        }
+    ),
 }
 # Our additions to tokenizer_config.json
 OURS = {
-    "wordpiece": fields({"max_word_chars": whole(1, 10_000), "keep_special": FLAG,
-                         "mode": one_of("wordpiece", "characters")}),
+    "wordpiece": fields(
+        {"max_word_chars": whole(1, 10_000), "keep_special": FLAG, "mode": one_of("wordpiece", "characters")}
+    ),
     "sentencepiece": fields({"quotes": FLAG, "keep_special": FLAG, "mode": one_of("sentencepiece")}),
 }
 
 # Shapes of the files
 _TOKEN = fields({"content": TEXT}, _FLAGS)
 _NAMED = {kind: or_null(either(TEXT, _TOKEN)) for kind in KINDS}
-_MORE = {name: or_null(either(list_of(either(TEXT, _TOKEN)), table_of(either(TEXT, _TOKEN))))
-         for name in ("extra_special_tokens", "additional_special_tokens")}
-_CONFIG = fields(optional={
-    **_NAMED, **_MORE, "do_lower_case": or_null(FLAG), "strip_accents": or_null(FLAG),
-    "tokenize_chinese_chars": or_null(FLAG), "keep_accents": or_null(FLAG), "tokenizer_class": or_null(TEXT),
-    "added_tokens_decoder": or_null(table_of(_TOKEN))})
+_MORE = {
+    name: or_null(either(list_of(either(TEXT, _TOKEN)), table_of(either(TEXT, _TOKEN))))
+    for name in ("extra_special_tokens", "additional_special_tokens")
+}
+_CONFIG = fields(
+    optional={
+        **_NAMED,
+        **_MORE,
+        "do_lower_case": or_null(FLAG),
+        "strip_accents": or_null(FLAG),
+        "tokenize_chinese_chars": or_null(FLAG),
+        "keep_accents": or_null(FLAG),
+        "tokenizer_class": or_null(TEXT),
+        "added_tokens_decoder": or_null(table_of(_TOKEN)),
+    }
+)
 _MAP = fields(optional={**_NAMED, **_MORE})
 _MODEL_CONFIG = fields(optional={"tokenizer_class": or_null(TEXT)})
 _SENTENCE = fields(optional={"do_lower_case": or_null(FLAG)})
-_STEP = {"type": TEXT, **{name: or_null(FLAG) for name in (
-    "lowercase", "strip_accents", "handle_chinese_chars", "clean_text")}}
-_JSON = fields(optional={  # tokenizer.json
-    "model": or_null(fields(optional={"type": or_null(TEXT), "vocab": table_of(whole()),
-                                      "continuing_subword_prefix": or_null(TEXT),
-                                      "max_input_chars_per_word": or_null(whole(1, 10_000))})),
-    "normalizer": or_null(fields(optional={**_STEP, "normalizers": or_null(list_of(fields(optional=_STEP)))})),
-    "pre_tokenizer": or_null(fields({"type": TEXT})),
-    "added_tokens": or_null(list_of(fields({"content": TEXT, "id": whole()}, _FLAGS)))})
+_STEP = {
+    "type": TEXT,
+    **{name: or_null(FLAG) for name in ("lowercase", "strip_accents", "handle_chinese_chars", "clean_text")},
+}
+_JSON = fields(
+    optional={  # tokenizer.json
+        "model": or_null(
+            fields(
+                optional={
+                    "type": or_null(TEXT),
+                    "vocab": table_of(whole()),
+                    "continuing_subword_prefix": or_null(TEXT),
+                    "max_input_chars_per_word": or_null(whole(1, 10_000)),
+                }
+            )
+        ),
+        "normalizer": or_null(fields(optional={**_STEP, "normalizers": or_null(list_of(fields(optional=_STEP)))})),
+        "pre_tokenizer": or_null(fields({"type": TEXT})),
+        "added_tokens": or_null(list_of(fields({"content": TEXT, "id": whole()}, _FLAGS))),
+    }
+)
 _JSON_KIND = fields(optional={"model": or_null(fields(optional={"type": or_null(TEXT)}))})
 _VOCAB = fields({"model": fields({"vocab": table_of(whole())})})
 _IDS = table_of(whole())  # added_tokens.json
@@ -87,9 +142,12 @@ class TokenizerFiles:
         for config in (self.config, optional_json(self.folder, "config.json", _MODEL_CONFIG)):
             name = config.get("tokenizer_class")
             if name and name not in same:
-                raise BertrError("not_bert", f"The folder '{self.folder}' asks for the tokenizer {name}, which splits "
-                                 "texts differently from BERT's WordPiece.",
-                                 "Only models with BERT's own tokenizer can be read.")
+                raise BertrError(
+                    "not_bert",
+                    f"The folder '{self.folder}' asks for the tokenizer {name}, which splits "
+                    "texts differently from BERT's WordPiece.",
+                    "Only models with BERT's own tokenizer can be read.",
+                )
 
     def _tokenizer_json(self):
         out = optional_json(self.folder, "tokenizer.json", _JSON_KIND)
@@ -98,8 +156,11 @@ class TokenizerFiles:
         if kind != "WordPiece":
             if os.path.exists(os.path.join(self.folder, "spiece.model")):
                 return {}
-            raise BertrError("vocabulary", f"'{path}' holds a {kind} tokenizer, but BERT needs a WordPiece vocabulary.",
-                             "Only models with BERT's own tokenizer can be read.")
+            raise BertrError(
+                "vocabulary",
+                f"'{path}' holds a {kind} tokenizer, but BERT needs a WordPiece vocabulary.",
+                "Only models with BERT's own tokenizer can be read.",
+            )
         check(out, _JSON, f"'{path}'", COPY_AGAIN, "vocabulary")
         found = [step["type"] for step in self._normalizers(out) if step.get("type")]
         found += [out["pre_tokenizer"]["type"]] if out.get("pre_tokenizer") else []
@@ -111,8 +172,11 @@ class TokenizerFiles:
         if prefix != "##":
             odd.append(f"pieces that begin with '{prefix}'")
         if odd:
-            raise BertrError("not_bert", f"The tokenizer in '{path}' has {' and '.join(odd)}, unlike BERT's.",
-                             "Only models with BERT's own tokenizer can be read.")
+            raise BertrError(
+                "not_bert",
+                f"The tokenizer in '{path}' has {' and '.join(odd)}, unlike BERT's.",
+                "Only models with BERT's own tokenizer can be read.",
+            )
         return out
 
     def is_generic(self, content):
@@ -147,9 +211,12 @@ class TokenizerFiles:
             words = {i: token for token, i in self.json["model"]["vocab"].items()}
         pieces = sum(token.startswith("\u2581") for token in words.values())
         if pieces > sum(token.startswith("##") for token in words.values()):
-            raise BertrError("vocabulary", f"{pieces} of the {len(words)} tokens in '{self.folder}' begin with \u2581, "
-                             "as SentencePiece's do, but BERT needs WordPiece tokens such as ##ing.",
-                             "Only models with BERT's own tokenizer can be read.")
+            raise BertrError(
+                "vocabulary",
+                f"{pieces} of the {len(words)} tokens in '{self.folder}' begin with \u2581, "
+                "as SentencePiece's do, but BERT needs WordPiece tokens such as ##ing.",
+                "Only models with BERT's own tokenizer can be read.",
+            )
         return words
 
     def _check_same(self, words):
@@ -157,16 +224,22 @@ class TokenizerFiles:
         model = self.json.get("model") or {}
         for token, i in (model.get("vocab") or {}).items():
             if words.get(i, token) not in (token, token.rstrip(WHITE_SPACE)):
-                raise BertrError("vocabulary", f"'{self.folder}' has two vocabularies: token {i} is '{words[i]}' in "
-                                 f"vocab.txt and '{token}' in tokenizer.json.",
-                                 "Remove the one that does not belong to the model.")
+                raise BertrError(
+                    "vocabulary",
+                    f"'{self.folder}' has two vocabularies: token {i} is '{words[i]}' in "
+                    f"vocab.txt and '{token}' in tokenizer.json.",
+                    "Remove the one that does not belong to the model.",
+                )
 
     def _named(self):
         """({kind: name} of the special tokens, list of all special tokens as text or dict)."""
         given = dict(zip(KINDS, SPECIAL.values(), strict=True))
         for source in (self.config, self.map):  # "bos_token" and the like are tokens too
-            given |= {key: token for key, token in source.items()
-                      if key.endswith("_token") and token and (isinstance(token, str) or _TOKEN(token, "") is None)}
+            given |= {
+                key: token
+                for key, token in source.items()
+                if key.endswith("_token") and token and (isinstance(token, str) or _TOKEN(token, "") is None)
+            }
         more = [*self._more(self.config), *self._more(self.map)]
         return {kind: _content(given[f"{kind}_token"]) for kind in SPECIAL}, [*given.values(), *more]
 
@@ -182,8 +255,11 @@ class TokenizerFiles:
             for key, token in self.config["added_tokens_decoder"].items():
                 out[token["content"]] = _added(token, _whole(key, self.folder))
         else:
-            names = {*self.named.values(), *map(_content, self._more(self.config)),
-                     *map(_content, self._more({**self.map, "additional_special_tokens": None}))}
+            names = {
+                *self.named.values(),
+                *map(_content, self._more(self.config)),
+                *map(_content, self._more({**self.map, "additional_special_tokens": None})),
+            }
             for content, i in optional_json(self.folder, "added_tokens.json", _IDS).items():
                 out[content] = _added({"content": content, "special": content in names}, i)
             for token in self.json.get("added_tokens") or []:
@@ -192,8 +268,9 @@ class TokenizerFiles:
         for token in special:
             content = _content(token)
             if content not in out:
-                out[content] = _added({**(token if isinstance(token, dict) else {}), "content": content,
-                                       "special": True}, None)
+                out[content] = _added(
+                    {**(token if isinstance(token, dict) else {}), "content": content, "special": True}, None
+                )
             out[content]["special"] |= content in self.named.values()
         return out
 
@@ -204,8 +281,12 @@ def _content(token):
 
 def _whole(key, folder):
     if not key.isdecimal():
-        raise BertrError("vocabulary", f"The \"added_tokens_decoder\" in '{folder}/tokenizer_config.json' has the key "
-                         f"'{key}', which is not a token id.", COPY_AGAIN)
+        raise BertrError(
+            "vocabulary",
+            f"The \"added_tokens_decoder\" in '{folder}/tokenizer_config.json' has the key "
+            f"'{key}', which is not a token id.",
+            COPY_AGAIN,
+        )
     return int(key)
 
 
@@ -214,8 +295,13 @@ def _added(token, i):
     otherwise."""
     special = bool(token.get("special"))
     normalized = token.get("normalized")
-    return {"content": token["content"], "id": i, "normalized": not special if normalized is None else normalized,
-            **{name: bool(token.get(name)) for name in ("single_word", "lstrip", "rstrip")}, "special": special}
+    return {
+        "content": token["content"],
+        "id": i,
+        "normalized": not special if normalized is None else normalized,
+        **{name: bool(token.get(name)) for name in ("single_word", "lstrip", "rstrip")},
+        "special": special,
+    }
 
 
 def read_vocabulary(folder, rows):
@@ -231,8 +317,11 @@ def read_vocabulary(folder, rows):
         if i is None:
             i = token["id"] if token["id"] is not None else max(tokens, default=-1) + 1
             if tokens.get(i, filler(i)) != filler(i):
-                raise BertrError("vocabulary", f"The added token '{content}' in '{folder}' has the id {i}, which "
-                                 f"belongs to '{tokens[i]}'.", "Give it an id after those of the vocabulary.")
+                raise BertrError(
+                    "vocabulary",
+                    f"The added token '{content}' in '{folder}' has the id {i}, which belongs to '{tokens[i]}'.",
+                    "Give it an id after those of the vocabulary.",
+                )
             tokens[i] = content
         added.append({**token, "id": i, "piece": content in ids})
     n = max(tokens, default=-1) + 1
@@ -248,9 +337,12 @@ def read_wordpiece(folder, rows):
     if ours.get("keep_special") is False:
         added = [token for token in added if token["content"] not in files.named.values()]
     if files.is_generic(files.json):
-        config = {**config, "do_lower_case": normalizer.get("lowercase"),
-                  "strip_accents": normalizer.get("strip_accents"),
-                  "tokenize_chinese_chars": normalizer.get("handle_chinese_chars")}
+        config = {
+            **config,
+            "do_lower_case": normalizer.get("lowercase"),
+            "strip_accents": normalizer.get("strip_accents"),
+            "tokenize_chinese_chars": normalizer.get("handle_chinese_chars"),
+        }
     lower_case = config.get("do_lower_case", normalizer.get("lowercase"))
     lower_case = guess_lower_case(folder, vocab) if lower_case is None else lower_case
     strip_accents = config.get("strip_accents", normalizer.get("strip_accents"))
@@ -259,9 +351,14 @@ def read_wordpiece(folder, rows):
     chinese_chars = config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars"))
     longest = (files.json.get("model") or {}).get("max_input_chars_per_word") or 100
     return vocab, {
-        "lower_case": lower_case, "strip_accents": strip_accents, "chinese_chars": chinese_chars is not False,
-        "max_word_chars": ours.get("max_word_chars", longest), "special": files.named, "added": added,
-        "mode": ours.get("mode", "wordpiece")}
+        "lower_case": lower_case,
+        "strip_accents": strip_accents,
+        "chinese_chars": chinese_chars is not False,
+        "max_word_chars": ours.get("max_word_chars", longest),
+        "special": files.named,
+        "added": added,
+        "mode": ours.get("mode", "wordpiece"),
+    }
 
 
 def read_sentencepiece(folder, pieces):
@@ -269,19 +366,32 @@ def read_sentencepiece(folder, pieces):
     files = TokenizerFiles(folder, SAME_AS_ALBERT)
     strange = [content for content, token in files.added.items() if content not in pieces and token["id"] is not None]
     if strange:
-        raise BertrError("vocabulary", f"'{folder}' adds the token '{strange[0]}' to an ALBERT, but bertr takes its "
-                         "tokens only from its SentencePiece model.", "Use another checkpoint.")
+        raise BertrError(
+            "vocabulary",
+            f"'{folder}' adds the token '{strange[0]}' to an ALBERT, but bertr takes its "
+            "tokens only from its SentencePiece model.",
+            "Use another checkpoint.",
+        )
     ours = _ours(files, "sentencepiece")
-    return {"lower_case": files.config.get("do_lower_case") is not False or files.lowered,
-            "keep_accents": bool(files.config.get("keep_accents")), "quotes": ours.get("quotes", True),
-            "keep_special": ours.get("keep_special", True), "mode": "sentencepiece"}
+    return {
+        "lower_case": files.config.get("do_lower_case") is not False or files.lowered,
+        "keep_accents": bool(files.config.get("keep_accents")),
+        "quotes": ours.get("quotes", True),
+        "keep_special": ours.get("keep_special", True),
+        "mode": "sentencepiece",
+    }
 
 
 def _ours(files, mode):
     """Our additions to tokenizer_config.json, checked."""
     if "bertr" in files.config:
-        check(files.config, fields({"bertr": OURS[mode]}), f"'{os.path.join(files.folder, 'tokenizer_config.json')}'",
-              COPY_AGAIN, "config")
+        check(
+            files.config,
+            fields({"bertr": OURS[mode]}),
+            f"'{os.path.join(files.folder, 'tokenizer_config.json')}'",
+            COPY_AGAIN,
+            "config",
+        )
     return files.config.get("bertr") or {}
 
 
@@ -289,9 +399,12 @@ def tokenizer_config(settings, vocab):
     """(content of `tokenizer_config.json`, tokens of `vocab.txt`) for these settings and tokens."""
     lower_case, mode = settings["lower_case"], settings["mode"]
     if mode == "sentencepiece":
-        return {"tokenizer_class": "AlbertTokenizer", "do_lower_case": lower_case,
-                "keep_accents": settings["keep_accents"],
-                "bertr": {name: settings[name] for name in ("quotes", "keep_special", "mode")}}, []
+        return {
+            "tokenizer_class": "AlbertTokenizer",
+            "do_lower_case": lower_case,
+            "keep_accents": settings["keep_accents"],
+            "bertr": {name: settings[name] for name in ("quotes", "keep_special", "mode")},
+        }, []
     special, added = settings["special"], settings["added"]
     last = {token: i for i, token in enumerate(vocab)}
     not_pieces = {token["id"] for token in added if not token["piece"]}
@@ -299,13 +412,23 @@ def tokenizer_config(settings, vocab):
     pieces = [i for i, name in enumerate(names) if i not in not_pieces and name != filler(i)]
     words = [filler(i) if i in not_pieces else names[i] for i in range(max(pieces, default=-1) + 1)]
     # rows without a token get a name too, because other tools derive ids from the number of tokens
-    unused = [_added({"content": names[i], "special": True}, i)
-              for i in range(len(words), len(vocab)) if i not in not_pieces]
-    decoder = {str(token["id"]): {name: token[name] for name in ADDED if name not in ("id", "piece")}
-               for token in sorted([*added, *unused], key=lambda token: token["id"])}
-    return {"tokenizer_class": "BertTokenizer", "do_lower_case": lower_case,
-            "strip_accents": settings["strip_accents"], "tokenize_chinese_chars": settings["chinese_chars"],
-            **{f"{kind}_token": name for kind, name in special.items() if name in vocab},
-            **({"added_tokens_decoder": decoder} if decoder else {}),
-            "bertr": {"max_word_chars": settings["max_word_chars"], "mode": mode,
-                      "keep_special": special["unk"] in {token["content"] for token in added}}}, words
+    unused = [
+        _added({"content": names[i], "special": True}, i) for i in range(len(words), len(vocab)) if i not in not_pieces
+    ]
+    decoder = {
+        str(token["id"]): {name: token[name] for name in ADDED if name not in ("id", "piece")}
+        for token in sorted([*added, *unused], key=lambda token: token["id"])
+    }
+    return {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": lower_case,
+        "strip_accents": settings["strip_accents"],
+        "tokenize_chinese_chars": settings["chinese_chars"],
+        **{f"{kind}_token": name for kind, name in special.items() if name in vocab},
+        **({"added_tokens_decoder": decoder} if decoder else {}),
+        "bertr": {
+            "max_word_chars": settings["max_word_chars"],
+            "mode": mode,
+            "keep_special": special["unk"] in {token["content"] for token in added},
+        },
+    }, words

@@ -24,8 +24,12 @@ MOST_DIRECTORY = 4_000_000  # bytes of a zip file's table of contents
 
 ZIP = b"PK\3\4"
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the format before torch 1.6
-WEIGHTS = {"HalfStorage": np.dtype("<f2"), "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
-           "FloatStorage": np.dtype("<f4"), "DoubleStorage": np.dtype("<f8")}
+WEIGHTS = {
+    "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
+    "FloatStorage": np.dtype("<f4"),
+    "DoubleStorage": np.dtype("<f8"),
+}
 NESTED = ("state_dict", "model")  # keys under which training scripts store the weights
 
 
@@ -42,14 +46,20 @@ class TorchFile:
             top, self.places = self._open_zip() if zipped else self._open_legacy()
             found = _find_tensors(top)
         except Foreign as e:
-            raise BertrError("pickle", f"'{path}' asks for {e}, which weights do not need and bertr does not run.",
-                             "A pickle can run any code, so bertr reads only what weights consist of. Use the "
-                             "safetensors of the same model, or save only its state_dict().") from None
+            raise BertrError(
+                "pickle",
+                f"'{path}' asks for {e}, which weights do not need and bertr does not run.",
+                "A pickle can run any code, so bertr reads only what weights consist of. Use the "
+                "safetensors of the same model, or save only its state_dict().",
+            ) from None
         except (OSError, ValueError) as e:
             raise self._damaged(e) from None
         if len(found) != 1:
-            raise BertrError("checkpoint", f"'{path}' holds {'more than one' if found else 'no'} table of tensors.",
-                             "Save only the model's state_dict().")
+            raise BertrError(
+                "checkpoint",
+                f"'{path}' holds {'more than one' if found else 'no'} table of tensors.",
+                "Save only the model's state_dict().",
+            )
         self.tensors = found[0]
         self.shapes = {name: tensor.shape for name, tensor in self.tensors.items()}
 
@@ -57,8 +67,12 @@ class TorchFile:
         tensor = self.tensors[name]
         kind = tensor.storage.kind
         if kind not in WEIGHTS:
-            raise BertrError("checkpoint", f"'{name}' in '{self.path}' has the type {kind.removesuffix('Storage')}, "
-                             "but weights must be floating-point.", "Save the model as float32.")
+            raise BertrError(
+                "checkpoint",
+                f"'{name}' in '{self.path}' has the type {kind.removesuffix('Storage')}, "
+                "but weights must be floating-point.",
+                "Save the model as float32.",
+            )
         try:
             return self._array(tensor, WEIGHTS[kind])
         except (OSError, ValueError) as e:
@@ -71,8 +85,10 @@ class TorchFile:
         data = self._bytes(place.start + tensor.offset * dtype.itemsize, span * dtype.itemsize)
         if span == tensor.storage.count:
             place.check(data)
-        strides = [stride * dtype.itemsize if n > 1 else 0  # the stride of an axis of length 1 is arbitrary
-                   for n, stride in zip(tensor.shape, tensor.strides, strict=True)]
+        strides = [
+            stride * dtype.itemsize if n > 1 else 0  # the stride of an axis of length 1 is arbitrary
+            for n, stride in zip(tensor.shape, tensor.strides, strict=True)
+        ]
         return np.asarray(np.ndarray(tensor.shape, dtype, data, strides=strides), order="C")
 
     def _open_zip(self):
@@ -88,8 +104,9 @@ class TorchFile:
             name = f"data/{key}"
             places[key] = _named(entries, name)
             if places[key].size != storage.size:
-                raise ValueError(f"its entry {shown(name)} has {places[key].size} bytes, but its pickle says "
-                                 f"{storage.size}")
+                raise ValueError(
+                    f"its entry {shown(name)} has {places[key].size} bytes, but its pickle says {storage.size}"
+                )
         return top, places
 
     def _entry(self, entries, name, most):
@@ -118,8 +135,9 @@ class TorchFile:
                 raise ValueError("its list of storages does not match its tensors")
             count = int.from_bytes(self._bytes(at, 8), "little")
             if count != storages[key].count:
-                raise ValueError(f"its storage {shown(key)} has {count} numbers, but its pickle says "
-                                 f"{storages[key].count}")
+                raise ValueError(
+                    f"its storage {shown(key)} has {count} numbers, but its pickle says {storages[key].count}"
+                )
             places[key] = Place(at + 8, storages[key].size)
             at += 8 + storages[key].size
         if at > self.end or len(places) < len(storages):
@@ -140,14 +158,17 @@ class TorchFile:
         return out
 
     def _damaged(self, why):
-        return BertrError("checkpoint", f"'{self.path}' is damaged, cut short or not written by torch: {why}.",
-                          "Copy the file again.")
+        return BertrError(
+            "checkpoint", f"'{self.path}' is damaged, cut short or not written by torch: {why}.", "Copy the file again."
+        )
 
 
 # What is in the file ----------------------------------------------------------------------------------------------
 
+
 class Place(NamedTuple):
     """A range of bytes in the file; a checksum of 0 means none."""
+
     start: int
     size: int
     checksum: int = 0

@@ -15,8 +15,7 @@ def read_vocab_txt(path):
     try:
         lines = read_bytes(path).decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as e:
-        raise BertrError("vocabulary", f"'{path}' could not be read as UTF-8 text: {e}.",
-                         COPY_AGAIN) from None
+        raise BertrError("vocabulary", f"'{path}' could not be read as UTF-8 text: {e}.", COPY_AGAIN) from None
     while lines and not lines[-1].strip("\r"):
         lines.pop()
     return [line.rstrip(WHITE_SPACE) or line.removesuffix("\r") for line in lines]
@@ -28,8 +27,7 @@ def read_bytes(path):
         with open(path, "rb") as f:
             return f.read()
     except OSError as e:
-        raise BertrError("vocabulary", f"'{path}' could not be read: {e}.",
-                         COPY_AGAIN) from None
+        raise BertrError("vocabulary", f"'{path}' could not be read: {e}.", COPY_AGAIN) from None
 
 
 def guess_lower_case(folder, vocab):
@@ -46,5 +44,8 @@ def guess_lower_case(folder, vocab):
 def check_size(tokens, rows, folder):
     """Checks that the word embedding has a row for each token; it may have unused rows."""
     if tokens > rows:
-        raise BertrError("vocabulary", f"The vocabulary in '{folder}' has {tokens} tokens, but the word embedding has "
-                         f"only {rows} rows.", "Use the vocabulary that the weights were trained with.")
+        raise BertrError(
+            "vocabulary",
+            f"The vocabulary in '{folder}' has {tokens} tokens, but the word embedding has only {rows} rows.",
+            "Use the vocabulary that the weights were trained with.",
+        )

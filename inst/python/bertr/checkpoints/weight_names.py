@@ -9,12 +9,24 @@ import re
 # Single tensors. Columns: ours, Google TF1 (without "bert/"), Google TF2 (without the prefixes in
 # TF2_PREFIXES and the ending), Hugging Face (without "bert."). TF2's official code saves no next-sentence output.
 TENSORS = (
-    ("embeddings/word", "embeddings/word_embeddings", "layer_with_weights-0/embeddings",
-     "embeddings.word_embeddings.weight"),
-    ("embeddings/position", "embeddings/position_embeddings", "layer_with_weights-1/embeddings",
-     "embeddings.position_embeddings.weight"),
-    ("embeddings/segment", "embeddings/token_type_embeddings", "layer_with_weights-2/embeddings",
-     "embeddings.token_type_embeddings.weight"),
+    (
+        "embeddings/word",
+        "embeddings/word_embeddings",
+        "layer_with_weights-0/embeddings",
+        "embeddings.word_embeddings.weight",
+    ),
+    (
+        "embeddings/position",
+        "embeddings/position_embeddings",
+        "layer_with_weights-1/embeddings",
+        "embeddings.position_embeddings.weight",
+    ),
+    (
+        "embeddings/segment",
+        "embeddings/token_type_embeddings",
+        "layer_with_weights-2/embeddings",
+        "embeddings.token_type_embeddings.weight",
+    ),
     ("mlm/bias", "cls/predictions/output_bias", "masked_lm/output_bias.Sbias", "cls.predictions.bias"),
     ("nsp/kernel", "cls/seq_relationship/output_weights", None, "cls.seq_relationship.weight"),
     ("nsp/bias", "cls/seq_relationship/output_bias", None, "cls.seq_relationship.bias"),
@@ -22,18 +34,42 @@ TENSORS = (
 
 # Layers with a kernel and a bias. {i} is the block, {tf2} = i + 4, {top} = number of blocks + 4.
 DENSE = (
-    ("block_{i}/attention/query", "encoder/layer_{i}/attention/self/query",
-     "layer_with_weights-{tf2}/_attention_layer/_query_dense", "encoder.layer.{i}.attention.self.query"),
-    ("block_{i}/attention/key", "encoder/layer_{i}/attention/self/key",
-     "layer_with_weights-{tf2}/_attention_layer/_key_dense", "encoder.layer.{i}.attention.self.key"),
-    ("block_{i}/attention/value", "encoder/layer_{i}/attention/self/value",
-     "layer_with_weights-{tf2}/_attention_layer/_value_dense", "encoder.layer.{i}.attention.self.value"),
-    ("block_{i}/attention/output", "encoder/layer_{i}/attention/output/dense",
-     "layer_with_weights-{tf2}/_attention_output_dense", "encoder.layer.{i}.attention.output.dense"),
-    ("block_{i}/feed_forward/inner", "encoder/layer_{i}/intermediate/dense",
-     "layer_with_weights-{tf2}/_intermediate_dense", "encoder.layer.{i}.intermediate.dense"),
-    ("block_{i}/feed_forward/outer", "encoder/layer_{i}/output/dense",
-     "layer_with_weights-{tf2}/_output_dense", "encoder.layer.{i}.output.dense"),
+    (
+        "block_{i}/attention/query",
+        "encoder/layer_{i}/attention/self/query",
+        "layer_with_weights-{tf2}/_attention_layer/_query_dense",
+        "encoder.layer.{i}.attention.self.query",
+    ),
+    (
+        "block_{i}/attention/key",
+        "encoder/layer_{i}/attention/self/key",
+        "layer_with_weights-{tf2}/_attention_layer/_key_dense",
+        "encoder.layer.{i}.attention.self.key",
+    ),
+    (
+        "block_{i}/attention/value",
+        "encoder/layer_{i}/attention/self/value",
+        "layer_with_weights-{tf2}/_attention_layer/_value_dense",
+        "encoder.layer.{i}.attention.self.value",
+    ),
+    (
+        "block_{i}/attention/output",
+        "encoder/layer_{i}/attention/output/dense",
+        "layer_with_weights-{tf2}/_attention_output_dense",
+        "encoder.layer.{i}.attention.output.dense",
+    ),
+    (
+        "block_{i}/feed_forward/inner",
+        "encoder/layer_{i}/intermediate/dense",
+        "layer_with_weights-{tf2}/_intermediate_dense",
+        "encoder.layer.{i}.intermediate.dense",
+    ),
+    (
+        "block_{i}/feed_forward/outer",
+        "encoder/layer_{i}/output/dense",
+        "layer_with_weights-{tf2}/_output_dense",
+        "encoder.layer.{i}.output.dense",
+    ),
     ("pooler", "pooler/dense", "layer_with_weights-{top}", "pooler.dense"),
     ("mlm/transform", "cls/predictions/transform/dense", "masked_lm/dense", "cls.predictions.transform.dense"),
 )
@@ -41,10 +77,18 @@ DENSE = (
 # Layer normalisations, with a gamma and a beta.
 NORMS = (
     ("embeddings/norm", "embeddings/LayerNorm", "layer_with_weights-3", "embeddings.LayerNorm"),
-    ("block_{i}/attention/norm", "encoder/layer_{i}/attention/output/LayerNorm",
-     "layer_with_weights-{tf2}/_attention_layer_norm", "encoder.layer.{i}.attention.output.LayerNorm"),
-    ("block_{i}/feed_forward/norm", "encoder/layer_{i}/output/LayerNorm",
-     "layer_with_weights-{tf2}/_output_layer_norm", "encoder.layer.{i}.output.LayerNorm"),
+    (
+        "block_{i}/attention/norm",
+        "encoder/layer_{i}/attention/output/LayerNorm",
+        "layer_with_weights-{tf2}/_attention_layer_norm",
+        "encoder.layer.{i}.attention.output.LayerNorm",
+    ),
+    (
+        "block_{i}/feed_forward/norm",
+        "encoder/layer_{i}/output/LayerNorm",
+        "layer_with_weights-{tf2}/_output_layer_norm",
+        "encoder.layer.{i}.output.LayerNorm",
+    ),
     ("mlm/norm", "cls/predictions/transform/LayerNorm", "masked_lm/layer_norm", "cls.predictions.transform.LayerNorm"),
 )
 
@@ -63,18 +107,23 @@ class Names:
     aliases: dict
 
 
-BERT = Names(TENSORS, DENSE, NORMS, {
-    "google": {},
-    "google2": {
-        "masked_lm/embedding_table": "embeddings/word",
-        "next_sentence..pooler_dense/kernel": "pooler/kernel",
-        "next_sentence..pooler_dense/bias": "pooler/bias",
+BERT = Names(
+    TENSORS,
+    DENSE,
+    NORMS,
+    {
+        "google": {},
+        "google2": {
+            "masked_lm/embedding_table": "embeddings/word",
+            "next_sentence..pooler_dense/kernel": "pooler/kernel",
+            "next_sentence..pooler_dense/bias": "pooler/bias",
+        },
+        "huggingface": {
+            "cls.predictions.decoder.weight": "embeddings/word",
+            "cls.predictions.decoder.bias": "mlm/bias",
+        },
     },
-    "huggingface": {
-        "cls.predictions.decoder.weight": "embeddings/word",
-        "cls.predictions.decoder.bias": "mlm/bias",
-    },
-})
+)
 
 # Prefixes of official TF2 code of different years (model/, encoder/, a pre-training model's layer 0).
 TF2_PREFIXES = (
@@ -91,24 +140,30 @@ HF_PREFIXES = r"^((module|model|0|auto_model|{model_type})\.)+"
 
 PARTS = {
     # parts that a file may lack, with the consequences
-    "pooler": "the file has no pooler, so pool = \"pooler\" would start from random weights",
+    "pooler": 'the file has no pooler, so pool = "pooler" would start from random weights',
     "mlm": "the file has no masked-word head, which only masked-word prediction and adaptation need",
     "nsp": "the file has no next-sentence or sentence-order head, which only pre-training on pairs needs",
 }
 
 UNREAD = (
     # pattern of a variable's name -> why it is not read; the first match counts
-    (r"/(adam_[mv]|Adam(_1)?|lamb_[mv]|LAMB(_1)?|ExponentialMovingAverage)$|OPTIMIZER_SLOT|(^|/)(\w*_)?optimizer/",
-     "optimizer state"),
+    (
+        r"/(adam_[mv]|Adam(_1)?|lamb_[mv]|LAMB(_1)?|ExponentialMovingAverage)$|OPTIMIZER_SLOT|(^|/)(\w*_)?optimizer/",
+        "optimizer state",
+    ),
     (r"(^|/)(global_step|save_counter)(/|$)|beta[12]_power", "a counter of the training that produced the file"),
     (r"^_CHECKPOINTABLE_OBJECT_GRAPH$", "TensorFlow's bookkeeping"),
     (r"position_ids$", "a constant: the positions 0, 1, 2, ..."),
     (r"crossattention", "cross-attention, which only a decoder has"),
-    (r"^(encoder/layer_|bert/encoder/layer_|(bert\.)?encoder\.layer\.)\d+|layer_with_weights-\d+/_"
-     r"|albert_layer_groups\.\d|/transformer/group_\d",
-     "a layer above the number of layers in the config file"),
-    (r"classifier|qa_outputs|squad|^score\.|^(output_weights|output_bias)$|logits|^cls[./]|crf|next_sentence",
-     "a head trained for one task, not part of the encoder"),
+    (
+        r"^(encoder/layer_|bert/encoder/layer_|(bert\.)?encoder\.layer\.)\d+|layer_with_weights-\d+/_"
+        r"|albert_layer_groups\.\d|/transformer/group_\d",
+        "a layer above the number of layers in the config file",
+    ),
+    (
+        r"classifier|qa_outputs|squad|^score\.|^(output_weights|output_bias)$|logits|^cls[./]|crf|next_sentence",
+        "a head trained for one task, not part of the encoder",
+    ),
 )
 
 OTHER_MODELS = (
@@ -123,8 +178,9 @@ def file_names(config, fmt):
     rows = [(row[0], row[column]) for row in config.names.tensors if row[column]]
     for layers, leaves in ((config.names.dense, ("kernel", "bias")), (config.names.norms, ("gamma", "beta"))):
         theirs = (".weight", ".bias") if fmt == "huggingface" else [f"/{leaf}" for leaf in leaves]
-        rows += [(f"{row[0]}/{ours}", row[column] + end) for row in layers
-                 for ours, end in zip(leaves, theirs, strict=True)]
+        rows += [
+            (f"{row[0]}/{ours}", row[column] + end) for row in layers for ours, end in zip(leaves, theirs, strict=True)
+        ]
     out = {}
     for ours, theirs in rows:
         for i in range(num_blocks) if "{i}" in ours else (0,):
@@ -146,7 +202,7 @@ def plain_name(variable, fmt, config):
 
 
 def part(canonical):
-    """ "embeddings", "block_3", "pooler", "mlm" or "nsp"."""
+    """The part of the model: "embeddings", "block_3", "pooler", "mlm" or "nsp"."""
     return canonical.partition("/")[0]
 
 

@@ -61,8 +61,14 @@ def build_backbone(checkpoint, seed=0, dropout=None):
     family = FAMILIES[config.model_type]
     if dropout is not None:
         config = dataclasses.replace(config, hidden_dropout=dropout, attention_dropout=dropout)
-    backbone = Backbone(config, family.embeddings, family.block, has_pooler="pooler/kernel" in checkpoint.tensors,
-                        seed=seed, name="bert")
+    backbone = Backbone(
+        config,
+        family.embeddings,
+        family.block,
+        has_pooler="pooler/kernel" in checkpoint.tensors,
+        seed=seed,
+        name="bert",
+    )
     backbone.build()
     backbone.set_tensors(checkpoint.tensors)
     return backbone

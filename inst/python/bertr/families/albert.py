@@ -39,10 +39,16 @@ NORMS = (
     ("mlm/norm", "cls/predictions/transform/LayerNorm", None, "predictions.LayerNorm"),
 )
 
-NAMES = weight_names.Names(TENSORS, DENSE, NORMS, {
-    "google": {}, "google2": {},
-    "huggingface": {"predictions.decoder.weight": "embeddings/word", "predictions.decoder.bias": "mlm/bias"},
-})
+NAMES = weight_names.Names(
+    TENSORS,
+    DENSE,
+    NORMS,
+    {
+        "google": {},
+        "google2": {},
+        "huggingface": {"predictions.decoder.weight": "embeddings/word", "predictions.decoder.bias": "mlm/bias"},
+    },
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,29 +75,46 @@ class AlbertConfig(BertConfig):
     def cut(self, layers):
         run = self.num_layers // self.num_groups  # layers per group
         if layers > run and layers % run:
-            raise BertrError("layers", f"`layers` is {layers}, but this model's layers share weights in groups "
-                             f"of {run}.", f"Give a multiple of {run}.")
+            raise BertrError(
+                "layers",
+                f"`layers` is {layers}, but this model's layers share weights in groups of {run}.",
+                f"Give a multiple of {run}.",
+            )
         return dataclasses.replace(self, num_layers=layers, num_groups=-(-layers // run))
 
     def __post_init__(self):
         super().__post_init__()
         if self.num_layers % self.num_groups:
-            raise BertrError("config", f"num_hidden_layers {self.num_layers} is not a multiple of num_hidden_groups "
-                             f"{self.num_groups}.", "Use another checkpoint.")
+            raise BertrError(
+                "config",
+                f"num_hidden_layers {self.num_layers} is not a multiple of num_hidden_groups {self.num_groups}.",
+                "Use another checkpoint.",
+            )
 
     @classmethod
     def _read(cls, d, where):
         if d.get("inner_group_num", 1) != 1:
-            raise BertrError("config", f"The config file's 'inner_group_num' is {d['inner_group_num']!r}, but bertr "
-                             "supports only 1, one block a layer.", "Use another checkpoint.")
+            raise BertrError(
+                "config",
+                f"The config file's 'inner_group_num' is {d['inner_group_num']!r}, but bertr "
+                "supports only 1, one block a layer.",
+                "Use another checkpoint.",
+            )
         d = {"hidden_act": "gelu_new", "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, **d}
         return super()._read(d, where)
 
     def to_huggingface(self):
         out = super().to_huggingface()
         act = "gelu_new" if self.activation == "gelu_tanh" else out["hidden_act"]  # as in all published ALBERTs
-        return {**out, "architectures": ["AlbertModel"], "model_type": "albert", "hidden_act": act,
-                "embedding_size": self.embedding_size, "num_hidden_groups": self.num_groups, "inner_group_num": 1}
+        return {
+            **out,
+            "architectures": ["AlbertModel"],
+            "model_type": "albert",
+            "hidden_act": act,
+            "embedding_size": self.embedding_size,
+            "num_hidden_groups": self.num_groups,
+            "inner_group_num": 1,
+        }
 
 
 def from_google(d):

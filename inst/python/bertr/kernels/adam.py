@@ -25,8 +25,17 @@ if BACKEND == "tensorflow":
         """TensorFlow's fused kernel passes over memory once instead of ten times; memory traffic dominates a step of
         BERT's 30,000 word vectors. Beta powers of zero disable its own bias correction."""
         return tf.raw_ops.ResourceApplyAdam(
-            var=variable.value.handle, m=m.value.handle, v=v.value.handle, grad=gradient, beta1_power=0.0,
-            beta2_power=0.0, lr=rate, beta1=BETA_1, beta2=BETA_2, epsilon=epsilon)
+            var=variable.value.handle,
+            m=m.value.handle,
+            v=v.value.handle,
+            grad=gradient,
+            beta1_power=0.0,
+            beta2_power=0.0,
+            lr=rate,
+            beta1=BETA_1,
+            beta2=BETA_2,
+            epsilon=epsilon,
+        )
 
 else:
 

@@ -7,8 +7,11 @@ from ..errors import BertrError
 BACKEND = keras.backend.backend()
 
 if BACKEND not in ("tensorflow", "jax"):
-    raise BertrError("backend", f"Keras uses the backend '{BACKEND}', but bertr needs TensorFlow or JAX.",
-                     "Unset KERAS_BACKEND, or set it to 'tensorflow', and restart R.")
+    raise BertrError(
+        "backend",
+        f"Keras uses the backend '{BACKEND}', but bertr needs TensorFlow or JAX.",
+        "Unset KERAS_BACKEND, or set it to 'tensorflow', and restart R.",
+    )
 
 COMPILES_SHAPES = BACKEND != "tensorflow"  # each batch shape is compiled separately, so there should be few
 

@@ -29,13 +29,16 @@ def static_shapes(arrays, rows):
     if BACKEND == "tensorflow":
         return arrays
     if len(arrays) > 3:
-        raise BertrError("backend", "Training on texts of several rows (windows, cosine pairs) needs TensorFlow.",
-                         "Unset KERAS_BACKEND and restart R.")
+        raise BertrError(
+            "backend",
+            "Training on texts of several rows (windows, cosine pairs) needs TensorFlow.",
+            "Unset KERAS_BACKEND and restart R.",
+        )
     length = bucketed(arrays[0].shape[1])
     out = []
     for a in arrays:
         padded = np.zeros((max(rows, len(a)), length), a.dtype)
-        padded[:a.shape[0], :a.shape[1]] = a
+        padded[: a.shape[0], : a.shape[1]] = a
         out.append(padded)
     return tuple(out)
 
@@ -170,7 +173,7 @@ if BACKEND == "tensorflow":
                 batches = tf.size(splits) - 1
 
                 def step(i, losses):
-                    rows = order[splits[i]:splits[i + 1]]
+                    rows = order[splits[i] : splits[i + 1]]
                     batch = tf.gather(targets, rows), tf.gather(features, rows)
                     return i + 1, losses.write(i, _apply(loss, variables, optimizer, None, *batch))
 
@@ -250,13 +253,13 @@ else:
             def mean_loss(trained, others, targets, *inputs):
                 rows, now = _with_values(lambda: loss(targets, *inputs), variables + other_variables, trained + others)
                 real = (inputs[-1][:, 0] > 0).astype(rows.dtype)
-                return (rows * real).sum() / real.sum(), now[len(trained):]
+                return (rows * real).sum() / real.sum(), now[len(trained) :]
 
             both = jax.value_and_grad(mean_loss, has_aux=True)
 
             def optimize(how, trained, state):
                 _, now = _with_values(how, variables + optimizer.variables, trained + state)
-                return now[:len(trained)], now[len(trained):]
+                return now[: len(trained)], now[len(trained) :]
 
             @jax.jit
             def step(trained, others, state, targets, *inputs):
@@ -299,8 +302,9 @@ else:
         """Many optimizer steps on features in memory."""
 
         def __init__(self, loss, variables, other_variables, optimizer, targets, features):
-            self.step = TrainStep(lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets,
-                                  features)
+            self.step = TrainStep(
+                lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets, features
+            )
             self.begin(targets, features)
 
         def begin(self, targets, features):
@@ -314,7 +318,7 @@ else:
         def _one(self, rows, widest):
             x = np.zeros((widest, *self.features.shape[1:]), self.features.dtype)
             mask = np.zeros((widest, 1), np.int32)
-            x[:len(rows)], mask[:len(rows)] = self.features[rows], 1
+            x[: len(rows)], mask[: len(rows)] = self.features[rows], 1
             return self.step(self.targets[rows], x, mask)
 
         def finish(self):

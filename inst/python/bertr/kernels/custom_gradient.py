@@ -26,7 +26,7 @@ if BACKEND == "tensorflow":
 
         @tf.RegisterGradient(name)
         def gradient(op, upstream, *_):  # op.inputs: value, differentiated arguments, saved tensors
-            saved = op.inputs[1 + inputs:]
+            saved = op.inputs[1 + inputs :]
             gradients = backward(upstream, *saved)
             return [None, *([gradients] if inputs == 1 else gradients), *[None] * len(saved)]
 

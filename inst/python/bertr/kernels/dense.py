@@ -54,8 +54,12 @@ if BACKEND == "tensorflow":
         fused = [b"BiasAdd", *ACTIVATIONS[then], *([] if plus is None else [b"Add"])]
         others = [bias] if plus is None else [bias, plus]
         value = tf.compat.v1.AttrValue
-        attributes = {"is_filter_const": value(b=True), "num_args": value(i=len(others)),
-                      "fused_ops": value(list=value.ListValue(s=fused)), "_kernel": value(s=b"MklNameChangeOp")}
+        attributes = {
+            "is_filter_const": value(b=True),
+            "num_args": value(i=len(others)),
+            "fused_ops": value(list=value.ListValue(s=fused)),
+            "_kernel": value(s=b"MklNameChangeOp"),
+        }
         return onednn.operation(KERNEL, [x, kernel, *others], attributes, "dense")
 
 else:

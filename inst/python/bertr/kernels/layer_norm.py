@@ -49,8 +49,11 @@ if BACKEND == "tensorflow":
     def _gradient(upstream, x, gamma, eps):
         normal, inverse = _normal(x, eps)
         down = tuple(range(len(x.shape) - 1))
-        return (_unscaled_gradient(upstream * gamma, normal, inverse), ops.sum(upstream * normal, axis=down),
-                ops.sum(upstream, axis=down))
+        return (
+            _unscaled_gradient(upstream * gamma, normal, inverse),
+            ops.sum(upstream * normal, axis=down),
+            ops.sum(upstream, axis=down),
+        )
 
     @custom_gradient(_gradient, inputs=3)
     def _layer_norm(x, gamma, beta, eps):

@@ -4,6 +4,7 @@ operations do in several passes over memory, or only with constant weights.
 The functions that tell whether they are available are private to TensorFlow too; without them bertr falls back to
 public operations.
 """
+
 from .backend import BACKEND
 
 if BACKEND == "tensorflow":
@@ -24,9 +25,12 @@ if BACKEND == "tensorflow":
 
     def has(name, attributes=()):
         """Whether the operation exists with these attributes; never without oneDNN or on a GPU."""
-        return (bool(is_on()) and not tf.config.get_visible_devices("GPU")
-                and len(kernels.get_registered_kernels_for_op(name).kernel) > 0
-                and {a.name for a in op_def_registry.get(name).attr}.issuperset(attributes))
+        return (
+            bool(is_on())
+            and not tf.config.get_visible_devices("GPU")
+            and len(kernels.get_registered_kernels_for_op(name).kernel) > 0
+            and {a.name for a in op_def_registry.get(name).attr}.issuperset(attributes)
+        )
 
     def takes(x):
         """Whether `x` can be an input: float32, and only in a graph."""

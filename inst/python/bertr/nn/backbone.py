@@ -1,6 +1,5 @@
 """The encoder: padded ids in, padded hidden states out, no padding in between."""
 
-
 import keras
 import numpy as np
 from keras import ops
@@ -24,8 +23,9 @@ class Backbone(keras.layers.Layer):
         self.blocks = [block(config, seed + 1 + i, name=f"block_{i}", dtype=policy) for i in range(config.num_blocks)]
         self.pooler = None
         if has_pooler:
-            self.pooler = keras.layers.Dense(config.hidden_size, "tanh", kernel_initializer="zeros", name="pooler",
-                                             dtype=policy)
+            self.pooler = keras.layers.Dense(
+                config.hidden_size, "tanh", kernel_initializer="zeros", name="pooler", dtype=policy
+            )
         self.live_from = 0  # layers below run in inference mode: no dropout in frozen layers
 
     def build(self, *_):
@@ -43,13 +43,18 @@ class Backbone(keras.layers.Layer):
     def _states(self, packing, ids, segments, upto, training=False, of_first=False):
         """Packed states [tokens, hidden] of the embeddings and of each of the lower `upto` layers. With `of_first` the
         last of them has only the first tokens, [batch, hidden]."""
-        x = self.embeddings(packing.pack(ids), packing.pack(segments), packing.positions(),
-                            training=training and self.embeddings.trainable)  # [tokens, hidden]
+        x = self.embeddings(
+            packing.pack(ids),
+            packing.pack(segments),
+            packing.positions(),
+            training=training and self.embeddings.trainable,
+        )  # [tokens, hidden]
         states = [x]
         for i in range(upto):
             block = self.blocks[self.config.block_of(i)]
-            x = block(x, packing=packing, training=training and i >= self.live_from,
-                      of_first=of_first and i == upto - 1)
+            x = block(
+                x, packing=packing, training=training and i >= self.live_from, of_first=of_first and i == upto - 1
+            )
             states.append(x)
         return states
 
@@ -59,8 +64,9 @@ class Backbone(keras.layers.Layer):
         packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
         states = self._states(packing, ids, segments, upto=max(layers) - 1)
         blocks = [self.blocks[self.config.block_of(k - 1)] for k in layers]
-        return ops.stack([block.attention_probs(states[k - 1], packing)
-                          for block, k in zip(blocks, layers, strict=True)], axis=1)
+        return ops.stack(
+            [block.attention_probs(states[k - 1], packing) for block, k in zip(blocks, layers, strict=True)], axis=1
+        )
 
     def states_for(self, kind, ids, segments, mask, layers, training=False):
         """The states of these layers (0: the embeddings) that pooling of this kind reads; "none" is no pooling.
@@ -78,8 +84,9 @@ class Backbone(keras.layers.Layer):
         """One vector per row, [batch, hidden], from the result of `states_for` for this kind. Several kinds joined by
         "+" are concatenated."""
         if "+" in kind:
-            return ops.concatenate([self.pool(states[:, 0] if one == "cls" else states, mask, one)
-                                    for one in kind.split("+")], axis=-1)
+            return ops.concatenate(
+                [self.pool(states[:, 0] if one == "cls" else states, mask, one) for one in kind.split("+")], axis=-1
+            )
         if kind == "cls":
             return states
         if kind == "pooler":
@@ -110,8 +117,13 @@ class Backbone(keras.layers.Layer):
     def _variables(self):
         """Canonical name -> (variable, columns); `columns` is the slice of a fused kernel, or None for all of it."""
         e, h = self.embeddings, self.config.hidden_size
-        out = {"embeddings/word": e.word, "embeddings/position": e.position, "embeddings/segment": e.segment,
-               "embeddings/norm/gamma": e.norm.gamma, "embeddings/norm/beta": e.norm.beta}
+        out = {
+            "embeddings/word": e.word,
+            "embeddings/position": e.position,
+            "embeddings/segment": e.segment,
+            "embeddings/norm/gamma": e.norm.gamma,
+            "embeddings/norm/beta": e.norm.beta,
+        }
         if e.projected:
             out["embeddings/projection/kernel"] = e.projection_kernel
             out["embeddings/projection/bias"] = e.projection_bias
@@ -145,8 +157,10 @@ class Backbone(keras.layers.Layer):
 
     def shapes(self):
         """The shapes of `tensors`, in the same order."""
-        return {name: tuple(variable.shape) if columns is None else (*variable.shape[:-1], columns.stop - columns.start)
-                for name, (variable, columns) in self._variables().items()}
+        return {
+            name: tuple(variable.shape) if columns is None else (*variable.shape[:-1], columns.stop - columns.start)
+            for name, (variable, columns) in self._variables().items()
+        }
 
     def tensors(self):
         """Canonical name -> float32 array."""

@@ -53,7 +53,7 @@ def nearest_means(x, label_ids, classes):
     sums = np.zeros((classes, x.shape[1]), x.dtype)
     np.add.at(sums, label_ids, x)
     means = sums / np.maximum(counts, 1)[:, None]
-    squared = (np.square(x).sum(axis=1)[:, None] + np.square(means).sum(axis=1) - 2.0 * x @ means.T)  # [rows, classes]
+    squared = np.square(x).sum(axis=1)[:, None] + np.square(means).sum(axis=1) - 2.0 * x @ means.T  # [rows, classes]
     rows, n = np.arange(len(x)), counts[label_ids]
     squared[rows, label_ids] *= np.square(n / np.maximum(n - 1, 1))  # its distance to the mean of the others
     usable = n > 1  # leave-one-out needs a second row of the class
@@ -76,9 +76,15 @@ class DenseHead(keras.layers.Layer):
         self.rate, self.bias = dropout, bias
         self.generator = keras.random.SeedGenerator(seed)
         self.stack = [
-            keras.layers.Dense(n, activation, kernel_initializer=keras.initializers.GlorotUniform(seed + 1 + i),
-                               name=f"dense_{i}", dtype=self.dtype_policy)
-            for i, (n, activation) in enumerate([*((n, "relu") for n in units), (outputs, None)])]
+            keras.layers.Dense(
+                n,
+                activation,
+                kernel_initializer=keras.initializers.GlorotUniform(seed + 1 + i),
+                name=f"dense_{i}",
+                dtype=self.dtype_policy,
+            )
+            for i, (n, activation) in enumerate([*((n, "relu") for n in units), (outputs, None)])
+        ]
 
     def build(self, shape):
         width = shape[-1]

@@ -33,8 +33,11 @@ class Windows(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
         self.kind = kind
         # zeros: all windows start with equal weights
-        self.query = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="query") \
-            if kind == "attention" else None
+        self.query = (
+            keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="query")
+            if kind == "attention"
+            else None
+        )
 
     def build(self, shape):
         if self.query:

@@ -63,9 +63,9 @@ class Embeddings(keras.layers.Layer):
         self.norm.build((None, width))
         if self.projected:
             self.projection_kernel = self.add_weight(
-                shape=(width, c.hidden_size), initializer="zeros", name="projection_kernel")
-            self.projection_bias = self.add_weight(
-                shape=(c.hidden_size,), initializer="zeros", name="projection_bias")
+                shape=(width, c.hidden_size), initializer="zeros", name="projection_kernel"
+            )
+            self.projection_bias = self.add_weight(shape=(c.hidden_size,), initializer="zeros", name="projection_bias")
         self.built = True
 
     def call(self, ids, segments, positions, training=False):  # each [tokens] or [batch, length]
@@ -114,8 +114,9 @@ class Block(keras.layers.Layer):
         c = self.config
         attended = self._attention(x, packing, training, of_first)
         x = packing.first(x) if of_first else x
-        x = self.attention_norm(self._added(x, attended, self.output_kernel, self.output_bias, training),
-                                training=training)
+        x = self.attention_norm(
+            self._added(x, attended, self.output_kernel, self.output_bias, training), training=training
+        )
         inner = dense(x, self.inner_kernel, self.inner_bias, then=c.activation)
         return self.output_norm(self._added(x, inner, self.outer_kernel, self.outer_bias, training), training=training)
 

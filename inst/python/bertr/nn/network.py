@@ -62,13 +62,18 @@ class Network(keras.layers.Layer):
 def read_head_options(model, given):
     """All options of a head, with defaults for those not given."""
     return {
-        "units": [int(n) for n in given.get("units") or []], "dropout": given.get("dropout"),
-        "pool": model.pool(given.get("pool")), "pair": given.get("pair") or "joint",
+        "units": [int(n) for n in given.get("units") or []],
+        "dropout": given.get("dropout"),
+        "pool": model.pool(given.get("pool")),
+        "pair": given.get("pair") or "joint",
         "link": given.get("link") or "identity",
-        "crf": bool(given.get("crf")), "words": given.get("words") or "punctuation",
+        "crf": bool(given.get("crf")),
+        "words": given.get("words") or "punctuation",
         "relations": given.get("relations") or "gplinker",
-        "long": given.get("long") or "truncate", "windows": given.get("windows") or "mean",
-        "threshold": given.get("threshold"), "calibrate": given.get("calibrate") is not False,
+        "long": given.get("long") or "truncate",
+        "windows": given.get("windows") or "mean",
+        "threshold": given.get("threshold"),
+        "calibrate": given.get("calibrate") is not False,
         "whole_words": bool(given.get("whole_words")),
     }
 
@@ -79,8 +84,9 @@ def build_network(model, task, head_options, train, seed=0, dropout=None):
     rate = head_dropout(model, head_options, dropout)
     head = task.head(model.config, head_options, rate, seed)
     config = backbone.config
-    kind = json.dumps([config.model_type, dataclasses.asdict(config), backbone.pooler is not None, task.kind,
-                       head_options, rate])
+    kind = json.dumps(
+        [config.model_type, dataclasses.asdict(config), backbone.pooler is not None, task.kind, head_options, rate]
+    )
     network = Network(backbone, head, task, head_options, kind)
     task.attach(head, backbone, model.checkpoint.tensors)
     model.release()

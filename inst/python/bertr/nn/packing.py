@@ -95,8 +95,9 @@ class TensorflowPacking(PaddedPacking):
         """Gather indices from [parts, batch, heads, length] to [tokens, parts, heads], and back."""
         # `expand_dims()`, unlike indexing with None, lets shape inference see one and the same token count. Without it
         # TensorFlow does not fuse the residual addition after attention into the preceding product
-        row, place = (tf.expand_dims(tf.expand_dims(x, 1), 2)
-                      for x in (self.index // self.length, self.index % self.length))
+        row, place = (
+            tf.expand_dims(tf.expand_dims(x, 1), 2) for x in (self.index // self.length, self.index % self.length)
+        )
         part, head = tf.range(parts)[:, None], tf.range(self.heads)
         to_tokens = ((part * self.batch + row) * self.heads + head) * self.length + place  # [tokens, parts, heads]
         token = tf.reshape(self.inverse, (self.batch, 1, self.length))

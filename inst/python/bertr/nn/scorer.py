@@ -41,7 +41,7 @@ def scoring_batches(lengths, budget):
     start = 0
     while start < len(order):
         rows = max(1, budget // int(lengths[order[start]]))
-        yield order[start:start + rows]
+        yield order[start : start + rows]
         start += rows
 
 
@@ -113,9 +113,9 @@ class Scorer:
         for rows in scoring_batches(bucketed(lengths), self.budget):
             full = max(1, self.budget // int(bucketed(lengths[rows[0]])))
             ids, segments, mask = encodings.pad(_evened(rows, full, len(encodings)))
-            values = run(*static_shapes((ids, segments, mask), full))[:len(rows)]
+            values = run(*static_shapes((ids, segments, mask), full))[: len(rows)]
             if self.per_token:
-                values = values[:, :ids.shape[1]][mask[:len(rows)].astype(bool)]  # [tokens of these rows, ...]
+                values = values[:, : ids.shape[1]][mask[: len(rows)].astype(bool)]  # [tokens of these rows, ...]
             if out is None:
                 n = int(encodings.row_splits[-1]) if self.per_token else len(encodings)
                 out = np.empty((n, *values.shape[1:]), values.dtype)
@@ -153,8 +153,9 @@ class NetworkScorer:
         call = network.pooled if self.apart else network
         kind = network.kind and ("outputs", self.apart, network.kind)
         config = network.backbone.config
-        self.rows = pooled or Scorer(GraphRunner(lambda *x: call(*x), network, config, kind), config,
-                                     network.task.per_token)
+        self.rows = pooled or Scorer(
+            GraphRunner(lambda *x: call(*x), network, config, kind), config, network.task.per_token
+        )
 
     def encodings(self, encodings, progress=None):
         """As `Scorer.encodings`, but [texts, ...], or [tokens, ...] for tasks per token."""

@@ -9,8 +9,9 @@ from .regression import Regression
 from .relations.task import Relations
 from .span.task import Span
 
-TASKS = {task.name: task for task in (Classification, MultiLabel, Regression, Entities, Span, Relations,
-                                 MaskedLanguage)}
+TASKS = {
+    task.name: task for task in (Classification, MultiLabel, Regression, Entities, Span, Relations, MaskedLanguage)
+}
 
 
 def find_task(name):

@@ -82,8 +82,11 @@ class Task:
             BertrError: task, if the task does not support a setting.
         """
         if class_weights is not None or label_smoothing:
-            raise BertrError("task", f"The task '{self.name}' does not support class weights or label smoothing.",
-                             "Leave both out of bert_control().")
+            raise BertrError(
+                "task",
+                f"The task '{self.name}' does not support class weights or label smoothing.",
+                "Leave both out of bert_control().",
+            )
 
     def training_loss(self, targets, outputs, head):
         """The loss that training minimizes, [batch]: `loss` with the settings of `train_with`."""

@@ -20,8 +20,14 @@ def best_temperature(outputs, label_ids, weights):
     """The maximum a posteriori temperature for logits [rows, classes], with classes and relative weights [rows]; the
     prior is log-normal with median 1."""
     outputs, weights = outputs.astype(np.float64), weights / np.mean(weights)
-    return float(min(TEMPERATURES, key=lambda t: np.sum(weights * cross_entropy(outputs / t, label_ids))
-                     + 0.5 * np.square(np.log(t) / PRIOR_SD)))
+    return float(
+        min(
+            TEMPERATURES,
+            key=lambda t: (
+                np.sum(weights * cross_entropy(outputs / t, label_ids)) + 0.5 * np.square(np.log(t) / PRIOR_SD)
+            ),
+        )
+    )
 
 
 def cross_entropy(outputs, label_ids):

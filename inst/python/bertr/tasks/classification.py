@@ -20,11 +20,19 @@ class Classification(Task):
     name = "classification"
     calibrates = True
     not_in_graph = ("temperature",)
-    shape = staticmethod(both(
-        fields({"levels": list_of(TEXT, least=2, distinct=True)},
-               {"class_weights": list_of(number(0)), "label_smoothing": number(0, 1),
-                "temperature": or_null(number(0))}),
-        equally_long("levels", "class_weights")))
+    shape = staticmethod(
+        both(
+            fields(
+                {"levels": list_of(TEXT, least=2, distinct=True)},
+                {
+                    "class_weights": list_of(number(0)),
+                    "label_smoothing": number(0, 1),
+                    "temperature": or_null(number(0)),
+                },
+            ),
+            equally_long("levels", "class_weights"),
+        )
+    )
 
     @classmethod
     def from_target(cls, target, head_options):
@@ -63,7 +71,7 @@ class Classification(Task):
         head.start(features, targets)
 
     def train_with(self, class_weights, label_smoothing, targets):
-        """"balanced" weights every class by rows / (classes * rows of the class), so that all classes count equally."""
+        """With "balanced", every class weighs rows / (classes * rows of the class), so all classes count equally."""
         if class_weights == "balanced":
             counts = np.bincount(targets, minlength=len(self.levels))
             class_weights = len(targets) / (len(counts) * np.maximum(counts, 1))

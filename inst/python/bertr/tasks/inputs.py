@@ -30,7 +30,10 @@ def encode(model, task, head_options, a, b, max_len):
 def _each_alone(model, a, b, max_len):
     """The texts of pairs as separate rows: a, b, a, b ..."""
     if b is None:
-        raise BertrError("pairs", "A head that compares two texts needs two text columns.",
-                         "Write both on the right-hand side, as in score ~ a + b.")
+        raise BertrError(
+            "pairs",
+            "A head that compares two texts needs two text columns.",
+            "Write both on the right-hand side, as in score ~ a + b.",
+        )
     both = model.encode([text for pair in zip(a, b, strict=True) for text in pair], None, max_len)
     return dataclasses.replace(both, owner=np.repeat(np.arange(len(a), dtype=np.int32), 2))

@@ -19,9 +19,20 @@ class MultiLabel(Task):
     """Target: `values`, 0 / 1 [rows, labels]; `levels`, the names of the labels."""
 
     name = "multilabel"
-    shape = staticmethod(both(fields(
-        {"levels": list_of(TEXT, least=1, distinct=True), "log_odds": list_of(number()), "fixed": or_null(number(0, 1)),
-         "thresholds": list_of(number(0, 1))}, {"calibrate": FLAG}), equally_long("levels", "log_odds", "thresholds")))
+    shape = staticmethod(
+        both(
+            fields(
+                {
+                    "levels": list_of(TEXT, least=1, distinct=True),
+                    "log_odds": list_of(number()),
+                    "fixed": or_null(number(0, 1)),
+                    "thresholds": list_of(number(0, 1)),
+                },
+                {"calibrate": FLAG},
+            ),
+            equally_long("levels", "log_odds", "thresholds"),
+        )
+    )
     calibrates = True
     calibrates_on_training_rows = True
     not_in_graph = ("log_odds", "fixed", "thresholds", "calibrate")
@@ -30,9 +41,15 @@ class MultiLabel(Task):
     def from_target(cls, target, head_options):
         values = np.asarray(target["values"], np.float64)
         share = (values.sum(axis=0) + 0.5) / (len(values) + 1.0)  # never 0 or 1
-        return cls({"levels": list(target["levels"]), "log_odds": np.log(share / (1.0 - share)).tolist(),
-                    "fixed": head_options["threshold"], "thresholds": [head_options["threshold"] or 0.5] * len(share),
-                    "calibrate": head_options["calibrate"]})
+        return cls(
+            {
+                "levels": list(target["levels"]),
+                "log_odds": np.log(share / (1.0 - share)).tolist(),
+                "fixed": head_options["threshold"],
+                "thresholds": [head_options["threshold"] or 0.5] * len(share),
+                "calibrate": head_options["calibrate"],
+            }
+        )
 
     def plan(self, rows, hidden_size):
         return {"epochs": 4} if MANY <= rows <= 10_000 else {}  # more only make the network overconfident
@@ -41,8 +58,9 @@ class MultiLabel(Task):
         return np.asarray(target["values"], np.float32), []  # [rows, labels]
 
     def head(self, config, head_options, dropout, seed):
-        return DenseHead(len(self.spec["levels"]), head_options["units"], dropout, seed, self.spec["log_odds"],
-                         name="head")
+        return DenseHead(
+            len(self.spec["levels"]), head_options["units"], dropout, seed, self.spec["log_odds"], name="head"
+        )
 
     def loss(self, targets, outputs, head):  # [batch, labels] each -> [batch]
         return ops.mean(ops.softplus(outputs) - targets * outputs, axis=1)
@@ -75,8 +93,9 @@ def best_thresholds(targets, prob):
     """The threshold with the best F1 for every label, halfway between two probabilities. Labels of few rows get the
     best threshold for all labels together."""
     together, few = _best_threshold(targets.ravel(), prob.ravel()), np.clip(FEW_OF * len(targets), *FEW)
-    return np.array([_best_threshold(t, p) if t.sum() >= few else together
-                     for t, p in zip(targets.T, prob.T, strict=True)])
+    return np.array(
+        [_best_threshold(t, p) if t.sum() >= few else together for t, p in zip(targets.T, prob.T, strict=True)]
+    )
 
 
 def _best_threshold(targets, prob):

@@ -11,10 +11,12 @@ from .base import Task
 
 START_ROWS = 500
 OUTPUTS = {"outputs": list_of(TEXT, least=1, distinct=True)}
-SCALED = both(fields({**OUTPUTS, "mean": list_of(number()), "sd": list_of(number(0))}),
-              equally_long("outputs", "mean", "sd"))
-LINKED = both(fields({**OUTPUTS, "link": one_of("logit"), "log_odds": list_of(number())}),
-              equally_long("outputs", "log_odds"))
+SCALED = both(
+    fields({**OUTPUTS, "mean": list_of(number()), "sd": list_of(number(0))}), equally_long("outputs", "mean", "sd")
+)
+LINKED = both(
+    fields({**OUTPUTS, "link": one_of("logit"), "log_odds": list_of(number())}), equally_long("outputs", "log_odds")
+)
 
 
 def _shape(spec, name):
@@ -36,14 +38,27 @@ class Regression(Task):
     def from_target(cls, target, head_options):
         values = np.asarray(target["values"], np.float64)
         if head_options["pair"] == "cosine" and values.shape[1] != 1:
-            raise BertrError("pairs", f"A cosine gives one number, but the formula has {values.shape[1]} outcomes.",
-                             'Use bert_head(pair = "joint"), or one number on the left-hand side.')
+            raise BertrError(
+                "pairs",
+                f"A cosine gives one number, but the formula has {values.shape[1]} outcomes.",
+                'Use bert_head(pair = "joint"), or one number on the left-hand side.',
+            )
         if head_options["link"] == "logit":
             _check_shares(values)
-            return cls({"outputs": list(target["outputs"]), "link": "logit",
-                        "log_odds": log_odds(_inside(values.mean(axis=0), len(values))).tolist()})
-        return cls({"outputs": list(target["outputs"]), "mean": values.mean(axis=0).tolist(),
-                    "sd": values.std(axis=0).tolist()})
+            return cls(
+                {
+                    "outputs": list(target["outputs"]),
+                    "link": "logit",
+                    "log_odds": log_odds(_inside(values.mean(axis=0), len(values))).tolist(),
+                }
+            )
+        return cls(
+            {
+                "outputs": list(target["outputs"]),
+                "mean": values.mean(axis=0).tolist(),
+                "sd": values.std(axis=0).tolist(),
+            }
+        )
 
     def targets(self, target, encodings):
         values = np.asarray(target["values"], np.float64)
@@ -56,8 +71,15 @@ class Regression(Task):
     def head(self, config, head_options, dropout, seed):
         if head_options["pair"] == "cosine":
             return CosineHead(name="head")
-        return RegressionHead(len(self.spec["outputs"]), head_options["units"], dropout, seed, config.initializer_range,
-                              bias=self.spec.get("log_odds"), name="head")
+        return RegressionHead(
+            len(self.spec["outputs"]),
+            head_options["units"],
+            dropout,
+            seed,
+            config.initializer_range,
+            bias=self.spec.get("log_odds"),
+            name="head",
+        )
 
     def start_rows(self, head, targets, rng):
         return rng.permutation(len(targets))[:START_ROWS] if isinstance(head, CosineHead) else None
@@ -97,8 +119,11 @@ def _inside(values, n):
 def _check_shares(values):
     if values.min() < 0.0 or values.max() > 1.0:
         wrong = values[(values < 0.0) | (values > 1.0)][0]
-        raise BertrError("outcome", f'With link = "logit" all numbers must be from 0 to 1, not {wrong:g}.',
-                         "Divide them by their largest possible value, or leave the link out.")
+        raise BertrError(
+            "outcome",
+            f'With link = "logit" all numbers must be from 0 to 1, not {wrong:g}.',
+            "Divide them by their largest possible value, or leave the link out.",
+        )
 
 
 def _pearson(x, y):

@@ -37,8 +37,9 @@ class AddedTokens:
 
     def reach_over_space(self, text):
         """Whether the text contains a token that includes white space, so that it cannot be split into chunks."""
-        return bool(self._wide_raw.search(text) or
-                    self._any_wide_normal and self._wide_normal.search(self._normalise(text)[0]))
+        return bool(
+            self._wide_raw.search(text) or self._any_wide_normal and self._wide_normal.search(self._normalise(text)[0])
+        )
 
     def in_plain(self, chunk):
         """Whether a plain chunk (see `is_plain`) contains a token."""
@@ -66,7 +67,7 @@ def _split(text, pattern, tokens):
     out, done = [], 0
     for found in pattern.finditer(text):
         token, (start, end) = tokens[found.group()], found.span()
-        if token["single_word"] and (_is_word(text[start - 1:start]) or _is_word(text[end:end + 1])):
+        if token["single_word"] and (_is_word(text[start - 1 : start]) or _is_word(text[end : end + 1])):
             continue
         if token["lstrip"]:
             start = max(start, done)  # the previous token may include its first spaces

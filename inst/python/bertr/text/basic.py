@@ -68,10 +68,24 @@ _CJK = "3400-4DBF 4E00-9FFF F900-FAFF 20000-2A6DF 2A700-2B81F 2B920-2CEAF 2F800-
 # The reference lower-cases by Unicode 17.0. (first, last, distance to the lower-case letter) for capitals newer than
 # Unicode 13.0 (Python 3.10).
 _NEW_CAPITALS = [
-    (0x1C89, 0x1C89, 1), (0x2C2F, 0x2C2F, 0x30), (0xA7C0, 0xA7C0, 1), (0xA7CB, 0xA7CB, -0xA567), (0xA7CC, 0xA7CC, 1),
-    (0xA7CE, 0xA7CE, 1), (0xA7D0, 0xA7D0, 1), (0xA7D2, 0xA7D2, 1), (0xA7D4, 0xA7D4, 1), (0xA7D6, 0xA7D6, 1),
-    (0xA7D8, 0xA7D8, 1), (0xA7DA, 0xA7DA, 1), (0xA7DC, 0xA7DC, -0xA641), (0x10570, 0x1057A, 0x27),
-    (0x1057C, 0x1058A, 0x27), (0x1058C, 0x10592, 0x27), (0x10594, 0x10595, 0x27), (0x10D50, 0x10D65, 0x20),
+    (0x1C89, 0x1C89, 1),
+    (0x2C2F, 0x2C2F, 0x30),
+    (0xA7C0, 0xA7C0, 1),
+    (0xA7CB, 0xA7CB, -0xA567),
+    (0xA7CC, 0xA7CC, 1),
+    (0xA7CE, 0xA7CE, 1),
+    (0xA7D0, 0xA7D0, 1),
+    (0xA7D2, 0xA7D2, 1),
+    (0xA7D4, 0xA7D4, 1),
+    (0xA7D6, 0xA7D6, 1),
+    (0xA7D8, 0xA7D8, 1),
+    (0xA7DA, 0xA7DA, 1),
+    (0xA7DC, 0xA7DC, -0xA641),
+    (0x10570, 0x1057A, 0x27),
+    (0x1057C, 0x1058A, 0x27),
+    (0x1058C, 0x10592, 0x27),
+    (0x10594, 0x10595, 0x27),
+    (0x10D50, 0x10D65, 0x20),
     (0x16EA0, 0x16EB8, 0x1B),
 ]
 _NEW_LOWER = {chr(c): chr(c + shift) for first, last, shift in _NEW_CAPITALS for c in range(first, last + 1)}
@@ -83,8 +97,18 @@ def _regex_class(ranges):
     return "".join(f"\\U{int(first, 16):08x}-\\U{int(last or first, 16):08x}" for first, _, last in ends)
 
 
-_KIND = re.compile("|".join(f"(?P<{name}>[{_regex_class(ranges)}])" for name, ranges in [
-    ("control", _CONTROL), ("space", _SPACE), ("cjk", _CJK), ("mark", _MARK), ("moving", _MOVING)]))
+_KIND = re.compile(
+    "|".join(
+        f"(?P<{name}>[{_regex_class(ranges)}])"
+        for name, ranges in [
+            ("control", _CONTROL),
+            ("space", _SPACE),
+            ("cjk", _CJK),
+            ("mark", _MARK),
+            ("moving", _MOVING),
+        ]
+    )
+)
 _CHUNK = re.compile(f"[^{_regex_class(_SPACE)}]+")
 _WORD = re.compile(f"[{_regex_class(_PUNCTUATION)}]|[^ {_regex_class(_PUNCTUATION)}]+")
 _PARTS_WORDS = re.compile(f"[\\s{_regex_class(_PUNCTUATION + _CJK)}]")
@@ -145,7 +169,7 @@ def lower(char):
 
 def words(normal, source):
     """(word, source) of each word of a normalised text; source[i] is the source index of word[i]."""
-    return [(found.group(), source[found.start():found.end()]) for found in _WORD.finditer(normal)]
+    return [(found.group(), source[found.start() : found.end()]) for found in _WORD.finditer(normal)]
 
 
 class BasicTokenizer:

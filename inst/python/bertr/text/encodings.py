@@ -59,11 +59,16 @@ class Encodings:
         rows = np.asarray(rows, np.int64)
         at, lengths, full = self.places(rows), self._lengths(rows), self.full_lengths[rows]
         return Encodings(
-            self.ids[at], self.segments[at], splits(lengths), int((full > lengths).sum()), full,
+            self.ids[at],
+            self.segments[at],
+            splits(lengths),
+            int((full > lengths).sum()),
+            full,
             None if self.start is None else self.start[at],
             None if self.end is None else self.end[at],
             self.pad_id,
-            None if self.owner is None else self.owner[rows])
+            None if self.owner is None else self.owner[rows],
+        )
 
     def pad(self, rows):
         """(ids, segments, mask), int32 [len(rows), longest of them]."""
@@ -121,8 +126,11 @@ class TextEncoder:
         sides = _sides(texts, pairs)
         special = len(sides) + 1
         if max_len < special + 1:
-            raise BertrError("max_len", f"`max_len` is {max_len}, but {special} special tokens and a text "
-                             f"need at least {special + 1}.", "Use a larger `max_len`.")
+            raise BertrError(
+                "max_len",
+                f"`max_len` is {max_len}, but {special} special tokens and a text need at least {special + 1}.",
+                "Use a larger `max_len`.",
+            )
         rows = [self._rows(side) for side in sides]
         counts = _counts(rows)
         kept = truncate(counts, max_len - special)
@@ -160,15 +168,18 @@ class TextEncoder:
         ids = [int(i) for i in ids]
         wrong = [i for i in ids if not 0 <= i < len(self.vocab)]
         if wrong:
-            raise BertrError("token_id", f"Token id {wrong[0]} is not in the vocabulary.",
-                             f"Its ids are 0 to {len(self.vocab) - 1}.")
+            raise BertrError(
+                "token_id", f"Token id {wrong[0]} is not in the vocabulary.", f"Its ids are 0 to {len(self.vocab) - 1}."
+            )
         return self._words([i for i in ids if i not in (self.pad_id, self.cls_id, self.sep_id)])
 
     def _join(self, rows, kept):
         """All ids with special tokens in one array [total], from rows [sides][n] of bytes."""
         cls, sep = int32([self.cls_id]), int32([self.sep_id])
-        cut = [[row[: 4 * k] for row, k in zip(side, keep, strict=True)]
-               for side, keep in zip(rows, kept.T.tolist(), strict=True)]
+        cut = [
+            [row[: 4 * k] for row, k in zip(side, keep, strict=True)]
+            for side, keep in zip(rows, kept.T.tolist(), strict=True)
+        ]
         texts = [sep.join(parts) for parts in zip(*cut, strict=True)]
         return np.frombuffer(cls + (sep + cls).join(texts) + sep if texts else b"", np.int32).copy()
 
@@ -187,8 +198,9 @@ def _sides(texts, pairs):
     if pairs is None:
         return [texts]
     if len(texts) != len(pairs):
-        raise BertrError("pairs", f"There are {len(texts)} texts, but {len(pairs)} second texts.",
-                         "Every row needs both.")
+        raise BertrError(
+            "pairs", f"There are {len(texts)} texts, but {len(pairs)} second texts.", "Every row needs both."
+        )
     return [texts, pairs]
 
 

@@ -39,26 +39,36 @@ class SentencePieceTokenizer(TextEncoder):
     literals = (*REQUIRED, "[MASK]")
     mask_name = "[MASK]"
 
-    def __init__(self, spiece, lower_case=True, keep_accents=False, quotes=True, keep_special=True,
-                 mode="sentencepiece"):
+    def __init__(
+        self, spiece, lower_case=True, keep_accents=False, quotes=True, keep_special=True, mode="sentencepiece"
+    ):
         if mode != "sentencepiece":
-            raise BertrError("tokenizer", f"`tokens` is '{mode}', but this model only knows the pieces of its "
-                             "SentencePiece model.", "Leave `tokens` out.")
+            raise BertrError(
+                "tokenizer",
+                f"`tokens` is '{mode}', but this model only knows the pieces of its SentencePiece model.",
+                "Leave `tokens` out.",
+            )
         self.lower_case, self.keep_accents, self.quotes = lower_case, keep_accents, quotes
         self._model = open_model(spiece)
         self.vocab = pieces_of(self._model)
         index = {piece: i for i, piece in enumerate(self.vocab)}
         missing = [token for token in REQUIRED if token not in index]
         if missing:
-            raise BertrError("vocabulary", f"The SentencePiece model has no {' and no '.join(missing)}.",
-                             "Is this the model of an ALBERT checkpoint?")
+            raise BertrError(
+                "vocabulary",
+                f"The SentencePiece model has no {' and no '.join(missing)}.",
+                "Is this the model of an ALBERT checkpoint?",
+            )
         self.pad_id, self.unk_id, self.cls_id, self.sep_id = (index[token] for token in REQUIRED)
         self.mask_id = index.get("[MASK]")
         self._special = {token: index[token] for token in self.literals if keep_special and token in index}
         self._literals = any_of(self._special)
         self._unit = re.compile("``|''|." if quotes else ".", re.DOTALL)
-        self._numbers = {i: self._without_comma(piece) for i, piece in enumerate(self.vocab)
-                         if piece[-1:] == "," and piece[-2:-1].isdigit()}
+        self._numbers = {
+            i: self._without_comma(piece)
+            for i, piece in enumerate(self.vocab)
+            if piece[-1:] == "," and piece[-2:-1].isdigit()
+        }
         self._blanks = {" ": True}
 
     def _without_comma(self, piece):
@@ -80,8 +90,10 @@ class SentencePieceTokenizer(TextEncoder):
         for row, text in enumerate(texts):
             first, stop = encodings.row_splits[row] + 1, encodings.row_splits[row + 1] - 1  # without [CLS] and [SEP]
             starts, ends = encodings.start[first:stop].tolist(), encodings.end[first:stop].tolist()
-            out[first + 1:stop] = [start < end or not parts_words(text[end - 1:start + 1])
-                                   for end, start in zip(ends, starts[1:], strict=False)]
+            out[first + 1 : stop] = [
+                start < end or not parts_words(text[end - 1 : start + 1])
+                for end, start in zip(ends, starts[1:], strict=False)
+            ]
         return out
 
     def _words(self, ids):
@@ -196,16 +208,19 @@ def open_model(spiece):
     try:
         import sentencepiece
     except ImportError:
-        raise BertrError("sentencepiece", "This model's tokenizer needs the Python package sentencepiece, which is not "
-                         "installed.", "Install it with reticulate::py_install(\"sentencepiece\") or `pip install "
-                         "sentencepiece` and restart R.") from None
+        raise BertrError(
+            "sentencepiece",
+            "This model's tokenizer needs the Python package sentencepiece, which is not installed.",
+            'Install it with reticulate::py_install("sentencepiece") or `pip install sentencepiece` and restart R.',
+        ) from None
     try:
         model = sentencepiece.SentencePieceProcessor()
         model.load_from_serialized_proto(spiece)
         return model
     except Exception:  # the type depends on the version, and the message is about C++
-        raise BertrError("vocabulary", "The SentencePiece model could not be read: it is damaged or cut short.",
-                         COPY_AGAIN) from None
+        raise BertrError(
+            "vocabulary", "The SentencePiece model could not be read: it is damaged or cut short.", COPY_AGAIN
+        ) from None
 
 
 def pieces_of(model):
@@ -214,6 +229,7 @@ def pieces_of(model):
 
 
 # ---------------------------------------------------------------- SentencePieceText, a protocol buffer
+
 
 def _read_pieces(data):
     """(id, start, end) of every piece, in bytes. Parsed by hand, because this is the only interface for offsets that is
@@ -231,7 +247,7 @@ def _fields(data):
         tag, at = _varint(data, at)
         value, at = _varint(data, at) if tag & 7 in (0, 2) else (4, at)
         if tag & 7:  # `value` bytes follow
-            value, at = data[at:at + value], at + value
+            value, at = data[at : at + value], at + value
         yield tag >> 3, value
 
 

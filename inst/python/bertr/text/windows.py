@@ -16,19 +16,26 @@ HEAD_SHARE = 0.25  # share of the tokens for the beginning of a text (Sun et al.
 def windows(encodings, max_len, overlap):
     """Splits untruncated rows into windows of at most `max_len` tokens; neighbours share `overlap` tokens. In pairs
     only the second text is split, and every window starts with the first. `owner` is the text of each window."""
-    return _rows_of(encodings, max_len, lambda n, room: [
-        range(start, min(start + room, n)) for start in range(0, max(1, n - overlap), max(1, room - overlap))])
+    return _rows_of(
+        encodings,
+        max_len,
+        lambda n, room: [
+            range(start, min(start + room, n)) for start in range(0, max(1, n - overlap), max(1, room - overlap))
+        ],
+    )
 
 
 def head_and_tail(encodings, max_len):
     """Shortens rows to `max_len` tokens: the beginning and the end of each text, in pairs of the second text."""
+
     def ends(n, room):
         head = int(HEAD_SHARE * room)
         return [[*range(head), *range(n - room + head, n)]]
 
     out = _rows_of(encodings, max_len, ends)
-    return dataclasses.replace(out, owner=None, n_truncated=int((encodings.lengths > max_len).sum()),
-                               full_lengths=encodings.full_lengths)
+    return dataclasses.replace(
+        out, owner=None, n_truncated=int((encodings.lengths > max_len).sum()), full_lengths=encodings.full_lengths
+    )
 
 
 def _rows_of(encodings, max_len, choose):
@@ -41,8 +48,8 @@ def _rows_of(encodings, max_len, choose):
             chosen = [np.arange(start, start + length)]
         else:
             last = int(encodings.segments[start + length - 1])  # the segment that is split
-            body = start + int(np.searchsorted(encodings.segments[start:start + length], last)) + (last == 0)
-            lead = np.arange(start, body)[:max(1, max_len // 2)]  # [CLS], or [CLS] and the first text with its [SEP]
+            body = start + int(np.searchsorted(encodings.segments[start : start + length], last)) + (last == 0)
+            lead = np.arange(start, body)[: max(1, max_len // 2)]  # [CLS], or [CLS] and the first text with its [SEP]
             if lead[-1] != body - 1:
                 lead[-1] = body - 1  # a first text longer than half is truncated, but keeps its [SEP]
                 cut += 1
@@ -54,7 +61,13 @@ def _rows_of(encodings, max_len, choose):
     at = np.concatenate(places) if places else np.zeros(0, int)
     lengths = np.array([len(p) for p in places], np.int64)
     return dataclasses.replace(
-        encodings, ids=encodings.ids[at], segments=encodings.segments[at],
-        row_splits=splits(lengths), n_truncated=cut, full_lengths=lengths.astype(np.int32),
+        encodings,
+        ids=encodings.ids[at],
+        segments=encodings.segments[at],
+        row_splits=splits(lengths),
+        n_truncated=cut,
+        full_lengths=lengths.astype(np.int32),
         start=None if encodings.start is None else encodings.start[at],
-        end=None if encodings.end is None else encodings.end[at], owner=np.array(owner, np.int32))
+        end=None if encodings.end is None else encodings.end[at],
+        owner=np.array(owner, np.int32),
+    )

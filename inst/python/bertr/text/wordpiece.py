@@ -37,11 +37,23 @@ class Tokenizer(TextEncoder):
         BertrError: tokenizer (unknown mode), vocabulary (missing or misplaced tokens).
     """
 
-    def __init__(self, vocab, lower_case=True, strip_accents=None, chinese_chars=True, max_word_chars=100,
-                 special=SPECIAL, added=None, mode="wordpiece"):
+    def __init__(
+        self,
+        vocab,
+        lower_case=True,
+        strip_accents=None,
+        chinese_chars=True,
+        max_word_chars=100,
+        special=SPECIAL,
+        added=None,
+        mode="wordpiece",
+    ):
         if mode not in ("wordpiece", "characters"):
-            raise BertrError("tokenizer", f"`mode` is '{mode}', which is not a way of tokenizing.",
-                             "Use 'wordpiece' or 'characters'.")
+            raise BertrError(
+                "tokenizer",
+                f"`mode` is '{mode}', which is not a way of tokenizing.",
+                "Use 'wordpiece' or 'characters'.",
+            )
         self.vocab = list(vocab)
         self.lower_case = lower_case
         self.strip_accents = strip_accents
@@ -53,7 +65,8 @@ class Tokenizer(TextEncoder):
         self.pad_id, self.unk_id, self.cls_id, self.sep_id = _required(index, special)
         self.mask_name, self.mask_id = special["mask"], index.get(special["mask"])
         self._basic = basic.BasicTokenizer(
-            lower_case, lower_case if strip_accents is None else strip_accents, chinese_chars)
+            lower_case, lower_case if strip_accents is None else strip_accents, chinese_chars
+        )
         added = [literal(name, index[name]) for name in self.literals if name in index] if added is None else added
         if mode == "characters":  # special tokens in a text are split into characters
             added = [token for token in added if token["content"] not in self.literals]
@@ -104,7 +117,7 @@ class Tokenizer(TextEncoder):
         starts = ends[:-1] - np.repeat(first, np.diff(rows))
         regular = ends[rows[1:]] - first - 1 == np.fromiter(map(len, texts), np.int64, len(texts))
         for row in np.flatnonzero(~regular & (np.diff(rows) > 0)):
-            starts[rows[row]:rows[row + 1]] = list(self._starts(texts[row]))
+            starts[rows[row] : rows[row + 1]] = list(self._starts(texts[row]))
         return starts.astype(np.int32)
 
     def _ids_of(self, chunk):
@@ -154,8 +167,11 @@ class Tokenizer(TextEncoder):
         return out
 
     def _word_pieces(self, normal, source):
-        return [(i, where[a], where[b - 1] + 1) for word, where in basic.words(normal, source)
-                for i, a, b in self._word(word)]
+        return [
+            (i, where[a], where[b - 1] + 1)
+            for word, where in basic.words(normal, source)
+            for i, a, b in self._word(word)
+        ]
 
     def _word(self, word):
         """Greedy longest-match-first; a word that cannot be fully matched is one [UNK]."""
@@ -212,15 +228,25 @@ class _Cache(dict):
 
 def literal(content, token_id):
     """An added token that is matched literally, a dict."""
-    return {"content": content, "id": token_id, "normalized": False, "single_word": False, "lstrip": False,
-            "rstrip": False, "piece": True}
+    return {
+        "content": content,
+        "id": token_id,
+        "normalized": False,
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "piece": True,
+    }
 
 
 def _check_added(added, vocab):
-    wrong = next((token for token in added if vocab[token["id"]:token["id"] + 1] != [token["content"]]), None)
+    wrong = next((token for token in added if vocab[token["id"] : token["id"] + 1] != [token["content"]]), None)
     if wrong:
-        raise BertrError("vocabulary", f"The added token '{wrong['content']}' is not in the vocabulary under its id "
-                         f"{wrong['id']}.", "Save or fit it again.")
+        raise BertrError(
+            "vocabulary",
+            f"The added token '{wrong['content']}' is not in the vocabulary under its id {wrong['id']}.",
+            "Save or fit it again.",
+        )
 
 
 def _whole_or(chunks, is_whole):
@@ -233,7 +259,10 @@ def _required(index, special):
     names = [special[kind] for kind in ("pad", "unk", "cls", "sep")]
     missing = [name for name in names if name not in index]
     if missing:
-        raise BertrError("vocabulary", f"The vocabulary has no {' and no '.join(missing)}.",
-                         "Is this the vocab.txt of a BERT checkpoint? If these tokens have other names, "
-                         "tokenizer_config.json must give them, as \"pad_token\" and so on.")
+        raise BertrError(
+            "vocabulary",
+            f"The vocabulary has no {' and no '.join(missing)}.",
+            "Is this the vocab.txt of a BERT checkpoint? If these tokens have other names, "
+            'tokenizer_config.json must give them, as "pad_token" and so on.',
+        )
     return [index[name] for name in names]

@@ -11,7 +11,7 @@ def training_batches(lengths, batch_size, rng):
     order = rng.permutation(len(lengths))
     out = []
     for start in range(0, len(order), WINDOW * batch_size):
-        window = order[start:start + WINDOW * batch_size]
+        window = order[start : start + WINDOW * batch_size]
         window = window[np.argsort(lengths[window], kind="stable")]
-        out += [window[i:i + batch_size] for i in range(0, len(window), batch_size)]
+        out += [window[i : i + batch_size] for i in range(0, len(window), batch_size)]
     return [out[i] for i in rng.permutation(len(out))]

@@ -44,17 +44,25 @@ class FineTuning:
         self.embeddings = network.backbone.embeddings
         variables = self._with_word_rows()
         scales = rate_scales(network.backbone, variables, plan.layer_decay) if plan.layer_decay != 1 else None
-        self.optimizer = BertAdamW(variables, plan.weight_decay, plan.clip, plan.schedule, scales,
-                                   plan.accumulate > 1, plan.ema)
+        self.optimizer = BertAdamW(
+            variables, plan.weight_decay, plan.clip, plan.schedule, scales, plan.accumulate > 1, plan.ema
+        )
         self.optimizer.begin(*run.schedule())
         targets, *inputs = self._batch(run.samples, [0])
         rows = [self.embeddings.word_rows.rows] if self.embeddings.word_rows else []
         self.evaluable = run.resume([*self._unfrozen(), *rows, *self.optimizer.variables])
         self._prepare_step()
         kind = (network.kind, plan.train, plan.adversarial, repr(self.optimizer.kind))
-        self.step = TrainStep(lambda y, *x: task.training_loss(y, network(*x, training=True), network.head), variables,
-                              network.non_trainable_variables, self.optimizer, targets, inputs,
-                              self._adversary(variables), network.kind and kind)
+        self.step = TrainStep(
+            lambda y, *x: task.training_loss(y, network(*x, training=True), network.head),
+            variables,
+            network.non_trainable_variables,
+            self.optimizer,
+            targets,
+            inputs,
+            self._adversary(variables),
+            network.kind and kind,
+        )
 
     def one_epoch(self, epoch):
         run, plan = self.run, self.run.plan
@@ -68,14 +76,25 @@ class FineTuning:
             run.steps_done += 1
             run.check_loss(losses[-1], epoch)
             total, rows_done = total + losses[-1] * len(rows), rows_done + len(rows)
-            run.emit("step", {"epoch": epoch + 1, "epochs": plan.epochs, "step": i + 1, "steps": len(batches),
-                              "loss": total / rows_done})
+            run.emit(
+                "step",
+                {
+                    "epoch": epoch + 1,
+                    "epochs": plan.epochs,
+                    "step": i + 1,
+                    "steps": len(batches),
+                    "loss": total / rows_done,
+                },
+            )
         self._prepare_evaluation()
         row = run.row(epoch, time.perf_counter() - began, losses, batches)
         try:
             if run.validation:
-                row |= of_validation(run.task.validate(
-                    run.validation, lambda encodings: run.score(run.scorer, encodings), run.network.head))
+                row |= of_validation(
+                    run.task.validate(
+                        run.validation, lambda encodings: run.score(run.scorer, encodings), run.network.head
+                    )
+                )
         finally:
             run.history.add(row)
         run.close([row])
@@ -89,7 +108,7 @@ class FineTuning:
         size = self.run.plan.batch_size
         if self.run.plan.accumulate == 1:
             return self.step(*self._batch(samples, rows))
-        parts = [rows[i:i + size] for i in range(0, len(rows), size)]
+        parts = [rows[i : i + size] for i in range(0, len(rows), size)]
         losses = [self.step(*self._batch(samples, part)) for part in parts]
         self.step.flush()
         return float(np.average(losses, weights=[len(part) for part in parts]))

@@ -54,7 +54,8 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     notes = list(all_samples.notes)
     unseen = validation and task.draw(
         make_samples(model, task, head_options, validation["a"], validation["b"], validation["target"], max_len),
-        np.random.default_rng(seed))
+        np.random.default_rng(seed),
+    )
     task.train_with(options.get("class_weights"), options.get("label_smoothing"), all_samples.targets)
     samples, held = (all_samples, None) if unseen else hold_out(task, all_samples, seed)
     plan = make_plan(options, len(a), model.config.hidden_size, task)
@@ -64,22 +65,42 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
     if plan.train != "head":
         tidy()  # frees the networks of unused fits
     network = build_network(model, task, head_options, plan.train, seed, dropout)
-    on_event("start", {"rows": len(a), "epochs": plan.epochs, "batch_size": plan.batch_size,
-                       "learning_rate": plan.learning_rate, "max_len": max_len})
+    on_event(
+        "start",
+        {
+            "rows": len(a),
+            "epochs": plan.epochs,
+            "batch_size": plan.batch_size,
+            "learning_rate": plan.learning_rate,
+            "max_len": max_len,
+        },
+    )
     folder = None
     if options.get("checkpoint"):
-        identity = {"data": [_digest(all_samples, target), unseen and _digest(unseen, validation["target"])],
-                    "held_rows": len(held or ()), "model": model.fingerprint, "task": [task.name, task.spec],
-                    "head": head_options, "seed": seed, "max_len": max_len, "dropout": dropout,
-                    **dataclasses.asdict(plan)}
+        identity = {
+            "data": [_digest(all_samples, target), unseen and _digest(unseen, validation["target"])],
+            "held_rows": len(held or ()),
+            "model": model.fingerprint,
+            "task": [task.name, task.spec],
+            "head": head_options,
+            "seed": seed,
+            "max_len": max_len,
+            "dropout": dropout,
+            **dataclasses.asdict(plan),
+        }
         folder = RunFolder(options["checkpoint"], identity)
     scorer = network_scorer(model, network, plan.train)
     run = Run(network, plan, samples, unseen, seed, on_event, scorer, folder)
     given = {
-        **dataclasses.asdict(plan), "seed": seed, "max_len": max_len,
+        **dataclasses.asdict(plan),
+        "seed": seed,
+        "max_len": max_len,
         "pool": "none" if task.per_token else head_options["pool"],
-        "rows": len(a), "valid_rows": len(validation["a"]) if unseen else 0,
-        "n_truncated": all_samples.encodings.n_truncated, "held_rows": len(held or ()), "notes": notes,
+        "rows": len(a),
+        "valid_rows": len(validation["a"]) if unseen else 0,
+        "n_truncated": all_samples.encodings.n_truncated,
+        "held_rows": len(held or ()),
+        "notes": notes,
     }
 
     def finished(done, scorer):
@@ -90,8 +111,16 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
 
     def keep_epoch():
         epoch, before = run.history.rows, copy.deepcopy(task.spec)
-        current = finished({"epochs_done": epoch, "interrupted": False, "best_epoch": None, "stopped_early": False,
-                            "parameters_trained": run.parameters}, None)
+        current = finished(
+            {
+                "epochs_done": epoch,
+                "interrupted": False,
+                "best_epoch": None,
+                "stopped_early": False,
+                "parameters_trained": run.parameters,
+            },
+            None,
+        )
         try:
             store.save_folder(current, epoch_folder(options["checkpoint"], epoch), options["spec"])
             if plan.train == "head":
@@ -145,9 +174,13 @@ def calibrate(run, unseen, seed):
 def what_was_done(run, interrupted):
     """The facts of a Run that are known only after training, a dict."""
     best, epochs = run.best, run.history.rows
-    return {"epochs_done": epochs, "interrupted": interrupted, "best_epoch": best and (best.epoch or None),
-            "stopped_early": bool(best) and not interrupted and epochs < run.plan.epochs,
-            "parameters_trained": run.parameters}
+    return {
+        "epochs_done": epochs,
+        "interrupted": interrupted,
+        "best_epoch": best and (best.epoch or None),
+        "stopped_early": bool(best) and not interrupted and epochs < run.plan.epochs,
+        "parameters_trained": run.parameters,
+    }
 
 
 def make_samples(model, task, head_options, a, b, target, max_len):
@@ -199,11 +232,17 @@ def check_plan(plan, validated):
         BertrError: early_stopping, adversarial.
     """
     if plan.early_stopping and not validated:
-        raise BertrError("early_stopping", "Early stopping needs validation rows to compare epochs by.",
-                         "Give `validation`, such as validation = 0.2.")
+        raise BertrError(
+            "early_stopping",
+            "Early stopping needs validation rows to compare epochs by.",
+            "Give `validation`, such as validation = 0.2.",
+        )
     if plan.adversarial and plan.train != "all":
-        raise BertrError("adversarial", "Adversarial training perturbs the word vectors, which are trained only with "
-                         'train = "all".', 'Use train = "all" or leave `adversarial` out.')
+        raise BertrError(
+            "adversarial",
+            'Adversarial training perturbs the word vectors, which are trained only with train = "all".',
+            'Use train = "all" or leave `adversarial` out.',
+        )
 
 
 def check_train(train, config):
@@ -217,9 +256,16 @@ def check_train(train, config):
         return
     number, num_layers = train.removeprefix("top:"), config.num_layers
     if not (train.startswith("top:") and number.isdigit() and 1 <= int(number) <= num_layers):
-        raise BertrError("train", f'`train` is "{train}", but this model has {num_layers} layers.',
-                         f'Use "all", "head", or "top:k" with k from 1 to {num_layers}.')
+        raise BertrError(
+            "train",
+            f'`train` is "{train}", but this model has {num_layers} layers.',
+            f'Use "all", "head", or "top:k" with k from 1 to {num_layers}.',
+        )
     first = num_layers - int(number)
     if first > 0 and config.block_of(first) == config.block_of(first - 1):
-        raise BertrError("train", f'`train` is "{train}", but this model\'s layers share their weights, so its upper '
-                         "layers cannot be trained alone.", 'Use "all" or "head".')
+        raise BertrError(
+            "train",
+            f'`train` is "{train}", but this model\'s layers share their weights, so its upper '
+            "layers cannot be trained alone.",
+            'Use "all" or "head".',
+        )

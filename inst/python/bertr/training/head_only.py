@@ -30,8 +30,9 @@ def train_head(run, features_of, steps):
             of_epochs = zip(np.split(losses, len(epochs)), epochs, strict=True)
             rows = [run.row(done + i, seconds, *of_epoch) for i, of_epoch in enumerate(of_epochs)]
             if run.validation:
-                rows[-1] |= of_validation(task.evaluate(
-                    run.validation.targets, run.outputs(run.validation), run.validation.encodings, head))
+                rows[-1] |= of_validation(
+                    task.evaluate(run.validation.targets, run.outputs(run.validation), run.validation.encodings, head)
+                )
             for row in rows:
                 run.history.add(row)
             run.close(rows)
@@ -44,4 +45,4 @@ def train_head(run, features_of, steps):
 
 def _shuffled(run):
     order, size = run.rng.permutation(len(run.samples)), run.rows_a_step
-    return [order[i:i + size] for i in range(0, len(order), size)]
+    return [order[i : i + size] for i in range(0, len(order), size)]

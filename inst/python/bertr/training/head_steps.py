@@ -30,9 +30,14 @@ class HeadSteps:
             self.steps.begin(targets, features)
             return
         twin, task = self.twin, self.task
-        self.steps = FeatureSteps(lambda y, x: task.training_loss(y, twin(x, training=True), twin),
-                                  twin.trainable_variables, twin.non_trainable_variables, self.optimizer, targets,
-                                  features)
+        self.steps = FeatureSteps(
+            lambda y, x: task.training_loss(y, twin(x, training=True), twin),
+            twin.trainable_variables,
+            twin.non_trainable_variables,
+            self.optimizer,
+            targets,
+            features,
+        )
 
     def __call__(self, batches):
         """The mean loss of each batch."""
@@ -56,8 +61,20 @@ class HeadSteps:
 def head_steps(model, network, head_options, dropout, plan):
     """The cached HeadSteps if they are of the same kind, else new ones."""
     task = network.task
-    kind = json.dumps([dataclasses.asdict(model.config), network.width, task.name, task.spec, head_options, dropout,
-                       plan.weight_decay, plan.clip, plan.schedule, plan.ema])
+    kind = json.dumps(
+        [
+            dataclasses.asdict(model.config),
+            network.width,
+            task.name,
+            task.spec,
+            head_options,
+            dropout,
+            plan.weight_decay,
+            plan.clip,
+            plan.schedule,
+            plan.ema,
+        ]
+    )
     if kind not in _kept:
         twin = task.head(model.config, head_options, dropout, seed=0)
         twin.build((None, network.width))

@@ -34,8 +34,12 @@ def make_plan(options, rows, hidden_size, task):
     """The Plan: the user's `options`, and defaults for the others, which a task may override."""
     train = options.get("train") or "all"
     epochs = next(n for most, n in EPOCHS if rows <= most)
-    rule = {"epochs": epochs, "learning_rate": RATE * 384 / hidden_size, "batch_size": 16,
-            **task.plan(rows, hidden_size)}
+    rule = {
+        "epochs": epochs,
+        "learning_rate": RATE * 384 / hidden_size,
+        "batch_size": 16,
+        **task.plan(rows, hidden_size),
+    }
     if train == "head" and not task.per_token:  # epochs are cheap: only a small layer is trained
         rule = {"epochs": 20 * epochs, "learning_rate": 2e-3, "batch_size": 128}
     elif train == "head":  # the encoder runs in every epoch, but a small layer still needs a higher rate

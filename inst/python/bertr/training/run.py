@@ -101,8 +101,11 @@ class Run:
 
     def check_loss(self, loss, epoch):
         if not np.isfinite(loss):
-            raise BertrError("diverged", f"The loss became infinite or NaN in epoch {epoch + 1}.",
-                             f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.")
+            raise BertrError(
+                "diverged",
+                f"The loss became infinite or NaN in epoch {epoch + 1}.",
+                f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.",
+            )
 
     def check_weights(self):
         """Checks the weights after the last step, whose loss was computed before its update."""

@@ -19,20 +19,42 @@ from ..replace import drop_lock, take_lock
 from ..shapes import FIGURE, TEXT, both, check, fields, list_of, matching, number, plain, table_of, whole
 
 FORMAT = 1
-BEST = plain("an epoch and its score", lambda x: isinstance(x, list) and len(x) == 2
-             and whole()(x[0], "") is None and list_of(FIGURE, least=1)(x[1], "") is None)
-EPOCHS = plain("a history of its epochs", lambda facts: facts.get("best", [0])[0] <= facts["epoch"] and
-               all(len(column) == facts["epoch"] for column in facts["history"].values()))
+BEST = plain(
+    "an epoch and its score",
+    lambda x: (
+        isinstance(x, list) and len(x) == 2 and whole()(x[0], "") is None and list_of(FIGURE, least=1)(x[1], "") is None
+    ),
+)
+EPOCHS = plain(
+    "a history of its epochs",
+    lambda facts: (
+        facts.get("best", [0])[0] <= facts["epoch"]
+        and all(len(column) == facts["epoch"] for column in facts["history"].values())
+    ),
+)
 HISTORY = both(table_of(list_of(FIGURE)), fields({"epoch": list_of(whole(1))}))
 BITS = whole(most=2**128 - 1)
-RNG = fields({"bit_generator": TEXT, "state": fields({"state": BITS, "inc": BITS}), "has_uint32": whole(0, 1),
-              "uinteger": whole(0, 2**32 - 1)})  # numpy's field names
-SHAPE = fields({
-    "identity": fields({"seed": whole()}), "numbers": matching(r"epoch-\d+\.safetensors", "the name of its file"),
-    "facts": both(fields(
-        {"epoch": whole(1), "steps": whole(1), "history": HISTORY, "rng": RNG},
-        {"decayed": number(), "best": BEST}), EPOCHS),
-})
+RNG = fields(
+    {
+        "bit_generator": TEXT,
+        "state": fields({"state": BITS, "inc": BITS}),
+        "has_uint32": whole(0, 1),
+        "uinteger": whole(0, 2**32 - 1),
+    }
+)  # numpy's field names
+SHAPE = fields(
+    {
+        "identity": fields({"seed": whole()}),
+        "numbers": matching(r"epoch-\d+\.safetensors", "the name of its file"),
+        "facts": both(
+            fields(
+                {"epoch": whole(1), "steps": whole(1), "history": HISTORY, "rng": RNG},
+                {"decayed": number(), "best": BEST},
+            ),
+            EPOCHS,
+        ),
+    }
+)
 ANEW = "Delete the folder to start over."
 
 
@@ -51,8 +73,11 @@ class RunFolder:
                 pass
             os.remove(probe)
         except OSError as e:
-            raise BertrError("checkpoint", f"The checkpoint in '{self.folder}' could not be written: {e}.",
-                             "Choose another folder or free some space.") from None
+            raise BertrError(
+                "checkpoint",
+                f"The checkpoint in '{self.folder}' could not be written: {e}.",
+                "Choose another folder or free some space.",
+            ) from None
 
     def __enter__(self):
         """Locks the folder until `__exit__` or the end of the process."""
@@ -63,8 +88,11 @@ class RunFolder:
             except FileNotFoundError:  # the last owner has just deleted the lock
                 os.makedirs(self.folder, exist_ok=True)
             except (BlockingIOError, PermissionError):  # PermissionError on Windows
-                raise BertrError("checkpoint", f"Another fit is using the folder '{self.folder}'.",
-                                 "Wait until it has finished, or choose another folder.") from None
+                raise BertrError(
+                    "checkpoint",
+                    f"Another fit is using the folder '{self.folder}'.",
+                    "Wait until it has finished, or choose another folder.",
+                ) from None
 
     def __exit__(self, *_):
         drop_lock(self.folder, self.lock)
@@ -79,9 +107,12 @@ class RunFolder:
         if other == ["epochs"] and isinstance(theirs.get("epochs"), int):
             self._check_epochs(theirs["epochs"], saved["facts"]["epoch"])
         elif other:
-            raise BertrError("checkpoint", f"'{self.folder}' holds another run: it differs in {', '.join(other)}.",
-                             "Choose another folder, or delete this one to start over. Only `epochs` may change, and "
-                             "only with schedule = \"constant\".")
+            raise BertrError(
+                "checkpoint",
+                f"'{self.folder}' holds another run: it differs in {', '.join(other)}.",
+                "Choose another folder, or delete this one to start over. Only `epochs` may change, and "
+                'only with schedule = "constant".',
+            )
         try:
             return saved["facts"], load_file(os.path.join(self.folder, saved["numbers"]))
         except Exception as e:
@@ -92,13 +123,19 @@ class RunFolder:
         learning rates do not depend on that number; the warmup stays as it was."""
         epochs = self.identity["epochs"]
         if self.identity["schedule"] != "constant":
-            raise BertrError("checkpoint", f"The run in '{self.folder}' was planned for {planned} epochs, and its "
-                             f"learning rate depends on that; it cannot have {epochs}.",
-                             f"Give epochs = {planned} as before, or start over in another folder; only with schedule "
-                             "= \"constant\" can a run get more epochs later.")
+            raise BertrError(
+                "checkpoint",
+                f"The run in '{self.folder}' was planned for {planned} epochs, and its "
+                f"learning rate depends on that; it cannot have {epochs}.",
+                f"Give epochs = {planned} as before, or start over in another folder; only with schedule "
+                '= "constant" can a run get more epochs later.',
+            )
         if epochs < done:
-            raise BertrError("checkpoint", f"The run in '{self.folder}' already has {done} epochs; it cannot have "
-                             f"{epochs}.", f"Give at least epochs = {done}.")
+            raise BertrError(
+                "checkpoint",
+                f"The run in '{self.folder}' already has {done} epochs; it cannot have {epochs}.",
+                f"Give at least epochs = {done}.",
+            )
 
     def write(self, facts, arrays):
         """Replaces the saved epoch. If that fails, the run continues, and `lost` says why."""
@@ -180,14 +217,20 @@ def _read_meta(folder):
         raise
     except Exception as e:
         raise _damaged(folder, e) from None
-    raise BertrError("checkpoint", f"The run in '{folder}' was saved by another version of bertr.",
-                     "Choose another folder, or delete this one to start over.")
+    raise BertrError(
+        "checkpoint",
+        f"The run in '{folder}' was saved by another version of bertr.",
+        "Choose another folder, or delete this one to start over.",
+    )
 
 
 def _check_folder(folder):
     if os.path.exists(folder) and not os.path.isdir(folder):
-        raise BertrError("checkpoint", f"'{folder}' is a file, not a folder for checkpoints.",
-                         "Give a folder; it need not exist yet.")
+        raise BertrError(
+            "checkpoint",
+            f"'{folder}' is a file, not a folder for checkpoints.",
+            "Give a folder; it need not exist yet.",
+        )
 
 
 def _write_json(path, value):

@@ -9,8 +9,12 @@ from .run_folder import ANEW
 def run_state(run):
     """(facts, {name: array}): plain data, and the values of all variables that training changes."""
     arrays = {f"now/{i}": np.array(v.value) for i, v in enumerate(run.changing)}
-    facts = {"epoch": run.history.rows, "steps": run.steps_done, "history": run.history.columns,
-             "rng": run.rng.bit_generator.state}
+    facts = {
+        "epoch": run.history.rows,
+        "steps": run.steps_done,
+        "history": run.history.columns,
+        "rng": run.rng.bit_generator.state,
+    }
     word_rows = run.network.backbone.embeddings.word_rows
     if word_rows:
         facts["decayed"] = word_rows.decayed

@@ -75,7 +75,7 @@ class Chains:
         rows_at_once = max(1, NUMBERS_AT_ONCE // labels**2)
         order = filled[np.argsort(-lengths[filled], kind="stable")]
         for at in range(0, len(order), rows_at_once):
-            rows = order[at:at + rows_at_once]
+            rows = order[at : at + rows_at_once]
             inside = np.arange(lengths[rows[0]]) < lengths[rows, None]
             places = (self.splits[rows, None] + np.arange(lengths[rows[0]]))[inside]
             scores = np.zeros((*inside.shape, labels))

@@ -25,8 +25,9 @@ class Entities(Task):
     by row and start; `levels`, the names of the labels."""
 
     name = "entities"
-    shape = staticmethod(fields({"levels": list_of(TEXT, least=1, distinct=True), "crf": FLAG,
-                                 "words": one_of("punctuation", "space")}))
+    shape = staticmethod(
+        fields({"levels": list_of(TEXT, least=1, distinct=True), "crf": FLAG, "words": one_of("punctuation", "space")})
+    )
     per_token = True
     needs_offsets = True
 
@@ -113,8 +114,14 @@ class Entities(Task):
         start, end = encodings.start[places[first]], encodings.end[places[last]]
         text = [a[r][s:e] for r, s, e in zip(row.tolist(), start.tolist(), end.tolist(), strict=True)]
         score = np.exp(np.minimum(chains.log_probability(label_ids, first, last), 0.0))
-        return {"row": (row + 1).astype(np.int32), "start": start + 1, "end": end, "code": label.astype(np.int32),
-                "text": text, "score": score}
+        return {
+            "row": (row + 1).astype(np.int32),
+            "start": start + 1,
+            "end": end,
+            "code": label.astype(np.int32),
+            "text": text,
+            "score": score,
+        }
 
     def _chains(self, scores, splits, head):
         return Chains(scores, splits, self._transitions(head), *allowed_pairs(len(self.levels)))

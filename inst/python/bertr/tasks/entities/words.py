@@ -52,6 +52,6 @@ def word_places(encodings):
     text, start = encodings.owner[row], encodings.start[at]
     order = np.lexsort((-context, start, text))
     text, start = text[order], start[order]
-    new = np.append(True, (np.diff(text) > 0) | (np.diff(start) > 0))[:len(at)]
+    new = np.append(True, (np.diff(text) > 0) | (np.diff(start) > 0))[: len(at)]
     texts = int(encodings.owner[-1]) + 1
     return at[order[new]], np.concatenate([[0], np.cumsum(np.bincount(text[new], minlength=texts))])

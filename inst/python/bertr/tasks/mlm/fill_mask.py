@@ -41,7 +41,7 @@ def fill(model, texts, top, targets, max_len, progress=None):
     out = {"row": [], "mask": [], "rank": [], "token": [], "probability": [], "text": []}
     masked_rows = np.flatnonzero(np.add.reduceat(masks, encodings.row_splits[:-1]) > 0)
     for start in range(0, len(masked_rows), ROWS_AT_ONCE):
-        rows = masked_rows[start:start + ROWS_AT_ONCE]
+        rows = masked_rows[start : start + ROWS_AT_ONCE]
         part, is_mask = encodings.take(rows), dataclasses.replace(encodings, ids=masks).take(rows).ids > 0
         states = scorer.encodings(part)[is_mask]
         row = np.repeat(rows, part.lengths)[is_mask]
@@ -81,8 +81,13 @@ def encode_masked(model, texts, max_len):
     inside = (place < max_len - 1) | (place == np.repeat(lengths - 1, lengths))  # the last [SEP] stays
     cut = np.minimum(lengths, max_len)
     return dataclasses.replace(
-        e, ids=ids[inside], segments=e.segments[keep][inside], row_splits=splits(cut),
-        n_truncated=int((cut < lengths).sum()), full_lengths=lengths.astype(np.int32)), masks[inside]
+        e,
+        ids=ids[inside],
+        segments=e.segments[keep][inside],
+        row_splits=splits(cut),
+        n_truncated=int((cut < lengths).sum()),
+        full_lengths=lengths.astype(np.int32),
+    ), masks[inside]
 
 
 def _best(head, states, k, among):
@@ -113,9 +118,13 @@ def target_ids(tokenizer, targets):
         else:
             wrong.append(word)
     if wrong:
-        raise BertrError("targets", f"`targets` must be single tokens of the vocabulary; '{wrong[0]}'"
-                         + (f" and {len(wrong) - 1} more are" if len(wrong) > 1 else " is") + " not.",
-                         "bert_tokenize() shows how a word is split.")
+        raise BertrError(
+            "targets",
+            f"`targets` must be single tokens of the vocabulary; '{wrong[0]}'"
+            + (f" and {len(wrong) - 1} more are" if len(wrong) > 1 else " is")
+            + " not.",
+            "bert_tokenize() shows how a word is split.",
+        )
     return np.unique(out)
 
 
@@ -123,6 +132,7 @@ def filled(text, mask, tokens):
     """The text with its `mask`-th [MASK] (from 0) replaced by each token; a piece such as ##ing is joined to the text
     before it."""
     parts = text.split(MASK)
-    before, after = MASK.join(parts[:mask + 1]), MASK.join(parts[mask + 1:])
-    return [before.rstrip() + t[2:] + after if t.startswith("##") and len(t) > 2 else before + t + after
-            for t in tokens]
+    before, after = MASK.join(parts[: mask + 1]), MASK.join(parts[mask + 1 :])
+    return [
+        before.rstrip() + t[2:] + after if t.startswith("##") and len(t) > 2 else before + t + after for t in tokens
+    ]

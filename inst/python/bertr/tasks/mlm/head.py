@@ -23,8 +23,9 @@ class PretrainingHead(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
         self.config, self.pairs = config, pairs
         self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
-        self.initializers = [keras.initializers.TruncatedNormal(stddev=config.initializer_range, seed=seed + i)
-                             for i in range(3)]
+        self.initializers = [
+            keras.initializers.TruncatedNormal(stddev=config.initializer_range, seed=seed + i) for i in range(3)
+        ]
 
     def build(self, *_):
         h, width = self.config.hidden_size, self.config.embedding_size  # ALBERT's word vectors are narrower
@@ -37,8 +38,7 @@ class PretrainingHead(keras.layers.Layer):
         self.built = True
 
     def _dense(self, name, n_out, initializer):
-        kernel = self.add_weight(shape=(self.config.hidden_size, n_out), initializer=initializer,
-                                 name=f"{name}_kernel")
+        kernel = self.add_weight(shape=(self.config.hidden_size, n_out), initializer=initializer, name=f"{name}_kernel")
         setattr(self, f"{name}_kernel", kernel)
         setattr(self, f"{name}_bias", self.add_weight(shape=(n_out,), initializer="zeros", name=f"{name}_bias"))
 
@@ -47,8 +47,9 @@ class PretrainingHead(keras.layers.Layer):
         `tensors`. `pretrained`: whether the masked-word head is among them."""
         # lambdas: as attributes the embeddings' weights would count as the head's
         self.table = lambda: embeddings.word
-        self.projection = lambda: (embeddings.projection_kernel if embeddings.projected else
-                                   ops.eye(self.config.hidden_size))
+        self.projection = lambda: (
+            embeddings.projection_kernel if embeddings.projected else ops.eye(self.config.hidden_size)
+        )
         for name, variable in self._variables().items():
             if name in tensors:
                 variable.assign(tensors[name])
@@ -76,16 +77,24 @@ class PretrainingHead(keras.layers.Layer):
     def each_words(self, states):
         """`words` of any number of states (numpy) in pieces: (first position, logits)."""
         for start in range(0, len(states), WORDS_AT_ONCE):
-            yield start, self.words(states[start:start + WORDS_AT_ONCE])
+            yield start, self.words(states[start : start + WORDS_AT_ONCE])
 
     def _variables(self):
         """Canonical name -> variable."""
-        out = {"mlm/bias": self.output_bias, "mlm/transform/kernel": self.transform_kernel,
-               "mlm/transform/bias": self.transform_bias, "mlm/norm/gamma": self.norm.gamma,
-               "mlm/norm/beta": self.norm.beta}
+        out = {
+            "mlm/bias": self.output_bias,
+            "mlm/transform/kernel": self.transform_kernel,
+            "mlm/transform/bias": self.transform_bias,
+            "mlm/norm/gamma": self.norm.gamma,
+            "mlm/norm/beta": self.norm.beta,
+        }
         if self.pairs:
-            out |= {"pooler/kernel": self.pooler_kernel, "pooler/bias": self.pooler_bias,
-                    "nsp/kernel": self.nsp_kernel, "nsp/bias": self.nsp_bias}
+            out |= {
+                "pooler/kernel": self.pooler_kernel,
+                "pooler/bias": self.pooler_bias,
+                "nsp/kernel": self.nsp_kernel,
+                "nsp/bias": self.nsp_bias,
+            }
         return out
 
     def tensors(self):
@@ -100,9 +109,12 @@ def word_head(model):
         BertrError: no_mlm.
     """
     if "mlm/bias" not in model.checkpoint.tensors:
-        raise BertrError("no_mlm", "This model has no masked-word head, so it cannot fill masks.",
-                         "Train one on your texts with bert_fit(model, ~ text, data), or load a checkpoint that has "
-                         "one, such as bert-base-uncased.")
+        raise BertrError(
+            "no_mlm",
+            "This model has no masked-word head, so it cannot fill masks.",
+            "Train one on your texts with bert_fit(model, ~ text, data), or load a checkpoint that has "
+            "one, such as bert-base-uncased.",
+        )
     head = PretrainingHead(model.config, pairs=False)
     head.build()
     head.attach(model.backbone.embeddings, model.checkpoint.tensors)

@@ -20,8 +20,11 @@ class Words:
 
     def __init__(self, tokenizer):
         if tokenizer.mask_id is None:
-            raise BertrError("no_mlm", "The vocabulary of this model has no [MASK] token, so words cannot be masked.",
-                             "Use another checkpoint.")
+            raise BertrError(
+                "no_mlm",
+                "The vocabulary of this model has no [MASK] token, so words cannot be masked.",
+                "Use another checkpoint.",
+            )
         self.mask_id, self.size = tokenizer.mask_id, len(tokenizer.vocab)
         self.special = np.isin(tokenizer.vocab, tokenizer.literals)  # bool [vocabulary]: never chosen
         self.inner = np.array([tokenizer.inside_word(token) for token in tokenizer.vocab])  # continues a word
@@ -83,6 +86,10 @@ def pair_up(whole, second, max_len):
     sizes = np.stack([kept[:, 0] + 1, one, kept[:, 1], one], axis=1)
     at = runs(starts, sizes.ravel())
     return dataclasses.replace(
-        whole, ids=whole.ids[at], segments=whole.segments[at],
+        whole,
+        ids=whole.ids[at],
+        segments=whole.segments[at],
         row_splits=splits(sizes.sum(axis=1)),
-        n_truncated=int((kept < counts).any(axis=1).sum()), full_lengths=(counts.sum(axis=1) + 3).astype(np.int32))
+        n_truncated=int((kept < counts).any(axis=1).sum()),
+        full_lengths=(counts.sum(axis=1) + 3).astype(np.int32),
+    )

@@ -42,11 +42,13 @@ class MaskedLanguage(Task):
     @classmethod
     def from_target(cls, target, head_options):
         if COMPILES_SHAPES:
-            raise BertrError("backend", "Masked-word training needs TensorFlow.",
-                             "Unset KERAS_BACKEND and restart R.")
+            raise BertrError("backend", "Masked-word training needs TensorFlow.", "Unset KERAS_BACKEND and restart R.")
         if head_options["pair"] != "joint":
-            raise BertrError("pairs", "Next-sentence prediction reads both texts together.",
-                             'Leave `pair` of bert_head() at "joint".')
+            raise BertrError(
+                "pairs",
+                "Next-sentence prediction reads both texts together.",
+                'Leave `pair` of bert_head() at "joint".',
+            )
         return cls({"pairs": bool(target["pairs"]), "whole_words": head_options["whole_words"]})
 
     @property
@@ -120,14 +122,14 @@ class MaskedLanguage(Task):
         for start in range(0, len(samples), ROWS_AT_ONCE):
             part = samples.encodings.take(np.arange(start, min(start + ROWS_AT_ONCE, len(samples))))
             begin = samples.encodings.row_splits[start]
-            targets, states = samples.targets[begin:begin + len(part.ids)], score(part)
+            targets, states = samples.targets[begin : begin + len(part.ids)], score(part)
             if self.pairs:
                 first, targets = part.row_splits[:-1], targets.copy()
                 _add(out, "pairs", "pair_nll", "pair_right", head.follows(states[first]), targets[first])
                 targets[first] = -1
             masked = np.flatnonzero(targets >= 0)
             for at, logits in head.each_words(states[masked]):
-                _add(out, "words", "nll", "right", logits, targets[masked[at:at + len(logits)]])
+                _add(out, "words", "nll", "right", logits, targets[masked[at : at + len(logits)]])
         return out
 
     def validate(self, samples, score, head):
@@ -135,8 +137,11 @@ class MaskedLanguage(Task):
         loss, accuracy = s["nll"] / (s["words"] + 1e-5), s["right"] / max(1.0, s["words"])
         if not self.pairs:
             return {"loss": loss, "accuracy": accuracy}
-        return {"loss": loss + s["pair_nll"] / s["pairs"], "accuracy": accuracy,
-                "nsp_accuracy": s["pair_right"] / s["pairs"]}
+        return {
+            "loss": loss + s["pair_nll"] / s["pairs"],
+            "accuracy": accuracy,
+            "nsp_accuracy": s["pair_right"] / s["pairs"],
+        }
 
     def tensors(self, head):
         return head.tensors()

@@ -28,10 +28,15 @@ class PointerHead(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
         self.project = DenseHead(2 * SIZE * len(kinds), units, dropout, seed, name="project")
         self.biases = [
-            keras.layers.Dense(2 * n, kernel_initializer=keras.initializers.GlorotUniform(seed + 101 + i),
-                               bias_initializer=keras.initializers.Constant(PRIOR), name=f"bias_{i}",
-                               dtype=self.dtype_policy)
-            for i, n in enumerate(kinds)]
+            keras.layers.Dense(
+                2 * n,
+                kernel_initializer=keras.initializers.GlorotUniform(seed + 101 + i),
+                bias_initializer=keras.initializers.Constant(PRIOR),
+                name=f"bias_{i}",
+                dtype=self.dtype_policy,
+            )
+            for i, n in enumerate(kinds)
+        ]
 
     def build(self, shape):
         self.project.build(shape)
@@ -42,7 +47,7 @@ class PointerHead(keras.layers.Layer):
     def call(self, x, training=False):  # [batch, length, hidden] -> [batch, length, sum of 2 * (SIZE + kinds)]
         x, out = self.project(x, training=training), []
         for i, layer in enumerate(self.biases):
-            both = x[..., 2 * SIZE * i:2 * SIZE * (i + 1)]
+            both = x[..., 2 * SIZE * i : 2 * SIZE * (i + 1)]
             query, key = both[..., :SIZE] / SIZE**0.5, both[..., SIZE:]
             if i == 0:  # rotary positions: the end of an entity depends on its start
                 query, key = rotate(query), rotate(key)
@@ -92,9 +97,11 @@ class GPLinker:
         kind = ops.concatenate([ops.where(there, 0, -1), ops.where(there, 1, -1)], axis=1)
         first, second = ops.concatenate([h_start, t_start], axis=1), ops.concatenate([h_end, t_end], axis=1)
         entity, starts, ends = split(outputs, self.kinds)
-        return (pointer_loss(entity, pairs & (place[:, None] <= place), kind, first, second)
-                + pointer_loss(starts, pairs, relation, h_start, t_start)
-                + pointer_loss(ends, pairs, relation, h_end, t_end))
+        return (
+            pointer_loss(entity, pairs & (place[:, None] <= place), kind, first, second)
+            + pointer_loss(starts, pairs, relation, h_start, t_start)
+            + pointer_loss(ends, pairs, relation, h_end, t_end)
+        )
 
     def decode(self, outputs):
         """Triples [n, 5] of one row's tokens and their scores [n], from 0.5 to 1; `outputs` [length, ...], numpy."""
@@ -133,11 +140,15 @@ def pointer_loss(pointer, allowed, kind, first, second):
     a, b = ops.swapaxes(a, 1, 2), ops.swapaxes(b, 1, 2)  # [batch, kinds, length]
     scores = ops.where(allowed, ops.matmul(query, ops.swapaxes(key, 1, 2)), MASKED)  # [batch, length, length]
     at_kind, at_first, at_second = (  # [batch, n, ...], zeros where there is no pair
-        ops.one_hot(x, n, dtype="float32") for x, n in ((kind, kinds), (first, length), (second, length)))
+        ops.one_hot(x, n, dtype="float32") for x, n in ((kind, kinds), (first, length), (second, length))
+    )
 
     # the row of scores that contains each right pair, [batch, n, length]
-    line = ops.matmul(at_first, scores) + ops.matmul(at_kind, b) \
+    line = (
+        ops.matmul(at_first, scores)
+        + ops.matmul(at_kind, b)
         + ops.sum(ops.matmul(at_first, ops.swapaxes(a, 1, 2)) * at_kind, axis=-1, keepdims=True)
+    )
     there = (kind >= 0)[:, :, None]
     same_line = _equal(kind) & _equal(first) & there  # [batch, n, n]
     right = ops.matmul(ops.cast(same_line, "float32"), at_second) > 0  # [batch, n, length]

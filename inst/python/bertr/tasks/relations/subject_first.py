@@ -42,7 +42,8 @@ class SubjectFirst:
         batch = ops.cast(ops.shape(outputs)[0], "float32")
         real = ops.cast(ops.arange(length) < info[:, :1], "float32")  # [batch, length]
         h_start, h_end, t_start, t_end = (
-            ops.one_hot(triples[:, :, i], length, dtype="float32") for i in (0, 1, 3, 4))  # [batch, n, length]
+            ops.one_hot(triples[:, :, i], length, dtype="float32") for i in (0, 1, 3, 4)
+        )  # [batch, n, length]
         heads = ops.stack([ops.max(h_start, axis=1), ops.max(h_end, axis=1)], axis=-1)  # [batch, length, 2]
         of_heads = ops.sum(_entropy(heads, outputs[..., :2]), axis=-1)
 
@@ -64,7 +65,7 @@ class SubjectFirst:
         out, scores = [np.zeros((0, 5), np.int64)], [np.zeros(0)]
         for first, last, score in zip(hs[best], he[best], heads[best], strict=True):
             logits = z[:, 2:] + (z[first, 2:] + z[last, 2:]) / 2.0
-            ts, te, tails, relation = _spans(logits[:, :self.relations], logits[:, self.relations:])
+            ts, te, tails, relation = _spans(logits[:, : self.relations], logits[:, self.relations :])
             ones = np.ones_like(ts)
             out.append(np.column_stack([(first + 1) * ones, (last + 1) * ones, relation, ts + 1, te + 1]))
             scores.append(np.minimum(score, tails))

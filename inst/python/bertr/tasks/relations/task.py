@@ -75,7 +75,8 @@ class Relations(Task):
 
     def _found(self, outputs, encodings):
         return to_characters(
-            [(row, *self.form.decode(_of(outputs, encodings, row))) for row in range(len(encodings))], encodings)
+            [(row, *self.form.decode(_of(outputs, encodings, row))) for row in range(len(encodings))], encodings
+        )
 
     def decode(self, outputs, encodings, a, b, head):
         """`count`: triples per text; the other columns have one entry per triple, positions from 1 and ends
@@ -91,7 +92,7 @@ class Relations(Task):
 
 
 def _of(outputs, encodings, row):
-    return outputs[encodings.row_splits[row]:encodings.row_splits[row + 1]]
+    return outputs[encodings.row_splits[row] : encodings.row_splits[row + 1]]
 
 
 def _notes(triples):
@@ -99,6 +100,8 @@ def _notes(triples):
     if triples.n_snapped:
         out.append(f"Spans that begin or end inside a token, learned as whole tokens: {triples.n_snapped}.")
     if triples.n_lost:
-        out.append(f"Relations that cannot be learned because head and tail are too far apart to be read together: "
-                   f"{triples.n_lost} of {len(triples.truth)}.")
+        out.append(
+            f"Relations that cannot be learned because head and tail are too far apart to be read together: "
+            f"{triples.n_lost} of {len(triples.truth)}."
+        )
     return out

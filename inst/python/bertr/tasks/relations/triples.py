@@ -18,7 +18,7 @@ class Triples:
         self.n_lost, self.n_snapped = n_lost, n_snapped
 
     def of(self, row):
-        return self.tokens[self.splits[row]:self.splits[row + 1]]  # [triples, 5]
+        return self.tokens[self.splits[row] : self.splits[row + 1]]  # [triples, 5]
 
     def padded(self, rows):
         """[len(rows), most triples of a row, 5], padded with -1. The size is rounded up to a power of 2, so that few
@@ -64,8 +64,10 @@ def _tokens_of(first, last, start, end, encodings):
     """First and last token that cover each span in each row of its text, [pairs, 2], -1 if the row does not contain the
     whole span; and bool [spans], whether a span does not begin and end at token boundaries."""
     ordinary = np.flatnonzero(encodings.end > 0)  # neither [CLS] nor [SEP]
-    starts, ends = (sort_keys(encodings.row[ordinary], x[ordinary])  # ascending
-                    for x in (encodings.start, encodings.end))
+    starts, ends = (
+        sort_keys(encodings.row[ordinary], x[ordinary])  # ascending
+        for x in (encodings.start, encodings.end)
+    )
     which, row = _pairs(first, last)
     i = np.searchsorted(ends, sort_keys(row, start[which]), "right")  # the first token that ends after the start
     j = np.searchsorted(starts, sort_keys(row, end[which]), "left") - 1  # the last one that starts before the end
@@ -90,8 +92,16 @@ def to_characters(found, encodings):
     scores = np.concatenate([np.zeros(0), *(s for _, _, s in found)])
     at = encodings.row_splits[rows][:, None] + tokens
     text = rows if encodings.owner is None else encodings.owner[rows].astype(np.int64)
-    out = np.column_stack([text, encodings.start[at[:, 0]], encodings.end[at[:, 1]], tokens[:, 2],
-                           encodings.start[at[:, 3]], encodings.end[at[:, 4]]])
+    out = np.column_stack(
+        [
+            text,
+            encodings.start[at[:, 0]],
+            encodings.end[at[:, 1]],
+            tokens[:, 2],
+            encodings.start[at[:, 3]],
+            encodings.end[at[:, 4]],
+        ]
+    )
     order = np.lexsort((-scores, out[:, 3], *out[:, [5, 4, 2, 1, 0]].T))
     out, scores = out[order], scores[order]
     new = np.ones(len(out), bool)  # neighbouring windows may contain the same triple
@@ -102,8 +112,11 @@ def to_characters(found, encodings):
 def agreement(truth, found):
     """F1, precision and recall of exact triples; NaN if the denominator is 0."""
     right = len(set(map(tuple, truth.tolist())) & set(map(tuple, found.tolist())))
-    return {"f_meas": _share(2 * right, len(truth) + len(found)), "precision": _share(right, len(found)),
-            "recall": _share(right, len(truth))}
+    return {
+        "f_meas": _share(2 * right, len(truth) + len(found)),
+        "precision": _share(right, len(found)),
+        "recall": _share(right, len(truth)),
+    }
 
 
 def _share(part, whole):

@@ -14,11 +14,16 @@ import numpy as np
 from ...errors import BertrError
 from ...shapes import FLAG, TEXT, check, fields, list_of, or_null, plain, whole
 
-ID = plain("a string or a whole number", lambda x: TEXT(x, "") is None or whole(-2**53, 2**53)(x, "") is None)
+ID = plain("a string or a whole number", lambda x: TEXT(x, "") is None or whole(-(2**53), 2**53)(x, "") is None)
 ANSWER = fields({"text": TEXT, "answer_start": whole(most=2**31 - 2)})
 QA = fields({"id": ID, "question": TEXT}, {"answers": or_null(list_of(ANSWER)), "is_impossible": or_null(FLAG)})
-FILE = fields({"data": list_of(fields(
-    {"paragraphs": list_of(fields({"context": TEXT, "qas": list_of(QA)}))}, {"title": or_null(TEXT)}))})
+FILE = fields(
+    {
+        "data": list_of(
+            fields({"paragraphs": list_of(fields({"context": TEXT, "qas": list_of(QA)}))}, {"title": or_null(TEXT)})
+        )
+    }
+)
 
 ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
@@ -48,8 +53,13 @@ def read(path):
         answered.append(qa.get("answers") is not None)
         answers += texts
         n_answers.append(len(texts))
-    return {**columns, "start": np.array(start, np.int32), "answered": np.array(answered, bool), "answers": answers,
-            "n_answers": np.array(n_answers, np.int32)}
+    return {
+        **columns,
+        "start": np.array(start, np.int32),
+        "answered": np.array(answered, bool),
+        "answers": answers,
+        "n_answers": np.array(n_answers, np.int32),
+    }
 
 
 def _content(path):
@@ -66,8 +76,12 @@ def _content(path):
 
 
 def _questions(articles):
-    return ((article, paragraph, qa) for article in articles for paragraph in article["paragraphs"]
-            for qa in paragraph["qas"])
+    return (
+        (article, paragraph, qa)
+        for article in articles
+        for paragraph in article["paragraphs"]
+        for qa in paragraph["qas"]
+    )
 
 
 def words(text):

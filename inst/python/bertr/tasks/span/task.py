@@ -49,8 +49,11 @@ class Span(Task):
     @classmethod
     def from_target(cls, target, head_options):
         if head_options["pair"] == "cosine":
-            raise BertrError("pairs", "Span prediction reads the context together with its question.",
-                             'Use bert_head(pair = "joint"), the default.')
+            raise BertrError(
+                "pairs",
+                "Span prediction reads the context together with its question.",
+                'Use bert_head(pair = "joint"), the default.',
+            )
         none = bool((np.asarray(target["start"]) < 0).any())
         return cls({"none": none, "longest": None, "threshold": 0.0})
 
@@ -143,7 +146,7 @@ class Span(Task):
 
 def cut(text, span):
     """The text of a span (score, start, end)."""
-    return text[span[1]:span[2]]
+    return text[span[1] : span[2]]
 
 
 def mean_loss(places, outputs, encodings):
