@@ -114,7 +114,7 @@ read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) 
   kept <- if (token > 1) !grepl("^[0-9]+[-.][0-9]+$", flat[before + 1]) else rep(TRUE, length(words))
   sentence <- table$sentence[kept]
   sentence <- match(sentence, unique(sentence))
-  entities_of(unname(split(words[kept], sentence)), unname(split(tags[kept], sentence)), 
+  entities_of(unname(split(words[kept], sentence)), unname(split(tags[kept], sentence)),
     cli::format_inline("The words and tags of {.file {file}}"), call)
 }
 
