@@ -110,11 +110,12 @@ print.summary.bert_fit <- function(x, ...) {
   info <- fit$info
   print(fit)
   print_origin(fit$base, "based on")
-  cat("  trained ", count(info$parameters_trained), " parameters in ", format(round(info$seconds, 1)), " s",
+  cat("  trained ", count(info$parameters_trained), " parameters",
+    if (!knitting()) paste0(" in ", format(round(info$seconds, 1)), " s"),
     if (info$n_truncated > 0) paste0("; ", counted(info$n_truncated, "text"), " truncated"),
     if (is.null(fit$weights) && is.null(fit$saved)) "; weights not stored in the object", "\n",
     if (length(fit$spec$levels) > 0) paste0("  classes: ", some(fit$spec$levels, 10), "\n"), "\n", sep = "")
-  print(fit$history)
+  print(fit$history[if (knitting()) setdiff(names(fit$history), "seconds") else names(fit$history)])
   invisible(x)
 }
 

@@ -1,9 +1,10 @@
 # Progress of long runs: in the console a bar, with a line for every epoch above it; in documents and scripts only these
-# lines, in scripts also one line per minute during longer work; nothing in tests.
+# lines, in scripts also one line per minute during longer work; nothing in tests. Documents get fewer lines and no
+# times, so that they render the same twice.
 # A reporter is list(event = function(kind, values), close = function()). It only writes with cat(), as
 # required by watcher().
 
-most_lines <- 20 # epochs printed per fit
+most_lines <- function() if (knitting()) 10 else 20 # epochs printed per fit
 quiet_seconds <- 60 # longest silence in a script
 
 progress <- function(verbose) {
@@ -42,7 +43,7 @@ line_reporter <- function(file = if (knitting()) stdout() else stderr(), waiting
     late <- clock() - said >= quiet_seconds
     seconds <- left(kind, values)
     if (kind == "epoch") {
-      lines$event(values, late)
+      lines$event(values, late && !knitting())
     } else if (kind %in% names(said_once)) {
       say(said_once[[kind]](values), file)
     } else if (late && kind %in% names(work)) {
@@ -112,7 +113,8 @@ epoch_lines <- function(write) {
 }
 
 has_line <- function(epoch, epochs) {
-  epochs <= most_lines || (epoch * most_lines) %/% epochs > ((epoch - 1) * most_lines) %/% epochs
+  most <- most_lines()
+  epochs <= most || (epoch * most) %/% epochs > ((epoch - 1) * most) %/% epochs
 }
 
 # Kinds of events and the work that each one reports
@@ -150,7 +152,8 @@ epoch_text <- function(values) {
   measures <- values[!names(values) %in% c("epoch", "epochs", "seconds", "learning_rate")]
   measures <- measures[lengths(measures) > 0]
   shown <- paste(names(measures), vapply(measures, function(x) format(signif(x, 3)), ""))
-  paste(c(place_text("epoch", values$epoch, values$epochs), shown, sprintf("%.1f s", values$seconds)), collapse = "  ")
+  seconds <- if (!knitting()) sprintf("%.1f s", values$seconds)
+  paste(c(place_text("epoch", values$epoch, values$epochs), shown, seconds), collapse = "  ")
 }
 
 resume_text <- function(values) {

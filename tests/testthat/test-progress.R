@@ -133,7 +133,7 @@ test_that("a document keeps the lines of epochs, not those for who waits", {
     reporter$close()
     close(con)
   })
-  expect_identical(kept, "epoch 1/1  loss 1  1.0 s")
+  expect_identical(kept, "epoch 1/1  loss 1")
 })
 
 test_that("labels for messages are made when a message is", {
@@ -185,13 +185,50 @@ test_that("a script shows what is trained and one line an epoch, and Python noth
   expect_identical(readLines(log), character())
 })
 
-test_that("a document shows one line an epoch", {
-  rmd <- withr::local_tempfile(fileext = ".Rmd", lines = c("```{r}", "fit <- fit_in(TRUE)", "```"))
-  out <- fresh(function(rmd, fit_in) {
-    assign("fit_in", fit_in, globalenv())
-    readLines(knitr::knit(rmd, output = tempfile(), quiet = TRUE, envir = globalenv()))
-  }, list(rmd, fit_in))
-  expect_length(grep("^## epoch [12]/2", out), 2)
+# A document that fits, prints, predicts and plots
+document <- function(options = "") {
+  c("---", "title: A report", "---", "```{r setup}", paste0("knitr::opts_chunk$set(", options, ")"), "library(bertr)",
+    "```", "```{r fit}",
+    'data <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))[1:40, ]',
+    'data$label <- data$label > "e"',
+    'fit <- bert_fit(bert_load(), label ~ text, data, train = "head", epochs = 60, seed = 1)',
+    "```", "```{r look}", "summary(fit)", "plot(fit)", "bert_predict(fit, data$text[1:3])", "```")
+}
+
+test_that("a document shows at most ten epochs and renders the same twice, also from a cache", {
+  folder <- withr::local_tempdir()
+  plain <- file.path(folder, "plain.Rmd")
+  cached <- file.path(folder, "cached.Rmd")
+  writeLines(document(), plain)
+  writeLines(document("cache = TRUE"), cached)
+  out <- fresh(function(folder) {
+    setwd(folder)
+    lapply(rep(c("plain.Rmd", "cached.Rmd"), each = 2), function(rmd) {
+      readLines(knitr::knit(rmd, output = tempfile(), quiet = TRUE))
+    })
+  }, list(folder))
+  expect_length(grep("^## epoch [0-9]+/60", out[[1]]), 10)
+  expect_identical(out[[2]], out[[1]])
+  expect_identical(out[[4]], out[[3]])
+  as_plain <- function(lines) gsub("cached", "plain", sub("cache = TRUE", "", lines))
+  expect_identical(as_plain(out[[3]]), out[[1]])
+  code <- readLines(knitr::purl(plain, file.path(folder, "code.R"), quiet = TRUE))
+  expect_true(any(grepl("bert_fit(", code, fixed = TRUE)))
+})
+
+test_that("a report becomes HTML and Word", {
+  skip_if_not_installed("rmarkdown")
+  skip_if_not(rmarkdown::pandoc_available("2.0"), "pandoc")
+  rmd <- withr::local_tempfile(fileext = ".Rmd", lines = document())
+  made <- fresh(function(rmd) {
+    vapply(c("html_document", "word_document"), function(format) {
+      rmarkdown::render(rmd, format, quiet = TRUE)
+    }, "")
+  }, list(rmd))
+  expect_match(paste(readLines(made[["html_document"]]), collapse = "\n"), ".pred_class", fixed = TRUE)
+  word <- utils::unzip(made[["word_document"]], "word/document.xml", exdir = withr::local_tempdir())
+  words <- paste(readLines(word, warn = FALSE), collapse = "")
+  expect_match(words, "epoch 60/60", fixed = TRUE)
 })
 
 test_that("Ctrl-C returns the fit so far, with a warning", {
