@@ -30,10 +30,10 @@ from .kernels.memory import freeze
 from .model import Fit, Model
 from .tasks.inputs import encode
 from .tasks.mlm.fill_mask import fill
+from .tasks.predictions import Predictions
 from .tasks.span import squad
 from .training import run_folder
 from .training.fit import fit as train
-from .training.fit import make_samples
 
 
 class Outcome:
@@ -323,48 +323,50 @@ def predict(handle, a, b, options, on_event):
     return {**handle.task.decode(outputs, encodings, a, b, handle.network.head), "n_truncated": encodings.n_truncated}
 
 
-def answer_scores(predicted, golds, gold_counts):
-    """Scores of predicted answers.
-
-    Args:
-        predicted: list of str [texts].
-        golds: list of str, the right answers of all texts, concatenated.
-        gold_counts: int [texts], right answers of each text.
-
-    Returns:
-        A dict: `exact` and `f1`, float64 [texts].
-    """
-    exact, f1 = squad.scores(predicted, squad.grouped(golds, gold_counts))
-    return {"exact": exact, "f1": f1}
-
-
 def read_squad(path):
     """The questions of a SQuAD file; a dict of columns, see `squad.read`."""
     return squad.read(path)
 
 
-def evaluate(handle, a, b, options, on_event):
-    """Evaluates a task whose outcomes are the texts themselves; the masked words are drawn with the fit's seed.
+def new_predictions():
+    """An empty Predictions for `keep_predictions`."""
+    return Predictions()
+
+
+def keep_predictions(handle, a, b, options, on_event):
+    """As `predict`, but adds what the task's metrics need to the Predictions `options["kept"]`. If the outcomes are the
+    texts themselves, the masked words are drawn with the fit's seed.
 
     Returns:
-        A dict: `sums`, a dict of floats (see the task's `sums`), and `n_truncated`, int.
+        A dict: `n_truncated`, int.
     """
-    task, seed = handle.task, handle.facts["seed"]
-    samples = make_samples(handle.base, task, handle.head_options, a, b, {}, _length(handle, None))
-    samples = task.draw(samples, np.random.default_rng(seed))
-    tell = counter(on_event, len(a), len(samples))
-    done = 0
+    task = handle.task
+    encodings = encode(handle.base, task, handle.head_options, a, b, _length(handle, None))
+    tell, done = counter(on_event, len(a), len(encodings)), 0
 
-    def score(encodings):
+    def score(part):  # some or all of the encodings
         nonlocal done
-        outputs = handle.scorer.encodings(encodings)
-        done += len(encodings)
-        if tell:
-            tell(done)
-        return outputs
+        before, done = done, done + len(part)
+        return handle.scorer.encodings(part, tell and (lambda rows: tell(before + rows)))
 
-    sums = task.sums(samples, score, handle.network.head)
-    return {"sums": sums, "n_truncated": samples.encodings.n_truncated}
+    part = task.predictions(encodings, score, a, b, handle.network.head, handle.facts["seed"])
+    options["kept"].add(part, len(a))
+    return {"n_truncated": encodings.n_truncated}
+
+
+def evaluate(handle, kept, truth, event):
+    """All metrics of a fit on new texts.
+
+    Args:
+        kept: the Predictions of all texts.
+        truth: the outcomes of all texts, a dict as the task's target; unseen labels come after those of training.
+        event: the class for which precision and recall are wanted, int from 0, or None.
+
+    Returns:
+        A dict of columns with one entry per metric: `metric` and `estimator`, lists of str; `estimate`, float64, NaN if
+        undefined; for some tasks also `outcome`, list of str, or `level`, int32 from 1, 0 for all labels together.
+    """
+    return handle.task.metric_table(truth, kept.joined(), event)
 
 
 def fill_mask(handle, texts, _, options, on_event):
