@@ -8,8 +8,8 @@ from conftest import make_albert
 
 from bertr import bridge
 from bertr.tasks import metrics
+from bertr.tasks.entities import iob
 from bertr.tasks.entities.heads import TokenHead
-from bertr.tasks.entities.iob import spans as spans_of
 from bertr.tasks.entities.task import UNSCORED, Entities
 
 FRAGMENTS = [
@@ -272,7 +272,7 @@ def test_f1_is_that_of_seqeval():
                     codes[i] -= 1
             both.append(codes)
         tags = [[[names[c] for c in codes]] for codes in both]
-        found, truth = (np.column_stack(spans_of(codes)) for codes in both)
+        found, truth = (np.column_stack(iob.spans(codes)) for codes in both)
         f1 = metrics.count_items(truth, found, 2, 2).total().f_meas()
         assert f1 == pytest.approx(f1_score(tags[1], tags[0]))
 
