@@ -56,7 +56,7 @@ def reference_f1(gold, predicted):
     return 2 * precision * recall / (precision + recall)
 
 
-def test_measures_are_those_of_the_official_script():
+def test_metrics_are_those_of_the_official_script():
     for predicted in TEXTS:
         for right in [*([t] for t in TEXTS), ["Rhine", "a river"], ["the", "42"], ["", "Rhine"]]:
             exact, f1 = squad.scores([predicted], [right])
