@@ -65,15 +65,6 @@ did_you_mean <- function(x, choices, style) {
   }
 }
 
-# For an argument whose default is the vector of all choices, meaning the first
-first_choice <- function(x, choices, arg, call = caller_env()) {
-  if (identical(x, choices)) {
-    return(choices[[1]])
-  }
-  check_choice(x, choices, arg, call)
-  x
-}
-
 # One number with from <= x <= to; `open` leaves `from` itself out.
 check_number <- function(x, arg, from = -Inf, to = Inf, open = FALSE, call = caller_env()) {
   if (!is_number(x) || x < from || x > to || (open && x == from)) {
@@ -168,15 +159,11 @@ check_class <- function(x, classes, arg, call = caller_env()) {
   }
 }
 
-check_max_len <- function(max_len, info, call = caller_env()) {
-  if (is.null(max_len)) {
-    return(invisible())
-  }
-  check_whole(max_len, "max_len", from = 3, call = call)
-  positions <- info$config$max_positions
-  if (max_len > positions) {
-    abort("max_len", "{.arg max_len} is {max_len}, but this model has only {positions} positions.",
-      "Longer texts are truncated; use at most {.code max_len = {positions}}.", call = call)
+# NULL, or tokens to cut texts at; Python knows how many positions a model has
+check_max_len <- function(max_len, model, call = caller_env()) {
+  if (!is.null(max_len)) {
+    check_whole(max_len, "max_len", from = 3, call = call)
+    py_value("cut_length", live(model, call), to_int(max_len), call = call)
   }
 }
 

@@ -3,12 +3,13 @@ chunk_size <- 10000
 
 # Calls the Python function `name` on the complete texts of every chunk and passes each result to
 # `use(result, rows, chunk)`. `result` is NULL if no text is complete. `chunk` are positions among all texts, `rows` the
-# positions in the chunk that have a result. Returns the number of truncated texts.
+# positions in the chunk that have a result. At the end it says how many texts were truncated.
 py_chunks <- function(name, object, texts, options, verbose, call, use, size = chunk_size) {
   reporter <- progress(verbose)
   on.exit(reporter$close())
   handle <- NULL
   n_truncated <- 0
+  max_len <- NULL
   done <- 0
   total <- sum(texts$complete)
   event <- function(kind, values) {
@@ -24,6 +25,7 @@ py_chunks <- function(name, object, texts, options, verbose, call, use, size = c
       handle <<- if (is.null(handle)) live(object, call) else handle
       result <- py_value(name, handle, to_texts(some$a), to_texts(some$b), options, on_event = event, call = call)
       n_truncated <<- n_truncated + result$n_truncated
+      max_len <<- result$max_len
       done <<- done + length(rows)
     }
     use(result, rows, chunk)
@@ -35,7 +37,7 @@ py_chunks <- function(name, object, texts, options, verbose, call, use, size = c
     }
     one_chunk(starts[[k]]) # a separate function, so that the last chunk is no longer referenced when it is collected
   }
-  n_truncated
+  say_truncated(speaker(verbose), n_truncated, total, max_len)
 }
 
 # Frees the temporary objects of checks and chunks, which would otherwise accumulate. Not before every chunk, and a full

@@ -44,8 +44,7 @@ bert_embed <- function(model, x, pair = NULL, text = NULL, pool = NULL, layer = 
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
   info <- encoder_info(model)
-  pools <- c("mean", "cls", "max", "pooler", "none")
-  options <- vector_options(info, pools, pool, layer, combine, max_len, verbose)
+  options <- vector_options(model, c(pools, "none"), pool, layer, combine, max_len, verbose)
   if (!is.null(normalise)) {
     check_flag(normalise, "normalise")
   }
@@ -57,36 +56,34 @@ bert_embed <- function(model, x, pair = NULL, text = NULL, pool = NULL, layer = 
   n <- length(texts$complete)
   tokens <- identical(pool, "none")
   out <- if (tokens) vector("list", n) else matrix(NA_real_, n, vector_width(info, options))
-  n_truncated <- py_chunks("embed", model, texts, options, verbose, call, function(result, rows, chunk) {
+  py_chunks("embed", model, texts, options, verbose, call, function(result, rows, chunk) {
     if (tokens) {
       out[chunk[rows]] <<- token_vectors(result)
     } else if (length(rows) > 0) {
       out[chunk[rows], ] <<- result$values
     }
   })
-  limit <- if (is.null(max_len)) info$max_len else max_len
-  say_truncated(speaker(verbose), n_truncated, sum(texts$complete), limit)
   out
 }
 
 # Checks the options of text vectors and converts them for the bridge
-vector_options <- function(info, pools, pool, layer, combine, max_len, verbose, call = caller_env()) {
+vector_options <- function(model, pools, pool, layer, combine, max_len, verbose, call = caller_env()) {
   if (!is.null(pool)) {
     check_choice(pool, pools, "pool", call)
   }
-  check_numbers(layer, "layer", 0, info$config$num_layers, call)
-  combine <- first_choice(combine, c("mean", "concatenate"), "combine", call)
-  check_max_len(max_len, info, call)
+  check_numbers(layer, "layer", 0, encoder_info(model)$config$num_layers, call)
+  settings <- checked_settings(list(combine = combine), vector_settings(), call)
+  check_max_len(max_len, model, call)
   check_flag(verbose, "verbose", call)
-  list(pool = pool, layer = if (!is.null(layer)) to_ints(layer), combine = combine, max_len = to_int(max_len))
+  c(list(pool = pool, layer = if (!is.null(layer)) to_ints(layer), max_len = to_int(max_len)), settings)
 }
 
 vector_width <- function(info, options) {
   if (is.null(options$pool) && is.null(options$layer)) {
     return(info$width)
   }
-  pools <- if (is.null(options$pool)) length(strsplit(info$pooling, "+", fixed = TRUE)[[1]]) else 1L
-  info$config$hidden_size * pools * if (options$combine == "concatenate") max(1L, length(options$layer)) else 1L
+  n <- if (is.null(options$pool)) length(strsplit(info$pooling, "+", fixed = TRUE)[[1]]) else 1L
+  info$config$hidden_size * n * if (options$combine == "concatenate") max(1L, length(options$layer)) else 1L
 }
 
 # One matrix per text

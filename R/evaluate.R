@@ -24,17 +24,39 @@ bert_evaluate <- function(object, new_data, event = NULL, verbose = TRUE) {
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
   spec <- object$spec
-  spec$event <- check_event(event, spec, call)
+  event <- check_event(event, spec, call)
   say <- speaker(verbose)
   new_data <- outcome_columns(object, new_data, "new_data", call)
   rows <- complete_rows(spec, new_data, "new_data", say, call)
   say_unknown(spec, rows, say)
-  task <- task_of(spec)
-  parts <- list()
+  predictions <- kept_predictions(object, rows, verbose, call)
+  truth <- evaluation_truth(spec, rows)
+  event <- to_int(if (!is.null(event)) match(event, spec$levels) - 1L)
+  metrics <- py_value("evaluate", live(object, call), predictions, truth, event, call = call)
+  metric_tibble(metrics, truth$levels)
+}
+
+# The predictions for complete rows, which stay in Python
+kept_predictions <- function(fit, rows, verbose, call) {
   texts <- list(a = rows$a, b = rows$b, complete = rep(TRUE, length(rows$a)))
-  keep <- function(result, rows, chunk) parts[[length(parts) + 1]] <<- c(result, list(rows = chunk[rows]))
-  score(object, texts, verbose, call, keep, if (is.null(task$scored_by)) "predict" else task$scored_by)
-  task$evaluate(spec, task$match(spec, rows$outcome), parts, texts)
+  kept <- py_call("new_predictions", call = call)
+  score(fit, texts, verbose, call, function(result, rows, chunk) NULL, "keep_predictions", list(kept = kept))
+  kept
+}
+
+# The outcomes of complete rows for the bridge
+evaluation_truth <- function(spec, rows) {
+  task <- task_of(spec)
+  if (is.null(task$truth)) task$target(spec, task$match(spec, rows$outcome)) else task$truth(spec, rows)
+}
+
+# The columns of the bridge as a tibble; `levels` are the labels that its `level` counts
+metric_tibble <- function(metrics, levels) {
+  metrics$estimate[is.nan(metrics$estimate)] <- NA
+  if (!is.null(metrics$level)) {
+    metrics$level <- unlist(levels)[zero_as_na(metrics$level)]
+  }
+  as_columns(stats::setNames(metrics, paste0(".", names(metrics))))
 }
 
 # The class for precision and recall; NULL unless there are two classes

@@ -80,7 +80,7 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
   check_class(head, "bert_head", "head")
   check_class(control, "bert_control", "control")
   check_train(train, encoder_info(model)$config$num_layers)
-  check_max_len(max_len, encoder_info(model))
+  check_max_len(max_len, model)
   check_rates(epochs, learning_rate, batch_size)
   check_together(control, train, validation)
   if (!given && !is.null(control$checkpoint)) {

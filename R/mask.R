@@ -28,7 +28,7 @@ bert_fill_mask <- function(model, x, text = NULL, top = 5, targets = NULL, max_l
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
   check_whole(top, "top")
-  check_max_len(max_len, encoder_info(model))
+  check_max_len(max_len, model)
   check_flag(verbose, "verbose")
   if (!is.null(targets)) {
     targets <- check_targets(targets, call)
@@ -46,14 +46,12 @@ bert_fill_mask <- function(model, x, text = NULL, top = 5, targets = NULL, max_l
 fill_masks <- function(model, asked, options, verbose, call) {
   parts <- list(tibble(row = integer(), mask = integer(), rank = integer(), token = character(),
     probability = double(), text = character()))
-  n_truncated <- py_chunks("fill_mask", model, asked, options, verbose, call, function(result, rows, chunk) {
+  py_chunks("fill_mask", model, asked, options, verbose, call, function(result, rows, chunk) {
     if (length(result$row) > 0) {
       parts[[length(parts) + 1]] <<- tibble(row = chunk[rows][result$row], mask = result$mask, rank = result$rank,
         token = as_chr(result$token), probability = result$probability, text = as_chr(result$text))
     }
   })
-  limit <- if (is.null(options$max_len)) model$info$max_len else options$max_len
-  say_truncated(speaker(verbose), n_truncated, sum(asked$complete), limit)
   do.call(rbind, parts)
 }
 

@@ -18,20 +18,20 @@ plot.bert_fit <- function(x, ...) {
     abort("no_epochs", "No epoch was completed, so there is no history to plot.",
       call = rlang::current_env())
   }
-  measures <- unique(sub("^val_", "", setdiff(names(history), c("epoch", "learning_rate", "seconds"))))
-  old <- graphics::par(mfrow = c(1, length(measures)), mar = c(4.5, 4.5, 2.5, 1))
+  metrics <- unique(sub("^val_", "", setdiff(names(history), c("epoch", "learning_rate", "seconds"))))
+  old <- graphics::par(mfrow = c(1, length(metrics)), mar = c(4.5, 4.5, 2.5, 1))
   on.exit(graphics::par(old))
-  for (measure in measures) {
-    plot_measure(history, measure, ...)
+  for (metric in metrics) {
+    plot_metric(history, metric, ...)
   }
   invisible(x)
 }
 
-plot_measure <- function(history, measure, ...) {
-  colours <- stats::setNames(c("black", "#0072B2"), c(measure, paste0("val_", measure)))
+plot_metric <- function(history, metric, ...) {
+  colours <- stats::setNames(c("black", "#0072B2"), c(metric, paste0("val_", metric)))
   colours <- colours[names(colours) %in% names(history)]
   draw(graphics::matplot, list(history$epoch, as.matrix(history[names(colours)]), type = "o", pch = 20, lty = 1,
-    col = colours, xlab = "epoch", ylab = measure, xaxt = "n"), ...)
+    col = colours, xlab = "epoch", ylab = metric, xaxt = "n"), ...)
   if (!"xaxt" %in% names(list(...))) {
     graphics::axis(1, whole_ticks(graphics::axTicks(1)))
   }

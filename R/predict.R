@@ -127,8 +127,7 @@ text_vector <- function(a, b, arg, call) {
 }
 
 # Scores texts in chunks: see py_chunks()
-score <- function(fit, texts, verbose, call, use, name = "predict") {
+score <- function(fit, texts, verbose, call, use, name = "predict", options = list(max_len = NULL)) {
   size <- min(chunk_size, task_of(fit$spec)$chunk)
-  n_truncated <- py_chunks(name, fit, texts, list(max_len = NULL), verbose, call, use, size)
-  say_truncated(speaker(verbose), n_truncated, sum(texts$complete), fit$info$max_len)
+  py_chunks(name, fit, texts, options, verbose, call, use, size)
 }

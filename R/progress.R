@@ -149,9 +149,9 @@ pacer <- function(clock) {
 
 # As "epoch 3/20  loss 0.52  val_loss 0.61  val_accuracy 0.83  1.2 s"
 epoch_text <- function(values) {
-  measures <- values[!names(values) %in% c("epoch", "epochs", "seconds", "learning_rate")]
-  measures <- measures[lengths(measures) > 0]
-  shown <- paste(names(measures), vapply(measures, function(x) format(signif(x, 3)), ""))
+  metrics <- values[!names(values) %in% c("epoch", "epochs", "seconds", "learning_rate")]
+  metrics <- metrics[lengths(metrics) > 0]
+  shown <- paste(names(metrics), vapply(metrics, function(x) format(signif(x, 3)), ""))
   seconds <- if (!knitting()) sprintf("%.1f s", values$seconds)
   paste(c(place_text("epoch", values$epoch, values$epochs), shown, seconds), collapse = "  ")
 }

@@ -25,11 +25,14 @@ control_settings <- function() {
   )
 }
 
+# How to pool the tokens of a text
+pools <- c("cls", "mean", "max", "pooler")
+
 head_settings <- function() {
   list(
     units = setting(check_units, as.list, head = TRUE, empty = "none"),
     dropout = setting(is_between(0, 0.999), head = TRUE, null = "from the model"),
-    pool = setting(is_choice("cls", "mean", "max", "pooler"), head = TRUE, null = "from the model"),
+    pool = setting(is_choice(pools), head = TRUE, null = "from the model"),
     pair = setting(is_choice("joint", "cosine"), head = TRUE),
     link = setting(is_choice("identity", "logit"), head = TRUE),
     windows = setting(is_choice("mean", "max", "attention"), head = TRUE),
@@ -37,6 +40,11 @@ head_settings <- function() {
     words = setting(is_choice("punctuation", "space"), head = TRUE),
     relations = setting(is_choice("gplinker", "subject_first"), head = TRUE)
   )
+}
+
+# Of bert_embed() and bert_similarity()
+vector_settings <- function() {
+  list(combine = setting(is_choice("mean", "concatenate")))
 }
 
 # `check(x, name, call)` aborts on invalid values; `convert` converts a value for Python; `null` describes NULL, if it

@@ -59,8 +59,7 @@ bert_similarity <- function(model, x, y = NULL, text = NULL, top = NULL, pool = 
   options <- NULL
   if (!is.null(model) || !all(vapply(sides, function(side) is.null(side$texts), NA))) {
     check_class(model, c("bert_model", "bert_fit"), "model")
-    options <- vector_options(encoder_info(model), c("mean", "cls", "max", "pooler"), pool, layer, combine, max_len,
-      verbose)
+    options <- vector_options(model, pools, pool, layer, combine, max_len, verbose)
   }
   check_widths(sides, model, options)
   if (is.null(top)) {
@@ -164,11 +163,8 @@ kept_vectors <- function(model, sides, options, verbose, call) {
 }
 
 encode_kept <- function(model, texts, options, verbose, call) {
-  info <- encoder_info(model)
   options$kept <- py_call("new_vectors", call = call)
   rows <- list(a = texts, b = NULL, complete = rep(TRUE, length(texts)))
-  n_truncated <- py_chunks("keep_vectors", model, rows, options, verbose, call, function(result, rows, chunk) NULL)
-  limit <- if (is.null(options$max_len)) info$max_len else options$max_len
-  say_truncated(speaker(verbose), n_truncated, length(texts), limit)
+  py_chunks("keep_vectors", model, rows, options, verbose, call, function(result, rows, chunk) NULL)
   options$kept
 }

@@ -14,8 +14,7 @@ task_classification <- function() {
       list(label_ids = to_ints(as.integer(outcome) - 1L), levels = as.list(levels(outcome)))
     },
     types = c("all", "class", "prob"),
-    predict = label_predictions,
-    evaluate = label_metrics
+    predict = label_predictions
   )
 }
 

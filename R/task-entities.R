@@ -11,9 +11,9 @@ task_entities <- function() {
     says = function(spec) counted(length(spec$levels), "label"),
     strata = function(outcome) 1L + (row_counts(outcome) > 0), # with and without entities
     target = entity_target,
+    truth = entity_truth,
     types = "all",
-    predict = entity_predictions,
-    evaluate = entity_metrics
+    predict = entity_predictions
   )
 }
 
@@ -108,8 +108,24 @@ settle_entities <- function(spec, outcome, say, call) {
 
 entity_target <- function(spec, outcome) {
   flat <- flat_entities(outcome)
+  levels <- all_levels(spec$levels, flat$label)
   list(row = to_ints(flat$row - 1L), start = to_ints(flat$start - 1), end = to_ints(flat$end),
-    code = to_ints(match(flat$label, spec$levels) - 1L), levels = as.list(spec$levels))
+    code = to_ints(match(flat$label, levels) - 1L), levels = as.list(levels))
+}
+
+# The target, and whether every word is labeled
+entity_truth <- function(spec, rows) {
+  c(entity_target(spec, rows$outcome), words = are_words(flat_entities(rows$outcome), rows$a))
+}
+
+# Is every word a separate entity, as with parts of speech? Then no entity contains a space and no text is left over.
+are_words <- function(entities, text) {
+  inside <- substr(text[entities$row], entities$start, entities$end)
+  if (length(inside) == 0 || any(grepl("[[:space:]]", inside))) {
+    return(FALSE)
+  }
+  labelled <- split(entities$end - entities$start + 1, factor(entities$row, seq_along(text)))
+  all(vapply(labelled, sum, 0) == nchar(gsub("[[:space:]]", "", text)))
 }
 
 entity_predictions <- function(spec, result, rows, n, type) {

@@ -11,24 +11,6 @@ task_mlm <- function() {
     says = function(spec) if (length(spec$text) == 2) "masked words and next sentences" else "masked words",
     strata = as.integer,
     target = function(spec, outcome) list(pairs = length(spec$text) == 2),
-    instead = "bert_fill_mask",
-    scored_by = "evaluate",
-    evaluate = hidden_metrics
+    instead = "bert_fill_mask"
   )
-}
-
-# From sums over all chunks, so that all words and pairs count equally
-hidden_metrics <- function(spec, truth, results, texts) {
-  sums <- Reduce(`+`, lapply(results, function(x) unlist(x$sums)))
-  nll <- sums[["nll"]] / sums[["words"]]
-  out <- tibble(
-    .metric = c("accuracy", "mn_log_loss", "perplexity"),
-    .estimator = c("multiclass", "multiclass", "standard"),
-    .estimate = c(sums[["right"]] / sums[["words"]], nll, exp(nll))
-  )
-  if (sums[["pairs"]] == 0) {
-    return(out)
-  }
-  rbind(out, tibble(.metric = "nsp_accuracy", .estimator = "binary",
-    .estimate = sums[["pair_right"]] / sums[["pairs"]]))
 }

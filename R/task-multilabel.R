@@ -10,10 +10,9 @@ task_multilabel <- function() {
     match = match_multilabel,
     says = function(spec) counted(length(spec$levels), "label"),
     strata = function(outcome) rep(1L, nrow(outcome)),
-    target = function(spec, outcome) list(values = 1L * as.matrix(outcome), levels = as.list(spec$levels)),
+    target = function(spec, outcome) list(values = 1L * as.matrix(outcome), levels = as.list(names(outcome))),
     types = c("class", "prob"),
-    predict = multilabel_predictions,
-    evaluate = multilabel_metrics
+    predict = multilabel_predictions
   )
 }
 

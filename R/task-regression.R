@@ -11,8 +11,7 @@ task_regression <- function() {
     strata = function(outcome) rep(1L, nrow(outcome)),
     target = function(spec, outcome) list(values = as.matrix(outcome), outputs = as.list(spec$outcome)),
     types = "numeric",
-    predict = numeric_predictions,
-    evaluate = judge_numbers
+    predict = numeric_predictions
   )
 }
 
@@ -91,21 +90,4 @@ numeric_predictions <- function(spec, result, rows, n, type) {
   values[rows, ] <- result$values
   names <- if (length(spec$outcome) == 1) ".pred" else paste0(".pred_", spec$outcome)
   tibble::new_tibble(stats::setNames(lapply(seq_along(names), function(k) values[, k]), names), nrow = n)
-}
-
-# With link = "logit" also the cross-entropy
-judge_numbers <- function(spec, truth, results, texts) {
-  out <- numeric_metrics(spec, truth, results, texts)
-  if (is.null(spec$link)) {
-    return(out)
-  }
-  p <- do.call(rbind, lapply(results, `[[`, "values"))
-  y <- as.matrix(truth)
-  loss <- colMeans(-y * log(p) - (1 - y) * log1p(-p))
-  losses <- tibble(.metric = "mn_log_loss", .estimator = "standard", .estimate = unname(loss))
-  if (length(loss) > 1) {
-    losses <- tibble::add_column(losses, .outcome = spec$outcome, .before = 1)
-  }
-  out <- rbind(out, losses)
-  if (length(loss) > 1) out[order(match(out$.outcome, spec$outcome)), ] else out
 }

@@ -13,8 +13,7 @@ task_relations <- function() {
     target = triple_target,
     types = "all",
     chunk = 1000, # Python returns several hundred numbers per token
-    predict = triple_predictions,
-    evaluate = triple_metrics
+    predict = triple_predictions
   )
 }
 
@@ -58,39 +57,23 @@ triple_strata <- function(outcome) {
 
 triple_target <- function(spec, outcome) {
   flat <- bind_triples(outcome)
+  levels <- all_levels(spec$levels, flat$relation)
   list(
-    text = to_ints(flat$text - 1L), relation = to_ints(match(flat$relation, spec$levels) - 1L),
+    text = to_ints(flat$text - 1L), relation = to_ints(match(flat$relation, levels) - 1L),
     head_start = to_ints(flat$head_start - 1), head_end = to_ints(flat$head_end),
-    tail_start = to_ints(flat$tail_start - 1), tail_end = to_ints(flat$tail_end), levels = as.list(spec$levels)
+    tail_start = to_ints(flat$tail_start - 1), tail_end = to_ints(flat$tail_end), levels = as.list(levels)
   )
 }
 
 triple_predictions <- function(spec, result, rows, n, type) {
   out <- vector("list", n)
   if (length(rows) > 0) {
-    place <- rep(seq_along(result$count), result$count)
-    out[rows] <- split_tibbles(predicted_triples(spec, result), place, length(rows))
+    columns <- list(
+      head = as_chr(result$head), head_start = result$head_start, head_end = result$head_end,
+      relation = spec$levels[result$relation + 1L],
+      tail = as_chr(result$tail), tail_start = result$tail_start, tail_end = result$tail_end, score = result$score
+    )
+    out[rows] <- split_tibbles(columns, rep(seq_along(result$count), result$count), length(rows))
   }
   tibble::new_tibble(list(.pred_relations = out), nrow = n)
-}
-
-# All triples of a result of the bridge, in the order of the texts
-predicted_triples <- function(spec, result) {
-  list(
-    head = as_chr(result$head), head_start = result$head_start, head_end = result$head_end,
-    relation = spec$levels[result$relation + 1L],
-    tail = as_chr(result$tail), tail_start = result$tail_start, tail_end = result$tail_end, score = result$score
-  )
-}
-
-# A triple is correct if its relation and positions match
-triple_metrics <- function(spec, truth, results, texts) {
-  truth <- bind_triples(truth)
-  places <- unlist(lapply(results, function(result) rep(result$rows, result$count)))
-  found <- lapply(results, function(result) as.data.frame(predicted_triples(spec, result)))
-  found <- c(list(text = places), do.call(rbind, found))
-  key <- function(x) do.call(paste, unname(as.list(x[c("text", triple_columns)])))
-  right <- found$relation[key(found) %in% key(truth)]
-  true <- truth$relation[!duplicated(key(truth))]
-  found_metrics(right, found$relation, true, all_levels(spec$levels, true))
 }

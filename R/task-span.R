@@ -11,9 +11,9 @@ task_span <- function() {
     says = function(spec) "answers",
     strata = function(outcome) 1L + (outcome$start == 0L),
     target = span_target,
+    truth = function(spec, rows) span_answers(rows$outcome),
     types = c("all", "nbest"),
-    predict = span_predictions,
-    evaluate = span_metrics
+    predict = span_predictions
   )
 }
 
@@ -39,8 +39,13 @@ settle_spans <- function(spec, outcome, say, call) {
 
 # Characters from 0, the end exclusive; -1 and 0 for no answer
 span_target <- function(spec, outcome) {
-  list(start = to_ints(outcome$start - 1L), end = to_ints(outcome$end), contexts = to_texts(outcome$context),
-    golds = to_texts(unlist(outcome$answers)), gold_counts = to_ints(lengths(outcome$answers)))
+  c(span_answers(outcome), list(end = to_ints(outcome$end), contexts = to_texts(outcome$context)))
+}
+
+# What predicted answers are compared with
+span_answers <- function(outcome) {
+  list(start = to_ints(outcome$start - 1L), golds = to_texts(unlist(outcome$answers)),
+    gold_counts = to_ints(lengths(outcome$answers)))
 }
 
 span_predictions <- function(spec, result, rows, n, type) {
@@ -70,23 +75,4 @@ span_tibbles <- function(result, n) {
   columns <- list(text = as_chr(result$nbest_text), start = as.integer(result$nbest_start),
     end = as.integer(result$nbest_end), score = as.double(result$nbest_score))
   split_tibbles(columns, as_int(result$nbest_row), n)
-}
-
-# SQuAD metrics: over all rows and, if some have no answer, over each kind
-span_metrics <- function(spec, truth, results, texts) {
-  predicted <- unlist(lapply(results, function(result) as_chr(result$text)))
-  scores <- py_value("answer_scores", to_texts(predicted), to_texts(unlist(truth$answers)),
-    to_ints(lengths(truth$answers)))
-  none <- truth$start == 0L
-  kinds <- list(standard = rep(TRUE, length(none)))
-  if (any(none)) {
-    kinds <- c(kinds, Filter(any, list(answerable = !none, unanswerable = none)))
-  }
-  parts <- lapply(names(kinds), function(kind) {
-    keep <- kinds[[kind]]
-    tibble(.metric = c("exact_match", "f_meas", "n"), .estimator = kind,
-      .estimate = c(mean(scores$exact[keep]), mean(scores$f1[keep]), sum(keep)))
-  })
-  out <- do.call(rbind, parts)
-  if (any(none)) out else out[out$.metric != "n", ]
 }

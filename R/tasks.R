@@ -11,20 +11,20 @@
 #             labels come last
 #   says      function(spec): the outcome in words, such as "3 classes"
 #   strata    function(outcome): strata of a validation split
-#   target    function(spec, outcome): the target for the bridge
+#   target    function(spec, outcome): the target for the bridge, with unseen labels as the last ones
+#   truth     function(spec, rows): the same of all rows that are evaluated (see rows.R), where more or less is needed
+#             for metrics; optional
 #   chunk     number of texts per chunk when scoring, if outputs are large; optional
 #   types     values of bert_predict(type = ); the first one is the default
 #   predict   function(spec, result, rows, n, type): tibble of n rows from the bridge's result for `rows`
 #   instead   without `predict`: the function to use for what the task has learned
-#   scored_by the bridge's function whose results `evaluate` takes, if it is not "predict"
-#   evaluate  function(spec, truth, results, texts): tibble .metric, .estimator, .estimate from the bridge's results, a
-#             list of one a chunk, each with `rows`, the places of its texts among all `texts`
+# The metrics of a task are computed in Python (`metric_table()` of the task).
 new_task <- function(...) {
   task <- list(...)
   for (field in names(task_fields)) {
     check_task_field(task[[field]], field, task_fields[[field]])
   }
-  unknown <- setdiff(names(task), c(names(task_fields), "chunk", "types", "instead", "scored_by"))
+  unknown <- setdiff(names(task), c(names(task_fields), "chunk", "types", "instead"))
   if (length(unknown) > 0) {
     abort("task", "A task has no field {.field {unknown}}.")
   }
@@ -36,10 +36,10 @@ new_task <- function(...) {
 
 # The fields that are functions, or text, with the number of their arguments
 task_fields <- list(expects = NA, accepts = 2, spec = 2, outcome = 4, settle = 4, labels = 2, match = 2, says = 1,
-  strata = 1, target = 2, predict = 5, evaluate = 4)
+  strata = 1, target = 2, truth = 2, predict = 5)
 
 check_task_field <- function(value, field, arguments) {
-  optional <- field %in% c("labels", "predict")
+  optional <- field %in% c("labels", "truth", "predict")
   right <- if (is.na(arguments)) rlang::is_string(value) else takes(value, arguments)
   if (!right && !(optional && is.null(value))) {
     what <- if (is.na(arguments)) "one string" else cli::format_inline("a function of {arguments} argument{?s}")

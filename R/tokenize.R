@@ -37,14 +37,13 @@
 bert_tokenize <- function(model, x, pair = NULL, text = NULL, max_len = NULL, verbose = TRUE) {
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
-  info <- encoder_info(model)
-  check_max_len(max_len, info)
+  check_max_len(max_len, model)
   check_flag(verbose, "verbose")
   texts <- read_texts(x, rlang::enquo(pair), rlang::enquo(text))
   rows <- which(texts$complete)
   result <- if (length(rows) > 0) py_texts("tokenize", model, take(texts, rows), to_int(max_len), call = call)
   if (!is.null(result)) {
-    say_truncated(speaker(verbose), result$n_truncated, length(rows), if (is.null(max_len)) info$max_len else max_len)
+    say_truncated(speaker(verbose), result$n_truncated, length(rows), result$max_len)
   }
   fields <- lapply(c(token_ids = "token_ids", segment_ids = "segment_ids", mask = "mask"),
     function(field) spread_rows(result[[field]], rows, length(texts$complete)))

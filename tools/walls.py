@@ -22,7 +22,7 @@ MAY = {  # package, or root module -> what it may import
     "tasks": {"nn", "kernels", "text", *PLAIN},
     "similarity": set(),
     "model": {"families", "checkpoints", "nn", "text", "notes", "errors"},
-    "features": {"similarity", "errors"},
+    "features": {"nn", "errors"},
     "manifest": {"families", "checkpoints", "nn", "tasks", "shapes"},
     "store": {"manifest", "model", "families", "checkpoints", "nn", "tasks", "kernels", *PLAIN},
     "training": {"store", "manifest", "model", "checkpoints", "nn", "tasks", "kernels", "text", *PLAIN},

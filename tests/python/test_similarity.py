@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bertr import bridge, events, similarity
+from bertr.nn.unit import unit_rows
 
 
 def plain(x, y):
@@ -94,7 +95,7 @@ def test_matrices_as_r_sends_them():
     x.flags.writeable = False
     np.testing.assert_array_equal(nearest(x, None, 2)[0], nearest(x.copy(order="C"), None, 2)[0])
     whole = np.asfortranarray(np.arange(12, dtype=np.int32).reshape(4, 3))
-    np.testing.assert_allclose(similarity.unit(whole), whole / np.linalg.norm(whole, axis=1, keepdims=True), rtol=1e-6)
+    np.testing.assert_allclose(unit_rows(whole), whole / np.linalg.norm(whole, axis=1, keepdims=True), rtol=1e-6)
 
 
 def test_texts_are_kept_once_and_compared_by_their_rows(tiny, sentences):
@@ -103,7 +104,8 @@ def test_texts_are_kept_once_and_compared_by_their_rows(tiny, sentences):
     options = {"pool": "cls", "layer": [1, 3], "combine": "concatenate"}
     kept = bridge.new_vectors()
     for part in (texts[:9], texts[9:]):
-        assert bridge.keep_vectors(model, part, None, {**options, "kept": kept}, None) == {"n_truncated": 0}
+        out = bridge.keep_vectors(model, part, None, {**options, "kept": kept}, None)
+        assert out == {"n_truncated": 0, "max_len": model.max_len}
     x, y = [3, 3, 0, 19], [5, 19, 5, 2, 3]
     vectors = bridge.embed(model, texts, None, options, None)["values"]
     expected = plain(vectors[x], vectors[y])

@@ -76,7 +76,7 @@ def test_a_head_is_trained_on_kept_features(model, sentences, monkeypatch):
     assert calls == [60, 10]  # once per text, whatever the epochs
     assert len(fitted.history["loss"]) == 50
     monkeypatch.undo()
-    # the measures of the last epoch are those of the fit as it predicts
+    # the metrics of the last epoch are those of the fit as it predicts
     assert fitted.history["val_accuracy"][-1] == pytest.approx(accuracy(fitted, (texts[:10], codes[:10])))
 
 

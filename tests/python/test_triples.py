@@ -5,8 +5,9 @@ import pytest
 
 from bertr import bridge
 from bertr.tasks.inputs import encode
+from bertr.tasks.metrics import count_items
 from bertr.tasks.relations.task import Relations
-from bertr.tasks.relations.triples import agreement, to_characters, to_triples
+from bertr.tasks.relations.triples import to_characters, to_triples
 
 
 def encoded(model, texts, max_len=None):
@@ -143,5 +144,6 @@ def span(row, everywhere, start, end):
 def test_agreement_by_hand():
     truth = np.array([[0, 1, 2, 0, 4, 5], [0, 1, 2, 1, 4, 5], [1, 0, 1, 0, 0, 1]])
     found = np.array([[0, 1, 2, 0, 4, 5], [1, 0, 1, 1, 0, 1]])
-    assert agreement(truth, found) == {"f_meas": 2 / 5, "precision": 1 / 2, "recall": 1 / 3}
-    assert np.isnan(agreement(truth, found[:0])["precision"]) and agreement(truth, found[:0])["f_meas"] == 0
+    some, none = (count_items(truth, which, 3, 2).total() for which in (found, found[:0]))
+    assert (some.f_meas(), some.precision(), some.recall()) == (2 / 5, 1 / 2, 1 / 3)
+    assert (none.f_meas(), none.precision(), none.recall()) == (0, 0, 0)

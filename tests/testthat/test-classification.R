@@ -42,31 +42,6 @@ test_that("a level called class does not take the name of the class column", {
   expect_identical(names, c(".pred_class", ".pred_class_1", ".pred_x"))
 })
 
-test_that("metrics are those computed by hand", {
-  spec <- list(levels = c("a", "b", "c"), type = "factor")
-  truth <- factor(c("a", "a", "b", "b", "c"), spec$levels)
-  prob <- rbind(c(.7, .2, .1), c(.2, .7, .1), c(.1, .8, .1), c(.1, .6, .3), c(.5, .3, .2))
-  measures <- label_metrics(spec, truth, list(list(prob = prob)))
-  value <- stats::setNames(measures$.estimate, measures$.metric)
-  # predicted: a b b b a, so counts are a: 1 of 2 right, b: 2 of 2, c: 0 of 1
-  expect_equal(value[["accuracy"]], 3 / 5)
-  expect_equal(value[["kap"]], (0.6 - (0.4 * 0.4 + 0.4 * 0.6)) / (1 - (0.4 * 0.4 + 0.4 * 0.6)))
-  expect_equal(value[["f_meas"]], mean(c(2 / 4, 4 / 5, 0)))
-  expect_equal(value[["mn_log_loss"]], -mean(log(c(.7, .2, .8, .6, .2))))
-  # bins of 1/15: both .7 in one, of which one is right; .8 and .6 are right, .5 is not
-  expect_equal(value[["ece"]], (abs(1 - 1.4) + abs(1 - .8) + abs(1 - .6) + abs(0 - .5)) / 5)
-  expect_identical(measures$.estimator, c("multiclass", "multiclass", "macro", "multiclass", "multiclass"))
-})
-
-test_that("the calibration error is the mean distance from the diagonal", {
-  set.seed(1)
-  confidence <- runif(20000, 0.5, 1)
-  right <- runif(20000) < confidence
-  expect_lt(calibration_error(right, confidence), 0.02)
-  expect_equal(calibration_error(right, pmin(1, confidence + 0.1)), 0.1, tolerance = 0.15)
-  expect_equal(calibration_error(c(TRUE, FALSE), c(0, 1)), 1)
-})
-
 test_that("some of many rows are held out, which tell the temperature", {
   data <- faq(2)
   data <- data[rep(seq_len(nrow(data)), length.out = 1000), ]

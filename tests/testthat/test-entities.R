@@ -77,20 +77,6 @@ test_that("predictions are one tibble per row, and can be learned from", {
   expect_identical(entity_predictions(spec, NULL, integer(), 1, "all"), list(.pred_entities = list(NULL)))
 })
 
-test_that("metrics are those of seqeval", {
-  truth <- list(frame(c(1, 9), c(3, 12), c("a", "b")), frame(), frame(1, 5, "a"))
-  results <- list(
-    list(row = c(1L, 1L, 2L), start = c(1L, 9L, 1L), end = c(3L, 12L, 3L), code = c(0L, 0L, 1L), rows = 1:2),
-    list(row = 1L, start = 1L, end = 5L, code = 0L, rows = 3L)
-  )
-  texts <- list(a = c("Ada met Mary", "one", "Berta has"))
-  out <- entity_metrics(list(levels = c("a", "b", "c")), truth, results, texts)
-  expect_identical(out$.metric, rep(c("precision", "recall", "f_meas"), 4))
-  expect_identical(out$.level, rep(c(NA, "a", "b", "c"), each = 3))
-  expect_equal(out$.estimate, c(2 / 4, 2 / 3, 4 / 7, 2 / 3, 1, 4 / 5, 0, 0, 0, NA, NA, NA))
-  expect_identical(out$.estimator, rep(c("micro", "binary"), c(3, 9)))
-})
-
 test_that("words and tags become text and entities", {
   out <- bert_entities(list(c("Ada", "Lovelace", "met", "Bob"), character(), "x"),
     list(c("B-PER", "I-PER", "O", "B-PER"), NULL, factor("O")))

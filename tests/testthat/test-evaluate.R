@@ -1,28 +1,6 @@
-sklearn <- function() {
-  the_model() # Python runs
-  reticulate::import("sklearn.metrics")
-}
-
 value <- function(out, metric, estimator) {
   out$.estimate[out$.metric == metric & out$.estimator == estimator]
 }
-
-test_that("of two classes the event's precision, recall and F1 are those of scikit-learn", {
-  spec <- list(levels = c("no", "yes"), task = "classification")
-  set.seed(1)
-  truth <- factor(sample(spec$levels, 50, TRUE), spec$levels)
-  p <- ifelse(truth == "yes", 0.6, 0.3) + runif(50, -0.3, 0.3)
-  estimate <- ifelse(p > 0.5, "yes", "no")
-  for (event in spec$levels) {
-    out <- label_metrics(c(spec, event = event), truth, list(list(prob = cbind(1 - p, p))))
-    expect_identical(names(out), c(".metric", ".estimator", ".estimate"))
-    args <- list(as.character(truth), estimate, pos_label = event)
-    expect_equal(value(out, "precision", "binary"), do.call(sklearn()$precision_score, args))
-    expect_equal(value(out, "recall", "binary"), do.call(sklearn()$recall_score, args))
-    expect_equal(value(out, "f_meas", "binary"), do.call(sklearn()$f1_score, args))
-    expect_equal(value(out, "f_meas", "macro"), sklearn()$f1_score(args[[1]], estimate, average = "macro"))
-  }
-})
 
 test_that("the event is the second level, or the one named", {
   data <- faq(2)
@@ -43,20 +21,22 @@ test_that("the event is the second level, or the one named", {
     "two classes.*multilabel \\(2 labels\\)", class = "bertr_error_argument")
 })
 
-test_that("classes not seen in training count as wrong, as scikit-learn counts them", {
-  spec <- list(levels = c("a", "b"), task = "classification", event = "b")
-  truth <- match_labels(spec, factor(c("a", "new", "b", "b", "odd", "new", "a")))
-  expect_identical(levels(truth), c("a", "b", "new", "odd"))
-  prob <- cbind(c(.9, .8, .4, .6, .1, .2, .3), c(.1, .2, .6, .4, .9, .8, .7))
-  out <- label_metrics(spec, truth, list(list(prob = prob)))
-  both <- list(as.character(truth), c("a", "a", "b", "a", "b", "b", "b"))
-  expect_equal(value(out, "accuracy", "binary"), 2 / 7)
-  expect_equal(value(out, "kap", "binary"), do.call(sklearn()$cohen_kappa_score, both))
-  expect_equal(value(out, "f_meas", "macro"), do.call(sklearn()$f1_score, c(both, average = "macro")))
-  expect_equal(value(out, "precision", "binary"), 1 / 4)
-  expect_equal(value(out, "recall", "binary"), 1 / 2)
-  expect_equal(value(out, "mn_log_loss", "binary"), -mean(log(c(.9, .6, .4, .3))))
-  only <- label_metrics(spec, match_labels(spec, "new"), list(list(prob = prob[1, , drop = FALSE])))
+test_that("classes not seen in training follow the others", {
+  spec <- list(levels = c("a", "b"), task = "classification")
+  rows <- list(outcome = factor(c("a", "new", "b", "b", "odd", "new", "a")))
+  expect_identical(levels(match_labels(spec, rows$outcome)), c("a", "b", "new", "odd"))
+  expect_identical(evaluation_truth(spec, rows), list(label_ids = c(0L, 2L, 1L, 1L, 3L, 2L, 0L),
+    levels = list("a", "b", "new", "odd")))
+})
+
+test_that("metrics become rows, NA where they are undefined", {
+  metrics <- list(metric = c("recall", "f_meas"), estimator = c("micro", "binary"), estimate = c(0.5, NaN),
+    level = c(0L, 2L))
+  expect_identical(metric_tibble(metrics, list("a", "b")), tibble(.metric = c("recall", "f_meas"),
+    .estimator = c("micro", "binary"), .estimate = c(0.5, NA), .level = c(NA, "b")))
+  two <- quick_fit(label ~ text, faq(2))
+  data <- faq(3)
+  only <- bert_evaluate(two, data[data$label == setdiff(data$label, two$spec$levels), ], verbose = FALSE)
   expect_identical(value(only, "accuracy", "binary"), 0)
   expect_identical(value(only, "mn_log_loss", "binary"), NA_real_)
 })
@@ -76,24 +56,15 @@ test_that("labels not seen in training are reported with their rows, and evaluat
     "`validation` has 1 label not seen in training, \"age_limit\", in row", class = "bertr_error_unknown_label")
 })
 
-test_that("of several labels per row, those not seen in training are never found", {
+test_that("of several labels per row, those not seen in training follow the others", {
   spec <- list(levels = c("a", "b"), type = "list", task = "multilabel")
   outcome <- list(c("a", "new"), character(), c("b", "odd"), "a", "new")
   rows <- list(outcome = outcome, row = c(2, 4, 6, 8, 10))
   expect_identical(unknown_labels(spec, rows), list(what = "label", labels = c("new", "odd"), rows = c(2, 6, 10)))
-  truth <- as.matrix(match_multilabel(spec, outcome))
-  chosen <- rbind(c(TRUE, FALSE), FALSE, TRUE, c(TRUE, FALSE), FALSE)
-  prob <- rbind(c(.9, .1), c(.2, .3), c(.6, .7), c(.8, .4), c(.3, .2))
-  out <- multilabel_metrics(spec, truth, list(list(chosen = chosen, prob = prob)))
-  estimate <- cbind(chosen, FALSE, FALSE) + 0L
-  f1 <- function(average) sklearn()$f1_score(truth + 0L, estimate, average = average)
-  expect_equal(value(out, "f_meas", "macro"), f1("macro"))
-  expect_equal(value(out, "f_meas", "micro"), f1("micro"))
-  expect_equal(value(out, "precision", "micro"), 3 / 4)
-  expect_equal(value(out, "recall", "micro"), 3 / 6)
-  expect_equal(value(out, "accuracy", "multilabel"), 2 / 5)
-  learnt <- truth[, 1:2]
-  expect_equal(value(out, "mn_log_loss", "multilabel"), -mean(ifelse(learnt, log(prob), log(1 - prob))))
+  truth <- evaluation_truth(spec, rows)
+  expect_identical(truth$levels, list("a", "b", "new", "odd"))
+  has <- rbind(c(1L, 0L, 1L, 0L), 0L, c(0L, 1L, 0L, 1L), c(1L, 0L, 0L, 0L), c(0L, 0L, 1L, 0L))
+  expect_identical(unname(truth$values), has)
   columns <- list(levels = c("a", "b"), type = "columns", task = "multilabel")
   expect_null(unknown_labels(columns, list(outcome = tibble::tibble(a = TRUE, b = FALSE), row = 1)))
 })
@@ -102,14 +73,13 @@ spans <- function(start = integer(), end = integer(), label = character()) {
   tibble::tibble(start = start, end = end, label = label)
 }
 
-test_that("entities and relations not seen in training are never found", {
+test_that("entities and relations not seen in training follow the others", {
   truth <- list(spans(c(1, 9), c(3, 12), c("a", "new")), spans(1, 5, "a"))
   expect_identical(unknown_labels(list(task = "entities", levels = "a"), list(outcome = truth, row = c(3, 7))),
     list(what = "label", labels = "new", rows = 3))
-  results <- list(list(row = c(1L, 2L), start = c(1L, 1L), end = c(3L, 4L), code = c(0L, 0L), rows = 1:2))
-  out <- entity_metrics(list(levels = "a"), truth, results, list(a = c("Ada met Mary", "Ada B")))
-  expect_identical(out$.level, rep(c(NA, "a", "new"), each = 3))
-  expect_equal(out$.estimate, c(1 / 2, 1 / 3, 2 / 5, 1 / 2, 1 / 2, 1 / 2, 0, 0, 0))
+  out <- evaluation_truth(list(task = "entities", levels = "a"), list(outcome = truth, a = c("Ada met Mary", "Ada B")))
+  expect_identical(out, list(row = c(0L, 0L, 1L), start = c(0L, 8L, 0L), end = c(3L, 12L, 5L), code = c(0L, 1L, 0L),
+    levels = list("a", "new"), words = FALSE))
 
   triple <- function(relation) {
     tibble::tibble(head_start = 1L, head_end = 3L, relation = relation, tail_start = 5L, tail_end = 7L)
@@ -117,12 +87,9 @@ test_that("entities and relations not seen in training are never found", {
   truth <- list(triple("met"), triple(c("met", "saw")))
   expect_identical(unknown_labels(list(task = "relations", levels = "met"), list(outcome = truth, row = c(3, 7))),
     list(what = "relation", labels = "saw", rows = 7))
-  result <- list(count = c(1L, 1L), head = c("Ada", "Ada"), head_start = c(1L, 1L), head_end = c(3L, 3L),
-    relation = c(0L, 0L), tail = c("Bob", "Bob"), tail_start = c(5L, 5L), tail_end = c(7L, 7L), score = c(1, 1),
-    rows = 1:2)
-  out <- triple_metrics(list(levels = "met"), truth, list(result), NULL)
-  expect_identical(out$.level, rep(c(NA, "met", "saw"), each = 3))
-  expect_equal(out$.estimate, c(1, 2 / 3, 4 / 5, 1, 1, 1, 0, 0, 0))
+  out <- evaluation_truth(list(task = "relations", levels = "met"), list(outcome = truth))
+  expect_identical(out[c("text", "relation", "levels")], list(text = c(0L, 1L, 1L), relation = c(0L, 0L, 1L),
+    levels = list("met", "saw")))
 })
 
 tagged <- function() {
@@ -132,25 +99,13 @@ tagged <- function() {
   )
 }
 
-test_that("where every word is labeled there is an accuracy over words", {
+test_that("it is known where every word is labeled", {
   data <- tagged()
   expect_true(are_words(flat_entities(data$entities), data$text))
   expect_false(are_words(flat_entities(data$entities[c(1, 2)]), c(data$text[[1]], "I know them all .")))
   expect_false(are_words(flat_entities(list(spans(1, 12, "PER"))), "Ada Lovelace"))
   expect_false(are_words(flat_entities(list(spans())), "Ada"))
   expect_false(are_words(flat_entities(list(spans(1, 3, "PER"), spans())), c("Ada", "Bob")))
-  truth <- flat_entities(data$entities)
-  found <- truth
-  expect_identical(word_accuracy(truth, found), 1)
-  found$label[c(2, 7)] <- "X"
-  expect_equal(word_accuracy(truth, found), 10 / 12)
-  part <- lapply(truth, `[`, -c(1, 12)) # the first and the last word are not found
-  expect_equal(word_accuracy(truth, part), 10 / 12)
-  wide <- lapply(truth, `[`, -4) # "n't come" is one entity of the label of "n't"
-  wide$end[[3]] <- 15
-  expect_equal(word_accuracy(truth, wide), 11 / 12)
-  none <- list(row = NULL, start = NULL, end = NULL, label = NULL)
-  expect_identical(word_accuracy(truth, none), 0)
 })
 
 test_that("a fit of parts of speech is evaluated by its words, in chunks of any size", {

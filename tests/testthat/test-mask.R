@@ -61,11 +61,6 @@ test_that("masked words are evaluated", {
   expect_identical(out$.metric, c("accuracy", "mn_log_loss", "perplexity"))
   expect_equal(out$.estimate[[3]], exp(out$.estimate[[2]]))
   expect_identical(bert_evaluate(fit, faq(file = "valid.csv"), verbose = FALSE), out)
-  part <- function(...) list(sums = as.list(c(words = 4, nll = 2, right = 1, ...)), n_truncated = 0)
-  sums <- list(part(pairs = 4, pair_nll = 3, pair_right = 3), part(pairs = 4, pair_nll = 3, pair_right = 1))
-  by_hand <- hidden_metrics(list(), NULL, sums)
-  expect_identical(by_hand$.metric, c("accuracy", "mn_log_loss", "perplexity", "nsp_accuracy"))
-  expect_equal(by_hand$.estimate, c(0.25, 0.5, exp(0.5), 0.5))
 })
 
 test_that("two columns add whether one follows the other, and whole words can be masked", {

@@ -28,8 +28,8 @@ test_that("metrics agree with a hand count", {
   chosen <- as.matrix(bert_predict(fit, data))
   truth <- cbind(data$card, data$long == 1)
   f <- function(t, p) 2 * sum(t & p) / (sum(t) + sum(p))
-  measures <- bert_evaluate(fit, data)
-  value <- function(metric, estimator) measures$.estimate[measures$.metric == metric & measures$.estimator == estimator]
+  metrics <- bert_evaluate(fit, data)
+  value <- function(metric, estimator) metrics$.estimate[metrics$.metric == metric & metrics$.estimator == estimator]
   expect_equal(value("f_meas", "macro"), mean(c(f(truth[, 1], chosen[, 1]), f(truth[, 2], chosen[, 2]))))
   expect_equal(value("f_meas", "micro"), f(truth, chosen))
   expect_equal(value("accuracy", "multilabel"), mean(truth[, 1] == chosen[, 1] & truth[, 2] == chosen[, 2]))

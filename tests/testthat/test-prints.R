@@ -22,10 +22,10 @@ test_that("a model is shown", {
 })
 
 test_that("a fit is shown", {
-  judged <- tibble(epoch = 1:2, learning_rate = 1e-4, loss = c(0.5, 0.25), val_loss = c(0.61, 0.7),
+  validated <- tibble(epoch = 1:2, learning_rate = 1e-4, loss = c(0.5, 0.25), val_loss = c(0.61, 0.7),
     val_accuracy = c(0.8, 0.75), seconds = 1)
   validated <- shown_fit(valid_rows = 6L, best_epoch = 1L, stopped_early = TRUE, temperature = 1.2345, held_rows = 0L,
-    history = judged)
+    history = validated)
   held <- shown_fit(valid_rows = 2L, held_rows = 2L, temperature = 1.5)
   interrupted <- shown_fit(interrupted = TRUE, epochs_done = 0L, n_truncated = 3L, history = tibble())
   interrupted$weights <- NULL

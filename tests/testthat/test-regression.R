@@ -15,8 +15,8 @@ test_that("numbers are learned and given back in their unit", {
   out <- out[seq_len(nrow(data)), ]
   expect_gt(cor(out$.pred_size, data$size), 0.7)
   expect_lt(abs(mean(out$.pred_size) - mean(data$size)), sd(data$size))
-  measures <- bert_evaluate(fit, data)
-  value <- function(outcome, metric) measures$.estimate[measures$.outcome == outcome & measures$.metric == metric]
+  metrics <- bert_evaluate(fit, data)
+  value <- function(outcome, metric) metrics$.estimate[metrics$.outcome == outcome & metrics$.metric == metric]
   expect_equal(value("size", "rmse"), sqrt(mean((out$.pred_size - data$size)^2)))
   expect_equal(value("card", "spearman"), cor(out$.pred_card, data$card, method = "spearman"))
   one <- quick_fit(size ~ text, data, epochs = 2)

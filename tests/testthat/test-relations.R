@@ -97,32 +97,6 @@ test_that("positions cross from 0, ends exclusive", {
     tail_start = list(8L), tail_end = list(11L), levels = list("a", "met")))
 })
 
-test_that("metrics are those counted by hand", {
-  spec <- list(levels = c("met", "saw", "x"))
-  truth <- outcome(list(triples("Ada met Bob.", "Ada", "Bob", "Bob", "Ada", relation = c("met", "saw")),
-    one()[[1]], data.frame()))
-  result <- list(count = c(2L, 1L), head = c("Ada", "Ada", "Bob"), head_start = c(1L, 1L, 9L),
-    head_end = c(3L, 3L, 11L), relation = c(0L, 1L, 0L), tail = c("Bob", "Bob", "Ada"), tail_start = c(9L, 9L, 1L),
-    tail_end = c(11L, 11L, 3L), score = c(1, 1, 1), rows = 1:2)
-  last <- list(count = 1L, head = "Ada", head_start = 1L, head_end = 3L, relation = 1L, tail = "Bob", tail_start = 9L,
-    tail_end = 11L, score = 1, rows = 3L)
-  out <- triple_metrics(spec, truth, list(result, last))
-  value <- function(metric, relation) out$.estimate[out$.metric == metric & out$.level %in% relation]
-  expect_identical(out$.estimator, rep(c("micro", "binary"), c(3, 9)))
-  expect_equal(c(value("precision", NA), value("recall", NA), value("f_meas", NA)), c(1 / 4, 1 / 3, 2 / 7))
-  expect_equal(c(value("precision", "met"), value("recall", "met"), value("f_meas", "met")), c(1 / 2, 1 / 2, 1 / 2))
-  expect_equal(c(value("precision", "saw"), value("recall", "saw"), value("f_meas", "saw")), c(0, 0, 0))
-  expect_true(all(is.na(c(value("precision", "x"), value("recall", "x"), value("f_meas", "x")))))
-  none <- triple_metrics(spec, truth, list(list(count = c(0L, 0L, 0L), rows = 1:3)))
-  expect_equal(none$.estimate[1:3], c(0, 0, 0))
-  # far into a text, positions are not written as 1e+05
-  far <- one(head_start = 100000, head_end = 100002, tail_start = 100004, tail_end = 100006, head = "Ada", tail = "Bob")
-  truth <- outcome(far, paste0(strrep("a", 99999), "Ada Bob"))
-  last[c("relation", "rows")] <- c(0L, 1L)
-  last[triple_places] <- list(100000L, 100002L, 100004L, 100006L)
-  expect_equal(triple_metrics(list(levels = "met"), truth, list(last))$.estimate, rep(1, 6))
-})
-
 test_that("a fit finds triples in characters, and its predictions can be learned from", {
   data <- zoo()
   fit <- zoo_fit()

@@ -3,7 +3,8 @@
 Arguments that several functions share:
     handle    a Model or a Fit
     a, b      lists of str; b is None for single texts
-    max_len   tokens to cut texts at; None: the fit's, or the model's own
+    max_len   tokens to cut texts at; None: the fit's, or the model's own. Results have the `max_len` that was used and
+              `n_truncated`, the number of texts that were cut, both int
     options   a dict of settings, as the R function of the same name checked them
     on_event  None, or a function of a kind of event and a dict; it returns True if the user wants to stop
 
@@ -28,12 +29,13 @@ from .kernels import onednn
 from .kernels.backend import BACKEND, gpus
 from .kernels.memory import freeze
 from .model import Fit, Model
+from .nn.unit import unit_rows
 from .tasks.inputs import encode
 from .tasks.mlm.fill_mask import fill
+from .tasks.predictions import Predictions
 from .tasks.span import squad
 from .training import run_folder
 from .training.fit import fit as train
-from .training.fit import make_samples
 
 
 class Outcome:
@@ -191,7 +193,7 @@ def describe(handle):
         "prompts": list(sentence.prompts),
         "prompt_texts": list(sentence.prompts.values()),
         "unused_rows": config.vocab_size - len(checkpoint.vocab),
-        "max_len": _length(handle, None),
+        "max_len": cut_length(handle, None),
         "fingerprint": model.fingerprint,
         "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
@@ -212,21 +214,29 @@ def vocab(handle):
 # ---------------------------------------------------------------- texts to tokens and back
 
 
+def cut_length(handle, max_len):
+    """The length to cut texts at, in tokens: the one given, the fit's, or the model's own; int."""
+    if max_len is None and isinstance(handle, Fit):
+        max_len = handle.facts["max_len"]
+    return _base(handle).length(max_len)
+
+
 def tokenize(handle, a, b, max_len):
     """Padded token ids.
 
     Returns:
         A dict: `token_ids`, `segment_ids` and `mask`, int32 [rows, longest]; `n_tokens`, int32 [rows], before cutting;
-        `n_truncated`, int.
+        `n_truncated` and `max_len`.
     """
-    encodings = _base(handle).encode(a, b, _length(handle, max_len))
+    max_len = cut_length(handle, max_len)
+    encodings = _base(handle).encode(a, b, max_len)
     ids, segments, mask = encodings.pad(np.arange(len(encodings)))
     return {
         "token_ids": ids,
         "segment_ids": segments,
         "mask": mask,
         "n_tokens": encodings.full_lengths,
-        "n_truncated": encodings.n_truncated,
+        **_cut(encodings, max_len),
     }
 
 
@@ -239,7 +249,7 @@ def token_table(handle, a, b, max_len):
         special tokens.
     """
     model = _base(handle)
-    e = model.encode(a, b, _length(handle, max_len), offsets=True)
+    e = model.encode(a, b, cut_length(handle, max_len), offsets=True)
     words = model.tokenizer.vocab
     return {
         "row": (e.row + 1).astype(np.int32),
@@ -316,26 +326,12 @@ def predict(handle, a, b, options, on_event):
     """Predictions for texts.
 
     Returns:
-        A dict: the columns of the task's `decode`, and `n_truncated`, int.
+        A dict: the columns of the task's `decode`, `n_truncated` and `max_len`.
     """
-    encodings = encode(handle.base, handle.task, handle.head_options, a, b, _length(handle, options.get("max_len")))
+    max_len = cut_length(handle, options.get("max_len"))
+    encodings = encode(handle.base, handle.task, handle.head_options, a, b, max_len)
     outputs = handle.scorer.encodings(encodings, counter(on_event, len(a), len(encodings)))
-    return {**handle.task.decode(outputs, encodings, a, b, handle.network.head), "n_truncated": encodings.n_truncated}
-
-
-def answer_scores(predicted, golds, gold_counts):
-    """Scores of predicted answers.
-
-    Args:
-        predicted: list of str [texts].
-        golds: list of str, the right answers of all texts, concatenated.
-        gold_counts: int [texts], right answers of each text.
-
-    Returns:
-        A dict: `exact` and `f1`, float64 [texts].
-    """
-    exact, f1 = squad.scores(predicted, squad.grouped(golds, gold_counts))
-    return {"exact": exact, "f1": f1}
+    return {**handle.task.decode(outputs, encodings, a, b, handle.network.head), **_cut(encodings, max_len)}
 
 
 def read_squad(path):
@@ -343,28 +339,45 @@ def read_squad(path):
     return squad.read(path)
 
 
-def evaluate(handle, a, b, options, on_event):
-    """Evaluates a task whose outcomes are the texts themselves; the masked words are drawn with the fit's seed.
+def new_predictions():
+    """An empty Predictions for `keep_predictions`."""
+    return Predictions()
+
+
+def keep_predictions(handle, a, b, options, on_event):
+    """As `predict`, but adds what the task's metrics need to the Predictions `options["kept"]`. If the outcomes are the
+    texts themselves, the masked words are drawn with the fit's seed.
 
     Returns:
-        A dict: `sums`, a dict of floats (see the task's `sums`), and `n_truncated`, int.
+        A dict: `n_truncated` and `max_len`.
     """
-    task, seed = handle.task, handle.facts["seed"]
-    samples = make_samples(handle.base, task, handle.head_options, a, b, {}, _length(handle, None))
-    samples = task.draw(samples, np.random.default_rng(seed))
-    tell = counter(on_event, len(a), len(samples))
-    done = 0
+    task, max_len = handle.task, cut_length(handle, None)
+    encodings = encode(handle.base, task, handle.head_options, a, b, max_len)
+    tell, done = counter(on_event, len(a), len(encodings)), 0
 
-    def score(encodings):
+    def score(part):  # some or all of the encodings
         nonlocal done
-        outputs = handle.scorer.encodings(encodings)
-        done += len(encodings)
-        if tell:
-            tell(done)
-        return outputs
+        before, done = done, done + len(part)
+        return handle.scorer.encodings(part, tell and (lambda rows: tell(before + rows)))
 
-    sums = task.sums(samples, score, handle.network.head)
-    return {"sums": sums, "n_truncated": samples.encodings.n_truncated}
+    part = task.predictions(encodings, score, a, b, handle.network.head, handle.facts["seed"])
+    options["kept"].add(part, len(a))
+    return _cut(encodings, max_len)
+
+
+def evaluate(handle, kept, truth, event):
+    """All metrics of a fit on new texts.
+
+    Args:
+        kept: the Predictions of all texts.
+        truth: the outcomes of all texts, a dict as the task's target; unseen labels come after those of training.
+        event: the class for which precision and recall are wanted, int from 0, or None.
+
+    Returns:
+        A dict of columns with one entry per metric: `metric` and `estimator`, lists of str; `estimate`, float64, NaN if
+        undefined; for some tasks also `outcome`, list of str, or `level`, int32 from 1, 0 for all labels together.
+    """
+    return handle.task.metric_table(truth, kept.joined(), event)
 
 
 def fill_mask(handle, texts, _, options, on_event):
@@ -372,15 +385,15 @@ def fill_mask(handle, texts, _, options, on_event):
 
     Returns:
         A dict of columns with one entry per text, [MASK] and candidate: `row`, `mask` and `rank`, int32 from 1; `token`
-        and `text`, lists of str; `probability`, float64. And `n_truncated`, int.
+        and `text`, lists of str; `probability`, float64. And `n_truncated` and `max_len`.
     """
-    model = _encoder(handle)
-    columns, n_truncated = fill(
+    model, max_len = _encoder(handle), cut_length(handle, options.get("max_len"))
+    columns, encodings = fill(
         model,
         texts,
         int(options["top"]),
         options.get("targets"),
-        _length(handle, options.get("max_len")),
+        max_len,
         counter(on_event, len(texts), len(texts)),
     )
     numbers = {name: np.array(columns[name], np.int32) + 1 for name in ("row", "mask", "rank")}
@@ -388,7 +401,7 @@ def fill_mask(handle, texts, _, options, on_event):
         **columns,
         **numbers,
         "probability": np.array(columns["probability"], np.float64),
-        "n_truncated": n_truncated,
+        **_cut(encodings, max_len),
     }
 
 
@@ -397,19 +410,28 @@ def embed(handle, a, b, options, on_event):
 
     Returns:
         A dict: `values`, float64 [rows, width], or [tokens, width] for pool "none"; `n_tokens`, int32 [rows];
-        `n_truncated`, int.
+        `n_truncated` and `max_len`.
     """
-    values, encodings = features.vectors(_encoder(handle), a, b, options, counter(on_event, len(a), len(a)))
-    return {
-        "values": values.astype(np.float64),
-        "n_tokens": encodings.lengths.astype(np.int32),
-        "n_truncated": encodings.n_truncated,
-    }
+    values, encodings, cut = _vectors(handle, a, b, options, on_event)
+    return {"values": values.astype(np.float64), "n_tokens": encodings.lengths.astype(np.int32), **cut}
+
+
+def _vectors(handle, a, b, options, on_event):
+    """(vectors, Encodings, what R tells about cut texts)."""
+    max_len, tell = cut_length(handle, options.get("max_len")), counter(on_event, len(a), len(a))
+    values, encodings = features.vectors(_encoder(handle), a, b, {**options, "max_len": max_len}, tell)
+    return values, encodings, _cut(encodings, max_len)
 
 
 def attention(handle, a, b, options):
-    """Attention probabilities of one text or pair; a dict, see `features.attention`."""
-    return features.attention(_encoder(handle), a, b, options)
+    """Attention probabilities of one text or pair.
+
+    Returns:
+        A dict: as `features.attention`, `n_truncated` and `max_len`.
+    """
+    max_len = cut_length(handle, options.get("max_len"))
+    result, encodings = features.attention(_encoder(handle), a, b, {**options, "max_len": max_len})
+    return {**result, **_cut(encodings, max_len)}
 
 
 # ---------------------------------------------------------------- comparing
@@ -424,16 +446,16 @@ def keep_vectors(handle, a, b, options, on_event):
     """As `embed`, but appends the vectors, scaled to length 1, to the list `options["kept"]`.
 
     Returns:
-        A dict: `n_truncated`, int.
+        A dict: `n_truncated` and `max_len`.
     """
-    values, encodings = features.vectors(_encoder(handle), a, b, options, counter(on_event, len(a), len(a)))
-    options["kept"].append(similarity.unit(values))
-    return {"n_truncated": encodings.n_truncated}
+    values, _, cut = _vectors(handle, a, b, options, on_event)
+    options["kept"].append(unit_rows(values))
+    return cut
 
 
 def as_vectors(values):
     """The rows of a matrix [rows, width] in the form of `keep_vectors`: a list of one float32 array."""
-    return [similarity.unit(np.asarray(values))]
+    return [unit_rows(np.asarray(values))]
 
 
 def cosines(x, x_rows, y, y_rows):
@@ -507,8 +529,6 @@ def _encoder(handle) -> Model:
     return handle.model if isinstance(handle, Fit) else handle
 
 
-def _length(handle, max_len):
-    """The length to cut at: the one given, the fit's, or the model's own."""
-    if max_len is None and isinstance(handle, Fit):
-        max_len = handle.facts["max_len"]
-    return _base(handle).length(max_len)
+def _cut(encodings, max_len):
+    """What R tells the user about texts that were cut."""
+    return {"n_truncated": encodings.n_truncated, "max_len": max_len}

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from .errors import BertrError
-from .similarity import unit
+from .nn.unit import unit_rows
 
 
 def vectors(model, a, b, options, progress=None):
@@ -30,7 +30,7 @@ def vectors(model, a, b, options, progress=None):
     values = scorer.encodings(encodings, progress)
     if options.get("pool") is None and options.get("layer") is None:  # the folder's own vectors
         values = _through_steps(model.checkpoint.sentence, values, options.get("normalise"))
-    return unit(values) if options.get("normalise") else values, encodings
+    return unit_rows(values) if options.get("normalise") else values, encodings
 
 
 def _through_steps(sentence, values, normalise):
@@ -39,7 +39,7 @@ def _through_steps(sentence, values, normalise):
         if step != "normalize":
             values = step(values)
         elif normalise is not False:
-            values = unit(values)
+            values = unit_rows(values)
     return values[:, : sentence.truncate_dim]
 
 
@@ -60,8 +60,7 @@ def attention(model, a, b, options):
         options: dict of layer, head (numbers from 1) and max_len; None or absent: all, and the model's own.
 
     Returns:
-        A dict: `values`, float64 [layers, heads, from, to]; `layer` and `head`, lists of int; `token`, list of str;
-        `n_truncated`, int.
+        ({values, float64 [layers, heads, from, to]; layer and head, lists of int; token, list of str}, the Encodings).
 
     Raises:
         BertrError: layer, head, max_len, pairs.
@@ -77,8 +76,7 @@ def attention(model, a, b, options):
         "layer": list(layers),
         "head": list(heads),
         "token": [model.tokenizer.vocab[i] for i in encodings.ids],
-        "n_truncated": encodings.n_truncated,
-    }
+    }, encodings
 
 
 def _numbers(what, given, first, last, default):

@@ -1,9 +1,9 @@
 """Shapes of what bertr saves of models and fits: `bertr.json`, and the JSON in the bytes of a fit."""
 
 from .checkpoints.hub import ORIGIN
+from .checkpoints.sentence_modules import POOLING
 from .checkpoints.tokenizer_files import SETTINGS
 from .families import FAMILIES
-from .nn.backbone import POOLING
 from .shapes import FIGURE, FLAG, TABLE, TEXT, both, fields, list_of, matching, number, one_of, or_null, table_of, whole
 from .tasks import TASKS
 

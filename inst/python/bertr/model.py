@@ -92,7 +92,7 @@ class Model:
             raise BertrError(
                 "max_len",
                 f"`max_len` is {int(max_len)}, but this model has only {self.config.max_positions} positions.",
-                f"Give at most {self.config.max_positions}; longer texts are cut and counted.",
+                f"Longer texts are truncated; use at most `max_len = {self.config.max_positions}`.",
             )
         return int(max_len)
 

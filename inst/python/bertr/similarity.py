@@ -6,20 +6,6 @@ from keras import ops
 CELLS = 2**24  # similarities in memory at once: 64 MB
 
 
-def unit(values):
-    """Rows scaled to length 1; a row of zeros stays zero.
-
-    Args:
-        values: float [rows, width].
-
-    Returns:
-        float32 [rows, width] in C order.
-    """
-    lengths = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))
-    out = np.empty(values.shape, np.float32)
-    return np.divide(values, np.maximum(lengths, 1e-12)[:, None], out=out, casting="same_kind")
-
-
 def both(x, x_rows, y, y_rows):
     """The selected vectors of both sides.
 

@@ -26,6 +26,7 @@ POOLING_FLAGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 MODES = tuple(POOLING_FLAGS.values())
+POOLING = "pooler|({0})([+]({0}))*".format("|".join(MODES))  # a pattern: BERT's own, or modes that are concatenated
 
 ACTIVATIONS = {
     "Identity": lambda x: x,

@@ -8,10 +8,7 @@ from keras import ops
 
 from .packing import packing_for
 
-POOLS = ("mean", "cls", "pooler", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
-OF_FIRST = ("cls", "pooler")  # those that read only the first token
-_SEVERAL = "|".join(pool for pool in POOLS if pool != "pooler")
-POOLING = f"pooler|({_SEVERAL})([+]({_SEVERAL}))*"  # a pattern: one, or several concatenated
+OF_FIRST = ("cls", "pooler")  # kinds of pooling that read only the first token
 
 
 class Backbone(keras.layers.Layer):

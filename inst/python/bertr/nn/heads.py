@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from ..kernels.dropout import dropout
+from .unit import unit
 
 SCALES = np.geomspace(1.0, 1000.0, 61)
 
@@ -39,11 +40,6 @@ class PrototypeHead(keras.layers.Layer):
         self.kernel.assign(means.T)
         self.scale.assign(scale)
         self.bias.assign(-0.5 * scale * np.square(means).sum(axis=1))
-
-
-def unit(x):
-    """Rows scaled to length 1, [rows, hidden]."""
-    return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), 1e-12))
 
 
 def nearest_means(x, label_ids, classes):

@@ -20,6 +20,7 @@ class Task:
     calibrates_on_training_rows = False  # if there are no other rows
     whole_vocabulary = False  # the head reads the whole word table, so all of it is trained
     not_in_graph = ()  # entries of `spec` that affect neither outputs nor loss
+    evaluated = ()  # columns of `decode` that `metric_table` takes
 
     def __init__(self, spec):
         self.spec = spec
@@ -97,7 +98,8 @@ class Task:
         raise NotImplementedError
 
     def metrics(self, targets, outputs):
-        """{name: value} of metrics over all rows, higher is better, the main one first; numpy in, floats out."""
+        """{name: value} of metrics over all validation rows, higher is better, the main one first; numpy in, floats
+        out. All arithmetic is in `tasks/metrics.py`, as that of `metric_table`."""
         raise NotImplementedError
 
     def evaluate(self, targets, outputs, encodings, head):
@@ -118,6 +120,22 @@ class Task:
 
     def decode(self, outputs, encodings, a, b, head):
         """Columns for R, arrays or lists with one entry per text; `a` and `b` are the texts."""
+        raise NotImplementedError
+
+    def predictions(self, encodings, score, a, b, head, seed):
+        """Predictions for other texts, to be compared with their outcomes: a dict for `Predictions.add`.
+        `score(encodings)` returns the outputs; `seed` is for random choices."""
+        columns = self.decode(score(encodings), encodings, a, b, head)
+        return {name: columns[name] for name in self.evaluated}
+
+    def metric_table(self, truth, predictions, event):
+        """All metrics of predictions, columns for R (see `metrics.table`).
+
+        Args:
+            truth: the outcomes, a dict as the task's target; unseen labels come after those of training.
+            predictions: a dict, the joined `predictions` of all texts.
+            event: the class for which precision and recall are wanted, or None.
+        """
         raise NotImplementedError
 
     def tensors(self, head):

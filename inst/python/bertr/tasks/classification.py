@@ -5,6 +5,7 @@ from keras import ops
 
 from ..nn.heads import DenseHead, PrototypeHead
 from ..shapes import TEXT, both, equally_long, fields, list_of, number, or_null
+from . import metrics
 from .base import Task
 from .calibration import MANY, best_temperature, held_share, stratified
 
@@ -20,6 +21,7 @@ class Classification(Task):
     name = "classification"
     calibrates = True
     not_in_graph = ("temperature",)
+    evaluated = ("prob",)
     shape = staticmethod(
         both(
             fields(
@@ -94,7 +96,7 @@ class Classification(Task):
         return ops.logsumexp(outputs, axis=1) - _picked(targets, outputs)
 
     def metrics(self, targets, outputs):
-        return {"accuracy": float(np.mean(np.argmax(outputs, axis=1) == targets))}
+        return {"accuracy": metrics.accuracy(targets, np.argmax(outputs, axis=1))}
 
     def hold_out(self, targets, rng):
         many = "temperature" in self.spec and len(targets) >= max(MANY, MANY_OF_CLASS * len(self.levels))
@@ -110,6 +112,23 @@ class Classification(Task):
         z = outputs.astype(np.float64) / (self.spec.get("temperature") or 1.0)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return {"prob": z / z.sum(axis=1, keepdims=True)}  # [rows, classes]
+
+    def metric_table(self, truth, predictions, event):
+        """Unseen classes count as wrong; log loss and calibration error exclude them, as they have no probability."""
+        label_ids, prob = np.asarray(truth["label_ids"]), predictions["prob"]
+        predicted = np.argmax(prob, axis=1)
+        known = label_ids < len(self.levels)
+        counts = metrics.count_classes(label_ids, predicted, len(truth["levels"]))
+        kind = "binary" if len(self.levels) == 2 else "multiclass"
+        right, confidence = (label_ids == predicted)[known], prob.max(axis=1)[known]
+        rows = [
+            ("accuracy", kind, metrics.accuracy(label_ids, predicted)),
+            ("kap", kind, metrics.kappa(counts)),
+            ("f_meas", "macro", metrics.mean_of_defined(counts.f_meas())),
+            ("mn_log_loss", kind, metrics.log_loss(label_ids[known], prob[known])),
+            ("ece", kind, metrics.calibration_error(right, confidence)),
+        ]
+        return metrics.table(rows if event is None else [*rows, *metrics.found_rows(counts.of(event), "binary")])
 
 
 def _picked(targets, outputs):

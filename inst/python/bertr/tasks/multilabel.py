@@ -9,6 +9,7 @@ from keras import ops
 
 from ..nn.heads import DenseHead
 from ..shapes import FLAG, TEXT, both, equally_long, fields, list_of, number, or_null
+from . import metrics
 from .base import Task
 from .calibration import MANY, held_share
 
@@ -36,6 +37,7 @@ class MultiLabel(Task):
     calibrates = True
     calibrates_on_training_rows = True
     not_in_graph = ("log_odds", "fixed", "thresholds", "calibrate")
+    evaluated = ("prob", "chosen")
 
     @classmethod
     def from_target(cls, target, head_options):
@@ -69,7 +71,8 @@ class MultiLabel(Task):
         """F1 at the best thresholds for these rows."""
         prob = probabilities(outputs)
         chosen = prob > (np.asarray(self.spec["fixed"] or best_thresholds(targets, prob)))
-        return {"f_meas_macro": macro_f1(targets, chosen), "f_meas_micro": micro_f1(targets, chosen)}
+        macro, micro = _f_meas(metrics.count_sets(targets > 0, chosen))
+        return {"f_meas_macro": metrics.or_zero(macro), "f_meas_micro": metrics.or_zero(micro)}
 
     def hold_out(self, targets, rng):
         many = self.spec["calibrate"] and self.spec["fixed"] is None and len(targets) >= MANY
@@ -83,6 +86,30 @@ class MultiLabel(Task):
     def decode(self, outputs, encodings, a, b, head):
         prob = probabilities(outputs.astype(np.float64))
         return {"prob": prob, "chosen": prob > np.asarray(self.spec["thresholds"])}  # [rows, labels] each
+
+    def metric_table(self, truth, predictions, event):
+        """Unseen labels are never predicted; the log loss excludes them, as they have no probability."""
+        given, prob = np.asarray(truth["values"]) > 0, predictions["prob"]
+        seen, unseen = prob.shape[1], given.shape[1] - prob.shape[1]
+        chosen = np.pad(predictions["chosen"], ((0, 0), (0, unseen)))
+        counts = metrics.count_sets(given, chosen)
+        total = counts.total()
+        macro, micro = _f_meas(counts)
+        return metrics.table(
+            [
+                ("f_meas", "macro", macro),
+                ("f_meas", "micro", micro),
+                ("precision", "micro", metrics.ratio(total.right, total.predicted)),
+                ("recall", "micro", metrics.ratio(total.right, total.true)),
+                ("accuracy", "multilabel", metrics.accuracy(given, chosen)),
+                ("mn_log_loss", "multilabel", metrics.binary_log_loss(given[:, :seen], prob)),
+            ]
+        )
+
+
+def _f_meas(counts):
+    """F1 as the mean of the labels that are true or predicted in some row, and of all labels together."""
+    return metrics.mean_of_defined(counts.f_meas()), counts.total().f_meas()
 
 
 def probabilities(outputs):
@@ -105,19 +132,3 @@ def _best_threshold(targets, prob):
     last = int(np.argmax(f1))  # the last row that gets the label
     below = prob[order[last + 1]] if last + 1 < len(prob) else 0.0
     return float((prob[order[last]] + below) / 2.0)
-
-
-def _f1(hits, given, true):
-    return 2.0 * hits / np.maximum(given + true, 1.0)
-
-
-def micro_f1(targets, chosen):
-    """F1 of all labels together."""
-    return float(_f1((targets * chosen).sum(), chosen.sum(), targets.sum()))
-
-
-def macro_f1(targets, chosen):
-    """The mean F1 of the labels that are true or predicted in some row."""
-    f1 = _f1((targets * chosen).sum(axis=0), chosen.sum(axis=0), targets.sum(axis=0))
-    occurs = (targets + chosen).any(axis=0)
-    return float(f1[occurs].mean()) if occurs.any() else 0.0

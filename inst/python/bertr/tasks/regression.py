@@ -7,6 +7,7 @@ from keras import ops
 from ..errors import BertrError
 from ..nn.heads import CosineHead, RegressionHead
 from ..shapes import TEXT, both, equally_long, fields, list_of, number, one_of
+from . import metrics
 from .base import Task
 
 START_ROWS = 500
@@ -28,6 +29,7 @@ class Regression(Task):
 
     name = "regression"
     not_in_graph = ("outputs", "mean", "sd", "log_odds")  # only their number matters, which the targets determine
+    evaluated = ("values",)
     shape = staticmethod(_shape)
 
     @property
@@ -96,11 +98,34 @@ class Regression(Task):
         """Pearson's correlation, the mean over the outputs."""
         if self.logit:
             outputs = probabilities(outputs)
-        return {"pearson": float(np.mean([_pearson(t, o) for t, o in zip(targets.T, outputs.T, strict=True)]))}
+        each = [metrics.correlation(t, o) for t, o in zip(targets.T, outputs.T, strict=True)]
+        return {"pearson": float(np.mean([metrics.or_zero(value) for value in each]))}
 
     def decode(self, outputs, encodings, a, b, head):
         values = outputs.astype(np.float64)  # [rows, outputs]
         return {"values": probabilities(values) if self.logit else values * self.spec["sd"] + self.spec["mean"]}
+
+    def metric_table(self, truth, predictions, event):
+        """With several outcomes the column `outcome` names them."""
+        pairs = zip(np.asarray(truth["values"], np.float64).T, predictions["values"].T, strict=True)
+        each = [self._metrics_of_one(y, predicted) for y, predicted in pairs]
+        out = metrics.table([row for rows in each for row in rows])
+        names = self.spec["outputs"]
+        return {"outcome": np.repeat(names, len(each[0])).tolist(), **out} if len(names) > 1 else out
+
+    def _metrics_of_one(self, y, predicted):
+        """Rows of `metrics.table` for one outcome: numbers [rows] and predictions [rows]."""
+        pearson = metrics.correlation(y, predicted)
+        values = {
+            "rmse": np.sqrt(np.mean(np.square(y - predicted))),
+            "mae": np.mean(np.abs(y - predicted)),
+            "rsq": pearson**2,
+            "pearson": pearson,
+            "spearman": metrics.correlation(metrics.ranks(y), metrics.ranks(predicted)),
+        }
+        if self.logit:
+            values["mn_log_loss"] = metrics.cross_entropy(y, predicted)
+        return [(metric, "standard", value) for metric, value in values.items()]
 
 
 def probabilities(outputs):
@@ -124,8 +149,3 @@ def _check_shares(values):
             f'With link = "logit" all numbers must be from 0 to 1, not {wrong:g}.',
             "Divide them by their largest possible value, or leave the link out.",
         )
-
-
-def _pearson(x, y):
-    x, y = (v.astype(np.float64) - v.mean() for v in (x, y))
-    return float((x * y).sum() / max(np.sqrt((x * x).sum() * (y * y).sum()), 1e-12))

@@ -10,11 +10,13 @@ from ...kernels.compiled import bucketed
 from ...shapes import FLAG, TEXT, fields, list_of, one_of
 from ...text.ragged import ROOM, positions, row_numbers, sort_keys
 from ...text.windows import windows
+from .. import metrics
 from ..base import Task
 from ..inputs import OVERLAP
 from .crf import Chains, negative_log_likelihood
 from .heads import CrfHead, TokenHead
-from .iob import allowed_pairs, f1, label_ids_of, spans
+from .iob import allowed_pairs, label_ids_of, spans
+from .word_accuracy import word_accuracy
 from .words import at_spaces, at_words, word_places
 
 UNSCORED = -1  # special tokens, and pieces that continue a word
@@ -101,7 +103,9 @@ class Entities(Task):
         scores, label_ids = outputs[places], targets[places]
         free = np.ones((scores.shape[1],) * 2, bool)
         loss = Chains(scores, splits, self._transitions(head), free, free[0]).negative_log_likelihood(label_ids)
-        return {"loss": loss / max(1, len(places)), "f_meas": f1(self._chains(scores, splits, head).best(), label_ids)}
+        truth, found = (np.column_stack(spans(x)) for x in (label_ids, self._chains(scores, splits, head).best()))
+        total = metrics.count_items(truth, found, 2, len(self.levels)).total()
+        return {"loss": loss / max(1, len(places)), "f_meas": metrics.or_zero(total.f_meas())}
 
     def decode(self, outputs, encodings, a, b, head):
         """Columns with one entry per entity: row, start (from 1), end (inclusive), label code, text, and score: the
@@ -121,6 +125,28 @@ class Entities(Task):
             "code": label.astype(np.int32),
             "text": text,
             "score": score,
+        }
+
+    def predictions(self, encodings, score, a, b, head, seed):
+        """`found`, int64 [entities, 4]: text, start (from 0), end (exclusive) and label."""
+        columns = self.decode(score(encodings), encodings, a, b, head)
+        row, start, end, label = (columns[name].astype(np.int64) for name in ("row", "start", "end", "code"))
+        return {"found": np.column_stack([row - 1, start - 1, end, label])}
+
+    def metric_table(self, truth, predictions, event):
+        """An entity is correct if its text, start, end and label all match, as in conlleval and seqeval. If every word
+        has a label (`truth["words"]`), words are also counted one by one."""
+        columns = [np.asarray(truth[name], np.int64) for name in ("row", "start", "end", "code")]
+        true, found = np.column_stack(columns), predictions["found"]
+        out = metrics.found_table(metrics.count_items(true, found, 3, len(truth["levels"])))
+        if not truth["words"]:
+            return out
+        out["metric"].append("accuracy")
+        out["estimator"].append("multiclass")
+        return {
+            **out,
+            "estimate": np.append(out["estimate"], word_accuracy(true, found)),
+            "level": np.append(out["level"], np.int32(0)),
         }
 
     def _chains(self, scores, splits, head):

@@ -26,7 +26,7 @@ def fill(model, texts, top, targets, max_len, progress=None):
         progress: None, or a function of the number of rows done.
 
     Returns:
-        ({row, mask and rank from 0, token, probability, and text with this mask filled: list}, number of cut texts).
+        ({row, mask and rank from 0, token, probability, and text with this mask filled: list}, the Encodings).
 
     Raises:
         BertrError: no_mlm, targets.
@@ -58,7 +58,7 @@ def fill(model, texts, top, targets, max_len, progress=None):
             out["text"] += filled(texts[r], m, tokens)
         if progress:
             progress(start + len(rows))
-    return out, encodings.n_truncated
+    return out, encodings
 
 
 def encode_masked(model, texts, max_len):

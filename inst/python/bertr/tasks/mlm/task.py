@@ -14,6 +14,7 @@ from ...kernels.backend import COMPILES_SHAPES
 from ...shapes import FLAG, fields
 from ...text.encodings import Encodings
 from ...text.windows import windows
+from .. import metrics
 from ..base import Task
 from ..samples import Samples
 from .head import PretrainingHead
@@ -134,17 +135,36 @@ class MaskedLanguage(Task):
 
     def validate(self, samples, score, head):
         s = self.sums(samples, score, head)
-        loss, accuracy = s["nll"] / (s["words"] + 1e-5), s["right"] / max(1.0, s["words"])
-        if not self.pairs:
-            return {"loss": loss, "accuracy": accuracy}
-        return {
-            "loss": loss + s["pair_nll"] / s["pairs"],
-            "accuracy": accuracy,
-            "nsp_accuracy": s["pair_right"] / s["pairs"],
-        }
+        loss, found = s["nll"] / (s["words"] + 1e-5), _accuracies(s)
+        if self.pairs:
+            loss += s["pair_nll"] / s["pairs"]
+        return {"loss": loss, **{name: metrics.or_zero(value) for name, value in found.items()}}
+
+    def predictions(self, encodings, score, a, b, head, seed):
+        """The sums over words and pairs that are drawn with the seed, float64 [1] each: logits over the vocabulary
+        would need too much memory."""
+        hidden = self.draw(Samples(encodings, None, self, grouped=False), np.random.default_rng(seed))
+        return {name: np.array([value]) for name, value in self.sums(hidden, score, head).items()}
+
+    def metric_table(self, truth, predictions, event):
+        """All words and all pairs count equally."""
+        s = {name: values.sum() for name, values in predictions.items()}
+        found, nll = _accuracies(s), metrics.ratio(s["nll"], s["words"])
+        rows = [
+            ("accuracy", "multiclass", found["accuracy"]),
+            ("mn_log_loss", "multiclass", nll),
+            ("perplexity", "standard", np.exp(nll)),
+        ]
+        return metrics.table([*rows, ("nsp_accuracy", "binary", found["nsp_accuracy"])] if s["pairs"] else rows)
 
     def tensors(self, head):
         return head.tensors()
+
+
+def _accuracies(sums):
+    """The shares of correct words and, of pairs, next sentences."""
+    out = {"accuracy": metrics.ratio(sums["right"], sums["words"])}
+    return {**out, "nsp_accuracy": metrics.ratio(sums["pair_right"], sums["pairs"])} if sums["pairs"] else out
 
 
 def _nll(logits, labels):  # [n, classes], [n] -> [n]; arbitrary for a label of -1

@@ -6,10 +6,11 @@ from keras import ops
 from ...nn.scorer import scoring_batches
 from ...shapes import TEXT, fields, list_of, one_of
 from ...text.windows import windows
+from .. import metrics
 from ..base import Task
 from .gplinker import GPLinker
 from .subject_first import SubjectFirst
-from .triples import COLUMNS, agreement, to_characters, to_triples
+from .triples import COLUMNS, to_characters, to_triples
 
 FORMS = {"gplinker": GPLinker, "subject_first": SubjectFirst}
 OVERLAP = 0.5  # share of a window that overlaps the next one: spans less than half a window apart share one
@@ -71,7 +72,13 @@ class Relations(Task):
             padded[mask > 0] = np.concatenate([_of(outputs, encodings, row) for row in rows])
             given = ops.convert_to_tensor(self.batch(targets, encodings, rows, ids, rng)[0])
             losses[rows] = ops.convert_to_numpy(self.loss(given, ops.convert_to_tensor(padded), head))
-        return {"loss": float(losses.mean()), **agreement(targets.truth, self._found(outputs, encodings)[0])}
+        total = self._counts(targets.truth, self._found(outputs, encodings)[0], len(self.spec["levels"])).total()
+        values = {"f_meas": total.f_meas(), "precision": total.precision(), "recall": total.recall()}
+        return {"loss": float(losses.mean()), **{name: float(value) for name, value in values.items()}}
+
+    def _counts(self, truth, found, labels):
+        """A triple is correct if its relation and positions match; int [triples, 6] each: text and COLUMNS."""
+        return metrics.count_items(truth, found, 1 + COLUMNS.index("relation"), labels)
 
     def _found(self, outputs, encodings):
         return to_characters(
@@ -89,6 +96,14 @@ class Relations(Task):
             out[side] = [a[t][s:e] for t, s, e in zip(text, start, end, strict=True)]
             out[f"{side}_start"] = start + 1
         return {**out, "score": scores, "count": np.bincount(text, minlength=len(a)).astype(np.int32)}
+
+    def predictions(self, encodings, score, a, b, head, seed):
+        """`found`, int64 [triples, 6]: text and COLUMNS."""
+        return {"found": self._found(score(encodings), encodings)[0]}
+
+    def metric_table(self, truth, predictions, event):
+        true = np.column_stack([np.asarray(truth[name], np.int64) for name in ("text", *COLUMNS)])
+        return metrics.found_table(self._counts(true, predictions["found"], len(truth["levels"])))
 
 
 def _of(outputs, encodings, row):

@@ -1,5 +1,5 @@
-"""Triples (head, relation, tail) of texts: conversion from characters to tokens of encoded rows and back, and agreement
-of two sets. Positions are 0-based; ends are exclusive for characters, inclusive for tokens.
+"""Triples (head, relation, tail) of texts: conversion from characters to tokens of encoded rows and back. Positions are
+0-based; ends are exclusive for characters, inclusive for tokens.
 """
 
 import numpy as np
@@ -107,17 +107,3 @@ def to_characters(found, encodings):
     new = np.ones(len(out), bool)  # neighbouring windows may contain the same triple
     new[1:] = (out[1:] != out[:-1]).any(axis=1)
     return out[new], scores[new]
-
-
-def agreement(truth, found):
-    """F1, precision and recall of exact triples; NaN if the denominator is 0."""
-    right = len(set(map(tuple, truth.tolist())) & set(map(tuple, found.tolist())))
-    return {
-        "f_meas": _share(2 * right, len(truth) + len(found)),
-        "precision": _share(right, len(found)),
-        "recall": _share(right, len(truth)),
-    }
-
-
-def _share(part, whole):
-    return part / whole if whole else float("nan")

@@ -13,6 +13,7 @@ from ...errors import BertrError
 from ...nn.heads import DenseHead
 from ...shapes import FLAG, fields, number, whole
 from ...text.windows import windows
+from .. import metrics
 from ..base import Task
 from .search import contexts, locate, search
 from .squad import grouped, scores
@@ -42,6 +43,7 @@ class Span(Task):
 
     name = "span"
     not_in_graph = ("none", "longest", "threshold")
+    evaluated = ("text",)
     shape = staticmethod(fields({"none": FLAG, "longest": whole(1, 2**15), "threshold": number()}))
     per_token = True
     needs_offsets = True
@@ -122,6 +124,20 @@ class Span(Task):
             "nbest_end": np.array([span[2] for *_, span in best], np.int32),
             "nbest_score": np.array([self._probability(f, span) for *_, f, span in best], np.float64),
         }
+
+    def metric_table(self, truth, predictions, event):
+        """SQuAD metrics: over all texts and, if some have no answer, over each kind with the number of its texts."""
+        exact, f1 = scores(predictions["text"], grouped(truth["golds"], truth["gold_counts"]))
+        none = np.asarray(truth["start"]) < 0
+        kinds = {"standard": np.ones(len(none), bool)}
+        if none.any():
+            kinds |= {"answerable": ~none, "unanswerable": none}
+        rows = []
+        for kind, chosen in kinds.items():
+            if chosen.any():
+                rows += [("exact_match", kind, exact[chosen].mean()), ("f_meas", kind, f1[chosen].mean())]
+                rows += [("n", kind, chosen.sum())] if none.any() else []
+        return metrics.table(rows)
 
     def _search(self, outputs, encodings, most):
         return search(outputs, encodings, self.spec["longest"], most)
