@@ -16,7 +16,14 @@ test_that("the history of a fit", {
   history$val_loss <- c(1.1, 0.8, 0.7, 0.75)
   history$val_accuracy <- c(0.5, 0.7, 0.8, 0.78)
   expect_picture("training and validation", function() plot(fit_with(history)))
-  expect_picture("settings of the user", function() plot(fit_with(history), xlab = "pass", type = "l", ylim = c(0, 2)))
+  expect_picture("settings of the user", function() {
+    plot(fit_with(history), main = "A title", xlab = "pass", type = "l", ylim = c(0, 2))
+  })
+  history$val_f_meas <- c(0.4, 0.6, 0.65, 0.6)
+  history$val_kap <- c(-0.1, 0.5, 0.6, 0.5)
+  best <- fit_with(history)
+  best$info$best_epoch <- 3
+  expect_picture("more than three metrics and the best epoch", function() plot(best))
 })
 
 test_that("attention", {

@@ -18,6 +18,13 @@ test_that("ticks are whole epochs, and the user's settings win", {
   expect_invisible(plot(the_fit(), xlab = "passes", type = "l", xaxt = "s", ylim = c(0, 1)))
 })
 
+test_that("shares have whole axes, others begin at 0 or below", {
+  expect_identical(metric_range("accuracy", c(0.83, 0.86)), c(0, 1))
+  expect_identical(metric_range("loss", matrix(c(0.2, NA, 3, Inf), 2)), c(0, 3))
+  expect_identical(metric_range("spearman", c(-0.25, 0.5)), c(-0.25, 0.5))
+  expect_error(plot(the_fit(), main = 1), "`main` must be a single", class = "bertr_error_argument")
+})
+
 test_that("a fit without a whole epoch says that there is nothing to draw", {
   fit <- the_fit()
   fit$history <- fit$history[0, ]

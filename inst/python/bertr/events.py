@@ -1,6 +1,7 @@
 """Progress events for R."""
 
 import time
+from typing import Any
 
 from .interrupts import stop_if_asked
 
@@ -24,7 +25,7 @@ def throttled(on_event):
     return emit
 
 
-def counter(on_event, texts, rows):
+def counter(on_event, texts, rows) -> Any:
     """A function of the number of rows done that reports the number of texts done; None without `on_event`."""
     if not on_event:
         return None
