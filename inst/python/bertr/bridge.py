@@ -19,7 +19,7 @@ import traceback
 import keras
 import numpy as np
 
-from . import features, interrupts, notes, similarity, startup, store
+from . import features, interrupts, keras_layer, notes, similarity, startup, store
 from .checkpoints import hub
 from .checkpoints.sentence_modules import Sentence, pooled_width
 from .errors import BertrError
@@ -32,8 +32,9 @@ from .tasks.inputs import encode
 from .tasks.mlm.fill_mask import fill
 from .tasks.span import squad
 from .training import run_folder
+from .training.fit import check_train, make_samples
 from .training.fit import fit as train
-from .training.fit import make_samples
+from .training.keras_adamw import bert_optimizer
 
 
 class Outcome:
@@ -464,6 +465,26 @@ def nearest(x, x_rows, y, y_rows, top, on_event):
         *similarity.both(x, x_rows, y, y_rows), top, y is None, lambda done: emit("compare", {"done": done, "total": n})
     )
     return {"place": places.reshape(-1), "similarity": values.reshape(-1).astype(np.float64)}
+
+
+# ---------------------------------------------------------------- Keras
+
+
+def keras_model(handle, pool, train, max_len, dropout, precision):
+    """A keras.Model around the encoder, see keras_layer.py."""
+    model = _encoder(handle)
+    check_train(train, model.config)
+    return keras_layer.keras_model(model, pool, train, max_len, dropout, precision)
+
+
+def from_keras(trained, handle):
+    """The Model with the encoder of a Keras model; `handle` is what `keras_model` was called with."""
+    return keras_layer.from_keras(trained, _encoder(handle))
+
+
+def keras_optimizer(rows, batch_size, epochs, learning_rate, warmup):
+    """BERT's optimizer for `compile()`, see training/keras_adamw.py."""
+    return bert_optimizer(rows, batch_size, epochs, learning_rate, warmup)
 
 
 # ---------------------------------------------------------------- saving
