@@ -21,6 +21,7 @@ import numpy as np
 
 from . import features, interrupts, keras_layer, notes, similarity, startup, store
 from .checkpoints import hub
+from .checkpoints.architecture import architecture
 from .checkpoints.sentence_modules import Sentence, pooled_width
 from .errors import BertrError
 from .events import counter, throttled
@@ -173,7 +174,7 @@ def describe(handle):
     """Facts about a model, or about the model that a fit was trained from.
 
     Returns:
-        A dict of plain values; `config` is a dict, lists have one entry per item.
+        A dict of plain values; `config` is a dict, `layers` a dict of columns, lists have one entry per item.
     """
     model = _base(handle)
     checkpoint, config, origin = model.checkpoint, model.config, model.origin or {}
@@ -198,6 +199,7 @@ def describe(handle):
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
         "mask": model.tokenizer.mask_name,
         "parameters": float(sum(map(math.prod, checkpoint.tensors.shapes.values()))),
+        "layers": architecture(checkpoint),
         "unread": list(checkpoint.unread),
         "unread_why": list(checkpoint.unread.values()),
         "missing": list(checkpoint.missing),

@@ -10,6 +10,7 @@ from .errors import BertrError
 from .families import FAMILIES, new_backbone, with_dropout
 from .kernels.backend import COMPILES_SHAPES
 from .kernels.custom_gradient import plain_gradients
+from .kernels.length import check_length
 from .model import Model
 from .nn.backbone import OF_FIRST
 
@@ -55,6 +56,7 @@ class BertEncoder(keras.layers.Layer):
 
     def call(self, token_ids, segment_ids, mask, training=False):
         self._check(token_ids, segment_ids, mask)
+        token_ids = check_length(token_ids, self.config.max_positions)  # later positions would be those of the last
         ids, segments, mask = (ops.cast(x, "int32") for x in (token_ids, segment_ids, mask))
         mask = ops.where(ids < 0, 0, mask)  # R's NA is the smallest integer: a row without tokens
         ids, segments = ops.maximum(ids, 0), ops.maximum(segments, 0)
@@ -74,9 +76,9 @@ class BertEncoder(keras.layers.Layer):
         }
 
     def _check(self, *inputs):
-        """Positions beyond the last would silently be those of the last, and float16 cannot hold large ids."""
+        """Keras would convert floats to its precision, and float16 cannot hold large ids."""
         for name, x in zip(INPUTS, inputs, strict=True):
-            dtype = keras.utils.standardize_dtype(x.dtype)
+            dtype = getattr(x.dtype, "name", x.dtype)
             if len(x.shape) != 2 or not dtype.startswith(("int", "uint")):
                 shape = ", ".join("any" if n is None else str(n) for n in x.shape)
                 raise BertrError(
@@ -84,13 +86,6 @@ class BertEncoder(keras.layers.Layer):
                     f"The input '{name}' of a BertEncoder must be int32 [batch, length], not {dtype} [{shape}].",
                     "Give the matrices of bert_tokenize() in the order token_ids, segment_ids, mask.",
                 )
-        length, most = inputs[0].shape[1], self.config.max_positions
-        if length is not None and length > most:
-            raise BertrError(
-                "max_len",
-                f"The texts are {length} tokens long, but this model has only {most} positions.",
-                f"Tokenize with max_len = {most} or less.",
-            )
 
     def get_config(self):
         return {
