@@ -11,7 +11,8 @@ model_fields <- list(
   prompt_texts = "texts", unused_rows = "number", max_len = "number", fingerprint = "string", lower_case = "flag",
   tokens = "string", mask = "string",
   parameters = "number",
-  layers = list(layer = "texts", shape = "texts", parameters = "numbers", trained = "flags"), unread = "texts", unread_why = "texts", missing = "texts", missing_why = "texts"
+  layers = list(layer = "texts", shape = "texts", parameters = "numbers", trained = "flags"),
+  unread = "texts", unread_why = "texts", missing = "texts", missing_why = "texts"
 )
 
 fit_fields <- list(

@@ -34,8 +34,8 @@
 #'   Save it with [bert_save()]: `saveRDS()` does not keep its weights.
 #'
 #'   `bert_optimizer()`: a Keras optimizer, AdamW with weight decay 0.01 except for biases and layer normalization,
-#'   gradients clipped to norm 1, and a learning rate that rises linearly during the warmup and then falls to 0. With the
-#'   same gradients it takes the steps of [bert_fit()].
+#'   gradients clipped to norm 1, and a learning rate that rises linearly during the warmup and then falls to 0. With
+#'   the same gradients it takes the steps of [bert_fit()].
 #' @source Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; Loshchilov and Hutter (2019), Decoupled Weight Decay
 #'   Regularization, <https://arxiv.org/abs/1711.05101>; <https://github.com/google-research/bert> (`optimization.py`);
 #'   Keras: <https://keras.io>.

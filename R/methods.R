@@ -10,8 +10,8 @@ print.bert_model <- function(x, ...) {
     count(info$parameters), " parameters, vocabulary of ", config$vocab_size, "\n",
     "  ", if (info$lower_case) "lower-cased" else "cased", " ", info$tokens, ", texts up to ", info$max_len,
     " tokens (", config$max_positions, " positions), pooling: ", info$pooling, "\n",
-    "  ", if (info$format == "keras") "trained in Keras, from " else paste(info$format, "format in "), info$folder, "\n",
-    sep = "")
+    "  ", if (info$format == "keras") "trained in Keras, from" else paste(info$format, "format in"), " ", info$folder,
+    "\n", sep = "")
   left <- c(`not read` = length(info$unread), missing = length(info$missing))
   if (any(left > 0)) {
     cat("  variables ", paste(names(left), left, sep = ": ", collapse = ", "), "; see summary()\n", sep = "")
@@ -23,10 +23,10 @@ print.bert_model <- function(x, ...) {
 #'
 #' @param object A model from [bert_load()].
 #' @param ... Must be empty.
-#' @return A list of class `summary.bert_model`, which is printed with everything that is known about the model. `layers`
-#'   is a tibble with one row per layer: `layer` (layers that share their weights, as in ALBERT, are one row), `shape` of
-#'   its output, number of `parameters`, and `trained`: does [bert_fit()] with `train = "all"` train it? The pooler is
-#'   trained if it is the model's pooling, `mlm` and `nsp` (the heads of pre-training) only with `~ text`.
+#' @return A list of class `summary.bert_model`, which prints everything that is known about the model. Its `layers` is
+#'   a tibble with one row per layer: `layer` (layers that share their weights, as in ALBERT, are one row), `shape` (of
+#'   its output), `parameters` (their number) and `trained` (does [bert_fit()] with `train = "all"` train it?). The
+#'   pooler is trained if it is the model's pooling, `mlm` and `nsp` (the heads of pre-training) only with `~ text`.
 #' @examplesIf bertr::bert_info()$ready
 #' summary(bert_load())$layers
 #' @export

@@ -216,9 +216,9 @@ py_declare <- function() {
   }
 }
 
-# Keras must know the class of a layer before it loads a model with it. If Keras is imported by somebody else, our module
-# is imported after it; whatever prevents that must not disturb those who do not need it. Does nothing before reticulate
-# 1.41, whose hook is not exported.
+# Keras must know the class of a layer before it loads a model with it. If Keras is imported by somebody else, our
+# module is imported after it; whatever prevents that must not disturb those who do not need it. Does nothing in old
+# versions of reticulate, which do not export the hook.
 py_follow_keras <- function() {
   if ("py_register_load_hook" %in% getNamespaceExports("reticulate")) {
     register <- getExportedValue("reticulate", "py_register_load_hook")

@@ -146,8 +146,8 @@ as_tibble.bert_tokens <- function(x, ...) {
 }
 
 #' @rdname bert_tokenize
-#' @param width For `as.list()`: number of columns, for a model of [bert_keras()] with a fixed `max_len`. `NULL` (default)
-#'   does not pad further.
+#' @param width For `as.list()`: number of columns, for a model of [bert_keras()] with a fixed `max_len`. `NULL`
+#'   (default) does not pad further.
 #' @export
 as.list.bert_tokens <- function(x, width = NULL, ...) {
   check_dots(...)

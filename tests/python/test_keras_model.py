@@ -84,7 +84,7 @@ def test_outputs_are_those_of_embed(any_model, pool):
     bert, inputs = keras_model(any_model, pool), inputs_of(any_model)
     out = predict(bert, inputs)
     np.testing.assert_allclose(
-        out["pooled"], bridge.embed(any_model, TEXTS, None, {"pool": pool}, None)["values"], atol=1e-6
+        out["pooled"], bridge.embed(any_model, TEXTS, None, {"pool": pool}, None)["values"], atol=1e-6, rtol=2e-6
     )
     tokens = bridge.embed(any_model, TEXTS, None, {"pool": "none"}, None)["values"]
     real = inputs[2].astype(bool)
@@ -159,7 +159,8 @@ def test_no_gradient_of_the_bare_encoder_is_zero_either(tiny, mode):
     bert, rng = build_backbone(read_checkpoint(tiny)), np.random.default_rng(4)
     ids = rng.integers(5, 30, (3, 9)).astype(np.int32)
     upstream = rng.normal(size=(3, 9, 32)).astype(np.float32)
-    values = [v.value for v in bert.trainable_variables if "pooler" not in v.path]
+    variables = [v for v in bert.trainable_variables if not v.path.startswith("bert/pooler")]
+    values = [v.value for v in variables]
 
     def loss(training=False):
         return tf.reduce_sum(bert(ids, ids * 0, ids * 0 + 1, training=training) * upstream)
@@ -176,9 +177,10 @@ def test_no_gradient_of_the_bare_encoder_is_zero_either(tiny, mode):
         "tape outside": lambda: taped(tf.function(loss)),
         "symbolic": tf.function(lambda: tf.gradients(loss(), values)),
     }[mode]()
-    for mine, reference, value in zip(ours, expected, values, strict=True):
+    assert len(values) == 5 + 12 * 3
+    for mine, reference, variable in zip(ours, expected, variables, strict=True):
         mine, reference = tf.convert_to_tensor(mine), tf.convert_to_tensor(reference)
-        np.testing.assert_allclose(mine, reference, atol=1e-4, rtol=1e-3, err_msg=value.path)
+        np.testing.assert_allclose(mine, reference, atol=1e-4, rtol=1e-3, err_msg=variable.path)
 
 
 def test_scoring_still_uses_onednn(tiny):
@@ -251,7 +253,7 @@ def test_dropout_is_active_only_in_training(model):
 
 
 def trained_parts(layer):
-    return {w.path.removeprefix("bert/").split("/")[1] for w in layer.trainable_weights}
+    return {w.path.split("/")[1] for w in layer.trainable_weights}
 
 
 TRAINED = {
@@ -319,7 +321,7 @@ folder, inputs = sys.argv[1], [np.array(x, np.int32) for x in json.load(sys.stdi
 bert = keras.models.load_model(folder + "/m.keras")
 np.save(folder + "/again.npy", bert.predict(inputs, verbose=0))
 bert.fit(inputs, np.ones((len(inputs[0]), 1)), verbose=0)
-print(type(bert.optimizer).__name__, len(bert.optimizer._exclude_from_weight_decay_cache or {}))
+print(type(bert.optimizer).__name__)
 """
 
 
@@ -341,8 +343,8 @@ def test_a_file_is_read_in_another_process(any_model, tmp_path):
 def test_an_exported_model_serves_the_same(any_model, tmp_path):
     bert, inputs = keras_model(any_model), inputs_of(any_model)
     bert.export(str(tmp_path / "served"), verbose=False)
-    served = tf.saved_model.load(str(tmp_path / "served")).serve(inputs)
-    assert_same({k: v.numpy() for k, v in served.items()}, predict(bert, inputs))
+    served = tf.saved_model.load(str(tmp_path / "served"))
+    assert_same({k: v.numpy() for k, v in served.serve(inputs).items()}, predict(bert, inputs))
 
 
 def test_a_clone_is_the_same_with_the_same_weights(any_model):
@@ -358,17 +360,16 @@ def test_a_clone_is_the_same_with_the_same_weights(any_model):
 
 @pytest.mark.parametrize("pool", ["mean", "pooler"])
 def test_a_trained_layer_comes_back(any_model, pool, tmp_path):
-    bert, inputs = with_head(keras_model(any_model, pool, dropout=0.3)), inputs_of(any_model)
-    fit(bert, inputs, epochs=2)
-    back = bridge.from_keras(bert, any_model)
-    expected = predict(keras.Model(bert.inputs, encoder(bert).output["pooled"]), inputs)
-    np.testing.assert_allclose(bridge.embed(back, TEXTS, None, {}, None)["values"], expected, atol=1e-6)
+    bert, inputs = keras_model(any_model, pool, dropout=0.3), inputs_of(any_model)
+    classifier = with_head(bert)
+    fit(classifier, inputs, epochs=2)
+    back, expected = bridge.from_keras(classifier, any_model), predict(bert, inputs)["pooled"]
+    np.testing.assert_allclose(bridge.embed(back, TEXTS, None, {}, None)["values"], expected, atol=2e-6)
     assert back.config == any_model.config and bridge.describe(back)["fingerprint"] != any_model.fingerprint
     bridge.save(back, str(tmp_path / "saved"), "{}")
     saved = bridge.load(str(tmp_path / "saved"), {})
-    np.testing.assert_allclose(bridge.embed(saved, TEXTS, None, {}, None)["values"], expected, atol=1e-6)
-    again = predict(keras_model(saved), inputs)["pooled"]
-    np.testing.assert_allclose(again, expected, atol=1e-6)
+    np.testing.assert_allclose(bridge.embed(saved, TEXTS, None, {}, None)["values"], expected, atol=2e-6)
+    np.testing.assert_array_equal(predict(keras_model(saved), inputs)["pooled"], expected)
 
 
 def test_what_does_not_come_back_is_refused(model, albert):
@@ -386,14 +387,14 @@ def test_what_does_not_come_back_is_refused(model, albert):
 
 def test_wrong_inputs_are_refused(model):
     layer, ints = encoder(keras_model(model)), [keras.Input((None,), dtype="int32") for _ in range(3)]
-    with pytest.raises(BertrError, match="'token_ids' .* must be int32 .batch, length., not float32 .any, 50."):
+    with pytest.raises(ValueError, match="'token_ids' .* must be int32 .batch, length., not float32 .any, 50."):
         layer(keras.Input((50,)), *ints[1:])
-    with pytest.raises(BertrError, match="'mask' .* not int32 .any, any, 2."):
+    with pytest.raises(ValueError, match="'mask' .* not int32 .any, any, 2."):
         layer(*ints[:2], keras.Input((None, 2), dtype="int32"))
     with pytest.raises(BertrError, match="only 64 positions"):
         keras_model(model, max_len=65)
     bert, long = keras_model(model), [np.ones((2, 65), np.int32)] * 3
-    with pytest.raises(BertrError, match="65 tokens wide, but this model has only 64 positions"):
+    with pytest.raises(ValueError, match="65 tokens wide, but this model has only 64 positions"):
         layer(*long)
     for width in (9, 10):  # of the second width on, Keras leaves the length open
         predict(bert, [x[:, :width] for x in long])
@@ -446,7 +447,8 @@ def test_it_survives_saving_with_its_schedule_and_exclusions():
     again = keras.optimizers.deserialize(json.loads(json.dumps(keras.optimizers.serialize(optimizer))))
     assert again.get_config() == optimizer.get_config()
     variables = [keras.Variable(np.ones(2, "f"), name=name) for name in ("kernel", "inner_bias", "gamma", "beta")]
-    assert [again._use_weight_decay(v) for v in variables] == [True, False, False, False]
+    again.apply([tf.zeros(2)] * 4, variables)
+    assert [bool(np.all(np.asarray(v) < 1.0)) for v in variables] == [True, False, False, False]
 
 
 # ---------------------------------------------------------------- JAX

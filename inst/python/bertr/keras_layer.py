@@ -81,10 +81,9 @@ class BertEncoder(keras.layers.Layer):
             dtype = getattr(x.dtype, "name", x.dtype)
             if len(x.shape) != 2 or not dtype.startswith(("int", "uint")):
                 shape = ", ".join("any" if n is None else str(n) for n in x.shape)
-                raise BertrError(
-                    "inputs",
-                    f"The input '{name}' of a BertEncoder must be int32 [batch, length], not {dtype} [{shape}].",
-                    "Give the matrices of bert_tokenize() in the order token_ids, segment_ids, mask.",
+                raise ValueError(  # Keras adds where it was, which only errors of one argument survive
+                    f"The input '{name}' of a BertEncoder must be int32 [batch, length], not {dtype} [{shape}]. "
+                    "Give the matrices of bert_tokenize() in the order token_ids, segment_ids, mask."
                 )
 
     def get_config(self):

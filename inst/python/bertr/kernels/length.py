@@ -1,22 +1,20 @@
-"""A limit on the length of a batch that may be known only when it is computed."""
+"""A limit on the length of a batch that may be known only when the batch is computed."""
 
-from ..errors import BertrError
 from .backend import BACKEND
 
 
 def check_length(x, most):
-    """`x` [batch, length]; computing it fails if the length is above `most`.
+    """`x` [batch, length]. If the length is above `most`, computing it fails.
 
     Raises:
-        BertrError: max_len, if the length is known already.
+        ValueError: if the length is known to be above `most`.
     """
-    message, hint = f"This model has only {most} positions.", f"Tokenize with max_len = {most} or less."
-    if x.shape[1] is None:
-        return _check_later(x, most, f"{message} {hint}")
-    if x.shape[1] > most:
-        raise BertrError(
-            "max_len", f"The texts are {x.shape[1]} tokens wide, but this model has only {most} positions.", hint
-        )
+    hint = f"this model has only {most} positions. Tokenize with max_len = {most} or less."
+    length = x.shape[1]
+    if length is None:
+        return _check_later(x, most, f"The texts are too long: {hint}")
+    if length > most:
+        raise ValueError(f"The texts are {length} tokens wide, but {hint}")
     return x
 
 
@@ -29,5 +27,5 @@ if BACKEND == "tensorflow":
 
 else:
 
-    def _check_later(x, most, message):  # shapes are always known where something is computed
+    def _check_later(x, most, message):  # what is computed has a known shape
         return x

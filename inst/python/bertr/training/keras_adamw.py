@@ -35,7 +35,8 @@ class BertOptimizer(keras.optimizers.AdamW):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.exclude_from_weight_decay(var_names=[f"{name}$" for name in NO_DECAY])
+        # on TensorFlow Keras looks at names such as "gamma:0"
+        self.exclude_from_weight_decay(var_names=[f"{name}(:[0-9]+)?$" for name in NO_DECAY])
 
     def update_step(self, gradient, variable, learning_rate):
         rate, gradient = (ops.cast(x, variable.dtype) for x in (learning_rate, gradient))
