@@ -30,7 +30,8 @@ test_that("as.list() gives the three matrices", {
 
 test_that("the outputs are those of bert_embed(), with NA rows zero", {
   texts <- c("A cat.", NA, "Two cats and a dog.")
-  x <- as.list(bert_tokenize(the_model(), texts))
+  tokens <- bert_tokenize(the_model(), texts)
+  x <- as.list(tokens)
   for (pool in c("mean", "cls", "pooler")) {
     bert <- bert_keras(the_model(), pool = pool)
     expect_identical(vapply(bert$inputs, function(input) input$name, ""), c("token_ids", "segment_ids", "mask"))
@@ -42,11 +43,9 @@ test_that("the outputs are those of bert_embed(), with NA rows zero", {
     expect_identical(range(out$pooled[2, ], out$sequence[2, , ]), c(0, 0))
     expect_identical(bert$predict(unname(x), verbose = 0L), out)
   }
-  default <- bert_keras(the_fit(), max_len = 20)$predict(as.list(x_tokens(texts), width = 20), verbose = 0L)
+  default <- bert_keras(the_fit(), max_len = 20)$predict(as.list(tokens, width = 20), verbose = 0L)
   expect_lt(max(abs(default$pooled - bert_embed(the_fit(), texts))[-2, ]), 1e-6)
 })
-
-x_tokens <- function(texts) bert_tokenize(the_model(), texts)
 
 test_that("a model is trained, saved, loaded in another session, served and taken back", {
   data <- faq(2)
