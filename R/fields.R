@@ -67,7 +67,7 @@ field_kinds <- list(
   numbers = list("numbers", is.numeric),
   string = list("a single string", is_one_string),
   flag = list("TRUE or FALSE", is_yes_or_no),
-  flags = list("TRUE or FALSE", is.logical),
+  flags = list("TRUE or FALSE for every element", is.logical),
   list = list("a list", is.list),
   texts = list("a character vector", function(x) is.character(x) || identical(x, list())),
   columns = list("the names of one or two columns", function(x) length(x) %in% 1:2 && are_names(x)),
