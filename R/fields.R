@@ -10,7 +10,9 @@ model_fields <- list(
   config = config_fields, pooling = "string", width = "number", steps = "texts", prompts = "texts",
   prompt_texts = "texts", unused_rows = "number", max_len = "number", fingerprint = "string", lower_case = "flag",
   tokens = "string", mask = "string",
-  parameters = "number", unread = "texts", unread_why = "texts", missing = "texts", missing_why = "texts"
+  parameters = "number",
+  layers = list(layer = "texts", shape = "texts", parameters = "numbers", trained = "flags"),
+  unread = "texts", unread_why = "texts", missing = "texts", missing_why = "texts"
 )
 
 fit_fields <- list(
@@ -65,7 +67,7 @@ field_kinds <- list(
   numbers = list("numbers", is.numeric),
   string = list("a single string", is_one_string),
   flag = list("TRUE or FALSE", is_yes_or_no),
-  flags = list("TRUE or FALSE for every text", is.logical),
+  flags = list("TRUE or FALSE for every element", is.logical),
   list = list("a list", is.list),
   texts = list("a character vector", function(x) is.character(x) || identical(x, list())),
   columns = list("the names of one or two columns", function(x) length(x) %in% 1:2 && are_names(x)),

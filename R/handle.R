@@ -31,6 +31,10 @@ revive <- function(object, call) {
 
 #' @exportS3Method
 revive.bert_model <- function(object, call) {
+  if (object$info$format == "keras") {
+    abort("no_weights", "This model of {.fn bert_from_keras} comes from another R session and has no weights here.",
+      "Save such models with {.fn bert_save}.", call = call)
+  }
   folder <- base_of(object$info)
   options <- object$options
   if (!dir.exists(folder) && nzchar(object$info$commit)) {

@@ -10,7 +10,8 @@ print.bert_model <- function(x, ...) {
     count(info$parameters), " parameters, vocabulary of ", config$vocab_size, "\n",
     "  ", if (info$lower_case) "lower-cased" else "cased", " ", info$tokens, ", texts up to ", info$max_len,
     " tokens (", config$max_positions, " positions), pooling: ", info$pooling, "\n",
-    "  ", info$format, " format in ", info$folder, "\n", sep = "")
+    "  ", if (info$format == "keras") "trained in Keras, from" else paste(info$format, "format in"), " ", info$folder,
+    "\n", sep = "")
   left <- c(`not read` = length(info$unread), missing = length(info$missing))
   if (any(left > 0)) {
     cat("  variables ", paste(names(left), left, sep = ": ", collapse = ", "), "; see summary()\n", sep = "")
@@ -18,11 +19,21 @@ print.bert_model <- function(x, ...) {
   invisible(x)
 }
 
+#' The layers of a model
+#'
+#' @param object A model from [bert_load()].
+#' @param ... Must be empty.
+#' @return A list of class `summary.bert_model`, which prints everything that is known about the model. Its `layers` is
+#'   a tibble with one row per layer: `layer` (layers that share their weights, as in ALBERT, are one row), `shape` (of
+#'   its output), `parameters` (their number) and `trained` (does [bert_fit()] with `train = "all"` train it?). The
+#'   pooler is trained if it is the model's pooling, `mlm` and `nsp` (the heads of pre-training) only with `~ text`.
+#' @examplesIf bertr::bert_info()$ready
+#' summary(bert_load())$layers
 #' @export
 summary.bert_model <- function(object, ...) {
   check_dots(...)
   check_class(object, "bert_model", "object")
-  structure(list(model = object), class = "summary.bert_model")
+  structure(list(model = object, layers = as_columns(object$info$layers)), class = "summary.bert_model")
 }
 
 #' @export
@@ -38,7 +49,19 @@ print.summary.bert_model <- function(x, ...) {
   print_variables("not read", info$unread, info$unread_why)
   print_variables("missing", info$missing, info$missing_why)
   cat(paste0("  ", format(names(info$config)), "  ", vapply(info$config, format, ""), "\n"), sep = "")
+  print_layers(x$layers)
   invisible(x)
+}
+
+# As the summary of a Keras model
+print_layers <- function(layers) {
+  columns <- list(
+    format(c("layer", layers$layer)),
+    format(c("shape", layers$shape)),
+    format(c("parameters", format(layers$parameters, big.mark = " ")), justify = "right"),
+    c("trained", ifelse(layers$trained, "yes", "no"))
+  )
+  cat("\n", paste0("  ", do.call(paste, c(columns, sep = "  ")), "\n"), sep = "")
 }
 
 # The repository and commit of a model from the hub

@@ -2,10 +2,11 @@
 # functions and converts their errors to R conditions.
 
 # bridge: the imported module; pid: the process that imported it (TensorFlow does not survive a fork);
-# held: are interrupts suspended now? asked: did one arrive in the meantime?
+# held: are interrupts suspended now? asked: did one arrive in the meantime? starting: is the module being imported?
 the <- new.env(parent = emptyenv())
 the$held <- FALSE
 the$asked <- FALSE
+the$starting <- FALSE
 
 # Calls one function of the bridge; the result stays a Python object (see from_py()). A long call reports to the
 # R function `on_event(kind, values)`.
@@ -61,6 +62,8 @@ py_module <- function(call) {
       "Use a new R session instead, as with {.fn callr::r} or {.code future::plan(\"multisession\")}.", call = call)
   }
   if (is.null(the$bridge)) {
+    the$starting <- TRUE
+    on.exit(the$starting <- FALSE)
     py_start(call)
     py_check_packages(call)
     the$bridge <- py_import(call)
@@ -213,6 +216,20 @@ py_declare <- function() {
   }
 }
 
+# Keras must know the class of a layer before it loads a model with it. If Keras is imported by somebody else, our
+# module is imported after it; whatever prevents that must not disturb those who do not need it. Does nothing in old
+# versions of reticulate, which do not export the hook.
+py_follow_keras <- function() {
+  if ("py_register_load_hook" %in% getNamespaceExports("reticulate")) {
+    register <- getExportedValue("reticulate", "py_register_load_hook")
+    register("keras", function() {
+      if (!the$starting) {
+        try(suppressWarnings(py_bridge(NULL)), silent = TRUE)
+      }
+    })
+  }
+}
+
 py_install <- function(envname, packages, options = character()) {
   if (!reticulate::virtualenv_exists(envname)) {
     reticulate::virtualenv_create(envname)
@@ -223,6 +240,11 @@ py_install <- function(envname, packages, options = character()) {
 # For marshal.R, the only place that decides what to convert
 py_convert <- function(x) {
   without_interrupts(reticulate::py_to_r(x))
+}
+
+# A Python object for the user, whose values `$` converts. py_to_r() leaves them unconverted before reticulate 1.42.
+py_for_user <- function(x) {
+  without_interrupts(reticulate::py_eval("lambda x: x")(x))
 }
 
 py_json <- function(name, x) {

@@ -22,6 +22,8 @@
 #'   tokens. For a SentencePiece piece that is only the space before a word, they are the position of the word's first
 #'   character.
 #'
+#'   `as.list()` gives the three matrices, which are the inputs of [bert_keras()].
+#'
 #'   `bert_detokenize()`: a character vector without special tokens; NA where the ids are all NA.
 #'
 #'   `bert_count_tokens()`: an integer vector that includes special tokens, before truncation; NA where a text is NA.
@@ -140,6 +142,22 @@ as_tibble.bert_tokens <- function(x, ...) {
   out$end[special] <- NA
   out$row <- rows[out$row]
   out[names(no_tokens())]
+}
+
+#' @rdname bert_tokenize
+#' @param width For `as.list()`: number of columns, for a model of [bert_keras()] with a fixed `max_len`. `NULL`
+#'   (default) does not pad further.
+#' @export
+as.list.bert_tokens <- function(x, width = NULL, ...) {
+  check_dots(...)
+  check_class(x, "bert_tokens", "x")
+  had <- ncol(x$token_ids)
+  if (is.null(width)) {
+    width <- had
+  }
+  check_whole(width, "width", from = had)
+  padding <- matrix(0L, nrow(x$token_ids), width - had)
+  lapply(unclass(x)[c("token_ids", "segment_ids", "mask")], cbind, padding)
 }
 
 no_tokens <- function() {

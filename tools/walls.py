@@ -23,6 +23,7 @@ MAY = {  # package, or root module -> what it may import
     "similarity": set(),
     "model": {"families", "checkpoints", "nn", "text", "notes", "errors"},
     "features": {"nn", "errors"},
+    "keras_layer": {"model", "families", "checkpoints", "nn", "kernels", "errors"},
     "manifest": {"families", "checkpoints", "nn", "tasks", "shapes"},
     "store": {"manifest", "model", "families", "checkpoints", "nn", "tasks", "kernels", *PLAIN},
     "training": {"store", "manifest", "model", "checkpoints", "nn", "tasks", "kernels", "text", *PLAIN},

@@ -20,8 +20,9 @@ import traceback
 import keras
 import numpy as np
 
-from . import features, interrupts, notes, similarity, startup, store
+from . import features, interrupts, keras_layer, notes, similarity, startup, store
 from .checkpoints import hub
+from .checkpoints.architecture import architecture
 from .checkpoints.sentence_modules import Sentence, pooled_width
 from .errors import BertrError
 from .events import counter, throttled
@@ -35,7 +36,9 @@ from .tasks.mlm.fill_mask import fill
 from .tasks.predictions import Predictions
 from .tasks.span import squad
 from .training import run_folder
+from .training.fit import check_train
 from .training.fit import fit as train
+from .training.keras_adamw import bert_optimizer
 
 
 class Outcome:
@@ -174,7 +177,7 @@ def describe(handle):
     """Facts about a model, or about the model that a fit was trained from.
 
     Returns:
-        A dict of plain values; `config` is a dict, lists have one entry per item.
+        A dict of plain values; `config` is a dict, `layers` a dict of columns, lists have one entry per item.
     """
     model = _base(handle)
     checkpoint, config, origin = model.checkpoint, model.config, model.origin or {}
@@ -199,6 +202,7 @@ def describe(handle):
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
         "mask": model.tokenizer.mask_name,
         "parameters": float(sum(map(math.prod, checkpoint.tensors.shapes.values()))),
+        "layers": architecture(checkpoint),
         "unread": list(checkpoint.unread),
         "unread_why": list(checkpoint.unread.values()),
         "missing": list(checkpoint.missing),
@@ -486,6 +490,26 @@ def nearest(x, x_rows, y, y_rows, top, on_event):
         *similarity.both(x, x_rows, y, y_rows), top, y is None, lambda done: emit("compare", {"done": done, "total": n})
     )
     return {"place": places.reshape(-1), "similarity": values.reshape(-1).astype(np.float64)}
+
+
+# ---------------------------------------------------------------- Keras
+
+
+def keras_model(handle, pool, train, max_len, dropout, precision):
+    """A keras.Model around the encoder, see keras_layer.py."""
+    model = _encoder(handle)
+    check_train(train, model.config)
+    return keras_layer.keras_model(model, pool, train, max_len, dropout, precision)
+
+
+def from_keras(trained, handle):
+    """The Model with the encoder of a Keras model; `handle` is what `keras_model` was called with."""
+    return keras_layer.from_keras(trained, _encoder(handle))
+
+
+def keras_optimizer(rows, batch_size, epochs, learning_rate, warmup):
+    """BERT's optimizer for `compile()`, see training/keras_adamw.py."""
+    return bert_optimizer(rows, batch_size, epochs, learning_rate, warmup)
 
 
 # ---------------------------------------------------------------- saving

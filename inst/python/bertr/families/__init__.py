@@ -46,6 +46,26 @@ def open_checkpoint(folder, layers=None):
     return checkpoint.open_checkpoint(folder, FAMILIES, layers)
 
 
+def new_backbone(config, has_pooler, seed=0, dtype="float32"):
+    """Builds the encoder of a family; all its weights are zero.
+
+    Args:
+        config: a BertConfig, or the subclass of a registered family.
+        has_pooler: whether it has a pooler.
+        seed: int, for dropout.
+        dtype: a name or policy of Keras.
+
+    Returns:
+        A Backbone.
+    """
+    family = FAMILIES[config.model_type]
+    backbone = Backbone(
+        config, family.embeddings, family.block, has_pooler=has_pooler, seed=seed, name="bert", dtype=dtype
+    )
+    backbone.build()
+    return backbone
+
+
 def build_backbone(checkpoint, seed=0, dropout=None):
     """Builds the encoder of a checkpoint and assigns its weights.
 
@@ -57,21 +77,16 @@ def build_backbone(checkpoint, seed=0, dropout=None):
     Returns:
         A Backbone.
     """
-    config = checkpoint.config
-    family = FAMILIES[config.model_type]
-    if dropout is not None:
-        config = dataclasses.replace(config, hidden_dropout=dropout, attention_dropout=dropout)
-    backbone = Backbone(
-        config,
-        family.embeddings,
-        family.block,
-        has_pooler="pooler/kernel" in checkpoint.tensors,
-        seed=seed,
-        name="bert",
-    )
-    backbone.build()
+    backbone = new_backbone(with_dropout(checkpoint.config, dropout), "pooler/kernel" in checkpoint.tensors, seed)
     backbone.set_tensors(checkpoint.tensors)
     return backbone
+
+
+def with_dropout(config, dropout):
+    """The config with both dropout rates replaced; None: unchanged."""
+    if dropout is None:
+        return config
+    return dataclasses.replace(config, hidden_dropout=dropout, attention_dropout=dropout)
 
 
 def make_tokenizer(checkpoint):

@@ -4,12 +4,32 @@
 every fit would stay in memory until the process ends.
 """
 
+import contextlib
+import contextvars
 import functools
 from collections.abc import Callable
 
 import keras
 
 from .backend import BACKEND
+
+_plain = contextvars.ContextVar("plain", default=False)
+
+
+@contextlib.contextmanager
+def plain_gradients():
+    """In this context every operation has its ordinary gradient, so that any tape differentiates it and a SavedModel
+    can hold it."""
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
+
+
+def are_plain():
+    """Whether the context is `plain_gradients()`."""
+    return _plain.get()
 
 
 def custom_gradient(backward, inputs=1) -> Callable[[Callable], Callable]:
@@ -34,7 +54,7 @@ if BACKEND == "tensorflow":
         @functools.wraps(forward)
         def call(*args):
             value, saved = forward(*args)
-            if tf.executing_eagerly():  # eager mode differentiates automatically
+            if tf.executing_eagerly() or are_plain():  # differentiated automatically
                 return value
             with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": name}):
                 return tf.identity_n([value, *args[:inputs], *saved])[0]

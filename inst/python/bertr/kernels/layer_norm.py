@@ -34,6 +34,8 @@ def layer_norm(x, gamma, beta, eps, training):
     implementations with the same results and gradients."""
     if not training and _in_one(x):
         return _layer_norm(x, gamma, beta, eps)
+    if x.dtype != "float32":  # half precision: squares overflow in float16, and it has no number as small as eps
+        return ops.cast(_normalise(ops.cast(x, "float32"), eps), x.dtype) * gamma + beta
     return _normalise(x, eps) * gamma + beta
 
 

@@ -6,11 +6,13 @@ public operations.
 """
 
 from .backend import BACKEND
+from .custom_gradient import are_plain
 
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
     try:
+        from tensorflow.python.eager import record
         from tensorflow.python.framework import kernels, op_def_registry
         from tensorflow.python.util import _pywrap_util_port as port
     except ImportError:
@@ -33,8 +35,11 @@ if BACKEND == "tensorflow":
         )
 
     def takes(x):
-        """Whether `x` can be an input: float32, and only in a graph."""
-        return not tf.executing_eagerly() and x.dtype == tf.float32
+        """Whether `x` can be an input: float32, and only in a graph. Not under a tape, which does not see operations
+        that are added to a graph directly: gradients would be zero."""
+        if port is None or tf.executing_eagerly() or are_plain() or record.could_possibly_record():
+            return False
+        return x.dtype == tf.float32
 
     def operation(name, inputs, attributes, label):
         """The output of the operation in the current graph."""

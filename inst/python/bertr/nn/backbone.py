@@ -111,6 +111,13 @@ class Backbone(keras.layers.Layer):
         for i, block in enumerate(self.blocks):
             block.trainable = i >= self.config.block_of(first)
 
+    def train_only(self, train):
+        """Makes "all", none ("head") or the upper k layers ("top:k") trainable; the pooler unless none."""
+        upper = {"all": None, "head": 0}.get(train) if train in ("all", "head") else int(train.removeprefix("top:"))
+        self.train_upper(upper)
+        if self.pooler:
+            self.pooler.trainable = train != "head"
+
     # ------------------------------------------------------------ tensors by their canonical names
 
     def _variables(self):

@@ -53,10 +53,9 @@ class Network(keras.layers.Layer):
     def train_only(self, train):
         """Makes "all", only the "head", or the last k layers ("top:k") trainable. The head always is; the pooler only
         if it is used."""
-        upper = {"all": None, "head": 0}.get(train) if train in ("all", "head") else int(train.removeprefix("top:"))
-        self.backbone.train_upper(upper)
-        if self.backbone.pooler:
-            self.backbone.pooler.trainable = train != "head" and self.pool == "pooler" and not self.task.per_token
+        self.backbone.train_only(train)
+        if self.backbone.pooler and (self.pool != "pooler" or self.task.per_token):
+            self.backbone.pooler.trainable = False
 
 
 def read_head_options(model, given):

@@ -12,7 +12,7 @@ from ..kernels.custom_gradient import custom_gradient
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
-MASKED = -1e9  # finite, so that a row with no real token stays finite
+MASKED, MASKED_HALF = -1e9, -6e4  # finite, also in float16, so that a row with no real token stays finite
 # Token counts are rounded up to a multiple of TILES[0], above FEW tokens of TILES[1]: oneDNN builds kernels of 0.25 to
 # 0.67 MB for each distinct count and caches a thousand of them
 TILES, FEW = (16, 64), 4096
@@ -31,7 +31,8 @@ class PaddedPacking:
         self.batch, self.length = ops.shape(mask)
         self.heads = heads
         self.mask = ops.cast(mask, dtype)  # [batch, length]
-        self.key_bias = ((1.0 - self.mask) * MASKED)[:, None, None, :]
+        masked = MASKED_HALF if dtype == "float16" else MASKED
+        self.key_bias = ((1.0 - self.mask) * masked)[:, None, None, :]
 
     def positions(self):  # [tokens]
         return ops.tile(ops.arange(self.length), (self.batch,))
@@ -117,7 +118,7 @@ def _filled_up(real):
 
     Padding results are never read: padding is masked as a key and dropped at the end, so its gradients are zero."""
     padding = 1 - real
-    count = tf.reduce_sum(real)
+    count = tf.maximum(tf.reduce_sum(real), 1)  # a batch without any token gets one
     lacking = tf.math.floormod(-count, tf.where(count > FEW, TILES[1], TILES[0]))
     return real + padding * tf.cast(tf.cumsum(padding) <= lacking, tf.int32)
 
