@@ -4,13 +4,14 @@
 # make setup  installs what these need; then any R script runs with RETICULATE_PYTHON=.venv/bin/python
 # make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
 # make docs   regenerates man/ and NAMESPACE
+# make vignettes  renders vignettes/*.Rmd.orig with their results, which takes about ten minutes; V= chooses some
 # make site   builds the website into docs/
 # make format formats the Python code
 # make typecheck  checks types with pyright
 # make coverage   shows which lines the tests run; PY= and R= choose the tests, see CONTRIBUTING.md
 # make oldest runs the Python tests with the oldest TensorFlow and Keras that DESCRIPTION promises
 .PHONY: setup demo test lint pytest pytest-first pytest-second exact check bench docs oldest setup-test setup-dev \
-  format typecheck coverage site
+  format typecheck coverage site vignettes
 
 export RETICULATE_PYTHON := $(CURDIR)/.venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -82,6 +83,9 @@ bench: setup
 
 docs: setup-dev
 	Rscript -e 'roxygen2::roxygenise()'
+
+vignettes: setup-test
+	Rscript tools/vignettes.R $(V)
 
 site: setup-dev
 	Rscript -e 'pkgdown::build_site(preview = FALSE)'

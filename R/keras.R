@@ -63,7 +63,7 @@ bert_keras <- function(model, pool = NULL, train = "all", max_len = NULL, dropou
   check_class(model, c("bert_model", "bert_fit"), "model")
   info <- encoder_info(model)
   if (!is.null(pool)) {
-    check_choice(pool, c("mean", "cls", "max", "pooler"), "pool")
+    check_choice(pool, pools, "pool")
   }
   check_train(train, info$config$num_layers)
   check_max_len(max_len, info)
