@@ -7,7 +7,7 @@ from keras import ops
 from ..errors import BertrError
 from ..nn.heads import CosineHead, RegressionHead
 from ..shapes import TEXT, both, equally_long, fields, list_of, number, one_of
-from .base import Task
+from .base import Task, picks_of_texts
 
 START_ROWS = 500
 OUTPUTS = {"outputs": list_of(TEXT, least=1, distinct=True)}
@@ -27,6 +27,7 @@ class Regression(Task):
     """Target: `values`, [rows, outputs], and `outputs`, their names."""
 
     name = "regression"
+    explains = True
     not_in_graph = ("outputs", "mean", "sd", "log_odds")  # only their number matters, which the targets determine
     shape = staticmethod(_shape)
 
@@ -101,6 +102,14 @@ class Regression(Task):
     def decode(self, outputs, encodings, a, b, head):
         values = outputs.astype(np.float64)  # [rows, outputs]
         return {"values": probabilities(values) if self.logit else values * self.spec["sd"] + self.spec["mean"]}
+
+    def picks(self, outputs, encodings, a, b, head, classes):
+        """A number in its unit, by default the first one; with the logit link its logit."""
+        code = np.maximum(classes, 0)
+        label = [self.spec["outputs"][k] for k in code]
+        if self.logit:
+            return picks_of_texts(code, label)
+        return picks_of_texts(code, label, np.array(self.spec["sd"])[code], np.array(self.spec["mean"])[code])
 
 
 def probabilities(outputs):
