@@ -15,7 +15,6 @@ from keras import ops
 
 from .errors import BertrError
 from .kernels.compiled import Slopes
-from .nn.scorer import token_budget
 from .tasks.entities.words import at_spaces, at_words
 from .tasks.inputs import encode
 from .text.ragged import row_numbers, runs, sort_keys, splits
@@ -24,7 +23,7 @@ STEPS, MOST_STEPS = 32, 512  # points on the line: at first, and at most
 CLOSE = 0.01  # gap up to which there are no more steps
 SURE = 0.01  # share of the sum of absolute weights; a smaller difference counts as this much in the gap
 NOTHING, EVERYTHING = -2, -3  # instead of the number of a word to mask
-TOKENS = 2**20  # tokens in memory of texts with one word masked
+TOKENS, MASKED_TOKENS = 2048, 2**20  # in memory: of a batch of gradients, of texts with one word masked
 
 
 @dataclasses.dataclass
@@ -205,13 +204,12 @@ def _integrate(inputs, slopes, texts, steps, weights, tell):
 
 def _batches(inputs, texts, steps):
     """(copies, points) of batches: a copy of each text for each point, those of the longest texts first."""
-    budget = token_budget(inputs.fit.base.config)
     order = texts[np.argsort(-inputs.longest[texts], kind="stable")]
     copies, points = np.repeat(order, steps), np.tile(np.arange(steps), len(order))
     rows = splits(inputs.rows[copies])
     start = 0
     while start < len(copies):
-        most = rows[start] + budget // inputs.longest[copies[start]]
+        most = rows[start] + TOKENS // inputs.longest[copies[start]]
         stop = max(start + 1, int(np.searchsorted(rows, most, side="right")) - 1)
         yield copies[start:stop], points[start:stop]
         start = stop
@@ -223,10 +221,9 @@ def occlusion(inputs, scores, tell):
     word, copies = word[word >= 0], inputs.text[first[word >= 0]]
     weights = np.zeros(inputs.words)
     tokens = np.cumsum(np.add.reduceat(inputs.encodings.lengths, inputs.first)[copies])
-    for part in np.split(np.arange(len(word)), np.searchsorted(tokens, np.arange(TOKENS, tokens[-1], TOKENS))):
-        if len(part):
-            weights[word[part]] = scores[0][copies[part]] - inputs.scores(copies[part], word[part])
-            tell(int(copies[part[-1]]))
+    for part in np.split(np.arange(len(word)), np.flatnonzero(np.diff(tokens // MASKED_TOKENS)) + 1):
+        weights[word[part]] = scores[0][copies[part]] - inputs.scores(copies[part], word[part])
+        tell(int(copies[part[-1]]))
     return weights, np.full(len(inputs), np.nan), np.zeros(len(inputs), np.int32)
 
 
