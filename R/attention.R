@@ -138,8 +138,8 @@ draw_heatmap <- function(looked, tokens, title, ...) {
   limits <- if (is.null(limits)) c(0, max(looked)) else limits
   draw(graphics::image, list(seq_len(n), seq_len(n), t(looked)[, rev(seq_len(n)), drop = FALSE], axes = FALSE,
     xlab = "", ylab = "", col = colours, zlim = limits), ...)
-  graphics::axis(3, seq_len(n), labels, cex.axis = size)
-  graphics::axis(2, rev(seq_len(n)), labels, cex.axis = size)
+  graphics::axis(3, seq_len(n), labels, cex.axis = size, gap.axis = 0)
+  graphics::axis(2, rev(seq_len(n)), labels, cex.axis = size, gap.axis = 0)
   graphics::box()
   graphics::mtext("to", 3, line = room, las = 1)
   graphics::mtext("from", 2, line = room, las = 0)

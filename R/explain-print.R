@@ -37,9 +37,14 @@ print_explained <- function(words, about, texts) {
         if (sign > 0) "for: " else "against: ")
     }
   }
-  sum <- if (!is.na(about$gap)) paste0(" = ", format(about$masked_score, digits = 3), " with all words masked + ",
-    format(about$score - about$masked_score, digits = 3), " by the words (gap ", format(100 * about$gap, digits = 1), "%)")
-  cat("  score ", format(about$score, digits = 3), sum, "\n", sep = "")
+  print_wrapped(score_label(about), "score ")
+}
+
+# As "2.65 = -3.47 with all words masked + 6.12 by the words (gap 0.02%)"
+score_label <- function(about) {
+  gap <- if (!is.na(about$gap)) paste0(" (gap ", format(100 * about$gap, digits = 1), "%)")
+  numbers <- format_each(signif(c(about$score, about$masked_score, about$score - about$masked_score), 3))
+  paste0(numbers[[1]], " = ", numbers[[2]], " with all words masked + ", numbers[[3]], " by the words", gap)
 }
 
 # As "card_arrival, probability 0.93", "answer \"Berlin\"" or "PER \"Angela Merkel\""
