@@ -126,7 +126,7 @@ plot.bert_attention <- function(x, layer = NULL, head = NULL, special = FALSE, .
 draw_heatmap <- function(looked, tokens, title, ...) {
   n <- length(tokens)
   labels <- cli::ansi_strtrim(tokens, 16)
-  old <- graphics::par(no.readonly = TRUE)
+  old <- graphics::par("mar", "las", "mgp", "tcl")
   on.exit(graphics::par(old))
   # labels as large as fit between two lines of the matrix
   size <- min(1, 0.75 * min(graphics::par("fin")) / n / graphics::par("csi"))

@@ -31,8 +31,9 @@ plot.bert_explanation <- function(x, ...) {
       "Choose some of them, for example with {.code x[x$row %in% 1:4, ]}.", call = rlang::current_env())
   }
   columns <- min(nrow(about), 3)
-  old <- graphics::par(mfrow = c(ceiling(nrow(about) / columns), columns), no.readonly = TRUE)
+  old <- graphics::par("mar", "mfrow")
   on.exit(graphics::par(old))
+  graphics::par(mfrow = c(ceiling(nrow(about) / columns), columns))
   for (i in seq_len(nrow(about))) {
     plot_explained(x[x$row == about$row[[i]], ], about[i, ], ...)
   }

@@ -50,8 +50,8 @@
 #'   occlusion.
 #' @seealso [plot.bert_explanation()]; the package lime, for which fits on one text column have the methods that it
 #'   needs, `model_type()` and `predict_model()`.
-#' @source Integrated gradients: Sundararajan, Taly and Yan (2017), <https://arxiv.org/abs/1703.01365>. Occlusion: Zeiler
-#'   and Fergus (2014), \doi{10.1007/978-3-319-10590-1_53}.
+#' @source Integrated gradients: Sundararajan, Taly and Yan (2017), <https://arxiv.org/abs/1703.01365>. Occlusion:
+#'   Zeiler and Fergus (2014), \doi{10.1007/978-3-319-10590-1_53}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:3])
@@ -88,7 +88,7 @@ bert_explain <- function(fit, text, class = NULL, method = c("integrated_gradien
   say_truncated(say, n_truncated, sum(texts$complete), fit$info$max_len)
   say_unexplained(say, setdiff(seq_along(codes), about$row))
   say_gaps(say, about$row[which(about$gap > most_gap)])
-  structure(words, class = c("bert_explanation", class(words)), about = about, 
+  structure(words, class = c("bert_explanation", class(words)), about = about,
     texts = stats::setNames(Filter(Negate(is.null), texts[c("a", "b")]), fit$spec$text), task = fit$spec$task,
     method = method)
 }
@@ -127,7 +127,8 @@ class_codes <- function(spec, class, n, call) {
   missing <- unique(class[!class %in% known])
   if (length(missing) > 0) {
     abort("argument", "The fit has no class {.val {missing[[1]]}}.",
-      c(did_you_mean(missing[[1]], known, "{.val {close}}"), "The classes are {.val {shorten(known, 10)}}."), call = call)
+      c(did_you_mean(missing[[1]], known, "{.val {close}}"), "The classes are {.val {shorten(known, 10)}}."),
+      call = call)
   }
   rep_len(match(class, known) - 1L, n)
 }
