@@ -43,8 +43,10 @@ print_explained <- function(words, about, texts) {
 # As "2.65 = -3.47 with all words masked + 6.12 by the words (gap 0.02%)"
 score_label <- function(about) {
   gap <- if (!is.na(about$gap)) paste0(" (gap ", format(100 * about$gap, digits = 1), "%)")
-  numbers <- format_each(signif(c(about$score, about$masked_score, about$score - about$masked_score), 3))
-  paste0(numbers[[1]], " = ", numbers[[2]], " with all words masked + ", numbers[[3]], " by the words", gap)
+  by_words <- about$score - about$masked_score
+  numbers <- format_each(signif(c(about$score, about$masked_score, abs(by_words)), 3))
+  sign <- if (by_words < 0) "-" else "+"
+  paste0(numbers[[1]], " = ", numbers[[2]], " with all words masked ", sign, " ", numbers[[3]], " by the words", gap)
 }
 
 # As "card_arrival, probability 0.93", "answer \"Berlin\"" or "PER \"Angela Merkel\""

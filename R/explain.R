@@ -72,7 +72,8 @@ bert_explain <- function(fit, text, class = NULL, method = c("integrated_gradien
   texts <- new_texts(fit$spec, text, call, "text")
   codes <- class_codes(fit$spec, class, length(texts$complete), call)
   if (!any(texts$complete)) {
-    abort("no_texts", "There is no text to explain: all are NA.", call = call)
+    why <- if (length(codes) > 0) "all texts are NA" else "there are no texts"
+    abort("no_texts", "There is nothing to explain: {why}.", call = call)
   }
   parts <- list()
   options <- function(rows) list(method = method, classes = to_ints(codes[rows]))
@@ -126,9 +127,9 @@ class_codes <- function(spec, class, n, call) {
   }
   missing <- unique(class[!class %in% known])
   if (length(missing) > 0) {
+    close <- did_you_mean(missing[[1]], known, "{.val {close}}")
     abort("argument", "The fit has no class {.val {missing[[1]]}}.",
-      c(did_you_mean(missing[[1]], known, "{.val {close}}"), "The classes are {.val {shorten(known, 10)}}."),
-      call = call)
+      paste(c(close, "The classes are {.val {shorten(known, 10)}}."), collapse = " "), call = call)
   }
   rep_len(match(class, known) - 1L, n)
 }

@@ -11,7 +11,7 @@ predict_model.bert_fit <- function(x, newdata, type, ...) { # nolint: object_nam
   check_class(x, "bert_fit", "x")
   if (!x$spec$task %in% c("classification", "multilabel", "regression") || length(x$spec$text) > 1) {
     abort("task", "lime explains classification, labels and numbers from one text column, not {task_label(x$spec)}.",
-      "{.fn bert_explain} explains this fit.", call = rlang::current_env())
+      call = rlang::current_env())
   }
   if (x$spec$task == "regression") {
     return(data.frame(Response = bert_predict(x, newdata, verbose = FALSE)[[1]]))

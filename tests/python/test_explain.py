@@ -368,3 +368,22 @@ def test_what_cannot_be_explained(tiny, sentences):
     with pytest.raises(BertrError, match="task 'mlm' cannot be explained") as caught:
         weights(fitted, ["the cat"])
     assert caught.value.code == "no_explanation"
+
+
+ON_JAX = """
+from bertr import bridge
+saved, texts = values
+options = {"method": "integrated_gradients", "classes": [-1] * len(texts)}
+out = {k: v.tolist() for k, v in bridge.explain(bridge.load(saved, {}), texts, None, options, None).items()
+       if k in ("weight", "score", "gap")}
+"""
+
+
+def test_jax_gives_the_same_weights(on_jax, tiny, sentences, tmp_path):
+    texts, codes = sentences
+    fitted = fit(tiny, "classification", texts, None, {"label_ids": codes, "levels": ["a", "b"]}, train="all")
+    bridge.save(fitted, str(tmp_path / "fit"), "")
+    ours, out = on_jax(ON_JAX, str(tmp_path / "fit"), TEXTS), weights(fitted, TEXTS)
+    close(np.array(ours["weight"]), out["weight"])
+    np.testing.assert_allclose(ours["score"], out["score"], rtol=1e-4)
+    assert max(ours["gap"]) < 0.01

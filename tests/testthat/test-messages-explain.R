@@ -12,6 +12,7 @@ test_that("bert_explain() says what it needs", {
     bert_explain(the_fit(), data.frame(x = "a"))
     bert_explain(pairs, "a")
     bert_explain(the_fit(), c(NA, NA))
+    bert_explain(the_fit(), character())
     bert_explain(the_fit(), c("", "  "))
     bert_explain(the_fit(), "a", class = "card_arival")
     bert_explain(the_fit(), "a", class = c("card_arrival", "age_limit"))
