@@ -99,26 +99,66 @@ as_tibble.bert_attention <- function(x, ...) {
 }
 
 #' @rdname bert_attention
+#' @param special Draw `[CLS]` and `[SEP]` too? `FALSE` by default: most heads attend mainly to them, which leaves the
+#'   words pale. What is drawn then does not sum to 1.
 #' @param ... For `plot()` passed to [graphics::image()]; not used by `as_tibble()`. In `plot()` `layer` and `head` are
 #'   single numbers; `NULL` draws the last layer of `x` and the mean over its heads.
 #' @export
-plot.bert_attention <- function(x, layer = NULL, head = NULL, ...) {
+plot.bert_attention <- function(x, layer = NULL, head = NULL, special = FALSE, ...) {
   check_attention(x)
+  check_flag(special, "special")
   names <- dimnames(x)
   layer <- one_of(if (is.null(layer)) names$layer[[length(names$layer)]] else layer, names$layer, "layer")
   heads <- if (is.null(head)) names$head else one_of(head, names$head, "head")
-  looked <- apply(unclass(x)[layer, heads, , , drop = FALSE], 3:4, mean)
-  n <- nrow(looked)
-  old <- graphics::par(mar = c(3, 6, 6, 1), las = 2)
-  on.exit(graphics::par(old))
-  # like a printed matrix: the first token at the top
-  looked <- t(looked)[, rev(seq_len(n)), drop = FALSE]
-  draw(graphics::image, list(seq_len(n), seq_len(n), looked, axes = FALSE, xlab = "", ylab = ""), ...)
-  graphics::axis(3, seq_len(n), names$to)
-  graphics::axis(2, rev(seq_len(n)), names$from)
+  # the first token is [CLS], the last one [SEP], whatever their names are
+  drawn <- special | !names$from %in% names$from[c(1, length(names$from))]
+  if (!any(drawn)) {
+    abort("argument", "{.arg x} has no tokens besides {.val {unique(names$from)}}.",
+      "Draw them with {.code special = TRUE}.", call = rlang::current_env())
+  }
+  looked <- apply(unclass(x)[layer, heads, drawn, drawn, drop = FALSE], 3:4, mean)
   what <- if (length(heads) > 1) paste("mean of", length(heads), "heads") else paste("head", heads)
-  graphics::mtext(paste0("layer ", layer, ", ", what), 1, line = 1, las = 1)
+  draw_heatmap(looked, names$from[drawn], paste0("layer ", layer, ", ", what), ...)
   invisible(x)
+}
+
+# `looked`: [from, to], drawn like a printed matrix, with the first token at the top
+draw_heatmap <- function(looked, tokens, title, ...) {
+  n <- length(tokens)
+  labels <- cli::ansi_strtrim(tokens, 16)
+  old <- graphics::par("mar", "las", "mgp", "tcl")
+  on.exit(graphics::par(old))
+  # labels as large as fit between two lines of the matrix
+  size <- min(1, 0.75 * min(graphics::par("fin")) / n / graphics::par("csi"))
+  room <- max(graphics::strwidth(labels, "inches", cex = size)) / graphics::par("csi") + 1
+  graphics::par(mar = c(2, room + 1.2, room + 1.2, 5.5), las = 2, mgp = c(3, 0.4, 0), tcl = -0.15)
+  colours <- list(...)$col
+  colours <- if (is.null(colours)) grDevices::hcl.colors(64, "Blues 3", rev = TRUE) else colours
+  limits <- list(...)$zlim
+  limits <- if (is.null(limits)) c(0, max(looked)) else limits
+  draw(graphics::image, list(seq_len(n), seq_len(n), t(looked)[, rev(seq_len(n)), drop = FALSE], axes = FALSE,
+    xlab = "", ylab = "", col = colours, zlim = limits), ...)
+  graphics::axis(3, seq_len(n), labels, cex.axis = size, gap.axis = 0)
+  graphics::axis(2, rev(seq_len(n)), labels, cex.axis = size, gap.axis = 0)
+  graphics::box()
+  graphics::mtext("to", 3, line = room, las = 1)
+  graphics::mtext("from", 2, line = room, las = 0)
+  graphics::mtext(title, 1, line = 0.5, las = 1)
+  draw_key(colours, limits)
+}
+
+# A bar of the colours with their values, to the right of the panel
+draw_key <- function(colours, limits) {
+  usr <- graphics::par("usr")
+  line <- graphics::par("csi") / graphics::par("pin")[[1]] * (usr[[2]] - usr[[1]])
+  left <- usr[[2]] + line
+  edges <- seq(usr[[3]], usr[[4]], length.out = length(colours) + 1)
+  graphics::rect(left, edges[-length(edges)], left + line, edges[-1], col = colours, border = NA, xpd = TRUE)
+  graphics::rect(left, usr[[3]], left + line, usr[[4]], xpd = TRUE)
+  ticks <- pretty(limits, 4)
+  ticks <- ticks[ticks >= limits[[1]] & ticks <= limits[[2]]]
+  at <- usr[[3]] + (ticks - limits[[1]]) / max(diff(limits), .Machine$double.xmin) * (usr[[4]] - usr[[3]])
+  graphics::text(left + 1.3 * line, at, format(ticks), adj = 0, cex = 0.8, xpd = TRUE)
 }
 
 # Name of a layer or head of an array

@@ -3,7 +3,8 @@ chunk_size <- 10000
 
 # Calls the Python function `name` on the complete texts of every chunk and passes each result to
 # `use(result, rows, chunk)`. `result` is NULL if no text is complete. `chunk` are positions among all texts, `rows` the
-# positions in the chunk that have a result. At the end it says how many texts were truncated.
+# positions in the chunk that have a result. `options` may be a function of the positions of the complete texts among
+# all. At the end it says how many texts were truncated.
 py_chunks <- function(name, object, texts, options, verbose, call, use, size = chunk_size) {
   reporter <- progress(verbose)
   on.exit(reporter$close())
@@ -23,7 +24,8 @@ py_chunks <- function(name, object, texts, options, verbose, call, use, size = c
     if (length(rows) > 0) {
       some <- take(texts, chunk[rows])
       handle <<- if (is.null(handle)) live(object, call) else handle
-      result <- py_value(name, handle, to_texts(some$a), to_texts(some$b), options, on_event = event, call = call)
+      given <- if (is.function(options)) options(chunk[rows]) else options
+      result <- py_value(name, handle, to_texts(some$a), to_texts(some$b), given, on_event = event, call = call)
       n_truncated <<- n_truncated + result$n_truncated
       max_len <<- result$max_len
       done <<- done + length(rows)

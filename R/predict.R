@@ -103,15 +103,15 @@ prediction_type <- function(task, spec, type, call = caller_env()) {
 }
 
 # The texts to predict from: columns of a data frame, or one character vector
-new_texts <- function(spec, new_data, call) {
+new_texts <- function(spec, new_data, call, arg = "new_data") {
   if (is.data.frame(new_data)) {
-    return(text_columns(spec$text, new_data, "new_data", call))
+    return(text_columns(spec$text, new_data, arg, call))
   }
   if (length(spec$text) > 1) {
-    abort("data", "{.arg new_data} must be a data frame, not {.obj_type_friendly {new_data}}.",
+    abort("data", "{.arg {arg}} must be a data frame, not {.obj_type_friendly {new_data}}.",
       "The fit needs the columns {.val {spec$text}}.", call = call)
   }
-  text_vector(new_data, NULL, "new_data", call)
+  text_vector(new_data, NULL, arg, call)
 }
 
 text_vector <- function(a, b, arg, call) {

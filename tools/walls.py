@@ -24,6 +24,7 @@ MAY = {  # package, or root module -> what it may import
     "model": {"families", "checkpoints", "nn", "text", "notes", "errors"},
     "features": {"nn", "errors"},
     "keras_layer": {"model", "families", "checkpoints", "nn", "kernels", "errors"},
+    "explain": {"nn", "kernels", "tasks", "text", "errors"},
     "manifest": {"families", "checkpoints", "nn", "tasks", "shapes"},
     "store": {"manifest", "model", "families", "checkpoints", "nn", "tasks", "kernels", *PLAIN},
     "training": {"store", "manifest", "model", "checkpoints", "nn", "tasks", "kernels", "text", *PLAIN},

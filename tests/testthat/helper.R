@@ -61,3 +61,19 @@ local_binding <- function(name, value, env) {
   set(value)
   withr::defer(set(old), env)
 }
+
+# An explanation of two texts, one of which was not read to its end, with weights that never change
+fixed_reasons <- function(task = "classification", gap = c(0.0004, 0.02)) {
+  texts <- c("My card is late, (why)?", "Stop it now please")
+  words <- tibble::tibble(
+    row = rep(1:2, c(8, 2)), word = c("My", "card", "is", "late", ",", "(", "why", ")", "Stop", "it"),
+    weight = c(0.02, 2, 0.1, 1.25, -0.01, 0, 0.4, -0.5, 1.5, -3),
+    start = c(1L, 4L, 9L, 12L, 16L, 18L, 19L, 22L, 1L, 6L),
+    end = c(2L, 7L, 10L, 15L, 16L, 18L, 21L, 22L, 4L, 7L)
+  )
+  score <- c(2.26, -2.5)
+  about <- tibble::tibble(row = 1:2, class = c("card_arrival", "cancel"), part = NA_character_,
+    probability = plogis(score), score = score, masked_score = c(-1, -1), gap = gap, steps = 32L)
+  structure(words, class = c("bert_explanation", class(words)), about = about, texts = list(text = texts), task = task,
+    method = "integrated_gradients")
+}

@@ -34,4 +34,11 @@ test_that("attention", {
   attention <- structure(values, class = "bert_attention")
   expect_picture("one head", function() plot(attention, layer = 1, head = 2))
   expect_picture("the mean of two heads", function() plot(attention))
+  expect_picture("special tokens too", function() plot(attention, special = TRUE))
+})
+
+test_that("explanations", {
+  why <- fixed_reasons()
+  expect_picture("words of one text", function() plot(why[why$row == 1, ]))
+  expect_picture("words of two texts", function() plot(why))
 })

@@ -20,6 +20,7 @@ import traceback
 import keras
 import numpy as np
 
+from . import explain as explaining
 from . import features, interrupts, keras_layer, notes, similarity, startup, store
 from .checkpoints import hub
 from .checkpoints.architecture import architecture
@@ -336,6 +337,42 @@ def predict(handle, a, b, options, on_event):
     encodings = encode(handle.base, handle.task, handle.head_options, a, b, max_len)
     outputs = handle.scorer.encodings(encodings, counter(on_event, len(a), len(encodings)))
     return {**handle.task.decode(outputs, encodings, a, b, handle.network.head), **_cut(encodings, max_len)}
+
+
+def explain(handle, a, b, options, on_event):
+    """Weights of words in what a fit predicts.
+
+    Args:
+        options: `method`; `classes`, int [texts], the class to explain, from 0, or -1 for the task's choice.
+
+    Returns:
+        A dict. Columns with one entry per word that was read: `row` and `side` (1 or 2), `start` and `end`, int32 from
+        1, ends inclusive; `word`, list of str; `weight`, float64. With one per text that has words: `text`, int32 from
+        1; `label` and `part`, lists of str; `score`, `masked_score` and `gap`, float64; `steps`, int32. And
+        `n_truncated` and `max_len`.
+    """
+    tell = counter(on_event, len(a), len(a))
+    length, classes = cut_length(handle, None), np.asarray(options["classes"], np.int64)
+    words, weight, results, n_truncated = explaining.explain(handle, a, b, length, options["method"], classes, tell)
+    row, starts, ends = results.text[words.text], words.start.tolist(), words.end.tolist()
+    texts = [(a, b)[side] for side in words.side.tolist()]
+    return {
+        "row": (row + 1).astype(np.int32),
+        "side": (words.side + 1).astype(np.int32),
+        "word": [side[i][s:e] for side, i, s, e in zip(texts, row.tolist(), starts, ends, strict=True)],
+        "weight": weight,
+        "start": (words.start + 1).astype(np.int32),
+        "end": words.end.astype(np.int32),
+        "text": (results.text + 1).astype(np.int32),
+        "label": results.label,
+        "part": results.words,
+        "score": results.score,
+        "masked_score": results.masked_score,
+        "gap": results.gap,
+        "steps": results.steps.astype(np.int32),
+        "n_truncated": n_truncated,
+        "max_len": length,
+    }
 
 
 def read_squad(path):

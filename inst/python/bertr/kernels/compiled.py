@@ -136,6 +136,32 @@ if BACKEND == "tensorflow":
             with final_weights(self.final):
                 return self.call(ids, segments, mask)
 
+    class Slopes:
+        """How a sum of scores changes along straight lines of word vectors, one for each token.
+
+        Args:
+            look_up: a function from ids [batch, length] to word vectors [batch, length, width].
+            score: a function from word vectors and the `inputs` to a scalar.
+            variables: the Keras variables that both use.
+            inputs: example arrays, for their dtypes and ranks.
+            kind: as for `Forward`.
+        """
+
+        def __init__(self, look_up, score, variables, inputs, kind=None):
+            def run(start, end, share, *inputs):
+                first = look_up(start)
+                step = look_up(end) - first
+                here = first + share[:, None, None] * step
+                return tf.reduce_sum(tf.gradients(score(here, *inputs), here)[0] * step, axis=-1)
+
+            signature = [IDS, IDS, tf.TensorSpec([None], tf.float32), *map(_open, inputs)]
+            self.bound = _bound(_graph(kind, run, variables, signature), variables)
+
+        def __call__(self, start, end, share, *inputs):
+            """The derivative for each token, float32 [batch, length], at `share` [batch] of the way from the word
+            vectors of the ids `start` to those of `end`, both [batch, length]."""
+            return self.bound(start, end, share, *inputs).numpy()
+
     class TrainStep:
         """Passes the gradients of a batch to the optimizer, which takes a step, or waits for `flush` if it accumulates.
         `loss(targets, *inputs)` returns the loss of each row; an `adversary` adds the gradients of a second pass (see
@@ -243,6 +269,23 @@ else:
         def __call__(self, ids, segments, mask):
             out = self.function([v.value for v in self.variables], ids, segments, mask)
             return jax.tree.map(np.asarray, out)
+
+    class Slopes:
+        """As on TensorFlow."""
+
+        def __init__(self, look_up, score, variables, inputs, kind=None):
+            self.variables = variables
+
+            def run(start, end, share, *inputs):
+                first = look_up(start)
+                step = look_up(end) - first
+                here = first + share[:, None, None] * step
+                return (jax.grad(score)(here, *inputs) * step).sum(axis=-1)
+
+            self.function = jax.jit(lambda values, *x: _with_values(lambda: run(*x), variables, values)[0])
+
+        def __call__(self, start, end, share, *inputs):
+            return np.asarray(self.function([v.value for v in self.variables], start, end, share, *inputs))
 
     class TrainStep:
         """As on TensorFlow; rows that only pad the batch have an all-zero mask and do not count."""

@@ -36,7 +36,8 @@ class Backbone(keras.layers.Layer):
         self.built = True
 
     def call(self, ids, segments, mask, training=False):
-        """Hidden states [batch, length, hidden], zero at padding. ids, segments and mask are int [batch, length]."""
+        """Hidden states [batch, length, hidden], zero at padding. ids, segments and mask are int [batch, length];
+        instead of `ids` also word vectors, float [batch, length, width]."""
         return self.states_for("none", ids, segments, mask, (self.config.num_layers,), training)[0]
 
     def _states(self, packing, ids, segments, upto, training=False, of_first=False):

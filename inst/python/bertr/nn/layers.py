@@ -68,12 +68,17 @@ class Embeddings(keras.layers.Layer):
             self.projection_bias = self.add_weight(shape=(c.hidden_size,), initializer="zeros", name="projection_bias")
         self.built = True
 
-    def call(self, ids, segments, positions, training=False):  # each [tokens] or [batch, length]
+    def look_up(self, ids, training=False):
+        """The word vectors of these ids, [..., width]."""
+        return ops.take(self.word_rows.rows if training and self.word_rows else self.word, ids, axis=0)
+
+    def call(self, ids, segments, positions, training=False):
+        """Each [tokens] or [batch, length]; instead of `ids` also word vectors, [..., width]."""
         # segments as a matrix product: its gradient is a product too, not a contended scatter
         positions = ops.minimum(positions, self.config.max_positions - 1)  # padding may exceed the last position
         kinds = ops.one_hot(segments, self.config.num_segments, dtype=self.compute_dtype)
-        words = self.word_rows.rows if training and self.word_rows else self.word
-        x = ops.take(words, ids, axis=0) + ops.take(self.position, positions, axis=0)
+        words = ids if "float" in str(ids.dtype) else self.look_up(ids, training)
+        x = words + ops.take(self.position, positions, axis=0)
         if self.shift is not None:
             x = x + ops.take(self.shift, ids, axis=0)
         x = self.norm(x + ops.matmul(kinds, self.segment), training=training)

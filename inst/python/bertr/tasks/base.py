@@ -1,9 +1,45 @@
 """The interface of tasks. The engine (`training/`, `nn/`, `store.py`) uses tasks only through it."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
+from keras import ops
 
 from ..errors import BertrError
 from ..shapes import TABLE
+
+
+@dataclasses.dataclass
+class Picks:
+    """The outputs whose sum is explained, ordered by text. Each output is first multiplied by `scale`."""
+
+    text: np.ndarray  # int [n], ascending; every text has at least one
+    place: np.ndarray  # int [n]: which output, that is, which text, or which token if the task is per token
+    code: np.ndarray  # int [n]: which number of this output
+    scale: np.ndarray  # float [n]
+    shift: np.ndarray  # float [texts], added to the sum
+    label: list  # of str [texts]: the name of what is explained
+    words: list  # of str [texts]: the part of the text that it is said of, "" for all of it
+
+
+def picks_of_texts(code, label, scale: Any = 1.0, shift: Any = 0.0):
+    """Picks of one output per text. `code`: int [texts]; `label`: list of str [texts]; `scale` and `shift`: one number
+    or [texts]."""
+    n = len(code)
+    scale, shift = (np.broadcast_to(np.asarray(x, np.float64), n) for x in (scale, shift))
+    return Picks(np.arange(n), np.arange(n), np.asarray(code), scale, shift, label, [""] * n)
+
+
+def picked(outputs, codes):  # [n, classes], [n] -> [n]
+    return ops.take_along_axis(outputs, codes[:, None], axis=1)[:, 0]
+
+
+def log_odds(outputs, codes):
+    """log(p / (1 - p)) of the probability p of these codes by softmax, [n]: unlike the outputs themselves, it stays the
+    same if all outputs of a row grow by the same number."""
+    own = ops.one_hot(codes, outputs.shape[1], dtype="float32")
+    return picked(outputs, codes) - ops.logsumexp(outputs - 1e9 * own, axis=1)
 
 
 class Task:
@@ -21,6 +57,7 @@ class Task:
     whole_vocabulary = False  # the head reads the whole word table, so all of it is trained
     not_in_graph = ()  # entries of `spec` that affect neither outputs nor loss
     evaluated = ()  # columns of `decode` that `metric_table` takes
+    explains = False  # whether there is a `picks`
 
     def __init__(self, spec):
         self.spec = spec
@@ -46,6 +83,10 @@ class Task:
         """The Encodings that the encoder reads. A task per token may split long texts into windows: then
         `encodings.owner` is the text of each row."""
         return model.encode(a, b, max_len, offsets=self.needs_offsets)
+
+    def pieces(self, model, a, b, max_len):
+        """The same, where `start` and `end` are those of every piece. Only for tasks with `explains`."""
+        return model.encode(a, b, max_len, offsets=True)
 
     def targets(self, target, encodings):
         """(targets, notes): an array, [rows, ...], or [tokens, ...] aligned with `encodings` (anything, if the task
@@ -137,6 +178,22 @@ class Task:
             event: the class for which precision and recall are wanted, or None.
         """
         raise NotImplementedError
+
+    def picks(self, outputs, encodings, a, b, head, classes):
+        """The outputs to explain (see explain.py).
+
+        Args:
+            outputs, encodings, a, b, head: as for `decode`.
+            classes: int [texts], the class to explain; -1: the task chooses.
+
+        Returns:
+            A Picks.
+        """
+        raise NotImplementedError
+
+    def explained(self, outputs, codes):
+        """The numbers to explain, [n], from outputs [n, ...] in their unit (see Picks) and `codes`, int [n]."""
+        return picked(outputs, codes)
 
     def tensors(self, head):
         """Canonical tensors of the head that are saved in a checkpoint; only pre-training tasks have any."""

@@ -6,7 +6,7 @@ from keras import ops
 from ..nn.heads import DenseHead, PrototypeHead
 from ..shapes import TEXT, both, equally_long, fields, list_of, number, or_null
 from . import metrics
-from .base import Task
+from .base import Task, log_odds, picked, picks_of_texts
 from .calibration import MANY, best_temperature, held_share, stratified
 
 START_ROWS, START_OF_CLASS = 500, 16  # rows that initialize the head: in all, and the least limit per class
@@ -22,6 +22,7 @@ class Classification(Task):
     calibrates = True
     not_in_graph = ("temperature",)
     evaluated = ("prob",)
+    explains = True
     shape = staticmethod(
         both(
             fields(
@@ -87,13 +88,13 @@ class Classification(Task):
         (Szegedy et al. 2016)."""
         out = self.loss(targets, outputs, head)
         if "label_smoothing" in self.spec:
-            out = out + self.spec["label_smoothing"] * (_picked(targets, outputs) - ops.mean(outputs, axis=1))
+            out = out + self.spec["label_smoothing"] * (picked(outputs, targets) - ops.mean(outputs, axis=1))
         if "class_weights" in self.spec:
             out = out * ops.take(ops.convert_to_tensor(self.spec["class_weights"], dtype="float32"), targets)
         return out
 
     def loss(self, targets, outputs, head):  # [batch], [batch, classes] -> [batch]
-        return ops.logsumexp(outputs, axis=1) - _picked(targets, outputs)
+        return ops.logsumexp(outputs, axis=1) - picked(outputs, targets)
 
     def metrics(self, targets, outputs):
         return {"accuracy": metrics.accuracy(targets, np.argmax(outputs, axis=1))}
@@ -109,7 +110,7 @@ class Classification(Task):
             self.spec["temperature"] = best_temperature(outputs, targets, weights[targets])
 
     def decode(self, outputs, encodings, a, b, head):
-        z = outputs.astype(np.float64) / (self.spec.get("temperature") or 1.0)
+        z = outputs.astype(np.float64) / self._temperature
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return {"prob": z / z.sum(axis=1, keepdims=True)}  # [rows, classes]
 
@@ -130,7 +131,14 @@ class Classification(Task):
         ]
         return metrics.table(rows if event is None else [*rows, *metrics.found_rows(counts.of(event), "binary")])
 
+    def picks(self, outputs, encodings, a, b, head, classes):
+        """The logit of the probability of a class, by default of the predicted one."""
+        code = np.where(classes < 0, outputs.argmax(axis=1), classes)
+        return picks_of_texts(code, [self.levels[k] for k in code], 1.0 / self._temperature)
 
-def _picked(targets, outputs):
-    """The logit of each row's class, [batch]."""
-    return ops.take_along_axis(outputs, targets[:, None], axis=1)[:, 0]
+    def explained(self, outputs, codes):
+        return log_odds(outputs, codes)
+
+    @property
+    def _temperature(self):
+        return self.spec.get("temperature") or 1.0

@@ -10,24 +10,25 @@ from ..text.windows import head_and_tail, windows
 OVERLAP = 0.25  # share of a window that overlaps the next one
 
 
-def encode(model, task, head_options, a, b, max_len):
-    """The Encodings of texts or pairs for a task with this head.
+def encode(model, task, head_options, a, b, max_len, pieces=False):
+    """The Encodings of texts or pairs for a task with this head; with `pieces` `start` and `end` are those of every
+    piece.
 
     Raises:
         BertrError: max_len, pairs.
     """
     if head_options["pair"] == "cosine":
-        return _each_alone(model, a, b, max_len)
+        return _each_alone(model, a, b, max_len, pieces)
     long = head_options["long"]
     if long == "truncate" or task.per_token:
-        return task.encode(model, a, b, max_len)
-    whole = model.encode_whole(a, b)
+        return (task.pieces if pieces else task.encode)(model, a, b, max_len)
+    whole = model.encode_whole(a, b, offsets=pieces)
     if long == "head_tail":
         return head_and_tail(whole, max_len)
     return windows(whole, max_len, int(OVERLAP * max_len))
 
 
-def _each_alone(model, a, b, max_len):
+def _each_alone(model, a, b, max_len, offsets):
     """The texts of pairs as separate rows: a, b, a, b ..."""
     if b is None:
         raise BertrError(
@@ -35,5 +36,5 @@ def _each_alone(model, a, b, max_len):
             "A head that compares two texts needs two text columns.",
             "Write both on the right-hand side, as in score ~ a + b.",
         )
-    both = model.encode([text for pair in zip(a, b, strict=True) for text in pair], None, max_len)
+    both = model.encode([text for pair in zip(a, b, strict=True) for text in pair], None, max_len, offsets)
     return dataclasses.replace(both, owner=np.repeat(np.arange(len(a), dtype=np.int32), 2))

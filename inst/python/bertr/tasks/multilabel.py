@@ -10,7 +10,7 @@ from keras import ops
 from ..nn.heads import DenseHead
 from ..shapes import FLAG, TEXT, both, equally_long, fields, list_of, number, or_null
 from . import metrics
-from .base import Task
+from .base import Task, picks_of_texts
 from .calibration import MANY, held_share
 
 FEW, FEW_OF = (5, 20), 0.1  # rows a label needs for a separate threshold: a share of all, limited to 5 to 20
@@ -36,6 +36,7 @@ class MultiLabel(Task):
     )
     calibrates = True
     calibrates_on_training_rows = True
+    explains = True
     not_in_graph = ("log_odds", "fixed", "thresholds", "calibrate")
     evaluated = ("prob", "chosen")
 
@@ -105,6 +106,11 @@ class MultiLabel(Task):
                 ("mn_log_loss", "multilabel", metrics.binary_log_loss(given[:, :seen], prob)),
             ]
         )
+
+    def picks(self, outputs, encodings, a, b, head, classes):
+        """The logit of the probability of a label, by default of the most probable one."""
+        code = np.where(classes < 0, outputs.argmax(axis=1), classes)
+        return picks_of_texts(code, [self.spec["levels"][k] for k in code])
 
 
 def _f_meas(counts):

@@ -8,7 +8,7 @@ from ..errors import BertrError
 from ..nn.heads import CosineHead, RegressionHead
 from ..shapes import TEXT, both, equally_long, fields, list_of, number, one_of
 from . import metrics
-from .base import Task
+from .base import Task, picks_of_texts
 
 START_ROWS = 500
 OUTPUTS = {"outputs": list_of(TEXT, least=1, distinct=True)}
@@ -28,6 +28,7 @@ class Regression(Task):
     """Target: `values`, [rows, outputs], and `outputs`, their names."""
 
     name = "regression"
+    explains = True
     not_in_graph = ("outputs", "mean", "sd", "log_odds")  # only their number matters, which the targets determine
     evaluated = ("values",)
     shape = staticmethod(_shape)
@@ -126,6 +127,14 @@ class Regression(Task):
         if self.logit:
             values["mn_log_loss"] = metrics.cross_entropy(y, predicted)
         return [(metric, "standard", value) for metric, value in values.items()]
+
+    def picks(self, outputs, encodings, a, b, head, classes):
+        """A number in its unit, by default the first one; with the logit link its logit."""
+        code = np.maximum(classes, 0)
+        label = [self.spec["outputs"][k] for k in code]
+        if self.logit:
+            return picks_of_texts(code, label)
+        return picks_of_texts(code, label, np.array(self.spec["sd"])[code], np.array(self.spec["mean"])[code])
 
 
 def probabilities(outputs):

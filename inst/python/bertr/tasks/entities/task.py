@@ -11,7 +11,7 @@ from ...shapes import FLAG, TEXT, fields, list_of, one_of
 from ...text.ragged import ROOM, positions, row_numbers, sort_keys
 from ...text.windows import windows
 from .. import metrics
-from ..base import Task
+from ..base import Picks, Task, log_odds
 from ..inputs import OVERLAP
 from .crf import Chains, negative_log_likelihood
 from .heads import CrfHead, TokenHead
@@ -32,6 +32,7 @@ class Entities(Task):
     )
     per_token = True
     needs_offsets = True
+    explains = True
 
     @classmethod
     def from_target(cls, target, head_options):
@@ -50,6 +51,9 @@ class Entities(Task):
         spaced = self.spec["words"] == "space"
         start, end = at_spaces(whole, a) if spaced else at_words(whole, model.tokenizer.inside_words(whole, a), a)
         return windows(dataclasses.replace(whole, start=start, end=end), max_len, int(OVERLAP * max_len))
+
+    def pieces(self, model, a, b, max_len):
+        return windows(model.encode_whole(a, b, offsets=True), max_len, int(OVERLAP * max_len))
 
     def targets(self, target, encodings):
         """Codes of words, [tokens], as in `iob.py`. A word belongs to the first entity that covers part of it."""
@@ -149,12 +153,50 @@ class Entities(Task):
             "level": np.append(out["level"], np.int32(0)),
         }
 
+    def picks(self, outputs, encodings, a, b, head, classes):
+        """The logits of the labels of an entity's words: of the most probable entity, or the most probable one of a
+        class. Without such an entity: of the word that is most likely to begin one."""
+        places, splits = word_places(encodings)
+        scores = outputs[places]
+        chains = self._chains(scores, splits, head)
+        label_ids = chains.best()
+        first, last, label = spans(label_ids)
+        text, score = np.searchsorted(splits, first, side="right") - 1, chains.log_probability(label_ids, first, last)
+        out = [], [], [], [], []
+        for i, wanted in enumerate(classes):
+            found = np.flatnonzero((text == i) & ((label == wanted) | (wanted < 0)))
+            if len(found):
+                best = found[score[found].argmax()]
+                word = np.arange(first[best], last[best] + 1)
+                code = label_ids[word]
+            else:
+                word, code = _likeliest(scores, splits[i], splits[i + 1], wanted)
+            at = places[word]
+            words = a[i][encodings.start[at[0]] : encodings.end[at[-1]]]
+            found = np.full(len(word), i), at, code, self.levels[(code[0] - 1) // 2], words
+            for column, value in zip(out, found, strict=True):
+                column.append(value)
+        text, place, code = map(np.concatenate, out[:3])
+        return Picks(text, place, code, np.ones(len(text)), np.zeros(len(classes)), *out[3:])
+
+    def explained(self, outputs, codes):
+        return log_odds(outputs, codes)
+
     def _chains(self, scores, splits, head):
         return Chains(scores, splits, self._transitions(head), *allowed_pairs(len(self.levels)))
 
     def _transitions(self, head):
         given = head.transitions
         return 0.0 if given is None else ops.convert_to_numpy(given)
+
+
+def _likeliest(scores, start, stop, wanted):
+    """([word], [code]) of the word in [start, stop) that is most likely to begin an entity of a class, -1 for any."""
+    begin = np.arange(1, scores.shape[1], 2) if wanted < 0 else np.array([1 + 2 * wanted])
+    z = scores[start:stop]
+    z = (z - np.logaddexp.reduce(z, axis=1, keepdims=True))[:, begin]
+    word, label = np.unravel_index(z.argmax(), z.shape)
+    return np.array([start + word]), begin[[label]]
 
 
 def _notes(wider, lost):

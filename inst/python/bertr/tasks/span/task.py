@@ -14,8 +14,8 @@ from ...nn.heads import DenseHead
 from ...shapes import FLAG, fields, number, whole
 from ...text.windows import windows
 from .. import metrics
-from ..base import Task
-from .search import contexts, locate, search
+from ..base import Picks, Task
+from .search import contexts, fullest, locate, search
 from .squad import grouped, scores
 
 LONGEST = 30  # least limit for the tokens of an answer; longer training answers raise it
@@ -47,6 +47,7 @@ class Span(Task):
     shape = staticmethod(fields({"none": FLAG, "longest": whole(1, 2**15), "threshold": number()}))
     per_token = True
     needs_offsets = True
+    explains = True
 
     @classmethod
     def from_target(cls, target, head_options):
@@ -65,6 +66,9 @@ class Span(Task):
 
     def encode(self, model, a, b, max_len):
         return windows(model.encode_whole(a, b, offsets=True), max_len, int(OVERLAP * max_len))
+
+    def pieces(self, model, a, b, max_len):
+        return self.encode(model, a, b, max_len)
 
     def targets(self, target, encodings):
         where = contexts(encodings)
@@ -138,6 +142,31 @@ class Span(Task):
                 rows += [("exact_match", kind, exact[chosen].mean()), ("f_meas", kind, f1[chosen].mean())]
                 rows += [("n", kind, chosen.sum())] if none.any() else []
         return metrics.table(rows)
+
+    def picks(self, outputs, encodings, a, b, head, classes):
+        """The scores of the first and last token of the predicted answer, in the window from which it is taken; of
+        [CLS] if there is no answer."""
+        texts, where = a if b is None else b, contexts(encodings)
+        chosen = [self._choice(found) for found in self._search(outputs, encodings, 1)]
+        start, end = np.array([span[1:] if span else (0, 0) for span in chosen], np.int64).T
+        begins = encodings.row_splits[:-1]
+        at = begins[:, None] + locate(where, encodings, start, end)  # [rows, 2], tokens
+        answered = np.array([span is not None for span in chosen])[encodings.owner]
+        none = outputs[begins].sum(axis=1)
+        # the window with the answer, or the one in which no answer is least probable
+        rank = np.where(answered, fullest(where, encodings)[at[:, 0]] & (at[:, 0] > begins), -none)
+        order = np.lexsort((-rank, encodings.owner))
+        rows = order[np.searchsorted(encodings.owner[order], np.arange(len(chosen)))]
+        n = len(chosen)
+        return Picks(
+            np.repeat(np.arange(n), 2),
+            at[rows].ravel(),
+            np.tile([0, 1], n),
+            np.ones(2 * n),
+            np.zeros(n),
+            [""] * n,
+            [cut(text, span) if span else "" for text, span in zip(texts, chosen, strict=True)],
+        )
 
     def _search(self, outputs, encodings, most):
         return search(outputs, encodings, self.spec["longest"], most)
