@@ -22,7 +22,9 @@ as_pattern <- function(template) {
 # Those that no snapshot shows, and why
 unshown <- c(
   "mean of" = "is drawn, not printed",
-  "lambda x: x" = "is Python"
+  "lambda x: x" = "is Python",
+  "margin: 0.3em 0; line-height: 1.7; white-space: pre-wrap;" = "is a style in HTML",
+  "<span style=\"background-color: %s; color: black; border-radius: 0.2em;\" title=\"%s\">%s</span>" = "is HTML"
 )
 
 test_that("all that the package can say is in a snapshot", {
