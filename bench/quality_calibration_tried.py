@@ -4,7 +4,7 @@
 
 SET is one of quality_calibration_rows.py. Judges its test rows after each epoch: accuracy, log loss and ECE (15 bins);
 then the temperature that is best for these very rows, with log loss and ECE at it. Last, what they are at a temperature
-from 50, 130 or 300 of these rows, judged on the others: means of 100 draws, with the prior and without.
+from 50, 130 or 300 of these rows, evaluated on the others: means of 100 draws, with the prior and without.
 """
 
 import sys
@@ -33,8 +33,8 @@ def main(data, name, epochs, rate, seed="1"):
         codes = np.array([levels.index(label) for _, label in rows], np.int32)
         return {"a": a, "b": None if b[0] is None else b, "target": {"label_ids": codes, "levels": levels}}
 
-    outputs, judge = [], Task.evaluate
-    Task.evaluate = lambda self, targets, out, *more: outputs.append(out) or judge(self, targets, out, *more)
+    outputs, evaluate = [], Task.evaluate
+    Task.evaluate = lambda self, targets, out, *more: outputs.append(out) or evaluate(self, targets, out, *more)
     train, test = columns(rows[:n]), columns(rows[n:])
     options = {"head": {"calibrate": False}, "epochs": int(epochs), "learning_rate": float(rate), "seed": int(seed)}
     bridge.fit(bridge.load(None, {}), "classification", train["a"], train["b"], train["target"], test, options, None)

@@ -3,7 +3,7 @@
     PYTHONPATH=inst/python python bench/quality_thresholds.py DATA [ROWS]
 
 Fits 2,000 rows for 4 epochs. Then 40 times ROWS (200) of the 601 others are drawn for the thresholds and the rest is
-judged: macro and micro F1 where labels of at least 5, 10, 20 ... of these rows have a threshold of their own, and with
+evaluated: macro and micro F1 where labels of at least 5, 10, 20 ... of these rows have a threshold of their own, and with
 0.3 for all. Before that the log loss, and the temperature that is best for all 601 rows.
 """
 
@@ -31,8 +31,8 @@ def main(data, rows="200"):
     def target(part):
         return {"values": values[part], "levels": labels}
 
-    outputs, judge = [], Task.evaluate
-    Task.evaluate = lambda self, targets, out, *more: outputs.append(out) or judge(self, targets, out, *more)
+    outputs, evaluate = [], Task.evaluate
+    Task.evaluate = lambda self, targets, out, *more: outputs.append(out) or evaluate(self, targets, out, *more)
     seen = {"a": texts[2000:], "b": None, "target": target(slice(2000, None))}
     bridge.fit(
         bridge.load(None, {}),

@@ -181,6 +181,8 @@ def test_with_a_link_the_cross_entropy_is_added(rng):
     columns = task.metric_table({"values": y}, {"values": p}, None)
     assert columns["metric"] == ["rmse", "mae", "rsq", "pearson", "spearman", "mn_log_loss"]
     assert columns["estimate"][5] == pytest.approx(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
+    certain = task.metric_table({"values": np.array([[1.0], [0.0]])}, {"values": np.array([[1.0], [1.0]])}, None)
+    assert certain["estimate"][5] == pytest.approx(-np.log(np.finfo(float).eps) / 2)  # not NaN
 
 
 # ---------------------------------------------------------------- entities and relations

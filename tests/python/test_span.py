@@ -289,8 +289,8 @@ def test_only_validation_rows_move_the_threshold(tiny, monkeypatch):
     alone = bridge.fit(bridge.load(tiny, {}), "span", ["the?"] * 30, b, target, None, options, None)
     assert alone.task.spec["none"] and alone.task.spec["threshold"] == 0.0
     seen = {"a": ["the?"] * 30, "b": b, "target": target}
-    judged = bridge.fit(bridge.load(tiny, {}), "span", ["the?"] * 30, b, target, seen, options, None)
-    assert judged.task.spec["threshold"] != 0.0
+    evaluated = bridge.fit(bridge.load(tiny, {}), "span", ["the?"] * 30, b, target, seen, options, None)
+    assert evaluated.task.spec["threshold"] != 0.0
 
 
 def test_a_row_does_not_depend_on_its_neighbours(fitted):

@@ -104,8 +104,8 @@ def binary_log_loss(truth, prob):
 
 def cross_entropy(y, prob):
     """The mean cross-entropy of numbers from 0 to 1 and their predictions, [rows] each."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.mean(-y * np.log(prob) - (1.0 - y) * np.log1p(-prob)))
+    prob = np.clip(prob, EPSILON, 1.0 - EPSILON)
+    return float(np.mean(-y * np.log(prob) - (1.0 - y) * np.log1p(-prob)))
 
 
 def calibration_error(right, confidence):
