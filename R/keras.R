@@ -66,7 +66,7 @@ bert_keras <- function(model, pool = NULL, train = "all", max_len = NULL, dropou
     check_choice(pool, pools, "pool")
   }
   check_train(train, info$config$num_layers)
-  check_max_len(max_len, info)
+  check_max_len(max_len, model)
   if (!is.null(dropout)) {
     check_number(dropout, "dropout", 0, 0.999)
   }
