@@ -36,14 +36,17 @@ lint: setup-test
 	.venv/bin/ruff check --no-cache .
 	.venv/bin/ruff format --no-cache --check .
 	.venv/bin/python tools/walls.py
+	$(PYRIGHT)
 	Rscript tools/lint.R
 
 format: setup-test
 	.venv/bin/ruff check --no-cache --fix --select I .
 	.venv/bin/ruff format --no-cache .
 
-typecheck: setup-dev
-	.venv/bin/pyright --pythonpath .venv/bin/python
+typecheck: setup-test
+	$(PYRIGHT)
+
+PYRIGHT := .venv/bin/basedpyright --pythonpath .venv/bin/python
 
 PYTEST := PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider --durations=25
 

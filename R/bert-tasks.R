@@ -126,7 +126,9 @@
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])
 #' model <- bert_load()
-#' fit <- function(formula, data, ...) bert_fit(model, formula, data, train = "head", epochs = 5, seed = 1, ...)
+#' fit <- function(formula, data, ...) {
+#'   bert_fit(model, formula, data, train = "head", epochs = 5, seed = 1, ...)
+#' }
 #'
 #' # several labels per text, and numbers
 #' faq$long <- nchar(faq$text) > 60
@@ -134,13 +136,15 @@
 #' faq$size <- nchar(faq$text)
 #' bert_predict(fit(cbind(long, card) ~ text, faq), "My card does not work")
 #' bert_predict(fit(size ~ text, faq), "My card does not work")
-#' bert_predict(fit(size / max(size) ~ text, faq, head = bert_head(link = "logit")), "My card does not work")
+#' share <- fit(size / max(size) ~ text, faq, head = bert_head(link = "logit"))
+#' bert_predict(share, "My card does not work")
 #'
 #' # similarity of two texts, encoded separately; and texts longer than the limit, in windows
 #' pairs <- data.frame(a = faq$text[c(1, 3, 1, 3)], b = faq$text[c(5, 4, 4, 8)], alike = c(5, 5, 0, 1))
 #' bert_predict(fit(alike ~ a + b, pairs, head = bert_head(pair = "cosine")), pairs)
-#' articles <- data.frame(text = vapply(1:6, function(i) strrep(paste0(faq$text[[i]], " "), i), ""), length = 1:6)
-#' bert_predict(fit(length ~ text, articles, max_len = 32, control = bert_control(long = "window")), articles)
+#' articles <- data.frame(text = strrep(paste0(faq$text[1:6], " "), 1:6), length = 1:6)
+#' windows <- bert_control(long = "window")
+#' bert_predict(fit(length ~ text, articles, max_len = 32, control = windows), articles)
 #'
 #' # names, learned from words and their tags
 #' people <- bert_entities(
@@ -151,8 +155,8 @@
 #' bert_predict(fit(entities ~ text, people), "Grace came")$.pred_entities
 #'
 #' # answers
-#' questions <- data.frame(question = "Where is it?", context = c("It is in Rome.", "It is in Paris now."),
-#'   answer = c("Rome", "Paris"))
+#' questions <- data.frame(question = "Where is it?", answer = c("Rome", "Paris"))
+#' questions$context <- c("It is in Rome.", "It is in Paris now.")
 #' bert_predict(fit(span(answer) ~ question + context, questions), questions)
 #'
 #' # relations

@@ -15,7 +15,8 @@
 #' @source Tjong Kim Sang and De Meulder (2003), Introduction to the CoNLL-2003 Shared Task,
 #'   <https://aclanthology.org/W03-0419/>.
 #' @examples
-#' data <- bert_entities(list(c("Ada", "Lovelace", "met", "Mary")), list(c("B-PER", "I-PER", "O", "B-PER")))
+#' words <- c("Ada", "Lovelace", "met", "Mary")
+#' data <- bert_entities(list(words), list(c("B-PER", "I-PER", "O", "B-PER")))
 #' data$entities[[1]]
 #' bert_entities(list(c("It", "rains")), list(c("PRON", "VERB")))$entities[[1]]
 #'
@@ -30,17 +31,23 @@ bert_entities <- function(tokens, tags) {
   if (length(tokens) != length(tags)) {
     abort("tags", "{.arg tokens} has {length(tokens)} row{?s}, but {.arg tags} has {length(tags)}.", call = call)
   }
+  abort_rows("tags", which(lengths(tokens) != lengths(tags)), "{.arg tokens} and {.arg tags} differ in length",
+    call = call)
+  entities_of(tokens, tags, cli::format_inline("{.arg tokens} and {.arg tags}"), call)
+}
+
+# `what` names the words and tags in messages
+entities_of <- function(tokens, tags, what, call) {
   n <- lengths(tokens)
-  abort_tags(which(n != lengths(tags)), "differ in length", call)
   row <- rep(seq_along(n), n)
   word <- check_text(as.character(unlist(tokens)), cli::format_inline("{.arg tokens}"), call)
   tag <- check_text(as.character(unlist(tags)), cli::format_inline("{.arg tags}"), call)
-  abort_tags(unique(row[is.na(word) | !nzchar(word)]), "contain a missing or empty word", call)
+  abort_rows("tags", unique(row[is.na(word) | !nzchar(word)]), "{what} contain a missing or empty word", call = call)
 
   length <- nchar(word)
   before <- cumsum(c(0L, length + 1L))[seq_along(word)] # characters of all previous words, including spaces
   start <- before - before[match(row, row)] + 1L
-  part <- tag_parts(tag, row, call)
+  part <- tag_parts(tag, row, what, call)
   first <- which(part$begins)
   inside <- which(nzchar(part$label))
   last <- inside[!duplicated(cumsum(part$begins)[inside], fromLast = TRUE)]
@@ -50,26 +57,24 @@ bert_entities <- function(tokens, tags) {
 }
 
 word_lists <- function(x, arg, call) {
-  ok <- is.list(x) && !is.data.frame(x) && all(vapply(x, function(w) is.null(w) || is.character(w) || is.factor(w), NA))
-  if (!ok) {
+  if (!is.list(x) || is.data.frame(x)) {
     abort("tags", "{.arg {arg}} must be a list of character vectors, not {.obj_type_friendly {x}}.", call = call)
   }
+  words <- vapply(x, function(w) is.null(w) || is.character(w) || is.factor(w), NA)
+  abort_rows("tags", which(!words), "{.arg {arg}} contains something other than a character vector", call = call)
   lapply(x, as.character)
 }
 
-abort_tags <- function(rows, why, call) {
-  abort_rows("tags", rows, "{.arg tokens} and {.arg tags} {why}", call = call)
-}
-
 # For every word its label, "" if outside, and whether it begins an entity
-tag_parts <- function(tag, row, call) {
+tag_parts <- function(tag, row, what, call) {
   outside <- is.na(tag) | tag %in% c("", "O")
   prefixed <- grepl("^[BIESLU]-.", tag) & !outside
   label <- ifelse(outside, "", tag)
   if (!any(prefixed)) {
     return(list(label = label, begins = !outside))
   }
-  abort_tags(unique(row[!prefixed & !outside]), "mix tags with and without a prefix such as B-", call)
+  abort_rows("tags", unique(row[!prefixed & !outside]), "{what} mix tags with and without a prefix such as B-",
+    call = call)
   prefix <- ifelse(outside, "O", substr(tag, 1, 1))
   label <- ifelse(outside, "", substring(tag, 3))
   n <- length(tag)
@@ -109,7 +114,8 @@ read_conll <- function(file, token = 1, tag = NULL, sep = NULL, comment = NULL) 
   kept <- if (token > 1) !grepl("^[0-9]+[-.][0-9]+$", flat[before + 1]) else rep(TRUE, length(words))
   sentence <- table$sentence[kept]
   sentence <- match(sentence, unique(sentence))
-  bert_entities(unname(split(words[kept], sentence)), unname(split(tags[kept], sentence)))
+  entities_of(unname(split(words[kept], sentence)), unname(split(tags[kept], sentence)),
+    cli::format_inline("The words and tags of {.file {file}}"), call)
 }
 
 # The cells of all lines with a word as one vector, the number of cells per line, and the sentence of each line

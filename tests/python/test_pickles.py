@@ -175,7 +175,7 @@ LYING = {
         "pickle says 32|some of its storages are missing",
     ),
     "a storage that is not there": (
-        tensor(inner=storage(key=b"X\1\0\0\01")),
+        tensor(inner=storage(key=b"X\x01\x00\x00\x001")),
         "no entry 'data/1'|does not match its tensors",
     ),
     "a storage elsewhere": (

@@ -78,7 +78,7 @@ def literals(values):
     return b"(" + b"".join(map(literal, values)) + b"t"
 
 
-def storage(key=b"X\1\0\0\00", kind=b"ctorch\nFloatStorage\n", count=4):
+def storage(key=b"X\x01\x00\x00\x000", kind=b"ctorch\nFloatStorage\n", count=4):
     return b"(X\7\0\0\0storage" + kind + key + b"X\3\0\0\0cpu" + literal(count) + b"tQ"
 
 

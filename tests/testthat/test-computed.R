@@ -100,7 +100,6 @@ test_that("formula() returns the formula", {
   expect_output(print(fit), "`my label` ~ text", fixed = TRUE)
   expect_identical(formula(the_words()), ~text, ignore_attr = TRUE)
   old <- function(lhs, ...) spec_lhs(list(lhs = lhs, ...))
-  expect_identical(old("cbind(...)", outcome = c("a", "b c")), quote(cbind(a, `b c`)))
   expect_identical(old("my label", outcome = "my label"), quote(`my label`))
   expect_identical(old("span(answer, start)", answer = "answer"), quote(span(answer, start)))
 })

@@ -11,11 +11,13 @@ import ctypes
 import signal
 import sys
 import threading
+from typing import Any
 
 TELL_SECONDS, END_SECONDS = 0.1, 1.0
 
 _asked = False
 _held = False
+_before: Any = None  # the handler that `listen` replaced
 
 
 def run(function, *args):

@@ -226,7 +226,7 @@ class Fit:
     @functools.cached_property
     def fingerprint(self):
         """A str that identifies encoder and head; valid for fits loaded from a folder."""
-        head = [zlib.crc32(np.ascontiguousarray(v)) for v in self.network.upper_weights]
+        head = [zlib.crc32(np.ascontiguousarray(v).data) for v in self.network.upper_weights]
         return f"{self.base.fingerprint}-{zlib.crc32(repr(head).encode()):08x}"
 
     def checkpoint(self):

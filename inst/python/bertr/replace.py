@@ -12,7 +12,9 @@ import os
 import shutil
 import tempfile
 import time
+from typing import Any
 
+fcntl: Any
 try:
     import fcntl
 except ImportError:  # Windows: an open file cannot be deleted, which serves as the lock

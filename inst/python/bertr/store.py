@@ -346,7 +346,17 @@ def _own_model(meta, tensors):
     spiece = c.get("spiece") and base64.b64decode(c["spiece"])
     check(c["tokenizer"], tokenizer_shape(spiece), "the tokenizer of the fit", SAVE_AGAIN)
     checkpoint = Checkpoint(
-        config, tensors, c["vocab"], c["tokenizer"], c["pooling"], meta["max_len"], "bertr", c["folder"], {}, {}, spiece
+        config=config,
+        tensors=tensors,
+        vocab=c["vocab"],
+        tokenizer=c["tokenizer"],
+        pooling=c["pooling"],
+        max_len=meta["max_len"],
+        format="bertr",
+        folder=c["folder"],
+        unread={},
+        missing={},
+        spiece=spiece,
     )
     return Model(checkpoint, meta["source"], meta["max_len"], stored=False, origin=meta.get("origin"))
 

@@ -7,7 +7,7 @@ from ..errors import COPY_AGAIN, BertrError
 from ..shapes import TABLE, check
 
 
-def read_json(path, shape=TABLE, kind=dict):
+def read_json(path, shape=TABLE, kind: type = dict):
     """The JSON object (or list) in a file, checked against a shape (see shapes.py).
 
     Raises:

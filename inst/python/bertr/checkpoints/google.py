@@ -13,6 +13,8 @@ from .vocabulary import check_size, guess_lower_case, read_bytes, read_vocab_txt
 
 CONFIGS = ("bert_config.json", "albert_config.json")
 CHECKPOINTS = ("bert_model.ckpt", "model.ckpt-best")
+# Patterns of all files that are read
+FILES = (*CONFIGS, "*.index", "*.data-*-of-*", "vocab*.txt", "*.model")
 
 
 def missing_files(folder):

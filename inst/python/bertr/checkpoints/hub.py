@@ -188,7 +188,7 @@ def _commit(repo, revision, on_event):
     try:
         return commit_of(repo, revision, on_event)
     except Unreachable:
-        if not cached:
+        if not (earlier and cached):
             raise
         throttled(on_event)(
             "remark",

@@ -8,7 +8,7 @@ class Tensors(collections.abc.Mapping):
 
     def __init__(self, arrays):
         self.shapes = {name: array.shape for name, array in arrays.items()}
-        self._held, self._again = dict(arrays.items()), None
+        self._held, self._again = dict(arrays.items()), dict
 
     def release(self, names, again):
         """Frees the arrays with these names; `again()` returns them again. The others stay in memory."""

@@ -6,20 +6,10 @@ import time
 
 from ..errors import BertrError
 from ..replace import present
-from . import hub
+from . import google, hub
 
 TRIES, PAUSE = 50, 0.02  # seconds
-FILES = (
-    *hub.FILES,
-    "*.safetensors",
-    "bertr.json",
-    "bert_config.json",
-    "albert_config.json",
-    "*.index",
-    "*.data-*-of-*",
-    "vocab*.txt",
-    "*.model",
-)  # Google's
+FILES = (*hub.FILES, *google.FILES, "*.safetensors", "bertr.json")  # patterns of all files that any format reads
 
 
 def stamp(folder):

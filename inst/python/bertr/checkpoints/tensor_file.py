@@ -88,7 +88,7 @@ class TensorFile:
         """Bytes [size], as an array."""
         out = np.empty(size, np.uint8)
         self.file.seek(start)
-        left = memoryview(out)
+        left = out.data
         while len(left):
             n = self.file.readinto(left)
             if not n:

@@ -153,7 +153,7 @@ class TorchFile:
             raise OSError("it ends too early")
         out = np.empty(size, np.uint8)
         self.file.seek(start)
-        if self.file.readinto(out) != size:
+        if self.file.readinto(out.data) != size:
             raise OSError("it ends too early")
         return out
 

@@ -7,6 +7,7 @@ shape, so lengths and row counts are rounded to few sizes (`static_shapes`).
 
 import collections
 import contextlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -187,7 +188,7 @@ if BACKEND == "tensorflow":
 
         def begin(self, targets, features):
             """Sets the data for the next calls; the variables may have changed."""
-            self.data = tf.constant(targets), tf.constant(features)
+            self.data: Any = tf.constant(targets), tf.constant(features)
 
         def __call__(self, batches):
             """The mean loss of each batch."""
@@ -308,7 +309,8 @@ else:
             self.begin(targets, features)
 
         def begin(self, targets, features):
-            self.targets, self.features = targets, features
+            self.targets: Any = targets
+            self.features: Any = features
             self.step.begin()
 
         def __call__(self, batches):

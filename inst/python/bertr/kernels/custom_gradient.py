@@ -5,13 +5,14 @@ every fit would stay in memory until the process ends.
 """
 
 import functools
+from collections.abc import Callable
 
 import keras
 
 from .backend import BACKEND
 
 
-def custom_gradient(backward, inputs=1):
+def custom_gradient(backward, inputs=1) -> Callable[[Callable], Callable]:
     """Decorator for `forward(x, ...)`, which returns a value and a tuple `saved`; `backward(upstream, *saved)` returns
     the gradient of `x`. Only `x` is differentiated, or with `inputs` > 1 the first `inputs` arguments: then `backward`
     returns a tuple of gradients."""

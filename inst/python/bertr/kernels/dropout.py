@@ -22,7 +22,9 @@ if BACKEND == "tensorflow":
         accurate to 1e-5."""
         seed = tf.cast(seed, tf.int64)  # older Keras versions use a dtype that TensorFlow rejects
         size = tf.size(x)
-        bits = tf.random.stateless_uniform([(size + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32)
+        words = [(size + 1) // 2]
+        # None for all integers of the dtype, which TensorFlow's types do not know
+        bits = tf.random.stateless_uniform(words, seed, minval=None, maxval=None, dtype=tf.uint32)  # pyright: ignore[reportArgumentType]
         bits = tf.reshape(tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:size], tf.shape(x))
         return bits >= tf.constant(round(rate * 2**16), tf.uint16)
 

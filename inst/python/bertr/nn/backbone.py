@@ -1,5 +1,7 @@
 """The encoder: padded ids in, padded hidden states out, no padding in between."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -18,7 +20,7 @@ class Backbone(keras.layers.Layer):
         policy = self.dtype_policy
         self.embeddings = embeddings(config, seed, name="embeddings", dtype=policy)
         self.blocks = [block(config, seed + 1 + i, name=f"block_{i}", dtype=policy) for i in range(config.num_blocks)]
-        self.pooler = None
+        self.pooler: Any = None
         if has_pooler:
             self.pooler = keras.layers.Dense(
                 config.hidden_size, "tanh", kernel_initializer="zeros", name="pooler", dtype=policy
@@ -124,7 +126,7 @@ class Backbone(keras.layers.Layer):
         if e.projected:
             out["embeddings/projection/kernel"] = e.projection_kernel
             out["embeddings/projection/bias"] = e.projection_bias
-        out = {k: (v, None) for k, v in out.items()}
+        out: dict[str, tuple] = {k: (v, None) for k, v in out.items()}
         for i, b in enumerate(self.blocks):
             at, ff = f"block_{i}/attention", f"block_{i}/feed_forward"
             for k, part in enumerate(("query", "key", "value")):

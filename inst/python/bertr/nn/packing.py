@@ -118,7 +118,7 @@ def _filled_up(real):
     Padding results are never read: padding is masked as a key and dropped at the end, so its gradients are zero."""
     padding = 1 - real
     count = tf.reduce_sum(real)
-    lacking = -count % tf.where(count > FEW, TILES[1], TILES[0])
+    lacking = tf.math.floormod(-count, tf.where(count > FEW, TILES[1], TILES[0]))
     return real + padding * tf.cast(tf.cumsum(padding) <= lacking, tf.int32)
 
 

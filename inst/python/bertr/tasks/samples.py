@@ -1,5 +1,7 @@
 """Encoded texts with targets, from which batches are taken. A sample is one row, or all rows of a text."""
 
+from typing import Any
+
 import numpy as np
 
 from ..text.ragged import row_numbers
@@ -13,7 +15,7 @@ class Samples:
     def __init__(self, encodings, targets, task, grouped, notes=()):
         self.encodings, self.targets, self.task = encodings, targets, task
         self.notes = notes  # notes for the user about the targets
-        self.first = None  # of grouped samples: first row of each, and the end of the last
+        self.first: Any = None  # of grouped samples: first row of each, and the end of the last
         self.lengths = encodings.lengths  # tokens of each sample
         if grouped:
             count = np.bincount(encodings.owner)

@@ -3,6 +3,7 @@
 import array
 import dataclasses
 import re
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +20,10 @@ class Encodings:
     row_splits: np.ndarray  # int64 [n + 1]
     n_truncated: int
     full_lengths: np.ndarray  # int32 [n], special tokens included, before truncation
-    start: np.ndarray | None = None  # int32 [total]: first code point in its text; (0, 0) for [CLS], [SEP]
-    end: np.ndarray | None = None  # int32 [total], exclusive
+    start: Any = None  # int32 [total], if asked for: first code point in its text; (0, 0) for [CLS], [SEP]
+    end: Any = None  # int32 [total], exclusive
     pad_id: int = 0
-    owner: np.ndarray | None = None  # int32 [n], ascending: the text of each row, if texts may have several rows
+    owner: Any = None  # int32 [n], ascending: the text of each row, if texts may have several rows
 
     def __len__(self):
         return len(self.row_splits) - 1
@@ -84,9 +85,14 @@ class Encodings:
 class TextEncoder:
     """Adds special tokens, joins pairs and truncates.
 
-    A subclass has `vocab`, `literals` (tokens of it that represent no text), `pad_id`, `cls_id` and `sep_id`, and
-    splits texts into pieces in `_rows` and `_offsets`.
+    A subclass sets these attributes and splits texts into pieces in `_rows` and `_offsets`.
     """
+
+    vocab: list[str]
+    literals: Any  # tokens of `vocab` that represent no text
+    pad_id: int
+    cls_id: int
+    sep_id: int
 
     def inside_word(self, token):
         """Whether this token of the vocabulary continues a word."""

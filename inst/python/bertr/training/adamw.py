@@ -141,7 +141,7 @@ class BertAdamW:
             if self.weight_decay and not variable.name.endswith(NO_DECAY):
                 decay(variable, factor, done)
             done = adam(variable, m, v, gradient * shrink, adam_rate, epsilon)
-        if self.averages:
+        if self.ema:
             share = (1.0 - self.ema) / -ops.expm1(t * math.log(self.ema))
             for variable, average in zip(self.trained, self.averages, strict=True):
                 average.assign(average + share * (variable - average))

@@ -46,6 +46,12 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         BertrError: task, train, early_stopping, adversarial, diverged, checkpoint, damaged, max_len, pairs and others
             of the task.
     """
+    fitted = _fit(model, task_name, a, b, target, validation, options, on_event)
+    tidy()  # graph and optimizer hold each other
+    return fitted
+
+
+def _fit(model, task_name, a, b, target, validation, options, on_event):
     began = time.perf_counter()
     head_options = read_head_options(model, options["head"])
     task = find_task(task_name).from_target(target, head_options)
@@ -111,20 +117,9 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
 
     def keep_epoch():
         epoch, before = run.history.rows, copy.deepcopy(task.spec)
-        current = finished(
-            {
-                "epochs_done": epoch,
-                "interrupted": False,
-                "best_epoch": None,
-                "stopped_early": False,
-                "parameters_trained": run.parameters,
-            },
-            None,
-        )
+        unbroken = {**what_was_done(run, interrupted=False), "best_epoch": None, "stopped_early": False}
         try:
-            store.save_folder(current, epoch_folder(options["checkpoint"], epoch), options["spec"])
-            if plan.train == "head":
-                share_encoder(options["checkpoint"], epoch)
+            save_epoch(finished(unbroken, None), options["checkpoint"], epoch, options["spec"])
         except BertrError as e:  # such as a full disk: training continues
             run.keep_epoch = None
             notes.append(f"From epoch {epoch} on, epochs were not saved: {e.message}")
@@ -134,10 +129,14 @@ def fit(model, task_name, a, b, target, validation, options, on_event):
         run.keep_epoch = keep_epoch
     with folder or contextlib.nullcontext():
         interrupted = run.carry_out(loop_of(model, network, head_options, dropout, plan))
-    fitted = finished({**what_was_done(run, interrupted), "checkpoint_lost": folder and folder.lost}, scorer)
-    run.keep_epoch = run = None
-    tidy()  # graph and optimizer hold each other
-    return fitted
+    return finished({**what_was_done(run, interrupted), "checkpoint_lost": folder and folder.lost}, scorer)
+
+
+def save_epoch(fitted, run_folder, epoch, spec):
+    """Saves the Fit after an epoch in the run's folder."""
+    store.save_folder(fitted, epoch_folder(run_folder, epoch), spec)
+    if fitted.facts["train"] == "head":
+        share_encoder(run_folder, epoch)
 
 
 def loop_of(model, network, head_options, dropout, plan):

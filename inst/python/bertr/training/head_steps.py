@@ -3,6 +3,7 @@ longer than some hundred steps, and TensorFlow never frees all the memory of a g
 
 import dataclasses
 import json
+from typing import Any
 
 from ..kernels.compiled import FeatureSteps
 from .adamw import BertAdamW
@@ -16,7 +17,8 @@ class HeadSteps:
     def __init__(self, task, twin, plan):
         self.task, self.twin = task, twin
         self.optimizer = BertAdamW(twin.trainable_variables, plan.weight_decay, plan.clip, plan.schedule, ema=plan.ema)
-        self.steps = None
+        self.steps: Any = None  # built for the first run
+        self.head: Any = None
 
     def begin(self, head, targets, features, schedule, resume):
         """Starts a run from the weights and random states of `head`, or resumes one if `resume(variables)` restores

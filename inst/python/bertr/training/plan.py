@@ -5,6 +5,7 @@ those for more rows are common practice. Classification has other rules for many
 """
 
 import dataclasses
+from typing import Any
 
 
 @dataclasses.dataclass
@@ -30,11 +31,11 @@ EPOCHS = ((500, 10), (2_000, 8), (10_000, 4), (float("inf"), 3))  # (at most thi
 RATE = 1e-4  # for a hidden size of 384; wider encoders get less
 
 
-def make_plan(options, rows, hidden_size, task):
+def make_plan(options: dict[str, Any], rows, hidden_size, task) -> Plan:
     """The Plan: the user's `options`, and defaults for the others, which a task may override."""
     train = options.get("train") or "all"
     epochs = next(n for most, n in EPOCHS if rows <= most)
-    rule = {
+    rule: dict[str, Any] = {
         "epochs": epochs,
         "learning_rate": RATE * 384 / hidden_size,
         "batch_size": 16,
@@ -46,4 +47,5 @@ def make_plan(options, rows, hidden_size, task):
         rule["learning_rate"] = 5e-3
     rule["train"] = "all"
     given = {field.name: options[field.name] for field in dataclasses.fields(Plan) if field.name in options}
-    return Plan(**rule | {name: value for name, value in given.items() if value is not None or name not in rule})
+    chosen: dict[str, Any] = {k: v for k, v in given.items() if v is not None or k not in rule}
+    return Plan(**rule | chosen)

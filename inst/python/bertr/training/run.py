@@ -1,5 +1,7 @@
 """One training run: what training only a head and fine-tuning have in common."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -18,7 +20,7 @@ class Run:
         self.network, self.plan, self.task = network, plan, network.task
         self.samples, self.validation = samples, validation
         self.emit, self.scorer, self.folder = emit, scorer, folder
-        self.keep_epoch = None  # called after every epoch if each epoch's fit is saved
+        self.keep_epoch: Any = None  # called after every epoch if each epoch's fit is saved
         self.best = EarlyStopping(plan.early_stopping) if plan.early_stopping else None
         self.history = History()
         self.steps_done = 0

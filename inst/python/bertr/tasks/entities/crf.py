@@ -76,8 +76,9 @@ class Chains:
         order = filled[np.argsort(-lengths[filled], kind="stable")]
         for at in range(0, len(order), rows_at_once):
             rows = order[at : at + rows_at_once]
-            inside = np.arange(lengths[rows[0]]) < lengths[rows, None]
-            places = (self.splits[rows, None] + np.arange(lengths[rows[0]]))[inside]
+            longest = int(lengths[rows[0]])
+            inside = np.arange(longest) < lengths[rows, None]
+            places = (self.splits[rows, None] + np.arange(longest))[inside]
             scores = np.zeros((*inside.shape, labels))
             scores[inside] = self.scores[places]
             yield scores, lengths[rows], places
