@@ -21,7 +21,9 @@ as_pattern <- function(template) {
 
 # Those that no snapshot shows, and why
 unshown <- c(
-  "mean of" = "is drawn, not printed"
+  "mean of" = "is drawn, not printed", " or more: " = "is drawn",
+  "probability of the predicted class" = "is drawn", "share of correct predictions" = "is drawn",
+  "; points: mean probability" = "is drawn"
 )
 
 test_that("all that the package can say is in a snapshot", {

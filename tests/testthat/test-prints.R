@@ -58,6 +58,33 @@ test_that("a fit says what it learns", {
   }, error = FALSE)
 })
 
+test_that("what looks closer at classes is shown", {
+  few <- new_confusion(rbind(c(10L, 2L), c(0L, 5L), c(1L, 1L)), c("transfer", "arrival", "unseen"),
+    c("transfer", "arrival"))
+  long <- paste("a class with a long name", 1:4)
+  long <- new_confusion(diag(1:4), long, long)
+  many <- paste("class", 1:30)
+  right <- new_confusion(diag(30), many, many)
+  wrong <- new_confusion(diag(3, 30) + outer(1:30, 30:1, "<"), many, many)
+  area <- function(n) list(metric = rep("roc_auc", n), estimator = rep("binary", n), estimate = seq_len(n) / n,
+    level = seq_len(n))
+  curves <- function(n) new_curve(list(curve = list(level = rep(seq_len(n), each = 2), threshold = rep(c(0.5, Inf), n),
+    specificity = rep(0:1, n), sensitivity = rep(1:0, n)), area = area(n)), letters, "roc")
+  bins <- new_reliability(list(n = c(0L, 2L), confidence = c(NaN, 0.75), accuracy = c(NaN, 0.5), ece = 0.25), "binary")
+  expect_said({
+    few
+    few[1:2, ]
+    long
+    right
+    wrong
+    curves(1)
+    curves(7)
+    glance(curves(1))
+    bins
+    glance(bins)
+  }, error = FALSE)
+})
+
 test_that("settings are shown", {
   expect_said({
     bert_control()

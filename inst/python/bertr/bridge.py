@@ -30,6 +30,7 @@ from .kernels.backend import BACKEND, gpus
 from .kernels.memory import freeze
 from .model import Fit, Model
 from .nn.unit import unit_rows
+from .tasks import metrics
 from .tasks.inputs import encode
 from .tasks.mlm.fill_mask import fill
 from .tasks.predictions import Predictions
@@ -378,6 +379,57 @@ def evaluate(handle, kept, truth, event):
         undefined; for some tasks also `outcome`, list of str, or `level`, int32 from 1, 0 for all labels together.
     """
     return handle.task.metric_table(truth, kept.joined(), event)
+
+
+def evaluate_classes(handle, kept, truth):
+    """Metrics of each class or label; arguments as in `evaluate`.
+
+    Returns:
+        A dict of columns with one entry per class and metric, as in `evaluate`; `level` counts from 1.
+    """
+    return metrics.class_table(handle.task.class_counts(truth, kept.joined()))
+
+
+def confusion(handle, kept, truth):
+    """The confusion matrix of a fit for classes, int32 [all classes, classes of training]; arguments as in
+    `evaluate`."""
+    return handle.task.confusion(truth, kept.joined())
+
+
+def curves(handle, kept, truth, kind, event):
+    """ROC or precision-recall curves, one per class, except of classes with no rows or all rows.
+
+    Args:
+        kept, truth: as in `evaluate`.
+        kind: "roc" or "pr".
+        event: the only class that gets a curve, int from 0, or None.
+
+    Returns:
+        A dict: `skipped`, int32, the classes without a curve, from 1; unless all are, `curve` and `area`, see
+        `metrics.curve_tables`.
+    """
+    given, prob = handle.task.label_scores(truth, kept.joined())
+    wanted = np.arange(given.shape[1]) if event is None else np.array([event])
+    share = given[:, wanted].mean(axis=0)
+    drawn = (share > 0) & (share < 1)
+    tables = metrics.curve_tables(kind, given, prob, wanted[drawn]) if drawn.any() else {}
+    return {"skipped": (wanted[~drawn] + 1).astype(np.int32), **tables}
+
+
+def reliability(handle, kept, truth):
+    """The bins of the metric `ece` of a fit for classes; arguments as in `evaluate`.
+
+    Returns:
+        A dict: `n`, int32, and `confidence` and `accuracy`, float64, NaN in an empty bin, [bins] each; `ece`, float.
+    """
+    judged = handle.task.confidence(truth, kept.joined())
+    n, correct, sums = metrics.reliability(*judged)
+    return {
+        "n": n.astype(np.int32),
+        "confidence": metrics.ratio(sums, n),
+        "accuracy": metrics.ratio(correct, n),
+        "ece": float(metrics.calibration_error(*judged)),
+    }
 
 
 def fill_mask(handle, texts, _, options, on_event):

@@ -138,6 +138,16 @@ class Task:
         """
         raise NotImplementedError
 
+    def class_counts(self, truth, predictions):
+        """The Counts of every label; arguments as in `metric_table`. Only tasks with labels of texts have it, as
+        `label_scores`."""
+        raise NotImplementedError
+
+    def label_scores(self, truth, predictions):
+        """(truth, probability) of the labels of training, bool and float [rows, labels]; arguments as in
+        `metric_table`. A row with an unseen label has none of them."""
+        raise NotImplementedError
+
     def tensors(self, head):
         """Canonical tensors of the head that are saved in a checkpoint; only pre-training tasks have any."""
         return {}

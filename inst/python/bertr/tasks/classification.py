@@ -21,7 +21,7 @@ class Classification(Task):
     name = "classification"
     calibrates = True
     not_in_graph = ("temperature",)
-    evaluated = ("prob",)
+    evaluated = ("prob", "chosen")
     shape = staticmethod(
         both(
             fields(
@@ -111,22 +111,39 @@ class Classification(Task):
     def decode(self, outputs, encodings, a, b, head):
         z = outputs.astype(np.float64) / (self.spec.get("temperature") or 1.0)
         z = np.exp(z - z.max(axis=1, keepdims=True))
-        return {"prob": z / z.sum(axis=1, keepdims=True)}  # [rows, classes]
+        prob = z / z.sum(axis=1, keepdims=True)
+        return {"prob": prob, "chosen": np.argmax(prob, axis=1).astype(np.int32)}  # [rows, classes], [rows]
+
+    def class_counts(self, truth, predictions):
+        return metrics.count_classes(np.asarray(truth["label_ids"]), predictions["chosen"], len(truth["levels"]))
+
+    def label_scores(self, truth, predictions):
+        return np.asarray(truth["label_ids"])[:, None] == np.arange(len(self.levels)), predictions["prob"]
+
+    def confusion(self, truth, predictions):
+        """How many rows of each class, unseen ones last, get each class of training: int32 [all classes, classes]."""
+        label_ids, classes = np.asarray(truth["label_ids"]), len(self.levels)
+        return metrics.count_pairs(label_ids, predictions["chosen"], len(truth["levels"]), classes).astype(np.int32)
+
+    def confidence(self, truth, predictions):
+        """(is the prediction right, the probability of the predicted class), [rows of classes of training] each."""
+        label_ids, chosen = np.asarray(truth["label_ids"]), predictions["chosen"]
+        known = label_ids < len(self.levels)
+        return (label_ids == chosen)[known], np.take_along_axis(predictions["prob"], chosen[:, None], 1)[known, 0]
 
     def metric_table(self, truth, predictions, event):
         """Unseen classes count as wrong; log loss and calibration error exclude them, as they have no probability."""
         label_ids, prob = np.asarray(truth["label_ids"]), predictions["prob"]
-        predicted = np.argmax(prob, axis=1)
+        predicted = predictions["chosen"]
         known = label_ids < len(self.levels)
-        counts = metrics.count_classes(label_ids, predicted, len(truth["levels"]))
+        counts = self.class_counts(truth, predictions)
         kind = "binary" if len(self.levels) == 2 else "multiclass"
-        right, confidence = (label_ids == predicted)[known], prob.max(axis=1)[known]
         rows = [
             ("accuracy", kind, metrics.accuracy(label_ids, predicted)),
             ("kap", kind, metrics.kappa(counts)),
             ("f_meas", "macro", metrics.mean_of_defined(counts.f_meas())),
             ("mn_log_loss", kind, metrics.log_loss(label_ids[known], prob[known])),
-            ("ece", kind, metrics.calibration_error(right, confidence)),
+            ("ece", kind, metrics.calibration_error(*self.confidence(truth, predictions))),
         ]
         return metrics.table(rows if event is None else [*rows, *metrics.found_rows(counts.of(event), "binary")])
 

@@ -87,11 +87,21 @@ class MultiLabel(Task):
         prob = probabilities(outputs.astype(np.float64))
         return {"prob": prob, "chosen": prob > np.asarray(self.spec["thresholds"])}  # [rows, labels] each
 
+    def _sets(self, truth, predictions):
+        """(true labels, predicted labels), bool [rows, all labels]; unseen labels are never predicted."""
+        given = np.asarray(truth["values"]) > 0
+        return given, np.pad(predictions["chosen"], ((0, 0), (0, given.shape[1] - len(self.spec["levels"]))))
+
+    def class_counts(self, truth, predictions):
+        return metrics.count_sets(*self._sets(truth, predictions))
+
+    def label_scores(self, truth, predictions):
+        given, prob = np.asarray(truth["values"]) > 0, predictions["prob"]
+        return given[:, : prob.shape[1]], prob
+
     def metric_table(self, truth, predictions, event):
         """Unseen labels are never predicted; the log loss excludes them, as they have no probability."""
-        given, prob = np.asarray(truth["values"]) > 0, predictions["prob"]
-        seen, unseen = prob.shape[1], given.shape[1] - prob.shape[1]
-        chosen = np.pad(predictions["chosen"], ((0, 0), (0, unseen)))
+        given, chosen = self._sets(truth, predictions)
         counts = metrics.count_sets(given, chosen)
         total = counts.total()
         macro, micro = _f_meas(counts)
@@ -102,7 +112,7 @@ class MultiLabel(Task):
                 ("precision", "micro", metrics.ratio(total.right, total.predicted)),
                 ("recall", "micro", metrics.ratio(total.right, total.true)),
                 ("accuracy", "multilabel", metrics.accuracy(given, chosen)),
-                ("mn_log_loss", "multilabel", metrics.binary_log_loss(given[:, :seen], prob)),
+                ("mn_log_loss", "multilabel", metrics.binary_log_loss(*self.label_scores(truth, predictions))),
             ]
         )
 
