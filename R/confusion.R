@@ -9,8 +9,8 @@
 #'   has none). Classes that were not seen in training come last in `truth`; they are never predicted.
 #'
 #'   It prints as a matrix with the true classes as rows (with long names the columns have only their numbers), or, with
-#'   too many classes for the console, as the list of the most frequent confusions. `plot()` draws the shares of the true
-#'   classes as tiles, in percent.
+#'   too many classes for the console, as the list of the most frequent confusions. `plot()` draws the shares of the
+#'   true classes as tiles, in percent.
 #' @seealso [bert_evaluate()] with `by = "class"`
 #' @source Stehman (1997), Selecting and Interpreting Measures of Thematic Classification Accuracy,
 #'   \doi{10.1016/S0034-4257(97)00083-7}.

@@ -73,8 +73,9 @@ print.bert_curve <- function(x, ...) {
   if (is.data.frame(area)) {
     n <- nrow(area)
     shown <- area[utils::head(order(area$.estimate), 5), ]
-    cat("<bert_curve> ", area$.metric[[1]], if (n > 1) paste0(", mean of ", n, " classes ", figure(mean(area$.estimate))),
-      "\n", paste0("  ", figure(shown$.estimate), " ", shown$.level, "\n"),
+    mean <- if (n > 1) paste0(", mean of ", n, " classes ", figure(mean(area$.estimate)))
+    cat("<bert_curve> ", area$.metric[[1]], mean, "\n",
+      paste0("  ", figure(shown$.estimate), " ", shown$.level, "\n"),
       if (n > 5) paste0("  and ", n - 5, " higher ones\n"), sep = "")
   }
   NextMethod()

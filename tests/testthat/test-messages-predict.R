@@ -90,6 +90,31 @@ test_that("what looks closer at classes says what it needs", {
   }, error = FALSE)
 })
 
+test_that("bert_calibrate() says what it needs", {
+  two <- the_fit()
+  two$spec$levels <- two$info$levels <- c("card_arrival", "no")
+  labels <- the_fit()
+  labels$spec$task <- "multilabel"
+  words <- the_words()
+  wrong <- the_fit()
+  wrong$info$event_threshold <- list(event = 2)
+  expect_said({
+    wrong
+    bert_calibrate(the_model(), faq())
+    bert_calibrate(words, faq())
+    bert_calibrate(the_fit(), "a")
+    bert_calibrate(the_fit(), data["text"])
+    bert_calibrate(the_fit(), faq(4))
+    bert_calibrate(the_fit(), faq(), event = "card_arrival")
+    bert_calibrate(the_fit(), faq(), threshold = 0.5)
+    bert_calibrate(the_fit(), faq(), threshold = "f1")
+    bert_calibrate(the_fit(), faq(), threshold = "f_meas")
+    bert_calibrate(labels, faq(), threshold = "f_meas")
+    bert_calibrate(two, transform(data, label = "card_arrival"), threshold = "f_meas")
+    bert_calibrate(two, data, threshold = "f_meas", event = "yes")
+  })
+})
+
 test_that("bert_evaluate() says which rows it drops or counts as wrong", {
   data$label[[1]] <- NA
   one <- transform(faq()[1:4, ], label = c("a", label[2:4]))

@@ -27,6 +27,9 @@ test_that("a fit is shown", {
   validated <- shown_fit(valid_rows = 6L, best_epoch = 1L, stopped_early = TRUE, temperature = 1.2345, held_rows = 0L,
     history = validated)
   held <- shown_fit(valid_rows = 2L, held_rows = 2L, temperature = 1.5)
+  calibrated <- shown_fit(temperature = 1.5, calibration_rows = 40L,
+    event_threshold = list(event = 1L, measure = "f_meas", value = 0.3712))
+  thresholds <- shown_fit(calibration_rows = 1L, thresholds = c(0.125, 0.5, 0.3))
   interrupted <- shown_fit(interrupted = TRUE, epochs_done = 0L, n_truncated = 3L, history = tibble())
   interrupted$weights <- NULL
   expect_said({
@@ -34,6 +37,8 @@ test_that("a fit is shown", {
     summary(shown_fit())
     validated
     held
+    calibrated
+    thresholds
     interrupted
     summary(interrupted)
     formula(shown_fit())
@@ -66,10 +71,13 @@ test_that("what looks closer at classes is shown", {
   many <- paste("class", 1:30)
   right <- new_confusion(diag(30), many, many)
   wrong <- new_confusion(diag(3, 30) + outer(1:30, 30:1, "<"), many, many)
-  area <- function(n) list(metric = rep("roc_auc", n), estimator = rep("binary", n), estimate = seq_len(n) / n,
-    level = seq_len(n))
-  curves <- function(n) new_curve(list(curve = list(level = rep(seq_len(n), each = 2), threshold = rep(c(0.5, Inf), n),
-    specificity = rep(0:1, n), sensitivity = rep(1:0, n)), area = area(n)), letters, "roc")
+  curves <- function(n) {
+    curve <- list(level = rep(seq_len(n), each = 2), threshold = rep(c(0.5, Inf), n), specificity = rep(0:1, n),
+      sensitivity = rep(1:0, n))
+    area <- list(metric = rep("roc_auc", n), estimator = rep("binary", n), estimate = seq_len(n) / n,
+      level = seq_len(n))
+    new_curve(list(curve = curve, area = area), letters, "roc")
+  }
   bins <- new_reliability(list(n = c(0L, 2L), confidence = c(NaN, 0.75), accuracy = c(NaN, 0.5), ece = 0.25), "binary")
   expect_said({
     few

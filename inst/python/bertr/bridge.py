@@ -37,6 +37,7 @@ from .tasks.predictions import Predictions
 from .tasks.span import squad
 from .training import run_folder
 from .training.fit import fit as train
+from .training.recalibrate import recalibrate
 
 
 class Outcome:
@@ -310,7 +311,8 @@ def describe_fit(handle):
     """Facts about the training.
 
     Returns:
-        A dict: the fit's facts, `task`, `levels`, `units`, and `history`, a dict of columns with one entry per epoch.
+        A dict: the fit's facts, `task`, `levels`, `units`, `event_threshold` (of two classes) and `thresholds` (of
+        labels) or None, and `history`, a dict of columns with one entry per epoch.
     """
     facts = handle.facts
     history = {name: np.asarray(v, np.int32 if name == "epoch" else np.float64) for name, v in handle.history.items()}
@@ -318,6 +320,8 @@ def describe_fit(handle):
         **facts,
         "task": handle.task.name,
         "levels": handle.task.spec.get("levels", []),
+        "event_threshold": handle.task.spec.get("event_threshold"),
+        "thresholds": handle.task.spec.get("thresholds"),
         "units": handle.head_options["units"],
         "history": history,
     }
@@ -333,6 +337,21 @@ def predict(handle, a, b, options, on_event):
     encodings = encode(handle.base, handle.task, handle.head_options, a, b, max_len)
     outputs = handle.scorer.encodings(encodings, counter(on_event, len(a), len(encodings)))
     return {**handle.task.decode(outputs, encodings, a, b, handle.network.head), **_cut(encodings, max_len)}
+
+
+def calibrate(handle, a, b, target, threshold, on_event):
+    """Calibrates a fit for classes or labels on other rows.
+
+    Args:
+        target: the outcomes, a dict as the task's target.
+        threshold: None, or for two classes a dict: `event`, the class from 0, and `measure`, "f_meas", "accuracy" or
+            "j_index".
+
+    Returns:
+        A dict: `fit`, a new Fit; `n_truncated` and `max_len`.
+    """
+    fitted, encodings = recalibrate(handle, a, b, target, threshold, lambda rows: counter(on_event, len(a), rows))
+    return {"fit": fitted, **_cut(encodings, cut_length(handle, None))}
 
 
 def read_squad(path):

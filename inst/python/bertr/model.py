@@ -1,5 +1,6 @@
 """Model, a loaded checkpoint, and Fit, a network trained on it. R holds handles of both."""
 
+import copy
 import dataclasses
 import functools
 import zlib
@@ -212,16 +213,18 @@ class Fit:
     """
 
     def __init__(self, base, network, head_options, facts, history, scorer):
-        self.base, self.network = base, network
+        self.base, self.network, self.task = base, network, network.task
         self.head_options, self.facts, self.history = head_options, facts, history
         self.spec = ""  # R's own part, as JSON text
         self.scorer = scorer
         if scorer and facts["train"] != "head":
             self.scorer.rows.runner.weights_are_final()
 
-    @property
-    def task(self):
-        return self.network.task
+    def recalibrated(self, task, facts):
+        """A Fit with the same network, but another task (of the same kind) and further facts."""
+        other = copy.copy(self)
+        other.task, other.facts = task, {**self.facts, **facts}
+        return other
 
     @functools.cached_property
     def fingerprint(self):

@@ -118,6 +118,15 @@ class Task:
         """Completes `spec` after training, for example thresholds. Training rows are used only if
         `calibrates_on_training_rows`."""
 
+    def recalibrate(self, targets, outputs, encodings, head, threshold):
+        """Calibrates a finished fit anew on other rows; only for tasks of labels of texts.
+
+        Args:
+            targets, outputs, encodings, head: as in `calibrate`.
+            threshold: None, or for two classes {"event": class from 0, "measure": a name in MEASURES}.
+        """
+        raise NotImplementedError
+
     def decode(self, outputs, encodings, a, b, head):
         """Columns for R, arrays or lists with one entry per text; `a` and `b` are the texts."""
         raise NotImplementedError

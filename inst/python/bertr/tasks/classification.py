@@ -4,10 +4,10 @@ import numpy as np
 from keras import ops
 
 from ..nn.heads import DenseHead, PrototypeHead
-from ..shapes import TEXT, both, equally_long, fields, list_of, number, or_null
+from ..shapes import TEXT, both, equally_long, fields, list_of, number, one_of, or_null, whole
 from . import metrics
 from .base import Task
-from .calibration import MANY, best_temperature, held_share, stratified
+from .calibration import MANY, MEASURES, best_temperature, best_threshold, held_share, stratified
 
 START_ROWS, START_OF_CLASS = 500, 16  # rows that initialize the head: in all, and the least limit per class
 MANY_OF_CLASS = 25  # with fewer rows per class all are needed for training, and calibration is not needed
@@ -20,7 +20,7 @@ class Classification(Task):
 
     name = "classification"
     calibrates = True
-    not_in_graph = ("temperature",)
+    not_in_graph = ("temperature", "event_threshold")
     evaluated = ("prob", "chosen")
     shape = staticmethod(
         both(
@@ -30,9 +30,17 @@ class Classification(Task):
                     "class_weights": list_of(number(0)),
                     "label_smoothing": number(0, 1),
                     "temperature": or_null(number(0)),
+                    "event_threshold": fields(
+                        {"event": whole(0, 1), "measure": one_of(*MEASURES), "value": number(0, 1)}
+                    ),
                 },
             ),
             equally_long("levels", "class_weights"),
+            lambda value, name: (
+                (f"{name}.event_threshold", value["event_threshold"], "left out: there are more than two classes")
+                if "event_threshold" in value and len(value["levels"]) > 2
+                else None
+            ),
         )
     )
 
@@ -108,11 +116,31 @@ class Classification(Task):
             weights = np.asarray(self.spec.get("class_weights", np.ones(len(self.levels))))
             self.spec["temperature"] = best_temperature(outputs, targets, weights[targets])
 
-    def decode(self, outputs, encodings, a, b, head):
+    def recalibrate(self, targets, outputs, encodings, head, threshold):
+        self.spec = {**self.spec, "temperature": None}
+        self.spec.pop("event_threshold", None)
+        self.calibrate(targets, outputs, encodings, head)
+        if threshold:
+            event, measure = threshold["event"], threshold["measure"]
+            prob = self.probabilities(outputs)[:, event]
+            self.spec["event_threshold"] = {**threshold, "value": best_threshold(targets == event, prob, measure)}
+
+    def probabilities(self, outputs):  # [rows, classes]
         z = outputs.astype(np.float64) / (self.spec.get("temperature") or 1.0)
         z = np.exp(z - z.max(axis=1, keepdims=True))
-        prob = z / z.sum(axis=1, keepdims=True)
-        return {"prob": prob, "chosen": np.argmax(prob, axis=1).astype(np.int32)}  # [rows, classes], [rows]
+        return z / z.sum(axis=1, keepdims=True)
+
+    def decode(self, outputs, encodings, a, b, head):
+        prob = self.probabilities(outputs)
+        return {"prob": prob, "chosen": self._chosen(prob)}  # [rows, classes], [rows]
+
+    def _chosen(self, prob):
+        """The predicted classes, int32 [rows]: the most probable ones, or by the threshold for one of two classes."""
+        threshold = self.spec.get("event_threshold")
+        if threshold is None:
+            return np.argmax(prob, axis=1).astype(np.int32)
+        event = threshold["event"]
+        return np.where(prob[:, event] > threshold["value"], event, 1 - event).astype(np.int32)
 
     def class_counts(self, truth, predictions):
         return metrics.count_classes(np.asarray(truth["label_ids"]), predictions["chosen"], len(truth["levels"]))

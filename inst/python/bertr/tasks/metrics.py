@@ -156,10 +156,6 @@ class Cuts:
         last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
         return cls(score[last], right[last], last + 1)
 
-    def counts(self):
-        """The Counts of every cut."""
-        return Counts(self.right, self.taken, np.full(len(self.right), self.right[-1]))
-
     def specificity(self):
         """The share of negative rows that are not selected, for every cut."""
         negative = self.taken[-1] - self.right[-1]
@@ -170,6 +166,17 @@ class Cuts:
 
     def precision(self):
         return self.right / self.taken
+
+    def f_meas(self):
+        return 2 * self.right / (self.taken + self.right[-1])
+
+    def accuracy(self):
+        negative = self.taken[-1] - self.right[-1]
+        return (2 * self.right - self.taken + negative) / self.taken[-1]
+
+    def j_index(self):
+        """Youden's J: recall + specificity - 1."""
+        return self.recall() + self.specificity() - 1.0
 
 
 def roc_curve(cuts):

@@ -11,7 +11,7 @@ from ..nn.heads import DenseHead
 from ..shapes import FLAG, TEXT, both, equally_long, fields, list_of, number, or_null
 from . import metrics
 from .base import Task
-from .calibration import MANY, held_share
+from .calibration import MANY, best_threshold, held_share
 
 FEW, FEW_OF = (5, 20), 0.1  # rows a label needs for a separate threshold: a share of all, limited to 5 to 20
 
@@ -83,6 +83,11 @@ class MultiLabel(Task):
         if self.spec["fixed"] is None:
             self.spec["thresholds"] = best_thresholds(targets, probabilities(outputs)).tolist()
 
+    def recalibrate(self, targets, outputs, encodings, head, threshold):
+        """Chooses thresholds, also where a fixed one was given."""
+        self.spec["fixed"] = None
+        self.calibrate(targets, outputs, encodings, head)
+
     def decode(self, outputs, encodings, a, b, head):
         prob = probabilities(outputs.astype(np.float64))
         return {"prob": prob, "chosen": prob > np.asarray(self.spec["thresholds"])}  # [rows, labels] each
@@ -129,16 +134,8 @@ def probabilities(outputs):
 def best_thresholds(targets, prob):
     """The threshold with the best F1 for every label, halfway between two probabilities. Labels of few rows get the
     best threshold for all labels together."""
-    together, few = _best_threshold(targets.ravel(), prob.ravel()), np.clip(FEW_OF * len(targets), *FEW)
-    return np.array(
-        [_best_threshold(t, p) if t.sum() >= few else together for t, p in zip(targets.T, prob.T, strict=True)]
-    )
-
-
-def _best_threshold(targets, prob):
-    order = np.argsort(-prob, kind="stable")
-    hits = np.cumsum(targets[order])
-    f1 = 2.0 * hits / (np.arange(1, len(prob) + 1) + max(hits[-1], 1.0))
-    last = int(np.argmax(f1))  # the last row that gets the label
-    below = prob[order[last + 1]] if last + 1 < len(prob) else 0.0
-    return float((prob[order[last]] + below) / 2.0)
+    given = targets > 0
+    together = best_threshold(given.ravel(), prob.ravel(), "f_meas")
+    few = np.clip(FEW_OF * len(given), *FEW)
+    columns = zip(given.T, prob.T, strict=True)
+    return np.array([best_threshold(t, p, "f_meas") if t.sum() >= few else together for t, p in columns])
