@@ -27,6 +27,10 @@ object_fields <- list(
     spec = list(task = "task", text = "columns", lhs = "string"), info = fit_fields, history = "history",
     base = model_fields, weights = "weights?", saved = "saved?", handle = "handle"
   ),
+  bert_cv = list(
+    predictions = "list", metrics = "list", spec = list(task = "task", text = "columns", lhs = "string"),
+    seed = "number", info = list(rows = "number", folds = "numbers", train = "string")
+  ),
   bert_tokens = list(
     token_ids = "matrix", segment_ids = "matrix", mask = "matrix", n_tokens = "numbers", model = "list",
     texts = list(a = "texts", b = "texts?", complete = "flags"), max_len = "number?"

@@ -21,7 +21,7 @@ as_pattern <- function(template) {
 
 # Those that no snapshot shows, and why
 unshown <- c(
-  "mean of" = "is drawn, not printed", " or more: " = "is drawn",
+  "mean of" = "is drawn, not printed", " or more: " = "is drawn", ", sd " = "is drawn",
   "probability of the predicted class" = "is drawn", "share of correct predictions" = "is drawn",
   "; points: mean probability" = "is drawn"
 )

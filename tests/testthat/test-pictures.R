@@ -49,6 +49,14 @@ test_that("reliability", {
   expect_picture("a reliability diagram", function() plot(new_reliability(bins, "binary")))
 })
 
+test_that("a cross-validation", {
+  metrics <- tibble(.fold = rep(1:3, each = 2), .metric = rep(c("accuracy", "mn_log_loss"), 3),
+    .estimator = "multiclass", .estimate = c(0.8, 0.6, 0.9, 0.5, 0.7, 1.3))
+  cv <- structure(list(predictions = list(), metrics = metrics, spec = the_fit()$spec, seed = 1,
+    info = list(rows = 9, folds = c(3, 3, 3), train = "head")), class = "bert_cv")
+  expect_picture("three folds", function() plot(cv))
+})
+
 test_that("attention", {
   tokens <- c("[CLS]", "how", "much", "?", "[SEP]")
   values <- array(0, c(1, 2, 5, 5), dimnames = list(layer = "1", head = c("1", "2"), from = tokens, to = tokens))

@@ -93,6 +93,27 @@ test_that("what looks closer at classes is shown", {
   }, error = FALSE)
 })
 
+test_that("a cross-validation is shown", {
+  cv <- function(metrics, folds = c(3L, 4L, 3L)) {
+    structure(list(predictions = list(), metrics = metrics, spec = the_fit()$spec, seed = 1,
+      info = list(rows = sum(folds), folds = folds, train = "head")), class = "bert_cv")
+  }
+  folds <- rep(1:3, each = 3)
+  two <- tibble(.fold = folds, .metric = rep(c("accuracy", "f_meas", "f_meas"), 3),
+    .estimator = rep(c("binary", "macro", "binary"), 3), .estimate = c(0.8, 0.6, NA, 0.9, 0.5, NA, 0.7, 1, NA))
+  levels <- tibble(.fold = folds, .metric = "f_meas", .estimator = rep(c("micro", "binary", "binary"), 3),
+    .estimate = 1:9 / 9, .level = rep(c(NA, "PER", "LOC"), 3))
+  outcomes <- tibble(.fold = rep(1:2, each = 2), .outcome = rep(c("a", "b"), 2), .metric = "rmse",
+    .estimator = "standard", .estimate = 1:4)
+  expect_said({
+    cv(two)
+    tidy(cv(two))
+    cv(levels, c(2L, 2L, 2L))
+    tidy(cv(levels))
+    cv(outcomes, c(1L, 1L))
+  }, error = FALSE)
+})
+
 test_that("settings are shown", {
   expect_said({
     bert_control()

@@ -302,6 +302,12 @@ def fit(model, task, a, b, target, validation, options, on_event):
     return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event))
 
 
+def remember(model, on):
+    """Starts (`on` True) or ends remembering the vectors of texts, so that fits of heads on the same texts, and their
+    predictions, encode each text once; `model` as in `fit`."""
+    _encoder(model).remember(on)
+
+
 def kept_seed(folder):
     """The seed of the run in a checkpoint folder: int, or None without a run."""
     return run_folder.kept_seed(folder)

@@ -44,7 +44,7 @@ class Model:
         self.config = checkpoint.config
         self.tokenizer = make_tokenizer(checkpoint)
         self.max_len = self.length(max_len or checkpoint.max_len)
-        self.scorers = {}
+        self.scorers, self.remembers = {}, False
         self.noted_unknown = False
 
     @functools.cached_property
@@ -156,6 +156,12 @@ class Model:
             raise BertrError("no_pooler", "This checkpoint has no pooler.", 'Use pool = "cls" or pool = "mean".')
         return kind
 
+    def remember(self, on):
+        """Starts or ends remembering the vectors of texts, for several fits of heads on the same texts."""
+        self.remembers = on
+        for scorer in self.scorers.values():
+            scorer.remember(on)
+
     def scorer(self, pool, layers, combine="mean"):
         """A Scorer of pooled hidden states; no layer above the highest of `layers` is computed.
 
@@ -182,6 +188,7 @@ class Model:
             kind = ("states", self.config, bert.pooler is not None, key)
             runner = GraphRunner(call, bert, self.config, kind)
             self.scorers[key] = Scorer(runner, self.config, per_token=pool == "none")
+            self.scorers[key].remember(self.remembers)
             # only the top layer: users may try all lower layers, and each such graph would hold weights
             if max(layers) == self.config.num_layers:
                 runner.weights_are_final()
