@@ -142,7 +142,7 @@ check_columns <- function(names, data, arg = "data", call = caller_env()) {
 # Checks that an object has one of these classes and is complete (see fields.R)
 check_class <- function(x, classes, arg, call = caller_env()) {
   makers <- c(bert_model = "bert_load()", bert_fit = "bert_fit()", bert_control = "bert_control()",
-    bert_head = "bert_head()", bert_tokens = "bert_tokenize()")
+    bert_head = "bert_head()", bert_tokens = "bert_tokenize()", bert_cv = "bert_cv()")
   class <- classes[vapply(classes, function(class) inherits(x, class), NA)]
   if (length(class) == 0) {
     abort("argument", "{.arg {arg}} must be a result of {.or {.code {makers[classes]}}}, not {.obj_type_friendly {x}}.",

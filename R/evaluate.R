@@ -8,32 +8,67 @@
 #'   add it as a column of that name.
 #' @param event For a classification with two classes, the level for which `precision`, `recall` and F1 are computed;
 #'   `NULL` (default): the second one.
+#' @param by For classification and multi-label classification: `"class"` returns metrics of each class or label.
+#'   `NULL` (default): metrics of all together.
 #' @return A tibble with one row per metric, in the format of the yardstick package: `.metric`, `.estimator` and
 #'   `.estimate`. [bert_tasks] lists the metrics of each task. For classification: `accuracy`, `kap`, `f_meas`
 #'   (`.estimator` `"macro"`: the mean over the classes), `mn_log_loss` and `ece`; with two classes also `precision`,
 #'   `recall` and `f_meas` (`.estimator` `"binary"`) of the event.
+#'
+#'   With `by = "class"` one row per class and metric: `precision`, `recall`, `f_meas` and `support`, the number of rows
+#'   with this class, which is named in the column `.level`. Classes that were not seen in training come last.
 #' @source Cohen (1960), A Coefficient of Agreement for Nominal Scales, \doi{10.1177/001316446002000104}.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])
 #' fit <- bert_fit(bert_load(), label ~ text, faq, train = "head", epochs = 5)
 #' bert_evaluate(fit, faq)
+#' bert_evaluate(fit, faq, by = "class")
 #' @export
-bert_evaluate <- function(object, new_data, event = NULL, verbose = TRUE) {
+bert_evaluate <- function(object, new_data, event = NULL, by = NULL, verbose = TRUE) {
   call <- rlang::current_env()
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
   spec <- object$spec
+  if (!is.null(by)) {
+    check_choice(by, "class", "by", call)
+    check_task(spec, c("classification", "multilabel"), "{.code by = \"class\"}", call)
+    if (!is.null(event)) {
+      abort("argument", "Give {.arg event} or {.arg by}, not both: {.code by = \"class\"} is about every class.",
+        call = call)
+    }
+    judged <- judge(object, new_data, "wrong", verbose, call)
+    metrics <- py_value("evaluate_classes", live(object, call), judged$kept, judged$truth, call = call)
+    return(metric_tibble(metrics, judged$truth$levels))
+  }
   event <- check_event(event, spec, call)
+  judged <- judge(object, new_data, "unscored", verbose, call)
+  event <- level_id(event, spec)
+  metrics <- py_value("evaluate", live(object, call), judged$kept, judged$truth, event, call = call)
+  metric_tibble(metrics, judged$truth$levels)
+}
+
+# Predicts the complete rows of new data: list(kept, truth), the predictions in Python and the outcomes. `unknown`: see
+# say_unknown().
+judge <- function(fit, new_data, unknown, verbose, call) {
   say <- speaker(verbose)
-  new_data <- outcome_columns(object, new_data, "new_data", call)
-  rows <- complete_rows(spec, new_data, "new_data", say, call)
-  say_unknown(spec, rows, say)
-  predictions <- kept_predictions(object, rows, verbose, call)
-  truth <- evaluation_truth(spec, rows)
-  event <- to_int(if (!is.null(event)) match(event, spec$levels) - 1L)
-  metrics <- py_value("evaluate", live(object, call), predictions, truth, event, call = call)
-  metric_tibble(metrics, truth$levels)
+  new_data <- outcome_columns(fit, new_data, "new_data", call)
+  rows <- complete_rows(fit$spec, new_data, "new_data", say, call)
+  say_unknown(fit$spec, rows, say, unknown)
+  list(kept = kept_predictions(fit, rows, verbose, call), truth = evaluation_truth(fit$spec, rows))
+}
+
+# A level as a number from 0 for the bridge, or NULL
+level_id <- function(level, spec) {
+  if (!is.null(level)) match(level, spec$levels) - 1L
+}
+
+# Aborts if the task is not one of `tasks`; `what` needs it
+check_task <- function(spec, tasks, what, call) {
+  if (!spec$task %in% tasks) {
+    what <- cli::format_inline(what)
+    abort("task", "{what} needs a fit for {.or {tasks}}, but this is a fit for {task_label(spec)}.", call = call)
+  }
 }
 
 # The predictions for complete rows, which stay in Python

@@ -19,7 +19,8 @@ fit_fields <- list(
   train = "string", epochs = "number", learning_rate = "number", batch_size = "number", seed = "number",
   max_len = "number", pool = "string", rows = "number", valid_rows = "number", n_truncated = "number",
   epochs_done = "number", interrupted = "flag", best_epoch = "number?", stopped_early = "flag",
-  parameters_trained = "number", seconds = "number", levels = "texts", held_rows = "number", temperature = "number?"
+  parameters_trained = "number", seconds = "number", levels = "texts", held_rows = "number", temperature = "number?",
+  calibration_rows = "number?", event_threshold = "threshold?", thresholds = "numbers?"
 )
 
 object_fields <- list(
@@ -27,6 +28,10 @@ object_fields <- list(
   bert_fit = list(
     spec = list(task = "task", text = "columns", lhs = "string"), info = fit_fields, history = "history",
     base = model_fields, weights = "weights?", saved = "saved?", handle = "handle"
+  ),
+  bert_cv = list(
+    predictions = "list", metrics = "list", spec = list(task = "task", text = "columns", lhs = "string"),
+    seed = "number", info = list(rows = "number", folds = "numbers", train = "string")
   ),
   bert_tokens = list(
     token_ids = "matrix", segment_ids = "matrix", mask = "matrix", n_tokens = "numbers", model = "list",
@@ -78,6 +83,9 @@ field_kinds <- list(
   weights = list("raw vectors", function(x) all(vapply(if (is.list(x)) x else list(x), is.raw, NA))),
   saved = list("a folder and a fingerprint", function(x) {
     identical(names(x), c("folder", "fingerprint")) && all(vapply(x, is_one_string, NA))
+  }),
+  threshold = list("an event, a measure and a value", function(x) {
+    is.list(x) && is_number(x$event) && x$event %in% 0:1 && is_one_string(x$measure) && is_number(x$value)
   }),
   handle = list("an environment with a Python object", function(x) is.environment(x) && is_handle(x$py, x$version))
 )

@@ -106,17 +106,33 @@ print.bert_fit <- function(x, ...) {
   if (info$stopped_early) {
     cat("  stopped early at epoch ", info$epochs_done, ", best epoch ", info$best_epoch, "\n", sep = "")
   }
-  if (!is.null(info$temperature)) {
-    from <- if (info$held_rows > 0) "held-out" else "validation"
-    temperature <- format(info$temperature, digits = 3)
-    cat("  probability temperature ", temperature, ", fitted on the ", from, " rows\n", sep = "")
-  }
+  print_calibration(x)
   last <- last_epoch(x)
   if (length(last) > 0) {
     which <- if (is.null(info$best_epoch)) "last" else "best"
     cat("  ", which, " epoch: ", paste(names(last), format_each(last), collapse = ", "), "\n", sep = "")
   }
   invisible(x)
+}
+
+# The temperature and thresholds of a fit, and where they come from
+print_calibration <- function(fit) {
+  info <- fit$info
+  again <- if (!is.null(info$calibration_rows)) paste(counted(info$calibration_rows, "row"), "by bert_calibrate()")
+  if (!is.null(info$temperature)) {
+    from <- if (!is.null(again)) again else if (info$held_rows > 0) "the held-out rows" else "the validation rows"
+    cat("  probability temperature ", format(info$temperature, digits = 3), ", fitted on ", from, "\n", sep = "")
+  }
+  threshold <- info$event_threshold
+  if (!is.null(threshold)) {
+    level <- fit$spec$levels[[threshold$event + 1]]
+    cat("  predicts ", dQuote(level, FALSE), " if its probability is above ", format(threshold$value, digits = 3),
+      ", the threshold with the best ", threshold$measure, "\n", sep = "")
+  }
+  if (!is.null(info$thresholds) && !is.null(again)) {
+    range <- unique(format(range(info$thresholds), digits = 3))
+    cat("  label thresholds ", paste(range, collapse = " to "), ", chosen on ", again, "\n", sep = "")
+  }
 }
 
 #' @export

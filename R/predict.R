@@ -9,8 +9,9 @@
 #' @param ... Must be empty; other arguments are refused.
 #' @param newdata Alternative name for `new_data`, as in base R.
 #' @return A tibble with one row for each row of `new_data`, in order; NA where a text is NA. [bert_tasks] describes its
-#'   columns. For classification: `.pred_class`, a factor with the training levels, and one double column
-#'   `.pred_<level>` per level with the probabilities.
+#'   columns. For classification: `.pred_class`, a factor with the training levels (the most probable one, or the one
+#'   that a threshold of [bert_calibrate()] selects), and one double column `.pred_<level>` per level with the
+#'   probabilities.
 #'
 #'   `augment()`: `new_data` as a tibble with these columns added. It fails if a column with such a name already exists.
 #' @seealso [bert_evaluate()]

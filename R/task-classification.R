@@ -76,7 +76,7 @@ label_predictions <- function(spec, result, rows, n, type) {
   best <- rep(NA_integer_, n)
   if (length(rows) > 0) {
     prob[rows, ] <- result$prob
-    best[rows] <- max.col(result$prob, "first")
+    best[rows] <- result$chosen + 1L
   }
   class <- factor(levels[best], levels, ordered = spec$type == "ordered")
   # a level called "class" would otherwise take the name of the class column

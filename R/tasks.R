@@ -113,17 +113,21 @@ refuse_unknown <- function(spec, rows, arg, call) {
   }
 }
 
-# In an evaluation, rows with unseen labels simply count as wrong.
-say_unknown <- function(spec, rows, say) {
+# Says how rows with unseen labels count: as "wrong", "unscored" (wrong, but without a log loss), as "other" classes, or
+# "excluded".
+say_unknown <- function(spec, rows, say, how) {
   new <- unknown_labels(spec, rows)
-  if (!is.null(new)) {
-    n <- length(new$labels)
-    unscored <- spec$task %in% c("classification", "multilabel")
-    say(c("{.arg new_data} has {n} {new$what}{cli::qty(n)}{?s} not seen in training,
-      {.val {shorten(new$labels)}}, in {length(new$rows)} row{?s}: counted as wrong.",
-      i = if (unscored) "{.field mn_log_loss} and {.field ece} exclude {cli::qty(n)}{?it/them}: {?it has/they have} no
-        probability."))
+  if (is.null(new)) {
+    return(invisible())
   }
+  n <- length(new$labels)
+  counted <- switch(how, other = "counted as rows of other classes", excluded = "left out, without a probability",
+    "counted as wrong")
+  unscored <- how == "unscored" && spec$task %in% c("classification", "multilabel")
+  say(c("{.arg new_data} has {n} {new$what}{cli::qty(n)}{?s} not seen in training,
+    {.val {shorten(new$labels)}}, in {length(new$rows)} row{?s}: {counted}.",
+    i = if (unscored) "{.field mn_log_loss} and {.field ece} exclude {cli::qty(n)}{?it/them}: {?it has/they have} no
+      probability."))
 }
 
 # The training levels, followed by the additional ones of new data

@@ -3,8 +3,8 @@
     PYTHONPATH=inst/python python bench/quality_thresholds.py DATA [ROWS]
 
 Fits 2,000 rows for 4 epochs. Then 40 times ROWS (200) of the 601 others are drawn for the thresholds and the rest is
-evaluated: macro and micro F1 where labels of at least 5, 10, 20 ... of these rows have a threshold of their own, and with
-0.3 for all. Before that the log loss, and the temperature that is best for all 601 rows.
+evaluated: macro and micro F1 where labels of at least 5, 10, 20 ... of these rows have a threshold of their own, and
+with 0.3 for all. Before that the log loss, and the temperature that is best for all 601 rows.
 """
 
 import csv

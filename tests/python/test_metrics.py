@@ -27,7 +27,11 @@ def rows_of(columns):
 def classified(label_ids, prob, levels, event=None, classes=None):
     task = find_task("classification")({"levels": list(levels)})
     truth = {"label_ids": label_ids, "levels": list(classes or levels)}
-    return task.metric_table(truth, {"prob": np.asarray(prob)}, event)
+    return task.metric_table(truth, of_classes(prob), event)
+
+
+def of_classes(prob):
+    return {"prob": np.asarray(prob), "chosen": np.argmax(prob, axis=1)}
 
 
 # ---------------------------------------------------------------- classification

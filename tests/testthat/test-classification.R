@@ -27,7 +27,7 @@ test_that("labels cross as 0-based ids and come back as the training levels", {
   target <- task_classification()$target(list(), factor(c("b", "a", "b")))
   expect_identical(target, list(label_ids = c(1L, 0L, 1L), levels = list("a", "b")))
   spec <- list(levels = c("a", "b"), type = "character")
-  result <- list(prob = rbind(c(0.2, 0.8), c(0.9, 0.1)))
+  result <- list(prob = rbind(c(0.2, 0.8), c(0.9, 0.1)), chosen = c(1L, 0L))
   all <- label_predictions(spec, result, c(3L, 1L), 3, "all")
   expect_identical(names(all), c(".pred_class", ".pred_a", ".pred_b"))
   expect_identical(all$.pred_class, factor(c("a", NA, "b"), c("a", "b")))

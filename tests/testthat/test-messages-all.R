@@ -24,7 +24,10 @@ unshown <- c(
   "mean of" = "is drawn, not printed",
   "lambda x: x" = "is Python",
   "margin: 0.3em 0; line-height: 1.7; white-space: pre-wrap;" = "is a style in HTML",
-  "<span style=\"background-color: %s; color: black; border-radius: 0.2em;\" title=\"%s\">%s</span>" = "is HTML"
+  "<span style=\"background-color: %s; color: black; border-radius: 0.2em;\" title=\"%s\">%s</span>" = "is HTML",
+  " or more: " = "is drawn", ", sd " = "is drawn",
+  "probability of the predicted class" = "is drawn", "share of correct predictions" = "is drawn",
+  "; points: mean probability" = "is drawn"
 )
 
 test_that("all that the package can say is in a snapshot", {

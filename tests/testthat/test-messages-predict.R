@@ -57,6 +57,64 @@ test_that("bert_evaluate() says what it needs", {
   })
 })
 
+test_that("what looks closer at classes says what it needs", {
+  regression <- the_fit()
+  regression$spec[c("task", "outcome")] <- list("regression", "label")
+  regression$info$levels <- character()
+  labels <- the_fit()
+  labels$spec$task <- "multilabel"
+  unseen <- transform(data, label = "age_limit")
+  curve <- bert_curve(the_fit(), faq())
+  expect_said({
+    bert_evaluate(the_fit(), faq(), by = "label")
+    bert_evaluate(the_fit(), faq(), event = "card_arrival", by = "class")
+    bert_evaluate(regression, faq(), by = "class")
+    bert_confusion(labels, faq())
+    bert_confusion(the_model(), faq())
+    bert_confusion(the_fit(), data["text"])
+    bert_curve(the_fit(), faq(), type = "auc")
+    bert_curve(regression, faq())
+    bert_curve(the_fit(), faq(), event = "card_arrival")
+    bert_curve(the_fit(), unseen)
+    bert_reliability(labels, faq())
+    bert_reliability(the_fit(), unseen)
+    plot(bert_confusion(the_fit(), faq())[1:2, ])
+    plot(curve[".level"])
+    glance(curve[".level"])
+    plot(bert_reliability(the_fit(), faq())["n"])
+  })
+  expect_said({
+    invisible(bert_confusion(the_fit(), rbind(faq(2), unseen)))
+    invisible(bert_curve(the_fit(), rbind(faq(2), unseen)))
+    invisible(bert_reliability(the_fit(), rbind(faq(2), unseen)))
+  }, error = FALSE)
+})
+
+test_that("bert_calibrate() says what it needs", {
+  two <- the_fit()
+  two$spec$levels <- two$info$levels <- c("card_arrival", "no")
+  labels <- the_fit()
+  labels$spec$task <- "multilabel"
+  words <- the_words()
+  wrong <- the_fit()
+  wrong$info$event_threshold <- list(event = 2)
+  expect_said({
+    wrong
+    bert_calibrate(the_model(), faq())
+    bert_calibrate(words, faq())
+    bert_calibrate(the_fit(), "a")
+    bert_calibrate(the_fit(), data["text"])
+    bert_calibrate(the_fit(), faq(4))
+    bert_calibrate(the_fit(), faq(), event = "card_arrival")
+    bert_calibrate(the_fit(), faq(), threshold = 0.5)
+    bert_calibrate(the_fit(), faq(), threshold = "f1")
+    bert_calibrate(the_fit(), faq(), threshold = "f_meas")
+    bert_calibrate(labels, faq(), threshold = "f_meas")
+    bert_calibrate(two, transform(data, label = "card_arrival"), threshold = "f_meas")
+    bert_calibrate(two, data, threshold = "f_meas", event = "yes")
+  })
+})
+
 test_that("bert_evaluate() says which rows it drops or counts as wrong", {
   data$label[[1]] <- NA
   one <- transform(faq()[1:4, ], label = c("a", label[2:4]))
@@ -69,7 +127,7 @@ test_that("bert_evaluate() says which rows it drops or counts as wrong", {
     evaluate(several)
   }, error = FALSE)
   local_binding("unknown_labels", function(...) relation, environment())
-  expect_said(say_unknown(list(task = "relations"), NULL, speaker(TRUE)), error = FALSE)
+  expect_said(say_unknown(list(task = "relations"), NULL, speaker(TRUE), "wrong"), error = FALSE)
 })
 
 test_that("objects that were built by hand are reported", {

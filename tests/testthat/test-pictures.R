@@ -26,6 +26,44 @@ test_that("the history of a fit", {
   expect_picture("more than three metrics and the best epoch", function() plot(best))
 })
 
+test_that("a confusion matrix", {
+  few <- rbind(c(10L, 2L, 0L), c(0L, 5L, 1L), c(0L, 0L, 0L), c(1L, 1L, 3L))
+  few <- new_confusion(few, c("transfer", "arrival", "age", "unseen"), c("transfer", "arrival", "age"))
+  expect_picture("three classes and an unseen one", function() plot(few))
+  names <- paste("class number", 1:30)
+  many <- outer(1:30, 1:30, function(truth, estimate) 9L * (truth == estimate) + (truth * estimate %% 7L == 3L))
+  expect_picture("thirty classes", function() plot(new_confusion(many, names, names)))
+})
+
+test_that("curves", {
+  area <- list(metric = "roc_auc", estimator = "binary", estimate = 0.75, level = 1L)
+  roc <- list(level = rep(1L, 4), threshold = c(0.2, 0.5, 0.8, Inf), specificity = c(0, 0.5, 1, 1),
+    sensitivity = c(1, 1, 0.5, 0))
+  expect_picture("one ROC curve", function() plot(new_curve(list(curve = roc, area = area), "yes", "roc")))
+  pr <- list(level = rep(1:10, each = 3), threshold = rep(c(Inf, 0.6, 0.3), 10), recall = rep(c(0, 0.5, 1), 10),
+    precision = as.vector(rbind(1, 1:10 / 10, 1:10 / 20)))
+  area <- list(metric = rep("average_precision", 10), estimator = rep("binary", 10), estimate = 0.075 * 1:10,
+    level = 1:10)
+  curves <- new_curve(list(curve = pr, area = area), letters[1:10], "pr")
+  expect_picture("ten precision-recall curves", function() plot(curves))
+})
+
+test_that("reliability", {
+  bins <- list(n = rep(0L, 15), confidence = rep(NaN, 15), accuracy = rep(NaN, 15), ece = 0.125)
+  bins$n[c(8, 12, 15)] <- c(10L, 20L, 70L)
+  bins$confidence[c(8, 12, 15)] <- c(0.5, 0.75, 0.98)
+  bins$accuracy[c(8, 12, 15)] <- c(0.6, 0.5, 1)
+  expect_picture("a reliability diagram", function() plot(new_reliability(bins, "binary")))
+})
+
+test_that("a cross-validation", {
+  metrics <- tibble(.fold = rep(1:3, each = 2), .metric = rep(c("accuracy", "mn_log_loss"), 3),
+    .estimator = "multiclass", .estimate = c(0.8, 0.6, 0.9, 0.5, 0.7, 1.3))
+  cv <- structure(list(predictions = list(), metrics = metrics, spec = the_fit()$spec, seed = 1,
+    info = list(rows = 9, folds = c(3, 3, 3), train = "head")), class = "bert_cv")
+  expect_picture("three folds", function() plot(cv))
+})
+
 test_that("attention", {
   tokens <- c("[CLS]", "how", "much", "?", "[SEP]")
   values <- array(0, c(1, 2, 5, 5), dimnames = list(layer = "1", head = c("1", "2"), from = tokens, to = tokens))

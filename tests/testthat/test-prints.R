@@ -27,6 +27,9 @@ test_that("a fit is shown", {
   validated <- shown_fit(valid_rows = 6L, best_epoch = 1L, stopped_early = TRUE, temperature = 1.2345, held_rows = 0L,
     history = validated)
   held <- shown_fit(valid_rows = 2L, held_rows = 2L, temperature = 1.5)
+  calibrated <- shown_fit(temperature = 1.5, calibration_rows = 40L,
+    event_threshold = list(event = 1L, measure = "f_meas", value = 0.3712))
+  thresholds <- shown_fit(calibration_rows = 1L, thresholds = c(0.125, 0.5, 0.3))
   interrupted <- shown_fit(interrupted = TRUE, epochs_done = 0L, n_truncated = 3L, history = tibble())
   interrupted$weights <- NULL
   expect_said({
@@ -34,6 +37,8 @@ test_that("a fit is shown", {
     summary(shown_fit())
     validated
     held
+    calibrated
+    thresholds
     interrupted
     summary(interrupted)
     formula(shown_fit())
@@ -55,6 +60,57 @@ test_that("a fit says what it learns", {
     task(task = "relations", text = "text", lhs = "relations", levels = c("met", "saw"))
     task(task = "mlm", text = "text", lhs = "")
     task(task = "mlm", text = c("a", "b"), lhs = "")
+  }, error = FALSE)
+})
+
+test_that("what looks closer at classes is shown", {
+  few <- new_confusion(rbind(c(10L, 2L), c(0L, 5L), c(1L, 1L)), c("transfer", "arrival", "unseen"),
+    c("transfer", "arrival"))
+  long <- paste("a class with a long name", 1:4)
+  long <- new_confusion(diag(1:4), long, long)
+  many <- paste("class", 1:30)
+  right <- new_confusion(diag(30), many, many)
+  wrong <- new_confusion(diag(3, 30) + outer(1:30, 30:1, "<"), many, many)
+  curves <- function(n) {
+    curve <- list(level = rep(seq_len(n), each = 2), threshold = rep(c(0.5, Inf), n), specificity = rep(0:1, n),
+      sensitivity = rep(1:0, n))
+    area <- list(metric = rep("roc_auc", n), estimator = rep("binary", n), estimate = seq_len(n) / n,
+      level = seq_len(n))
+    new_curve(list(curve = curve, area = area), letters, "roc")
+  }
+  bins <- new_reliability(list(n = c(0L, 2L), confidence = c(NaN, 0.75), accuracy = c(NaN, 0.5), ece = 0.25), "binary")
+  expect_said({
+    few
+    few[1:2, ]
+    long
+    right
+    wrong
+    curves(1)
+    curves(7)
+    glance(curves(1))
+    bins
+    glance(bins)
+  }, error = FALSE)
+})
+
+test_that("a cross-validation is shown", {
+  cv <- function(metrics, folds = c(3L, 4L, 3L)) {
+    structure(list(predictions = list(), metrics = metrics, spec = the_fit()$spec, seed = 1,
+      info = list(rows = sum(folds), folds = folds, train = "head")), class = "bert_cv")
+  }
+  folds <- rep(1:3, each = 3)
+  two <- tibble(.fold = folds, .metric = rep(c("accuracy", "f_meas", "f_meas"), 3),
+    .estimator = rep(c("binary", "macro", "binary"), 3), .estimate = c(0.8, 0.6, NA, 0.9, 0.5, NA, 0.7, 1, NA))
+  levels <- tibble(.fold = folds, .metric = "f_meas", .estimator = rep(c("micro", "binary", "binary"), 3),
+    .estimate = 1:9 / 9, .level = rep(c(NA, "PER", "LOC"), 3))
+  outcomes <- tibble(.fold = rep(1:2, each = 2), .outcome = rep(c("a", "b"), 2), .metric = "rmse",
+    .estimator = "standard", .estimate = 1:4)
+  expect_said({
+    cv(two)
+    tidy(cv(two))
+    cv(levels, c(2L, 2L, 2L))
+    tidy(cv(levels))
+    cv(outcomes, c(1L, 1L))
   }, error = FALSE)
 })
 

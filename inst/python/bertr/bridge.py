@@ -32,6 +32,7 @@ from .kernels.backend import BACKEND, gpus
 from .kernels.memory import freeze
 from .model import Fit, Model
 from .nn.unit import unit_rows
+from .tasks import metrics
 from .tasks.inputs import encode
 from .tasks.mlm.fill_mask import fill
 from .tasks.predictions import Predictions
@@ -40,6 +41,7 @@ from .training import run_folder
 from .training.fit import check_train
 from .training.fit import fit as train
 from .training.keras_adamw import bert_optimizer
+from .training.recalibrate import recalibrate
 
 
 class Outcome:
@@ -305,6 +307,12 @@ def fit(model, task, a, b, target, validation, options, on_event):
     return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event))
 
 
+def remember(model, on):
+    """Starts (`on` True) or ends remembering the vectors of texts, so that fits of heads on the same texts, and their
+    predictions, encode each text once; `model` as in `fit`."""
+    _encoder(model).remember(on)
+
+
 def kept_seed(folder):
     """The seed of the run in a checkpoint folder: int, or None without a run."""
     return run_folder.kept_seed(folder)
@@ -314,7 +322,8 @@ def describe_fit(handle):
     """Facts about the training.
 
     Returns:
-        A dict: the fit's facts, `task`, `levels`, `units`, and `history`, a dict of columns with one entry per epoch.
+        A dict: the fit's facts, `task`, `levels`, `units`, `event_threshold` (of two classes) and `thresholds` (of
+        labels) or None, and `history`, a dict of columns with one entry per epoch.
     """
     facts = handle.facts
     history = {name: np.asarray(v, np.int32 if name == "epoch" else np.float64) for name, v in handle.history.items()}
@@ -322,6 +331,8 @@ def describe_fit(handle):
         **facts,
         "task": handle.task.name,
         "levels": handle.task.spec.get("levels", []),
+        "event_threshold": handle.task.spec.get("event_threshold"),
+        "thresholds": handle.task.spec.get("thresholds"),
         "units": handle.head_options["units"],
         "history": history,
     }
@@ -375,6 +386,21 @@ def explain(handle, a, b, options, on_event):
     }
 
 
+def calibrate(handle, a, b, target, threshold, on_event):
+    """Calibrates a fit for classes or labels on other rows.
+
+    Args:
+        target: the outcomes, a dict as the task's target.
+        threshold: None, or for two classes a dict: `event`, the class from 0, and `measure`, "f_meas", "accuracy" or
+            "j_index".
+
+    Returns:
+        A dict: `fit`, a new Fit; `n_truncated` and `max_len`.
+    """
+    fitted, encodings = recalibrate(handle, a, b, target, threshold, lambda rows: counter(on_event, len(a), rows))
+    return {"fit": fitted, **_cut(encodings, cut_length(handle, None))}
+
+
 def read_squad(path):
     """The questions of a SQuAD file; a dict of columns, see `squad.read`."""
     return squad.read(path)
@@ -419,6 +445,57 @@ def evaluate(handle, kept, truth, event):
         undefined; for some tasks also `outcome`, list of str, or `level`, int32 from 1, 0 for all labels together.
     """
     return handle.task.metric_table(truth, kept.joined(), event)
+
+
+def evaluate_classes(handle, kept, truth):
+    """Metrics of each class or label; arguments as in `evaluate`.
+
+    Returns:
+        A dict of columns with one entry per class and metric, as in `evaluate`; `level` counts from 1.
+    """
+    return metrics.class_table(handle.task.class_counts(truth, kept.joined()))
+
+
+def confusion(handle, kept, truth):
+    """The confusion matrix of a fit for classes, int32 [all classes, classes of training]; arguments as in
+    `evaluate`."""
+    return handle.task.confusion(truth, kept.joined())
+
+
+def curves(handle, kept, truth, kind, event):
+    """ROC or precision-recall curves, one per class, except of classes with no rows or all rows.
+
+    Args:
+        kept, truth: as in `evaluate`.
+        kind: "roc" or "pr".
+        event: the only class that gets a curve, int from 0, or None.
+
+    Returns:
+        A dict: `skipped`, int32, the classes without a curve, from 1; unless all are, `curve` and `area`, see
+        `metrics.curve_tables`.
+    """
+    given, prob = handle.task.label_scores(truth, kept.joined())
+    wanted = np.arange(given.shape[1]) if event is None else np.array([event])
+    share = given[:, wanted].mean(axis=0)
+    drawn = (share > 0) & (share < 1)
+    tables = metrics.curve_tables(kind, given, prob, wanted[drawn]) if drawn.any() else {}
+    return {"skipped": (wanted[~drawn] + 1).astype(np.int32), **tables}
+
+
+def reliability(handle, kept, truth):
+    """The bins of the metric `ece` of a fit for classes; arguments as in `evaluate`.
+
+    Returns:
+        A dict: `n`, int32, and `confidence` and `accuracy`, float64, NaN in an empty bin, [bins] each; `ece`, float.
+    """
+    judged = handle.task.confidence(truth, kept.joined())
+    n, correct, sums = metrics.reliability(*judged)
+    return {
+        "n": n.astype(np.int32),
+        "confidence": metrics.ratio(sums, n),
+        "accuracy": metrics.ratio(correct, n),
+        "ece": float(metrics.calibration_error(*judged)),
+    }
 
 
 def fill_mask(handle, texts, _, options, on_event):

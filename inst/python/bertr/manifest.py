@@ -62,8 +62,9 @@ FACTS = fields(
         "held_rows": whole(),
         "temperature": or_null(number(0)),
     },
-    {"checkpoint_lost": or_null(TEXT)},
-)  # the fit of a single epoch does not have it
+    # the fit of a single epoch does not have the first one, only a recalibrated fit has the second one
+    {"checkpoint_lost": or_null(TEXT), "calibration_rows": whole(1)},
+)
 
 
 def _columns(value, name):

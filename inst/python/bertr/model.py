@@ -1,5 +1,6 @@
 """Model, a loaded checkpoint, and Fit, a network trained on it. R holds handles of both."""
 
+import copy
 import dataclasses
 import functools
 import zlib
@@ -43,7 +44,7 @@ class Model:
         self.config = checkpoint.config
         self.tokenizer = make_tokenizer(checkpoint)
         self.max_len = self.length(max_len or checkpoint.max_len)
-        self.scorers = {}
+        self.scorers, self.remembers = {}, False
         self.noted_unknown = False
 
     @functools.cached_property
@@ -155,6 +156,12 @@ class Model:
             raise BertrError("no_pooler", "This checkpoint has no pooler.", 'Use pool = "cls" or pool = "mean".')
         return kind
 
+    def remember(self, on):
+        """Starts or ends remembering the vectors of texts, for several fits of heads on the same texts."""
+        self.remembers = on
+        for scorer in self.scorers.values():
+            scorer.remember(on)
+
     def scorer(self, pool, layers, combine="mean"):
         """A Scorer of pooled hidden states; no layer above the highest of `layers` is computed.
 
@@ -181,6 +188,7 @@ class Model:
             kind = ("states", self.config, bert.pooler is not None, key)
             runner = GraphRunner(call, bert, self.config, kind)
             self.scorers[key] = Scorer(runner, self.config, per_token=pool == "none")
+            self.scorers[key].remember(self.remembers)
             # only the top layer: users may try all lower layers, and each such graph would hold weights
             if max(layers) == self.config.num_layers:
                 runner.weights_are_final()
@@ -212,16 +220,18 @@ class Fit:
     """
 
     def __init__(self, base, network, head_options, facts, history, scorer):
-        self.base, self.network = base, network
+        self.base, self.network, self.task = base, network, network.task
         self.head_options, self.facts, self.history = head_options, facts, history
         self.spec = ""  # R's own part, as JSON text
         self.scorer = scorer
         if scorer and facts["train"] != "head":
             self.scorer.rows.runner.weights_are_final()
 
-    @property
-    def task(self):
-        return self.network.task
+    def recalibrated(self, task, facts):
+        """A Fit with the same network, but another task (of the same kind) and further facts."""
+        other = copy.copy(self)
+        other.task, other.facts = task, {**self.facts, **facts}
+        return other
 
     @functools.cached_property
     def fingerprint(self):

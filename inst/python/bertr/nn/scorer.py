@@ -1,5 +1,7 @@
 """Scoring many rows: batches sorted by length with a token budget, results restored to the input order."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -97,6 +99,11 @@ class Scorer:
     def __init__(self, runner, config, per_token=False):
         self.runner, self.config, self.per_token = runner, config, per_token
         self.budget = token_budget(config)
+        self.memory: Any = None  # or {tokens of a row: its output}, while rows are remembered
+
+    def remember(self, on):
+        """Starts or ends remembering the outputs of rows, so that no row is computed twice; not for tokens."""
+        self.memory = {} if on and not self.per_token else None
 
     def encodings(self, encodings, progress=None):
         """Outputs of encoded rows.
@@ -108,6 +115,23 @@ class Scorer:
         Returns:
             [rows, ...], or [tokens, ...] aligned with `encodings.ids` if per token; usually float32.
         """
+        return self._compute(encodings, progress) if self.memory is None else self._recall(encodings, progress)
+
+    def _recall(self, encodings, progress):
+        memory, splits = self.memory, encodings.row_splits
+        keys = [
+            (encodings.ids[start:end].tobytes(), encodings.segments[start:end].tobytes())
+            for start, end in zip(splits[:-1], splits[1:], strict=True)
+        ]
+        new = [row for key, row in {key: row for row, key in enumerate(keys)}.items() if key not in memory]
+        if new:
+            values: Any = self._compute(encodings.take(np.array(new)), progress)
+            memory.update({keys[row]: value for row, value in zip(new, values, strict=True)})
+        if progress:
+            progress(len(encodings))
+        return np.stack([memory[key] for key in keys])
+
+    def _compute(self, encodings, progress):
         run = self.runner.for_tokens(int(encodings.row_splits[-1]), self.budget)
         out, done, lengths = None, 0, encodings.lengths
         for rows in scoring_batches(bucketed(lengths), self.budget):

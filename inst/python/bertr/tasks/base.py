@@ -159,6 +159,15 @@ class Task:
         """Completes `spec` after training, for example thresholds. Training rows are used only if
         `calibrates_on_training_rows`."""
 
+    def recalibrate(self, targets, outputs, encodings, head, threshold):
+        """Calibrates a finished fit anew on other rows; only for tasks of labels of texts.
+
+        Args:
+            targets, outputs, encodings, head: as in `calibrate`.
+            threshold: None, or for two classes {"event": class from 0, "measure": a name in MEASURES}.
+        """
+        raise NotImplementedError
+
     def decode(self, outputs, encodings, a, b, head):
         """Columns for R, arrays or lists with one entry per text; `a` and `b` are the texts."""
         raise NotImplementedError
@@ -194,6 +203,16 @@ class Task:
     def explained(self, outputs, codes):
         """The numbers to explain, [n], from outputs [n, ...] in their unit (see Picks) and `codes`, int [n]."""
         return picked(outputs, codes)
+
+    def class_counts(self, truth, predictions):
+        """The Counts of every label; arguments as in `metric_table`. Only tasks with labels of texts have it, as
+        `label_scores`."""
+        raise NotImplementedError
+
+    def label_scores(self, truth, predictions):
+        """(truth, probability) of the labels of training, bool and float [rows, labels]; arguments as in
+        `metric_table`. A row with an unseen label has none of them."""
+        raise NotImplementedError
 
     def tensors(self, head):
         """Canonical tensors of the head that are saved in a checkpoint; only pre-training tasks have any."""

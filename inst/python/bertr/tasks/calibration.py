@@ -6,6 +6,8 @@ predicted class (Guo et al. 2017, On Calibration of Modern Neural Networks).
 
 import numpy as np
 
+from . import metrics
+
 TEMPERATURES = np.geomspace(0.2, 20.0, 231)  # 2 % apart
 PRIOR_SD = 0.5  # of the log-temperature, with prior mean 0: few rows hardly move it
 MANY = 1_000  # minimal number of rows for holding out
@@ -28,6 +30,26 @@ def best_temperature(outputs, label_ids, weights):
             ),
         )
     )
+
+
+# how good the cuts of probabilities are: functions of metrics.Cuts, by their names in R
+MEASURES = {"f_meas": metrics.Cuts.f_meas, "accuracy": metrics.Cuts.accuracy, "j_index": metrics.Cuts.j_index}
+
+
+def best_threshold(positive, prob, measure):
+    """The threshold with the best measure, halfway between two probabilities; the highest of equally good ones.
+
+    Args:
+        positive, prob: bool and float [rows].
+        measure: a name in MEASURES.
+
+    Returns:
+        float.
+    """
+    cuts = metrics.Cuts.of(positive, prob)
+    last = int(np.argmax(MEASURES[measure](cuts)))  # the last probability that is above
+    below = cuts.score[last + 1] if last + 1 < len(cuts.score) else 0.0
+    return float((cuts.score[last] + below) / 2.0)
 
 
 def cross_entropy(outputs, label_ids):

@@ -4,10 +4,10 @@ import numpy as np
 from keras import ops
 
 from ..nn.heads import DenseHead, PrototypeHead
-from ..shapes import TEXT, both, equally_long, fields, list_of, number, or_null
+from ..shapes import TEXT, both, equally_long, fields, list_of, number, one_of, or_null, whole
 from . import metrics
 from .base import Task, log_odds, picked, picks_of_texts
-from .calibration import MANY, best_temperature, held_share, stratified
+from .calibration import MANY, MEASURES, best_temperature, best_threshold, held_share, stratified
 
 START_ROWS, START_OF_CLASS = 500, 16  # rows that initialize the head: in all, and the least limit per class
 MANY_OF_CLASS = 25  # with fewer rows per class all are needed for training, and calibration is not needed
@@ -20,8 +20,8 @@ class Classification(Task):
 
     name = "classification"
     calibrates = True
-    not_in_graph = ("temperature",)
-    evaluated = ("prob",)
+    not_in_graph = ("temperature", "event_threshold")
+    evaluated = ("prob", "chosen")
     explains = True
     shape = staticmethod(
         both(
@@ -31,9 +31,17 @@ class Classification(Task):
                     "class_weights": list_of(number(0)),
                     "label_smoothing": number(0, 1),
                     "temperature": or_null(number(0)),
+                    "event_threshold": fields(
+                        {"event": whole(0, 1), "measure": one_of(*MEASURES), "value": number(0, 1)}
+                    ),
                 },
             ),
             equally_long("levels", "class_weights"),
+            lambda value, name: (
+                (f"{name}.event_threshold", value["event_threshold"], "left out: there are more than two classes")
+                if "event_threshold" in value and len(value["levels"]) > 2
+                else None
+            ),
         )
     )
 
@@ -109,31 +117,68 @@ class Classification(Task):
             weights = np.asarray(self.spec.get("class_weights", np.ones(len(self.levels))))
             self.spec["temperature"] = best_temperature(outputs, targets, weights[targets])
 
-    def decode(self, outputs, encodings, a, b, head):
+    def recalibrate(self, targets, outputs, encodings, head, threshold):
+        self.spec = {**self.spec, "temperature": None}
+        self.spec.pop("event_threshold", None)
+        self.calibrate(targets, outputs, encodings, head)
+        if threshold:
+            event, measure = threshold["event"], threshold["measure"]
+            prob = self.probabilities(outputs)[:, event]
+            self.spec["event_threshold"] = {**threshold, "value": best_threshold(targets == event, prob, measure)}
+
+    def probabilities(self, outputs):  # [rows, classes]
         z = outputs.astype(np.float64) / self._temperature
         z = np.exp(z - z.max(axis=1, keepdims=True))
-        return {"prob": z / z.sum(axis=1, keepdims=True)}  # [rows, classes]
+        return z / z.sum(axis=1, keepdims=True)
+
+    def decode(self, outputs, encodings, a, b, head):
+        prob = self.probabilities(outputs)
+        return {"prob": prob, "chosen": self._chosen(prob)}  # [rows, classes], [rows]
+
+    def _chosen(self, prob):
+        """The predicted classes, int32 [rows]: the most probable ones, or by the threshold for one of two classes."""
+        threshold = self.spec.get("event_threshold")
+        if threshold is None:
+            return np.argmax(prob, axis=1).astype(np.int32)
+        event = threshold["event"]
+        return np.where(prob[:, event] > threshold["value"], event, 1 - event).astype(np.int32)
+
+    def class_counts(self, truth, predictions):
+        return metrics.count_classes(np.asarray(truth["label_ids"]), predictions["chosen"], len(truth["levels"]))
+
+    def label_scores(self, truth, predictions):
+        return np.asarray(truth["label_ids"])[:, None] == np.arange(len(self.levels)), predictions["prob"]
+
+    def confusion(self, truth, predictions):
+        """How many rows of each class, unseen ones last, get each class of training: int32 [all classes, classes]."""
+        label_ids, classes = np.asarray(truth["label_ids"]), len(self.levels)
+        return metrics.count_pairs(label_ids, predictions["chosen"], len(truth["levels"]), classes).astype(np.int32)
+
+    def confidence(self, truth, predictions):
+        """(is the prediction right, the probability of the predicted class), [rows of classes of training] each."""
+        label_ids, chosen = np.asarray(truth["label_ids"]), predictions["chosen"]
+        known = label_ids < len(self.levels)
+        return (label_ids == chosen)[known], np.take_along_axis(predictions["prob"], chosen[:, None], 1)[known, 0]
 
     def metric_table(self, truth, predictions, event):
         """Unseen classes count as wrong; log loss and calibration error exclude them, as they have no probability."""
         label_ids, prob = np.asarray(truth["label_ids"]), predictions["prob"]
-        predicted = np.argmax(prob, axis=1)
+        predicted = predictions["chosen"]
         known = label_ids < len(self.levels)
-        counts = metrics.count_classes(label_ids, predicted, len(truth["levels"]))
+        counts = self.class_counts(truth, predictions)
         kind = "binary" if len(self.levels) == 2 else "multiclass"
-        right, confidence = (label_ids == predicted)[known], prob.max(axis=1)[known]
         rows = [
             ("accuracy", kind, metrics.accuracy(label_ids, predicted)),
             ("kap", kind, metrics.kappa(counts)),
             ("f_meas", "macro", metrics.mean_of_defined(counts.f_meas())),
             ("mn_log_loss", kind, metrics.log_loss(label_ids[known], prob[known])),
-            ("ece", kind, metrics.calibration_error(right, confidence)),
+            ("ece", kind, metrics.calibration_error(*self.confidence(truth, predictions))),
         ]
         return metrics.table(rows if event is None else [*rows, *metrics.found_rows(counts.of(event), "binary")])
 
     def picks(self, outputs, encodings, a, b, head, classes):
         """The logit of the probability of a class, by default of the predicted one."""
-        code = np.where(classes < 0, outputs.argmax(axis=1), classes)
+        code = np.where(classes < 0, self._chosen(self.probabilities(outputs)), classes)
         return picks_of_texts(code, [self.levels[k] for k in code], 1.0 / self._temperature)
 
     def explained(self, outputs, codes):

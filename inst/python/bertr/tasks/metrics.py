@@ -60,6 +60,11 @@ def count_items(truth, found, label, labels):
     return Counts(*(np.bincount(items[:, label], minlength=labels) for items in (right, found, truth)))
 
 
+def count_pairs(label_ids, predicted, labels, classes):
+    """A confusion matrix, int [labels, classes], from one class per row: int [rows] each."""
+    return np.bincount(label_ids * classes + predicted, minlength=labels * classes).reshape(labels, classes)
+
+
 def ratio(part, whole):
     """part / whole, NaN where `whole` is 0; arrays of one shape, or numbers."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
@@ -108,16 +113,92 @@ def cross_entropy(y, prob):
     return float(np.mean(-y * np.log(prob) - (1.0 - y) * np.log1p(-prob)))
 
 
-def calibration_error(right, confidence):
-    """Expected calibration error (Naeini et al. 2015) of predicted classes: the distance between their probabilities
-    and the share of correct predictions, in bins of equal width, closed above, weighted by rows. NaN without rows.
+def reliability(right, confidence):
+    """Bins of equal width, closed above, over the probabilities of predicted classes.
 
     Args:
         right: bool [rows].
         confidence: float [rows], the probability of the predicted class.
+
+    Returns:
+        (rows, correct, sum of `confidence`) of each bin, [BINS] each.
     """
-    bins = np.maximum(np.ceil(confidence * BINS), 1).astype(np.int64)
-    return ratio(np.abs(np.bincount(bins, right - confidence)).sum(), len(right))
+    bins = np.maximum(np.ceil(confidence * BINS), 1).astype(np.int64) - 1
+    return tuple(np.bincount(bins, values, BINS) for values in (np.ones(len(bins)), right, confidence))
+
+
+def calibration_error(right, confidence):
+    """Expected calibration error (Naeini et al. 2015): the distance between the probabilities and the share of correct
+    predictions in the bins of `reliability`, weighted by rows. NaN without rows. Arguments as there."""
+    _, correct, sums = reliability(right, confidence)
+    return ratio(np.abs(correct - sums).sum(), len(right))
+
+
+@dataclasses.dataclass
+class Cuts:
+    """What is selected by cutting at each distinct score, from the highest one down.
+
+    Args:
+        score: float [cuts]; rows with at least this score are selected.
+        right: int [cuts], the selected rows that are positive.
+        taken: int [cuts], all selected rows.
+    """
+
+    score: np.ndarray
+    right: np.ndarray
+    taken: np.ndarray
+
+    @classmethod
+    def of(cls, positive, score):
+        """All cuts of rows: bool and float [rows], at least one row."""
+        order = np.argsort(-score, kind="stable")
+        score, right = score[order], np.cumsum(positive[order].astype(np.int64))
+        last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+        return cls(score[last], right[last], last + 1)
+
+    def specificity(self):
+        """The share of negative rows that are not selected, for every cut."""
+        negative = self.taken[-1] - self.right[-1]
+        return ratio(negative - (self.taken - self.right), np.full(len(self.taken), negative))
+
+    def recall(self):
+        return ratio(self.right, np.full(len(self.right), self.right[-1]))
+
+    def precision(self):
+        return self.right / self.taken
+
+    def f_meas(self):
+        return 2 * self.right / (self.taken + self.right[-1])
+
+    def accuracy(self):
+        negative = self.taken[-1] - self.right[-1]
+        return (2 * self.right - self.taken + negative) / self.taken[-1]
+
+    def j_index(self):
+        """Youden's J: recall + specificity - 1."""
+        return self.recall() + self.specificity() - 1.0
+
+
+def roc_curve(cuts):
+    """(threshold, specificity, sensitivity, area), thresholds ascending and ending in "select nothing"."""
+    specificity, sensitivity = np.append(1.0, cuts.specificity()), np.append(0.0, cuts.recall())
+    area = np.sum(np.diff(1.0 - specificity) * (sensitivity[1:] + sensitivity[:-1]) / 2.0)
+    return np.append(np.inf, cuts.score)[::-1], specificity[::-1], sensitivity[::-1], area
+
+
+def pr_curve(cuts):
+    """(threshold, recall, precision, average precision), thresholds descending from "select nothing", where precision
+    is 1 by convention. The average precision is a sum of steps: straight lines between the points would flatter (Davis
+    and Goadrich 2006)."""
+    recall, precision = np.append(0.0, cuts.recall()), np.append(1.0, cuts.precision())
+    area = np.sum(np.diff(recall) * precision[1:])
+    return np.append(np.inf, cuts.score), recall, precision, area
+
+
+CURVES = {  # kind: (function of Cuts, columns, metric of the area)
+    "roc": (roc_curve, ("specificity", "sensitivity"), "roc_auc"),
+    "pr": (pr_curve, ("recall", "precision"), "average_precision"),
+}
 
 
 def correlation(x, y):
@@ -144,6 +225,36 @@ def found_rows(counts, estimator):
     """Precision, recall and F1 of Counts, as rows of `table`."""
     values = {"precision": counts.precision(), "recall": counts.recall(), "f_meas": counts.f_meas()}
     return [(metric, estimator, value) for metric, value in values.items()]
+
+
+def class_table(counts):
+    """Columns for R: precision, recall, F1 and support (true items) of each label; `level` counts labels from 1."""
+    labels = range(len(counts.true))
+    of_label = (
+        row for k in labels for row in (*found_rows(counts.of(k), "binary"), ("support", "binary", counts.true[k]))
+    )
+    return {**table(list(of_label)), "level": np.repeat(np.arange(1, len(labels) + 1, dtype=np.int32), 4)}
+
+
+def curve_tables(kind, truth, prob, labels):
+    """Curves of labels, each against all other rows, as columns for R.
+
+    Args:
+        kind: a name in CURVES.
+        truth, prob: bool and float [rows, all labels].
+        labels: the labels that get a curve, from 0; each needs rows with it and without it.
+
+    Returns:
+        {"curve": columns with one entry per point, "area": columns as `table`}; `level` counts labels from 1.
+    """
+    draw, columns, metric = CURVES[kind]
+    curves = [draw(Cuts.of(truth[:, k], prob[:, k])) for k in labels]
+    level = np.asarray(labels, np.int32) + 1
+    points = dict(zip(("threshold", *columns), map(np.concatenate, list(zip(*curves, strict=True))[:3]), strict=True))
+    return {
+        "curve": {"level": np.repeat(level, [len(curve[0]) for curve in curves]), **points},
+        "area": {**table([(metric, "binary", curve[3]) for curve in curves]), "level": level},
+    }
 
 
 def found_table(counts):

@@ -11,7 +11,7 @@ from ..nn.heads import DenseHead
 from ..shapes import FLAG, TEXT, both, equally_long, fields, list_of, number, or_null
 from . import metrics
 from .base import Task, picks_of_texts
-from .calibration import MANY, held_share
+from .calibration import MANY, best_threshold, held_share
 
 FEW, FEW_OF = (5, 20), 0.1  # rows a label needs for a separate threshold: a share of all, limited to 5 to 20
 
@@ -84,15 +84,30 @@ class MultiLabel(Task):
         if self.spec["fixed"] is None:
             self.spec["thresholds"] = best_thresholds(targets, probabilities(outputs)).tolist()
 
+    def recalibrate(self, targets, outputs, encodings, head, threshold):
+        """Chooses thresholds, also where a fixed one was given."""
+        self.spec["fixed"] = None
+        self.calibrate(targets, outputs, encodings, head)
+
     def decode(self, outputs, encodings, a, b, head):
         prob = probabilities(outputs.astype(np.float64))
         return {"prob": prob, "chosen": prob > np.asarray(self.spec["thresholds"])}  # [rows, labels] each
 
+    def _sets(self, truth, predictions):
+        """(true labels, predicted labels), bool [rows, all labels]; unseen labels are never predicted."""
+        given = np.asarray(truth["values"]) > 0
+        return given, np.pad(predictions["chosen"], ((0, 0), (0, given.shape[1] - len(self.spec["levels"]))))
+
+    def class_counts(self, truth, predictions):
+        return metrics.count_sets(*self._sets(truth, predictions))
+
+    def label_scores(self, truth, predictions):
+        given, prob = np.asarray(truth["values"]) > 0, predictions["prob"]
+        return given[:, : prob.shape[1]], prob
+
     def metric_table(self, truth, predictions, event):
         """Unseen labels are never predicted; the log loss excludes them, as they have no probability."""
-        given, prob = np.asarray(truth["values"]) > 0, predictions["prob"]
-        seen, unseen = prob.shape[1], given.shape[1] - prob.shape[1]
-        chosen = np.pad(predictions["chosen"], ((0, 0), (0, unseen)))
+        given, chosen = self._sets(truth, predictions)
         counts = metrics.count_sets(given, chosen)
         total = counts.total()
         macro, micro = _f_meas(counts)
@@ -103,7 +118,7 @@ class MultiLabel(Task):
                 ("precision", "micro", metrics.ratio(total.right, total.predicted)),
                 ("recall", "micro", metrics.ratio(total.right, total.true)),
                 ("accuracy", "multilabel", metrics.accuracy(given, chosen)),
-                ("mn_log_loss", "multilabel", metrics.binary_log_loss(given[:, :seen], prob)),
+                ("mn_log_loss", "multilabel", metrics.binary_log_loss(*self.label_scores(truth, predictions))),
             ]
         )
 
@@ -125,16 +140,8 @@ def probabilities(outputs):
 def best_thresholds(targets, prob):
     """The threshold with the best F1 for every label, halfway between two probabilities. Labels of few rows get the
     best threshold for all labels together."""
-    together, few = _best_threshold(targets.ravel(), prob.ravel()), np.clip(FEW_OF * len(targets), *FEW)
-    return np.array(
-        [_best_threshold(t, p) if t.sum() >= few else together for t, p in zip(targets.T, prob.T, strict=True)]
-    )
-
-
-def _best_threshold(targets, prob):
-    order = np.argsort(-prob, kind="stable")
-    hits = np.cumsum(targets[order])
-    f1 = 2.0 * hits / (np.arange(1, len(prob) + 1) + max(hits[-1], 1.0))
-    last = int(np.argmax(f1))  # the last row that gets the label
-    below = prob[order[last + 1]] if last + 1 < len(prob) else 0.0
-    return float((prob[order[last]] + below) / 2.0)
+    given = targets > 0
+    together = best_threshold(given.ravel(), prob.ravel(), "f_meas")
+    few = np.clip(FEW_OF * len(given), *FEW)
+    columns = zip(given.T, prob.T, strict=True)
+    return np.array([best_threshold(t, p, "f_meas") if t.sum() >= few else together for t, p in columns])
