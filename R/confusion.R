@@ -27,9 +27,9 @@ bert_confusion <- function(object, new_data, verbose = TRUE) {
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
   check_task(object$spec, "classification", "{.fn bert_confusion}", call)
-  judged <- judge(object, new_data, "wrong", verbose, call)
-  n <- py_value("confusion", live(object, call), judged$kept, judged$truth, call = call) # [true, predicted]
-  new_confusion(n, unlist(judged$truth$levels), object$spec$levels)
+  predicted <- predict_outcomes(object, new_data, "wrong", verbose, call)
+  n <- py_value("confusion", live(object, call), predicted$kept, predicted$truth, call = call) # [true, predicted]
+  new_confusion(n, unlist(predicted$truth$levels), object$spec$levels)
 }
 
 new_confusion <- function(n, truth, estimate) {

@@ -30,14 +30,14 @@
 bert_curve <- function(object, new_data, type = c("roc", "pr"), event = NULL, verbose = TRUE) {
   call <- rlang::current_env()
   check_class(object, "bert_fit", "object")
-  type <- if (missing(type)) "roc" else type
+  type <- first_choice(type, c("roc", "pr"))
   check_choice(type, c("roc", "pr"), "type", call)
   check_flag(verbose, "verbose")
   spec <- object$spec
   check_task(spec, c("classification", "multilabel"), "{.fn bert_curve}", call)
   event <- check_event(event, spec, call)
-  judged <- judge(object, new_data, "other", verbose, call)
-  result <- py_value("curves", live(object, call), judged$kept, judged$truth, type, level_id(event, spec), call = call)
+  predicted <- predict_outcomes(object, new_data, "other", verbose, call)
+  result <- py_value("curves", live(object, call), predicted$kept, predicted$truth, type, level_id(event, spec), call = call)
   skipped <- spec$levels[result$skipped]
   if (is.null(result$curve)) {
     abort("one_class", "{.arg new_data} has no rows, or only rows, of {.val {shorten(skipped)}}, so there is no curve.",

@@ -1,7 +1,7 @@
 #' Cross-validation
 #'
 #' Divides the data into folds and fits a model for each fold on all other rows. Every row is thus predicted by a fit
-#' that has not seen it: use these predictions to judge a model on few data, or to find wrong labels
+#' that has not seen it: use these predictions to evaluate a model on few data, or to find wrong labels
 #' ([bert_label_errors()]).
 #'
 #' With `train = "head"` each text is encoded once, not once per fold. The exceptions are tasks of tokens (entities,

@@ -37,20 +37,20 @@ bert_evaluate <- function(object, new_data, event = NULL, by = NULL, verbose = T
       abort("argument", "Give {.arg event} or {.arg by}, not both: {.code by = \"class\"} is about every class.",
         call = call)
     }
-    judged <- judge(object, new_data, "wrong", verbose, call)
-    metrics <- py_value("evaluate_classes", live(object, call), judged$kept, judged$truth, call = call)
-    return(metric_tibble(metrics, judged$truth$levels))
+    predicted <- predict_outcomes(object, new_data, "wrong", verbose, call)
+    metrics <- py_value("evaluate_classes", live(object, call), predicted$kept, predicted$truth, call = call)
+    return(metric_tibble(metrics, predicted$truth$levels))
   }
   event <- check_event(event, spec, call)
-  judged <- judge(object, new_data, "unscored", verbose, call)
+  predicted <- predict_outcomes(object, new_data, "unscored", verbose, call)
   event <- level_id(event, spec)
-  metrics <- py_value("evaluate", live(object, call), judged$kept, judged$truth, event, call = call)
-  metric_tibble(metrics, judged$truth$levels)
+  metrics <- py_value("evaluate", live(object, call), predicted$kept, predicted$truth, event, call = call)
+  metric_tibble(metrics, predicted$truth$levels)
 }
 
 # Predicts the complete rows of new data: list(kept, truth), the predictions in Python and the outcomes. `unknown`: see
 # say_unknown().
-judge <- function(fit, new_data, unknown, verbose, call) {
+predict_outcomes <- function(fit, new_data, unknown, verbose, call) {
   say <- speaker(verbose)
   new_data <- outcome_columns(fit, new_data, "new_data", call)
   rows <- complete_rows(fit$spec, new_data, "new_data", say, call)

@@ -68,7 +68,9 @@ bert_explain <- function(fit, text, class = NULL, method = c("integrated_gradien
   call <- rlang::current_env()
   check_class(fit, "bert_fit", "fit")
   check_flag(verbose, "verbose")
-  method <- first_choice(method, c("integrated_gradients", "occlusion"), "method")
+  methods <- c("integrated_gradients", "occlusion")
+  method <- first_choice(method, methods)
+  check_choice(method, methods, "method", call)
   texts <- new_texts(fit$spec, text, call, "text")
   codes <- class_codes(fit$spec, class, length(texts$complete), call)
   if (!any(texts$complete)) {

@@ -29,8 +29,8 @@ bert_reliability <- function(object, new_data, verbose = TRUE) {
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
   check_task(object$spec, "classification", "{.fn bert_reliability}", call)
-  judged <- judge(object, new_data, "excluded", verbose, call)
-  result <- py_value("reliability", live(object, call), judged$kept, judged$truth, call = call)
+  predicted <- predict_outcomes(object, new_data, "excluded", verbose, call)
+  result <- py_value("reliability", live(object, call), predicted$kept, predicted$truth, call = call)
   if (sum(result$n) == 0) {
     abort("unknown_label", "{.arg new_data} has no row of a class seen in training, so there is nothing to compare.",
       "The training labels are {.val {shorten(object$spec$levels)}}.", call = call)

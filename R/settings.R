@@ -71,14 +71,19 @@ checked_settings <- function(values, settings, call = caller_env()) {
   for (name in names(settings)) {
     setting <- settings[[name]]
     choices <- attr(setting$check, "choices")
-    if (!is.null(choices) && identical(values[[name]], choices)) {
-      values[[name]] <- choices[[1]]
+    if (!is.null(choices) && !is.null(values[[name]])) {
+      values[[name]] <- first_choice(values[[name]], choices)
     }
     if (!is.null(values[[name]]) || is.null(setting$null)) {
       setting$check(values[[name]], name, call)
     }
   }
   values[names(settings)]
+}
+
+# The first of the choices if the argument was not given, so that its default still has all of them
+first_choice <- function(value, choices) {
+  if (identical(value, choices)) choices[[1]] else value
 }
 
 # Converts the settings for Python: those of the head, or the others

@@ -1,12 +1,12 @@
 # A fit of three classes, and rows of these and of a fourth
-judged <- function() {
+labelled <- function() {
   data <- rbind(faq(file = "valid.csv"), faq(4, "valid.csv"))
   predicted <- bert_predict(the_fit(), data)
   list(data = data, class = as.character(predicted$.pred_class), prob = as.matrix(predicted[-1]))
 }
 
 test_that("metrics of each class are those counted by hand", {
-  rows <- judged()
+  rows <- labelled()
   out <- bert_evaluate(the_fit(), rows$data, by = "class", verbose = FALSE)
   levels <- c(the_fit()$spec$levels, "age_limit")
   expect_identical(names(out), c(".metric", ".estimator", ".estimate", ".level"))
@@ -37,7 +37,7 @@ test_that("metrics of each label are those counted by hand", {
 })
 
 test_that("a confusion matrix counts all pairs, unseen classes included", {
-  rows <- judged()
+  rows <- labelled()
   out <- bert_confusion(the_fit(), rows$data, verbose = FALSE)
   levels <- c(the_fit()$spec$levels, "age_limit")
   expected <- table(factor(rows$data$label, levels), factor(rows$class, levels[1:3]))
@@ -59,7 +59,7 @@ pairs_in_order <- function(score, positive) {
 }
 
 test_that("areas are those of all pairs, curves the rates at every threshold", {
-  rows <- judged()
+  rows <- labelled()
   curve <- bert_curve(the_fit(), rows$data, verbose = FALSE)
   area <- glance(curve)
   expect_identical(area$.level, the_fit()$spec$levels)
@@ -89,7 +89,7 @@ test_that("two classes have one curve, that of the event", {
 })
 
 test_that("the bins of reliability give the metric ece", {
-  rows <- judged()
+  rows <- labelled()
   out <- bert_reliability(the_fit(), rows$data, verbose = FALSE)
   known <- rows$data$label %in% the_fit()$spec$levels
   confidence <- apply(rows$prob, 1, max)[known]

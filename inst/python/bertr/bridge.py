@@ -488,13 +488,13 @@ def reliability(handle, kept, truth):
     Returns:
         A dict: `n`, int32, and `confidence` and `accuracy`, float64, NaN in an empty bin, [bins] each; `ece`, float.
     """
-    judged = handle.task.confidence(truth, kept.joined())
-    n, correct, sums = metrics.reliability(*judged)
+    rows = handle.task.confidence(truth, kept.joined())
+    n, correct, sums = metrics.reliability(*rows)
     return {
         "n": n.astype(np.int32),
         "confidence": metrics.ratio(sums, n),
         "accuracy": metrics.ratio(correct, n),
-        "ece": float(metrics.calibration_error(*judged)),
+        "ece": float(metrics.calibration_error(*rows)),
     }
 
 
