@@ -41,8 +41,8 @@
 #' @param seed A whole number. On one machine the same seed gives the same fit, bit for bit. The default is random and
 #'   depends on `set.seed()`.
 #' @param verbose Show progress and messages? `TRUE` by default: one line per epoch (20 evenly spaced lines if there are
-#'   more than 20 epochs), a progress bar in the console, and in scripts a line per minute during long epochs. R Markdown
-#'   documents show at most 10 lines, without times, so that they render the same twice. Nothing is shown in tests.
+#'   more than 20 epochs), a progress bar in the console, and in scripts a line per minute during long epochs. Documents
+#'   of R Markdown show at most 10 lines, without times, so that they render the same twice. Nothing is shown in tests.
 #' @return A list of class `bert_fit`. `tidy()` returns its history as a tibble with one row per epoch, `glance()`
 #'   returns one row with the settings and the final metrics, and `plot()` draws the history.
 #' @seealso [bert_tasks], [bert_predict()], [bert_evaluate()], [bert_save()]
