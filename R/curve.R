@@ -37,7 +37,8 @@ bert_curve <- function(object, new_data, type = c("roc", "pr"), event = NULL, ve
   check_task(spec, c("classification", "multilabel"), "{.fn bert_curve}", call)
   event <- check_event(event, spec, call)
   predicted <- predict_outcomes(object, new_data, "other", verbose, call)
-  result <- py_value("curves", live(object, call), predicted$kept, predicted$truth, type, level_id(event, spec), call = call)
+  result <- py_value("curves", live(object, call), predicted$kept, predicted$truth, type, level_id(event, spec),
+    call = call)
   skipped <- spec$levels[result$skipped]
   if (is.null(result$curve)) {
     abort("one_class", "{.arg new_data} has no rows, or only rows, of {.val {shorten(skipped)}}, so there is no curve.",

@@ -66,6 +66,10 @@ is_handle <- function(py, version) {
   is_one_string(version) && (is.null(py) || inherits(py, "python.builtin.object"))
 }
 
+is_threshold <- function(x) {
+  is.list(x) && is_number(x$event) && x$event %in% 0:1 && is_one_string(x$measure) && is_number(x$value)
+}
+
 # For each kind its description and a predicate
 field_kinds <- list(
   number = list("a single number", is_number),
@@ -84,9 +88,7 @@ field_kinds <- list(
   saved = list("a folder and a fingerprint", function(x) {
     identical(names(x), c("folder", "fingerprint")) && all(vapply(x, is_one_string, NA))
   }),
-  threshold = list("an event, a measure and a value", function(x) {
-    is.list(x) && is_number(x$event) && x$event %in% 0:1 && is_one_string(x$measure) && is_number(x$value)
-  }),
+  threshold = list("an event, a measure and a value", is_threshold),
   handle = list("an environment with a Python object", function(x) is.environment(x) && is_handle(x$py, x$version))
 )
 

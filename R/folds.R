@@ -10,7 +10,10 @@ make_folds <- function(v, rows, n, strata, groups, seed, call) {
 }
 
 check_v <- function(v, rows, groups, call) {
-  check_whole(v, "v", from = 2, call = call)
+  if (!is_number(v) || v < 2 || v != round(v)) {
+    got <- got_text(v)
+    abort("argument", "{.arg v} must be a whole number of at least 2, or an rset, not {got}.", call = call)
+  }
   if (v > rows) {
     abort("argument", "{.code v = {v}} folds need at least {v} complete rows, but {.arg data} has {rows}.", call = call)
   }
