@@ -137,7 +137,7 @@ plot.bert_confusion <- function(x, ...) {
   graphics::box()
   graphics::axis(1, seq_along(estimate), estimate, las = 2, cex.axis = cex, tick = FALSE, line = -0.8)
   graphics::axis(2, rev(seq_along(truth)), truth, las = 2, cex.axis = cex, tick = FALSE, line = -0.8)
-  graphics::mtext("estimate", 1, line = below + 0.8)
+  graphics::mtext("estimate, in % of the true class", 1, line = below + 0.8)
   graphics::mtext("truth", 2, line = left + 0.8)
   tile_numbers(tiles)
   invisible(x)
@@ -155,6 +155,6 @@ tile_numbers <- function(tiles) {
     return(invisible())
   }
   size <- min(1, 0.85 / graphics::strwidth("100"), 0.8 / graphics::strheight("100"))
-  colour <- ifelse(tiles[shown] > 0.5, "white", "black")
+  colour <- ifelse(tiles[shown] > 0.6, "white", "black")
   graphics::text(shown, labels = round(100 * tiles[shown]), cex = size, col = colour)
 }

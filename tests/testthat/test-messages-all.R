@@ -27,7 +27,7 @@ unshown <- c(
   "<span style=\"background-color: %s; color: black; border-radius: 0.2em;\" title=\"%s\">%s</span>" = "is HTML",
   " or more: " = "is drawn", ", sd " = "is drawn",
   "probability of the predicted class" = "is drawn", "share of correct predictions" = "is drawn",
-  "; points: mean probability" = "is drawn"
+  "; points: mean probability" = "is drawn", "estimate, in % of the true class" = "is drawn"
 )
 
 test_that("all that the package can say is in a snapshot", {
