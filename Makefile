@@ -4,7 +4,7 @@
 # make setup  installs what these need; then any R script runs with RETICULATE_PYTHON=.venv/bin/python
 # make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
 # make docs   regenerates man/ and NAMESPACE
-# make vignettes  renders vignettes/*.Rmd.orig with their results, which takes about ten minutes; V= chooses some
+# make vignettes  renders vignettes/*.Rmd.orig with their results, which takes some minutes; V= chooses some
 # make site   builds the website into docs/
 # make format formats the Python code
 # make typecheck  checks types with pyright
