@@ -9,6 +9,8 @@ A score is the sum of the outputs that the task picks (`Task.picks`).
 """
 
 import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -18,6 +20,10 @@ from .kernels.compiled import Slopes
 from .tasks.entities.words import at_spaces, at_words
 from .tasks.inputs import encode
 from .text.ragged import row_numbers, runs, sort_keys, splits
+
+if TYPE_CHECKING:
+    from .tasks.base import Picks
+    from .text.encodings import Encodings, TextEncoder
 
 STEPS, MOST_STEPS = 32, 512  # points on the line: at first, and at most
 CLOSE = 0.01  # gap up to which there are no more steps
@@ -35,10 +41,10 @@ class Words:
     start: np.ndarray  # int [words], in code points
     end: np.ndarray  # int [words], exclusive
 
-    def take(self, chosen):
+    def take(self, chosen: np.ndarray) -> "Words":
         return Words(*(getattr(self, field.name)[chosen] for field in dataclasses.fields(self)))
 
-    def of_tokens(self, pieces, each_alone):
+    def of_tokens(self, pieces: "Encodings", each_alone: bool) -> np.ndarray:
         """The word of each token, int [tokens]; -1 for special tokens. `pieces`: Encodings with the offsets of pieces;
         `each_alone`: the texts of pairs are separate rows."""
         row = pieces.row
@@ -49,7 +55,7 @@ class Words:
         return np.where(pieces.end > 0, word, -1)
 
 
-def find_words(tokenizer, a, b, at_spaces_only):
+def find_words(tokenizer: "TextEncoder", a: list[str], b: list[str] | None, at_spaces_only: bool) -> Words:
     """The Words of texts or pairs: between white space and punctuation, or only between white space."""
     sides = []
     for side, texts in enumerate([a] if b is None else [a, b]):
@@ -86,7 +92,7 @@ class Inputs:
         picks: the Picks of the texts.
     """
 
-    def __init__(self, fit, encodings, word, words, picks):
+    def __init__(self, fit: Any, encodings: "Encodings", word: np.ndarray, words: int, picks: "Picks"):
         self.fit, self.words, self.picks = fit, words, picks
         self.per_token = fit.task.per_token
         place = picks.place
@@ -109,7 +115,7 @@ class Inputs:
     def __len__(self):
         return len(self.rows)
 
-    def places(self, copies, starts):
+    def places(self, copies: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """(copy, place, code, scale) of the outputs that are picked of `copies`, int [copies] of text numbers; `starts`
         [rows]: the first token of each row among all outputs."""
         pick = runs(splits(self.picked)[copies], self.picked[copies])
@@ -120,11 +126,11 @@ class Inputs:
             place = starts[row] + self.pick_position[pick]
         return copy, place, self.picks.code[pick], self.picks.scale[pick]
 
-    def rows_of(self, copies):
+    def rows_of(self, copies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The rows of copies, and the copy of each."""
         return runs(self.first[copies], self.rows[copies]), row_numbers(self.rows[copies]).astype(np.int32)
 
-    def scores(self, copies, masked):
+    def scores(self, copies: np.ndarray, masked: int | np.ndarray) -> np.ndarray:
         """The scores of copies, float64 [copies]. `masked`: the number of the word to mask in each, or NOTHING or
         EVERYTHING."""
         rows, owner = self.rows_of(copies)
@@ -138,7 +144,7 @@ class Inputs:
         value = ops.convert_to_numpy(self.fit.task.explained(z, code)).astype(np.float64)
         return np.bincount(copy, value, minlength=len(copies)) + self.picks.shift[copies]
 
-    def slopes(self):
+    def slopes(self) -> Slopes:
         """The graph of the derivatives."""
         network, task = self.fit.network, self.fit.task
 
@@ -157,7 +163,9 @@ def _mask_id(tokenizer):
     return tokenizer.pad_id if tokenizer.mask_id is None else tokenizer.mask_id
 
 
-def integrated_gradients(inputs, scores, tell):
+def integrated_gradients(
+    inputs: Inputs, scores: np.ndarray, tell: Callable[[int], Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(weights of words, gaps, steps), with more steps for the texts whose weights do not add up yet.
 
     Args:
@@ -215,7 +223,9 @@ def _batches(inputs, texts, steps):
         start = stop
 
 
-def occlusion(inputs, scores, tell):
+def occlusion(
+    inputs: Inputs, scores: np.ndarray, tell: Callable[[int], Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `integrated_gradients`. Nothing says that these weights add up: gaps are NaN and steps 0."""
     word, first = np.unique(inputs.word, return_index=True)
     word, copies = word[word >= 0], inputs.text[first[word >= 0]]
@@ -230,7 +240,15 @@ def occlusion(inputs, scores, tell):
 WAYS = {"integrated_gradients": integrated_gradients, "occlusion": occlusion}
 
 
-def explain(fit, a, b, max_len, method, classes, progress=None):
+def explain(
+    fit: Any,
+    a: Any,
+    b: list[str] | None,
+    max_len: int,
+    method: str,
+    classes: np.ndarray,
+    progress: Callable[[int], Any] | None = None,
+) -> tuple[Words, np.ndarray, Results, int]:
     """Weights of words.
 
     Args:

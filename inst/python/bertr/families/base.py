@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from ..checkpoints.config import BertConfig
 
@@ -17,6 +18,6 @@ class Family:
     block: type  # Keras layer: one transformer block
 
 
-def read_wordpiece(reader, folder, config):
+def read_wordpiece(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], None]:
     """(vocabulary, settings, None) from vocab.txt or tokenizer.json."""
     return *reader.read_wordpiece(folder, config.vocab_size), None

@@ -1,11 +1,13 @@
 """BERT (Devlin et al. 2019, google-research/bert `modeling.py`)."""
 
+from typing import Any
+
 from ..checkpoints.config import BertConfig
 from ..nn.layers import Block, Embeddings
 from .base import Family, read_wordpiece
 
 
-def from_google(d):
+def from_google(d: dict[str, Any]) -> dict[str, Any] | None:
     """The fields of Google's config file, or None if it is not a BERT's."""
     return None if "embedding_size" in d else d
 
