@@ -16,7 +16,7 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import keras
@@ -313,6 +313,7 @@ def fit(
         task: the name of a task.
         target: a dict of columns, see the task's class.
         validation: None, or a dict of `a`, `b` and `target`.
+        options: see `fit` of training/fit.py.
 
     Returns:
         A Fit.
@@ -333,6 +334,9 @@ def kept_seed(folder: str) -> int | None:
 
 def describe_fit(handle: Fit) -> dict[str, Any]:
     """Facts about the training.
+
+    Args:
+        handle: a Fit.
 
     Returns:
         A dict: the fit's facts, `task`, `levels`, `units`, `event_threshold` (of two classes) and `thresholds` (of
@@ -356,6 +360,10 @@ def predict(
 ) -> dict[str, Any]:
     """Predictions for texts.
 
+    Args:
+        handle: a Fit.
+        options: `max_len`.
+
     Returns:
         A dict: the columns of the task's `decode`, `n_truncated` and `max_len`.
     """
@@ -371,7 +379,9 @@ def explain(
     """Weights of words in what a fit predicts.
 
     Args:
-        options: `method`; `classes`, int [texts], the class to explain, from 0, or -1 for the task's choice.
+        handle: a Fit.
+        options: `method`, a name in `explain.WAYS`; `classes`, int [texts], the class to explain, from 0, or -1 for the
+            task's choice.
 
     Returns:
         A dict. Columns with one entry per word that was read: `row` and `side` (1 or 2), `start` and `end`, int32 from
@@ -414,6 +424,7 @@ def calibrate(
     """Calibrates a fit for classes or labels on other rows.
 
     Args:
+        handle: a Fit.
         target: the outcomes, a dict as the task's target.
         threshold: None, or for two classes a dict: `event`, the class from 0, and `measure`, "f_meas", "accuracy" or
             "j_index".
@@ -438,8 +449,12 @@ def new_predictions() -> Predictions:
 def keep_predictions(
     handle: Fit, a: list[str], b: list[str] | None, options: dict[str, Any], on_event: Callable[..., Any] | None
 ) -> dict[str, Any]:
-    """As `predict`, but adds what the task's metrics need to the Predictions `options["kept"]`. If the outcomes are the
-    texts themselves, the masked words are drawn with the fit's seed.
+    """As `predict`, but keeps what the task's metrics need. If the outcomes are the texts themselves, the masked words
+    are drawn with the fit's seed.
+
+    Args:
+        handle: a Fit.
+        options: `kept`, the Predictions that these are added to.
 
     Returns:
         A dict: `n_truncated` and `max_len`.
@@ -462,6 +477,7 @@ def evaluate(handle: Fit, kept: Predictions, truth: dict[str, Any], event: int |
     """All metrics of a fit on new texts.
 
     Args:
+        handle: a Fit.
         kept: the Predictions of all texts.
         truth: the outcomes of all texts, a dict as the task's target; unseen labels come after those of training.
         event: the class for which precision and recall are wanted, int from 0, or None.
@@ -529,6 +545,12 @@ def fill_mask(
 ) -> dict[str, Any]:
     """Candidates for every [MASK].
 
+    Args:
+        texts: list of str.
+        _: not used; `b` in other functions.
+        options: `top`, the number of tokens per [MASK]; `targets`, list of str, the only candidates, or None; and
+            `max_len`.
+
     Returns:
         A dict of columns with one entry per text, [MASK] and candidate: `row`, `mask` and `rank`, int32 from 1; `token`
         and `text`, lists of str; `probability`, float64. And `n_truncated` and `max_len`.
@@ -556,6 +578,9 @@ def embed(
 ) -> dict[str, Any]:
     """Vectors of texts.
 
+    Args:
+        options: see `features.vectors`.
+
     Returns:
         A dict: `values`, float64 [rows, width], or [tokens, width] for pool "none"; `n_tokens`, int32 [rows];
         `n_truncated` and `max_len`.
@@ -573,6 +598,10 @@ def _vectors(handle, a, b, options, on_event):
 
 def attention(handle: Model | Fit, a: list[str], b: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
     """Attention probabilities of one text or pair.
+
+    Args:
+        a, b: lists of one str; b None: a single text.
+        options: see `features.attention`.
 
     Returns:
         A dict: as `features.attention`, `n_truncated` and `max_len`.
@@ -593,7 +622,10 @@ def new_vectors() -> list[np.ndarray]:
 def keep_vectors(
     handle: Model | Fit, a: list[str], b: list[str] | None, options: dict[str, Any], on_event: Callable[..., Any] | None
 ) -> dict[str, Any]:
-    """As `embed`, but appends the vectors, scaled to length 1, to the list `options["kept"]`.
+    """As `embed`, but keeps the vectors, scaled to length 1.
+
+    Args:
+        options: as in `embed`, and `kept`, the list that a float32 array [rows, width] is appended to.
 
     Returns:
         A dict: `n_truncated` and `max_len`.
@@ -612,13 +644,13 @@ def cosines(
     x: list[np.ndarray],
     x_rows: Sequence[int] | np.ndarray,
     y: list[np.ndarray] | None,
-    y_rows: Sequence[int] | np.ndarray,
+    y_rows: Sequence[int] | np.ndarray | None,
 ) -> np.ndarray:
     """Cosine similarities of all pairs.
 
     Args:
         x, y: lists of vectors from `keep_vectors`; y None: compare x with itself.
-        x_rows, y_rows: int, the rows to compare, from 0; rows may repeat.
+        x_rows, y_rows: int, the rows to compare, from 0; rows may repeat. y_rows is None if y is.
 
     Returns:
         float64 [rows of x, rows of y].
@@ -630,7 +662,7 @@ def nearest(
     x: list[np.ndarray],
     x_rows: Sequence[int] | np.ndarray,
     y: list[np.ndarray] | None,
-    y_rows: Sequence[int] | np.ndarray,
+    y_rows: Sequence[int] | np.ndarray | None,
     top: int,
     on_event: Callable[..., Any] | None,
 ) -> dict[str, Any]:
@@ -656,7 +688,7 @@ def nearest(
 def keras_model(
     handle: Model | Fit, pool: str | None, train: str, max_len: int | None, dropout: float | None, precision: str
 ) -> keras.Model:
-    """A keras.Model around the encoder, see keras_layer.py."""
+    """A keras.Model around the encoder; arguments as in `keras_layer.keras_model`."""
     model = _encoder(handle)
     check_train(train, model.config)
     return keras_layer.keras_model(model, pool, train, max_len, dropout, precision)
@@ -668,7 +700,7 @@ def from_keras(trained: Any, handle: Model | Fit) -> Model:
 
 
 def keras_optimizer(rows: int, batch_size: int, epochs: int, learning_rate: float, warmup: float) -> Any:
-    """BERT's optimizer for `compile()`, see training/keras_adamw.py."""
+    """BERT's optimizer for `compile()`; arguments as in `bert_optimizer` of training/keras_adamw.py."""
     return bert_optimizer(rows, batch_size, epochs, learning_rate, warmup)
 
 
@@ -676,7 +708,7 @@ def keras_optimizer(rows: int, batch_size: int, epochs: int, learning_rate: floa
 
 
 def save(handle: Model | Fit, folder: str, spec: str) -> None:
-    """Saves into a folder; `spec` is R's own part, JSON text."""
+    """Saves into a folder; arguments as in `store.save_folder`."""
     store.save_folder(handle, folder, spec)
 
 
@@ -696,8 +728,8 @@ def next_piece(pieces: Iterator[bytearray]) -> bytearray | None:
     return next(pieces, None)
 
 
-def from_bytes(pieces: list[bytes], base: str | None) -> Fit:
-    """The Fit of a list of pieces (bytes); `base` is None, or where its base model is now."""
+def from_bytes(pieces: Iterable[bytes | bytearray], base: str | None) -> Fit:
+    """The Fit of these bytes; arguments as in `store.from_bytes`."""
     return store.from_bytes(pieces, base)
 
 

@@ -45,8 +45,15 @@ class Words:
         return Words(*(getattr(self, field.name)[chosen] for field in dataclasses.fields(self)))
 
     def of_tokens(self, pieces: "Encodings", each_alone: bool) -> np.ndarray:
-        """The word of each token, int [tokens]; -1 for special tokens. `pieces`: Encodings with the offsets of pieces;
-        `each_alone`: the texts of pairs are separate rows."""
+        """The word of each token.
+
+        Args:
+            pieces: Encodings with the offsets of pieces.
+            each_alone: whether the texts of pairs are separate rows.
+
+        Returns:
+            int [tokens], an index in these words; -1 for special tokens.
+        """
         row = pieces.row
         text = row if pieces.owner is None else pieces.owner[row]
         side = row % 2 if each_alone else pieces.segments
@@ -56,7 +63,16 @@ class Words:
 
 
 def find_words(tokenizer: "TextEncoder", a: list[str], b: list[str] | None, at_spaces_only: bool) -> Words:
-    """The Words of texts or pairs: between white space and punctuation, or only between white space."""
+    """The words of texts or pairs.
+
+    Args:
+        tokenizer: a TextEncoder.
+        a, b: lists of str; b None: single texts.
+        at_spaces_only: whether words end only at white space, not at punctuation.
+
+    Returns:
+        Words.
+    """
     sides = []
     for side, texts in enumerate([a] if b is None else [a, b]):
         whole = tokenizer.encode(texts, None, 2**30, offsets=True)
@@ -116,8 +132,15 @@ class Inputs:
         return len(self.rows)
 
     def places(self, copies: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """(copy, place, code, scale) of the outputs that are picked of `copies`, int [copies] of text numbers; `starts`
-        [rows]: the first token of each row among all outputs."""
+        """The outputs that are picked.
+
+        Args:
+            copies: int [copies], the text of each copy.
+            starts: int [rows], the first token of each row among all outputs.
+
+        Returns:
+            (copy, place, code, scale), [picks] each: scale float, the others int.
+        """
         pick = runs(splits(self.picked)[copies], self.picked[copies])
         copy = row_numbers(self.picked[copies])
         place = copy
@@ -127,12 +150,19 @@ class Inputs:
         return copy, place, self.picks.code[pick], self.picks.scale[pick]
 
     def rows_of(self, copies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of copies, and the copy of each."""
+        """The rows of copies, int [copies] of text numbers, and the copy of each: int [rows], int32 [rows]."""
         return runs(self.first[copies], self.rows[copies]), row_numbers(self.rows[copies]).astype(np.int32)
 
     def scores(self, copies: np.ndarray, masked: int | np.ndarray) -> np.ndarray:
-        """The scores of copies, float64 [copies]. `masked`: the number of the word to mask in each, or NOTHING or
-        EVERYTHING."""
+        """The scores of copies.
+
+        Args:
+            copies: int [copies], the text of each copy.
+            masked: int or int [copies], the number of the word to mask in each, or NOTHING or EVERYTHING.
+
+        Returns:
+            float64 [copies].
+        """
         rows, owner = self.rows_of(copies)
         part, at = self.encodings.take(rows), self.encodings.places(rows)
         masked = np.broadcast_to(masked, len(copies))[owner].repeat(part.lengths)  # [tokens]
@@ -256,7 +286,7 @@ def explain(
         a, b: lists of str; b None: single texts.
         max_len: tokens to cut texts at.
         method: a name in `WAYS`.
-        classes: int [texts], the class to explain; -1: the task chooses.
+        classes: int [texts], the class to explain, from 0; -1: the task chooses.
         progress: None, or a function of the number of texts done.
 
     Returns:

@@ -69,7 +69,15 @@ class Model:
         return backbone
 
     def new_backbone(self, seed: int = 0, dropout: float | None = None) -> "Backbone":
-        """A new Backbone with the checkpoint's weights, to be trained; `dropout` overrides both rates."""
+        """The encoder with the checkpoint's weights, to be trained.
+
+        Args:
+            seed: int, for dropout.
+            dropout: overrides both rates; None: the checkpoint's.
+
+        Returns:
+            A new Backbone.
+        """
         return build_backbone(self.checkpoint, seed, dropout)
 
     def release(self) -> None:
@@ -212,12 +220,15 @@ class Model:
 
 
 def network_scorer(base: Model, network: "Network", train: str) -> NetworkScorer:
-    """A NetworkScorer. Heads of texts on the encoder of `base` share its graph.
+    """The scorer of a network. Heads of texts on the encoder of `base` share its graph.
 
     Args:
         base: the Model that the network was built from.
         network: a Network.
         train: "all", "head" or "top:k".
+
+    Returns:
+        A NetworkScorer.
     """
     shared = train == "head" and not network.task.per_token
     return NetworkScorer(network, base.scorer(network.pool, (base.config.num_layers,)) if shared else None)
@@ -252,7 +263,15 @@ class Fit:
             self.scorer.rows.runner.weights_are_final()
 
     def recalibrated(self, task: Any, facts: dict[str, Any]) -> "Fit":
-        """A Fit with the same network, but another task (of the same kind) and further facts."""
+        """A Fit with the same network.
+
+        Args:
+            task: a Task of the same kind.
+            facts: dict, which replaces or completes the facts.
+
+        Returns:
+            A Fit.
+        """
         other = copy.copy(self)
         other.task, other.facts = task, {**self.facts, **facts}
         return other

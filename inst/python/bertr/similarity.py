@@ -19,7 +19,7 @@ def both(
 
     Args:
         x, y: lists of float32 blocks [rows, width], which are concatenated in place; y None: the same as x.
-        x_rows, y_rows: int, rows to select.
+        x_rows, y_rows: int, rows to select, from 0. y_rows is None if y is.
 
     Returns:
         (float32 [rows of x, width], float32 [rows of y, width]).
@@ -36,7 +36,14 @@ def _rows(blocks, rows):
 
 
 def cosines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Cosine similarities of unit vectors `x` and `y`, float32 [rows of x, rows of y]."""
+    """Cosine similarities of all pairs.
+
+    Args:
+        x, y: float32 [rows, width], unit vectors.
+
+    Returns:
+        float32 [rows of x, rows of y].
+    """
     return np.clip(x @ y.T, -1.0, 1.0)
 
 

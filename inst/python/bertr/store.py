@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -321,11 +321,11 @@ def _pieces(buffers):
         yield piece
 
 
-def from_bytes(pieces: list[bytes], base: str | None = None) -> Fit:
+def from_bytes(pieces: Iterable[bytes | bytearray], base: str | None = None) -> Fit:
     """The inverse of `to_bytes`.
 
     Args:
-        pieces: list of bytes-like pieces.
+        pieces: the bytes, in pieces of any size.
         base: None, or the folder of the base model if it has moved.
 
     Returns:

@@ -20,7 +20,11 @@ FAMILIES = {}  # the "model_type" of a config.json -> Family
 
 
 def register(family: "Family") -> None:
-    """Registers a Family; its folders can then be loaded, trained and saved."""
+    """Registers a family; its folders can then be loaded, trained and saved.
+
+    Args:
+        family: a Family.
+    """
     FAMILIES[family.config.model_type] = family
 
 
@@ -46,6 +50,9 @@ def read_checkpoint(folder: str, layers: int | None = None) -> "Checkpoint":
 
 def open_checkpoint(folder: str, layers: int | None = None) -> "Callable[[], Checkpoint]":
     """As `read_checkpoint`, but reads the weights later from files that are opened now.
+
+    Args:
+        folder, layers: as in `read_checkpoint`.
 
     Returns:
         A function without arguments that returns the Checkpoint.
@@ -90,14 +97,25 @@ def build_backbone(checkpoint: "Checkpoint", seed: int = 0, dropout: float | Non
 
 
 def with_dropout(config: "BertConfig", dropout: float | None) -> "BertConfig":
-    """The config with both dropout rates replaced; None: unchanged."""
+    """The config with both dropout rates replaced.
+
+    Args:
+        config: a BertConfig.
+        dropout: the rate; None: unchanged.
+
+    Returns:
+        A BertConfig of the same class.
+    """
     if dropout is None:
         return config
     return dataclasses.replace(config, hidden_dropout=dropout, attention_dropout=dropout)
 
 
 def make_tokenizer(checkpoint: "Checkpoint") -> SentencePieceTokenizer | Tokenizer:
-    """The tokenizer of a Checkpoint.
+    """The tokenizer of a checkpoint.
+
+    Args:
+        checkpoint: a Checkpoint.
 
     Returns:
         A SentencePieceTokenizer if the checkpoint has a SentencePiece model, else a Tokenizer.

@@ -119,15 +119,34 @@ class AlbertConfig(BertConfig):
 
 
 def from_google(d: dict[str, Any]) -> dict[str, Any] | None:
-    """The fields of Google's config file in Hugging Face's terms, or None if it is not an ALBERT's. In Google's ALBERTs
-    "gelu" is the tanh form."""
+    """Google's config file in Hugging Face's terms. In Google's ALBERTs "gelu" is the tanh form.
+
+    Args:
+        d: the JSON of the file, a dict.
+
+    Returns:
+        A dict for `AlbertConfig.from_dict`, or None if the file is not an ALBERT's.
+    """
     if "embedding_size" not in d:
         return None
     return {**d, "hidden_act": "gelu_new"} if d.get("hidden_act") == "gelu" else d
 
 
 def read_tokenizer(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], bytes | None]:
-    """(vocabulary, settings, SentencePiece model), or as BERT's if there is a vocabulary file (Chinese ALBERTs)."""
+    """Reads the tokenizer, which is BERT's if there is a vocabulary file (Chinese ALBERTs).
+
+    Args:
+        reader: the module that reads this format, checkpoints/google.py or checkpoints/huggingface.py.
+        folder: a path.
+        config: an AlbertConfig.
+
+    Returns:
+        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; bytes of the SentencePiece model, or
+        None).
+
+    Raises:
+        BertrError: vocabulary, tokenizer, sentencepiece and others of the reader.
+    """
     spiece = reader.read_spiece(folder)
     if spiece is None:
         return read_wordpiece(reader, folder, config)

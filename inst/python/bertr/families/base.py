@@ -19,5 +19,18 @@ class Family:
 
 
 def read_wordpiece(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], None]:
-    """(vocabulary, settings, None) from vocab.txt or tokenizer.json."""
+    """Reads vocab.txt or tokenizer.json.
+
+    Args:
+        reader: the module that reads this format, checkpoints/google.py or checkpoints/huggingface.py.
+        folder: a path.
+        config: a BertConfig.
+
+    Returns:
+        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; None, as there is no SentencePiece
+        model).
+
+    Raises:
+        BertrError: vocabulary and others of the reader.
+    """
     return *reader.read_wordpiece(folder, config.vocab_size), None

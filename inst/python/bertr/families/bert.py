@@ -8,7 +8,14 @@ from .base import Family, read_wordpiece
 
 
 def from_google(d: dict[str, Any]) -> dict[str, Any] | None:
-    """The fields of Google's config file, or None if it is not a BERT's."""
+    """Google's config file, whose terms are also Hugging Face's.
+
+    Args:
+        d: the JSON of the file, a dict.
+
+    Returns:
+        The same dict, for `BertConfig.from_dict`, or None if the file is not a BERT's.
+    """
     return None if "embedding_size" in d else d
 
 
