@@ -16,6 +16,8 @@ import math
 import os
 import sys
 import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NoReturn
 
 import keras
 import numpy as np
@@ -47,7 +49,7 @@ from .training.recalibrate import recalibrate
 class Outcome:
     """The result of a call for R: a value and notes for the user, or the error and its traceback."""
 
-    def __init__(self, value=None, error=None):
+    def __init__(self, value: Any = None, error: Exception | None = None):
         self.value, self.error, self.text, self.trace, self.notes = value, error, "", "", notes.take()
         if error:
             self.text = f"{type(error).__name__}: {error}"
@@ -55,7 +57,7 @@ class Outcome:
             error.__traceback__ = None  # its frames would keep all objects of the call alive
 
 
-def run(name, *args):
+def run(name: str, *args: Any) -> Outcome:
     """Calls a function of this module for R. An interrupt ends the call only at the end of a batch.
 
     Nothing is raised: after an interrupt reticulate mistakes any error for that interrupt, and while R suspends
@@ -76,7 +78,7 @@ def run(name, *args):
         return Outcome(error=e)
 
 
-def forget_interrupt():
+def forget_interrupt() -> NoReturn:
     """Raises an error, which makes reticulate clear a pending interrupt.
 
     Raises:
@@ -91,7 +93,7 @@ interrupts.ENTRIES.update({run.__code__, forget_interrupt.__code__})
 # ---------------------------------------------------------------- versions and known models
 
 
-def info():
+def info() -> dict[str, Any]:
     """Versions and devices of this Python.
 
     Returns:
@@ -111,7 +113,7 @@ def info():
     }
 
 
-def start():
+def start() -> list[str]:
     """Installs the interrupt handler; R calls it first.
 
     Returns:
@@ -133,7 +135,7 @@ def _version(package):
     return getattr(module, "__version__", "") if module else ""
 
 
-def models():
+def models() -> dict[str, list[Any]]:
     """The table of named models.
 
     Returns:
@@ -153,7 +155,9 @@ def models():
 # ---------------------------------------------------------------- models
 
 
-def load(source, options=None, on_event=None):
+def load(
+    source: str | None, options: dict[str, Any] | None = None, on_event: Callable[..., Any] | None = None
+) -> Model | Fit:
     """Loads a model or a fit.
 
     Args:
@@ -166,17 +170,17 @@ def load(source, options=None, on_event=None):
     return store.load_folder(source, **{k: v for k, v in (options or {}).items() if v is not None}, on_event=on_event)
 
 
-def is_fit(handle):
+def is_fit(handle: Any) -> bool:
     """Whether this is a Fit; a bool."""
     return isinstance(handle, Fit)
 
 
-def fingerprint(handle):
+def fingerprint(handle: Model | Fit) -> str:
     """A str that identifies weights and head, independent of the folder."""
     return handle.fingerprint
 
 
-def describe(handle):
+def describe(handle: Model | Fit) -> dict[str, Any]:
     """Facts about a model, or about the model that a fit was trained from.
 
     Returns:
@@ -213,7 +217,7 @@ def describe(handle):
     }
 
 
-def vocab(handle):
+def vocab(handle: Model | Fit) -> list[str]:
     """The vocabulary, list of str in the order of ids."""
     return list(_base(handle).tokenizer.vocab)
 
@@ -221,14 +225,14 @@ def vocab(handle):
 # ---------------------------------------------------------------- texts to tokens and back
 
 
-def cut_length(handle, max_len):
+def cut_length(handle: Model | Fit, max_len: int | None) -> int:
     """The length to cut texts at, in tokens: the one given, the fit's, or the model's own; int."""
     if max_len is None and isinstance(handle, Fit):
         max_len = handle.facts["max_len"]
     return _base(handle).length(max_len)
 
 
-def tokenize(handle, a, b, max_len):
+def tokenize(handle: Model | Fit, a: list[str], b: list[str] | None, max_len: int | None) -> dict[str, Any]:
     """Padded token ids.
 
     Returns:
@@ -247,7 +251,7 @@ def tokenize(handle, a, b, max_len):
     }
 
 
-def token_table(handle, a, b, max_len):
+def token_table(handle: Model | Fit, a: list[str], b: list[str] | None, max_len: int | None) -> dict[str, Any]:
     """Tokens as columns.
 
     Returns:
@@ -269,12 +273,12 @@ def token_table(handle, a, b, max_len):
     }
 
 
-def count_tokens(handle, a, b):
+def count_tokens(handle: Model | Fit, a: list[str], b: list[str] | None) -> np.ndarray:
     """Tokens of each row before cutting, special tokens included; int32 [rows]."""
     return _base(handle).tokenizer.count(a, b)
 
 
-def detokenize(handle, ids, lengths):
+def detokenize(handle: Model | Fit, ids: Sequence[int] | np.ndarray, lengths: Sequence[int] | np.ndarray) -> list[str]:
     """Texts from token ids, without [CLS], [SEP] and [PAD].
 
     Args:
@@ -292,7 +296,16 @@ def detokenize(handle, ids, lengths):
 # ---------------------------------------------------------------- training and prediction
 
 
-def fit(model, task, a, b, target, validation, options, on_event):
+def fit(
+    model: Model | Fit,
+    task: str,
+    a: list[str],
+    b: list[str] | None,
+    target: dict[str, Any],
+    validation: dict[str, Any] | None,
+    options: dict[str, Any],
+    on_event: Callable[..., Any] | None,
+) -> Fit:
     """Trains a model, or the encoder of a fit. An interrupt returns the fit so far.
 
     Args:
@@ -300,6 +313,7 @@ def fit(model, task, a, b, target, validation, options, on_event):
         task: the name of a task.
         target: a dict of columns, see the task's class.
         validation: None, or a dict of `a`, `b` and `target`.
+        options: see `fit` of training/fit.py.
 
     Returns:
         A Fit.
@@ -307,19 +321,22 @@ def fit(model, task, a, b, target, validation, options, on_event):
     return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event))
 
 
-def remember(model, on):
+def remember(model: Model | Fit, on: bool) -> None:
     """Starts (`on` True) or ends remembering the vectors of texts, so that fits of heads on the same texts, and their
     predictions, encode each text once; `model` as in `fit`."""
     _encoder(model).remember(on)
 
 
-def kept_seed(folder):
+def kept_seed(folder: str) -> int | None:
     """The seed of the run in a checkpoint folder: int, or None without a run."""
     return run_folder.kept_seed(folder)
 
 
-def describe_fit(handle):
+def describe_fit(handle: Fit) -> dict[str, Any]:
     """Facts about the training.
+
+    Args:
+        handle: a Fit.
 
     Returns:
         A dict: the fit's facts, `task`, `levels`, `units`, `event_threshold` (of two classes) and `thresholds` (of
@@ -338,8 +355,14 @@ def describe_fit(handle):
     }
 
 
-def predict(handle, a, b, options, on_event):
+def predict(
+    handle: Fit, a: list[str], b: list[str] | None, options: dict[str, Any], on_event: Callable[..., Any] | None
+) -> dict[str, Any]:
     """Predictions for texts.
+
+    Args:
+        handle: a Fit.
+        options: `max_len`.
 
     Returns:
         A dict: the columns of the task's `decode`, `n_truncated` and `max_len`.
@@ -350,11 +373,15 @@ def predict(handle, a, b, options, on_event):
     return {**handle.task.decode(outputs, encodings, a, b, handle.network.head), **_cut(encodings, max_len)}
 
 
-def explain(handle, a, b, options, on_event):
+def explain(
+    handle: Fit, a: list[str], b: list[str] | None, options: dict[str, Any], on_event: Callable[..., Any] | None
+) -> dict[str, Any]:
     """Weights of words in what a fit predicts.
 
     Args:
-        options: `method`; `classes`, int [texts], the class to explain, from 0, or -1 for the task's choice.
+        handle: a Fit.
+        options: `method`, a name in `explain.WAYS`; `classes`, int [texts], the class to explain, from 0, or -1 for the
+            task's choice.
 
     Returns:
         A dict. Columns with one entry per word that was read: `row` and `side` (1 or 2), `start` and `end`, int32 from
@@ -386,10 +413,18 @@ def explain(handle, a, b, options, on_event):
     }
 
 
-def calibrate(handle, a, b, target, threshold, on_event):
+def calibrate(
+    handle: Fit,
+    a: list[str],
+    b: list[str] | None,
+    target: dict[str, Any],
+    threshold: dict[str, Any] | None,
+    on_event: Callable[..., Any] | None,
+) -> dict[str, Any]:
     """Calibrates a fit for classes or labels on other rows.
 
     Args:
+        handle: a Fit.
         target: the outcomes, a dict as the task's target.
         threshold: None, or for two classes a dict: `event`, the class from 0, and `measure`, "f_meas", "accuracy" or
             "j_index".
@@ -401,19 +436,25 @@ def calibrate(handle, a, b, target, threshold, on_event):
     return {"fit": fitted, **_cut(encodings, cut_length(handle, None))}
 
 
-def read_squad(path):
+def read_squad(path: str) -> dict[str, Any]:
     """The questions of a SQuAD file; a dict of columns, see `squad.read`."""
     return squad.read(path)
 
 
-def new_predictions():
+def new_predictions() -> Predictions:
     """An empty Predictions for `keep_predictions`."""
     return Predictions()
 
 
-def keep_predictions(handle, a, b, options, on_event):
-    """As `predict`, but adds what the task's metrics need to the Predictions `options["kept"]`. If the outcomes are the
-    texts themselves, the masked words are drawn with the fit's seed.
+def keep_predictions(
+    handle: Fit, a: list[str], b: list[str] | None, options: dict[str, Any], on_event: Callable[..., Any] | None
+) -> dict[str, Any]:
+    """As `predict`, but keeps what the task's metrics need. If the outcomes are the texts themselves, the masked words
+    are drawn with the fit's seed.
+
+    Args:
+        handle: a Fit.
+        options: `kept`, the Predictions that these are added to.
 
     Returns:
         A dict: `n_truncated` and `max_len`.
@@ -432,10 +473,11 @@ def keep_predictions(handle, a, b, options, on_event):
     return _cut(encodings, max_len)
 
 
-def evaluate(handle, kept, truth, event):
+def evaluate(handle: Fit, kept: Predictions, truth: dict[str, Any], event: int | None) -> dict[str, Any]:
     """All metrics of a fit on new texts.
 
     Args:
+        handle: a Fit.
         kept: the Predictions of all texts.
         truth: the outcomes of all texts, a dict as the task's target; unseen labels come after those of training.
         event: the class for which precision and recall are wanted, int from 0, or None.
@@ -447,7 +489,7 @@ def evaluate(handle, kept, truth, event):
     return handle.task.metric_table(truth, kept.joined(), event)
 
 
-def evaluate_classes(handle, kept, truth):
+def evaluate_classes(handle: Fit, kept: Predictions, truth: dict[str, Any]) -> dict[str, Any]:
     """Metrics of each class or label; arguments as in `evaluate`.
 
     Returns:
@@ -456,13 +498,13 @@ def evaluate_classes(handle, kept, truth):
     return metrics.class_table(handle.task.class_counts(truth, kept.joined()))
 
 
-def confusion(handle, kept, truth):
+def confusion(handle: Fit, kept: Predictions, truth: dict[str, Any]) -> np.ndarray:
     """The confusion matrix of a fit for classes, int32 [all classes, classes of training]; arguments as in
     `evaluate`."""
     return handle.task.confusion(truth, kept.joined())
 
 
-def curves(handle, kept, truth, kind, event):
+def curves(handle: Fit, kept: Predictions, truth: dict[str, Any], kind: str, event: int | None) -> dict[str, Any]:
     """ROC or precision-recall curves, one per class, except of classes with no rows or all rows.
 
     Args:
@@ -482,7 +524,7 @@ def curves(handle, kept, truth, kind, event):
     return {"skipped": (wanted[~drawn] + 1).astype(np.int32), **tables}
 
 
-def reliability(handle, kept, truth):
+def reliability(handle: Fit, kept: Predictions, truth: dict[str, Any]) -> dict[str, Any]:
     """The bins of the metric `ece` of a fit for classes; arguments as in `evaluate`.
 
     Returns:
@@ -498,8 +540,16 @@ def reliability(handle, kept, truth):
     }
 
 
-def fill_mask(handle, texts, _, options, on_event):
+def fill_mask(
+    handle: Model | Fit, texts: list[str], _: Any, options: dict[str, Any], on_event: Callable[..., Any] | None
+) -> dict[str, Any]:
     """Candidates for every [MASK].
+
+    Args:
+        texts: list of str.
+        _: not used; `b` in other functions.
+        options: `top`, the number of tokens per [MASK]; `targets`, list of str, the only candidates, or None; and
+            `max_len`.
 
     Returns:
         A dict of columns with one entry per text, [MASK] and candidate: `row`, `mask` and `rank`, int32 from 1; `token`
@@ -523,8 +573,13 @@ def fill_mask(handle, texts, _, options, on_event):
     }
 
 
-def embed(handle, a, b, options, on_event):
+def embed(
+    handle: Model | Fit, a: list[str], b: list[str] | None, options: dict[str, Any], on_event: Callable[..., Any] | None
+) -> dict[str, Any]:
     """Vectors of texts.
+
+    Args:
+        options: see `features.vectors`.
 
     Returns:
         A dict: `values`, float64 [rows, width], or [tokens, width] for pool "none"; `n_tokens`, int32 [rows];
@@ -541,8 +596,12 @@ def _vectors(handle, a, b, options, on_event):
     return values, encodings, _cut(encodings, max_len)
 
 
-def attention(handle, a, b, options):
+def attention(handle: Model | Fit, a: list[str], b: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
     """Attention probabilities of one text or pair.
+
+    Args:
+        a, b: lists of one str; b None: a single text.
+        options: see `features.attention`.
 
     Returns:
         A dict: as `features.attention`, `n_truncated` and `max_len`.
@@ -555,13 +614,18 @@ def attention(handle, a, b, options):
 # ---------------------------------------------------------------- comparing
 
 
-def new_vectors():
+def new_vectors() -> list[np.ndarray]:
     """An empty list for `keep_vectors`: vectors that stay in Python."""
     return []
 
 
-def keep_vectors(handle, a, b, options, on_event):
-    """As `embed`, but appends the vectors, scaled to length 1, to the list `options["kept"]`.
+def keep_vectors(
+    handle: Model | Fit, a: list[str], b: list[str] | None, options: dict[str, Any], on_event: Callable[..., Any] | None
+) -> dict[str, Any]:
+    """As `embed`, but keeps the vectors, scaled to length 1.
+
+    Args:
+        options: as in `embed`, and `kept`, the list that a float32 array [rows, width] is appended to.
 
     Returns:
         A dict: `n_truncated` and `max_len`.
@@ -571,17 +635,22 @@ def keep_vectors(handle, a, b, options, on_event):
     return cut
 
 
-def as_vectors(values):
+def as_vectors(values: np.ndarray) -> list[np.ndarray]:
     """The rows of a matrix [rows, width] in the form of `keep_vectors`: a list of one float32 array."""
     return [unit_rows(np.asarray(values))]
 
 
-def cosines(x, x_rows, y, y_rows):
+def cosines(
+    x: list[np.ndarray],
+    x_rows: Sequence[int] | np.ndarray,
+    y: list[np.ndarray] | None,
+    y_rows: Sequence[int] | np.ndarray | None,
+) -> np.ndarray:
     """Cosine similarities of all pairs.
 
     Args:
         x, y: lists of vectors from `keep_vectors`; y None: compare x with itself.
-        x_rows, y_rows: int, the rows to compare, from 0; rows may repeat.
+        x_rows, y_rows: int, the rows to compare, from 0; rows may repeat. y_rows is None if y is.
 
     Returns:
         float64 [rows of x, rows of y].
@@ -589,7 +658,14 @@ def cosines(x, x_rows, y, y_rows):
     return similarity.cosines(*similarity.both(x, x_rows, y, y_rows)).astype(np.float64)
 
 
-def nearest(x, x_rows, y, y_rows, top, on_event):
+def nearest(
+    x: list[np.ndarray],
+    x_rows: Sequence[int] | np.ndarray,
+    y: list[np.ndarray] | None,
+    y_rows: Sequence[int] | np.ndarray | None,
+    top: int,
+    on_event: Callable[..., Any] | None,
+) -> dict[str, Any]:
     """The nearest rows of y for each row of x; without y the nearest other rows of x.
 
     Args:
@@ -609,49 +685,51 @@ def nearest(x, x_rows, y, y_rows, top, on_event):
 # ---------------------------------------------------------------- Keras
 
 
-def keras_model(handle, pool, train, max_len, dropout, precision):
-    """A keras.Model around the encoder, see keras_layer.py."""
+def keras_model(
+    handle: Model | Fit, pool: str | None, train: str, max_len: int | None, dropout: float | None, precision: str
+) -> keras.Model:
+    """A keras.Model around the encoder; arguments as in `keras_layer.keras_model`."""
     model = _encoder(handle)
     check_train(train, model.config)
     return keras_layer.keras_model(model, pool, train, max_len, dropout, precision)
 
 
-def from_keras(trained, handle):
+def from_keras(trained: Any, handle: Model | Fit) -> Model:
     """The Model with the encoder of a Keras model; `handle` is what `keras_model` was called with."""
     return keras_layer.from_keras(trained, _encoder(handle))
 
 
-def keras_optimizer(rows, batch_size, epochs, learning_rate, warmup):
-    """BERT's optimizer for `compile()`, see training/keras_adamw.py."""
+def keras_optimizer(rows: int, batch_size: int, epochs: int, learning_rate: float, warmup: float) -> Any:
+    """BERT's optimizer for `compile()`; arguments as in `bert_optimizer` of training/keras_adamw.py."""
     return bert_optimizer(rows, batch_size, epochs, learning_rate, warmup)
 
 
 # ---------------------------------------------------------------- saving
 
 
-def save(handle, folder, spec):
-    """Saves into a folder; `spec` is R's own part, JSON text."""
+def save(handle: Model | Fit, folder: str, spec: str) -> None:
+    """Saves into a folder; arguments as in `store.save_folder`."""
     store.save_folder(handle, folder, spec)
 
 
-def spec(handle):
+def spec(handle: Model | Fit) -> str:
     """R's own part of a fit, JSON text; "" for a model."""
     return handle.spec if isinstance(handle, Fit) else ""
 
 
-def to_bytes(handle, spec):
+def to_bytes(handle: Fit, spec: str) -> Iterator[bytearray]:
     """The bytes of a fit with R's own part `spec` (JSON text): an iterator for `next_piece`."""
     handle.spec = spec
     return store.to_bytes(handle)
 
 
-def next_piece(pieces):
+def next_piece(pieces: Iterator[bytearray]) -> bytearray | None:
     """The next piece, a bytearray, or None after the last."""
     return next(pieces, None)
 
 
-def from_bytes(pieces, base):
-    """The Fit of a list of pieces (bytes); `base` is None, or where its base model is now."""
+def from_bytes(pieces: Iterable[bytes | bytearray], base: str | None) -> Fit:
+    """The Fit of these bytes; arguments as in `store.from_bytes`."""
     return store.from_bytes(pieces, base)
 
 

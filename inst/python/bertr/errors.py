@@ -9,7 +9,7 @@ class BertrError(Exception):
     `code` becomes the R condition class `bertr_error_<code>`; `hint` says what to do about it.
     """
 
-    def __init__(self, code, message, hint=""):
+    def __init__(self, code: str, message: str, hint: str = ""):
         super().__init__(message)
         self.code = code
         self.message = message

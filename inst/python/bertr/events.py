@@ -1,6 +1,7 @@
 """Progress events for R."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .interrupts import stop_if_asked
@@ -8,7 +9,7 @@ from .interrupts import stop_if_asked
 EVENT_SECONDS = 0.1  # minimal interval of frequent events
 
 
-def throttled(on_event):
+def throttled(on_event: Callable[..., Any] | None) -> Callable[[str, dict[str, Any]], None]:
     """A function `emit(kind, values)` that passes events to R: frequent ones at most ten times a second, others always.
 
     `on_event` returns True if the user wants to stop: R crashes if it handles an interrupt above Python frames."""
@@ -25,7 +26,7 @@ def throttled(on_event):
     return emit
 
 
-def counter(on_event, texts, rows) -> Any:
+def counter(on_event: Callable[..., Any] | None, texts: int, rows: int) -> Any:
     """A function of the number of rows done that reports the number of texts done; None without `on_event`."""
     if not on_event:
         return None

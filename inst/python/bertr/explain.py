@@ -9,6 +9,8 @@ A score is the sum of the outputs that the task picks (`Task.picks`).
 """
 
 import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -18,6 +20,10 @@ from .kernels.compiled import Slopes
 from .tasks.entities.words import at_spaces, at_words
 from .tasks.inputs import encode
 from .text.ragged import row_numbers, runs, sort_keys, splits
+
+if TYPE_CHECKING:
+    from .tasks.base import Picks
+    from .text.encodings import Encodings, TextEncoder
 
 STEPS, MOST_STEPS = 32, 512  # points on the line: at first, and at most
 CLOSE = 0.01  # gap up to which there are no more steps
@@ -35,12 +41,19 @@ class Words:
     start: np.ndarray  # int [words], in code points
     end: np.ndarray  # int [words], exclusive
 
-    def take(self, chosen):
+    def take(self, chosen: np.ndarray) -> "Words":
         return Words(*(getattr(self, field.name)[chosen] for field in dataclasses.fields(self)))
 
-    def of_tokens(self, pieces, each_alone):
-        """The word of each token, int [tokens]; -1 for special tokens. `pieces`: Encodings with the offsets of pieces;
-        `each_alone`: the texts of pairs are separate rows."""
+    def of_tokens(self, pieces: "Encodings", each_alone: bool) -> np.ndarray:
+        """The word of each token.
+
+        Args:
+            pieces: Encodings with the offsets of pieces.
+            each_alone: whether the texts of pairs are separate rows.
+
+        Returns:
+            int [tokens], an index in these words; -1 for special tokens.
+        """
         row = pieces.row
         text = row if pieces.owner is None else pieces.owner[row]
         side = row % 2 if each_alone else pieces.segments
@@ -49,8 +62,17 @@ class Words:
         return np.where(pieces.end > 0, word, -1)
 
 
-def find_words(tokenizer, a, b, at_spaces_only):
-    """The Words of texts or pairs: between white space and punctuation, or only between white space."""
+def find_words(tokenizer: "TextEncoder", a: list[str], b: list[str] | None, at_spaces_only: bool) -> Words:
+    """The words of texts or pairs.
+
+    Args:
+        tokenizer: a TextEncoder.
+        a, b: lists of str; b None: single texts.
+        at_spaces_only: whether words end only at white space, not at punctuation.
+
+    Returns:
+        Words.
+    """
     sides = []
     for side, texts in enumerate([a] if b is None else [a, b]):
         whole = tokenizer.encode(texts, None, 2**30, offsets=True)
@@ -86,7 +108,7 @@ class Inputs:
         picks: the Picks of the texts.
     """
 
-    def __init__(self, fit, encodings, word, words, picks):
+    def __init__(self, fit: Any, encodings: "Encodings", word: np.ndarray, words: int, picks: "Picks"):
         self.fit, self.words, self.picks = fit, words, picks
         self.per_token = fit.task.per_token
         place = picks.place
@@ -109,9 +131,16 @@ class Inputs:
     def __len__(self):
         return len(self.rows)
 
-    def places(self, copies, starts):
-        """(copy, place, code, scale) of the outputs that are picked of `copies`, int [copies] of text numbers; `starts`
-        [rows]: the first token of each row among all outputs."""
+    def places(self, copies: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The outputs that are picked.
+
+        Args:
+            copies: int [copies], the text of each copy.
+            starts: int [rows], the first token of each row among all outputs.
+
+        Returns:
+            (copy, place, code, scale), [picks] each: scale float, the others int.
+        """
         pick = runs(splits(self.picked)[copies], self.picked[copies])
         copy = row_numbers(self.picked[copies])
         place = copy
@@ -120,13 +149,20 @@ class Inputs:
             place = starts[row] + self.pick_position[pick]
         return copy, place, self.picks.code[pick], self.picks.scale[pick]
 
-    def rows_of(self, copies):
-        """The rows of copies, and the copy of each."""
+    def rows_of(self, copies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of copies, int [copies] of text numbers, and the copy of each: int [rows], int32 [rows]."""
         return runs(self.first[copies], self.rows[copies]), row_numbers(self.rows[copies]).astype(np.int32)
 
-    def scores(self, copies, masked):
-        """The scores of copies, float64 [copies]. `masked`: the number of the word to mask in each, or NOTHING or
-        EVERYTHING."""
+    def scores(self, copies: np.ndarray, masked: int | np.ndarray) -> np.ndarray:
+        """The scores of copies.
+
+        Args:
+            copies: int [copies], the text of each copy.
+            masked: int or int [copies], the number of the word to mask in each, or NOTHING or EVERYTHING.
+
+        Returns:
+            float64 [copies].
+        """
         rows, owner = self.rows_of(copies)
         part, at = self.encodings.take(rows), self.encodings.places(rows)
         masked = np.broadcast_to(masked, len(copies))[owner].repeat(part.lengths)  # [tokens]
@@ -138,7 +174,7 @@ class Inputs:
         value = ops.convert_to_numpy(self.fit.task.explained(z, code)).astype(np.float64)
         return np.bincount(copy, value, minlength=len(copies)) + self.picks.shift[copies]
 
-    def slopes(self):
+    def slopes(self) -> Slopes:
         """The graph of the derivatives."""
         network, task = self.fit.network, self.fit.task
 
@@ -157,7 +193,9 @@ def _mask_id(tokenizer):
     return tokenizer.pad_id if tokenizer.mask_id is None else tokenizer.mask_id
 
 
-def integrated_gradients(inputs, scores, tell):
+def integrated_gradients(
+    inputs: Inputs, scores: np.ndarray, tell: Callable[[int], Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(weights of words, gaps, steps), with more steps for the texts whose weights do not add up yet.
 
     Args:
@@ -215,7 +253,9 @@ def _batches(inputs, texts, steps):
         start = stop
 
 
-def occlusion(inputs, scores, tell):
+def occlusion(
+    inputs: Inputs, scores: np.ndarray, tell: Callable[[int], Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `integrated_gradients`. Nothing says that these weights add up: gaps are NaN and steps 0."""
     word, first = np.unique(inputs.word, return_index=True)
     word, copies = word[word >= 0], inputs.text[first[word >= 0]]
@@ -230,7 +270,15 @@ def occlusion(inputs, scores, tell):
 WAYS = {"integrated_gradients": integrated_gradients, "occlusion": occlusion}
 
 
-def explain(fit, a, b, max_len, method, classes, progress=None):
+def explain(
+    fit: Any,
+    a: Any,
+    b: list[str] | None,
+    max_len: int,
+    method: str,
+    classes: np.ndarray,
+    progress: Callable[[int], Any] | None = None,
+) -> tuple[Words, np.ndarray, Results, int]:
     """Weights of words.
 
     Args:
@@ -238,7 +286,7 @@ def explain(fit, a, b, max_len, method, classes, progress=None):
         a, b: lists of str; b None: single texts.
         max_len: tokens to cut texts at.
         method: a name in `WAYS`.
-        classes: int [texts], the class to explain; -1: the task chooses.
+        classes: int [texts], the class to explain, from 0; -1: the task chooses.
         progress: None, or a function of the number of texts done.
 
     Returns:

@@ -1,5 +1,8 @@
 """Outputs of an encoder without a head: vectors and attention."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -7,7 +10,9 @@ from .errors import BertrError
 from .nn.unit import unit_rows
 
 
-def vectors(model, a, b, options, progress=None):
+def vectors(
+    model: Any, a: list[str], b: list[str] | None, options: dict[str, Any], progress: Callable[[int], Any] | None = None
+) -> tuple[np.ndarray, Any]:
     """Vectors of texts or pairs.
 
     Args:
@@ -51,7 +56,7 @@ def _prompted(model, a, b, name):
     return [text + each for each in a] if text else a, b
 
 
-def attention(model, a, b, options):
+def attention(model: Any, a: list[str], b: list[str] | None, options: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     """Attention probabilities of one text or pair.
 
     Args:

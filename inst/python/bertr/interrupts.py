@@ -11,6 +11,7 @@ import ctypes
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 TELL_SECONDS, END_SECONDS = 0.1, 1.0
@@ -20,7 +21,7 @@ _held = False
 _before: Any = None  # the handler that `listen` replaced
 
 
-def run(function, *args):
+def run(function: Callable[..., Any], *args: Any) -> Any:
     """Calls a function for R. A stale interrupt that R has already handled arrives in this frame: `_handle`
     recognizes the frame, and the interrupt is discarded."""
     global _asked, _held
@@ -31,7 +32,7 @@ def run(function, *args):
         _held = False
 
 
-def stop_if_asked(asked=False):
+def stop_if_asked(asked: bool = False) -> None:
     """Raises a recorded interrupt, if there is one; `asked`: R has recorded one."""
     global _asked
     if _asked or asked:
@@ -39,7 +40,7 @@ def stop_if_asked(asked=False):
         raise KeyboardInterrupt
 
 
-def meanwhile(work, tell):
+def meanwhile(work: Callable[[], Any], tell: Callable[[], Any]) -> Any:
     """The result of `work()`, such as a download, run in a separate thread. Meanwhile this thread, the only one that
     may call R, calls `tell()` several times a second. An interrupt, or an error in `tell`, ends the work."""
     out = {}
@@ -119,7 +120,7 @@ else:
         _sigaction(signal.SIGINT, handler, None)
 
 
-def listen():
+def listen() -> None:
     """Installs the handler. Outside `run()` interrupts work as before."""
     global _before
     _before = _install(_handle)

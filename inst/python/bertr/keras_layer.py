@@ -1,6 +1,7 @@
 """The encoder as a layer of the user's own Keras model, for `bert_keras()` and `bert_from_keras()`."""
 
 import dataclasses
+from typing import Any
 
 import keras
 from keras import ops
@@ -31,7 +32,9 @@ class BertEncoder(keras.layers.Layer):
         kwargs: name, trainable and dtype, as of any Keras layer.
     """
 
-    def __init__(self, family, config, pool, train="all", seed=0, **kwargs):
+    def __init__(
+        self, family: str, config: dict[str, Any], pool: str, train: str = "all", seed: int = 0, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.family, self.config = family, FAMILIES[family].config.from_fields(config)
         self.pool, self.train, self.seed = pool, train, seed
@@ -40,21 +43,21 @@ class BertEncoder(keras.layers.Layer):
         self.backbone = new_backbone(self.config, pool == "pooler", seed, self.dtype_policy)
         self.backbone.train_only(train)
 
-    def build(self, *_, **__):
+    def build(self, *_: Any, **__: Any) -> None:
         self.built = True
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         return keras.layers.Layer.trainable.fget(self)
 
     @trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         """Never thaws what `train` has frozen; Keras sets this to True for all layers of a model that it loads."""
         keras.layers.Layer.trainable.fset(self, value)
         if value:
             self.backbone.train_only(self.train)
 
-    def call(self, token_ids, segment_ids, mask, training=False):
+    def call(self, token_ids: Any, segment_ids: Any, mask: Any, training: bool | None = False) -> dict[str, Any]:
         self._check(token_ids, segment_ids, mask)
         token_ids = check_length(token_ids, self.config.max_positions)  # later positions would be those of the last
         ids, segments, mask = (ops.cast(x, "int32") for x in (token_ids, segment_ids, mask))
@@ -67,7 +70,9 @@ class BertEncoder(keras.layers.Layer):
         some = ops.any(mask > 0, axis=1, keepdims=True)
         return {"sequence": states, "pooled": ops.where(some, ops.cast(pooled, "float32"), 0.0)}
 
-    def compute_output_spec(self, token_ids, segment_ids, mask, training=False):
+    def compute_output_spec(
+        self, token_ids: Any, segment_ids: Any, mask: Any, training: bool | None = False
+    ) -> dict[str, Any]:
         self._check(token_ids, segment_ids, mask)
         hidden, width = self.config.hidden_size, self.config.hidden_size * (self.pool.count("+") + 1)
         return {
@@ -86,7 +91,7 @@ class BertEncoder(keras.layers.Layer):
                     "Give the matrices of bert_tokenize() in the order token_ids, segment_ids, mask."
                 )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "family": self.family,
@@ -97,7 +102,9 @@ class BertEncoder(keras.layers.Layer):
         }
 
 
-def keras_model(model, pool, train, max_len, dropout, precision):
+def keras_model(
+    model: Model, pool: str | None, train: str, max_len: int | None, dropout: float | None, precision: str
+) -> keras.Model:
     """A functional Keras model of one BertEncoder with the weights of a model.
 
     Args:
@@ -125,7 +132,7 @@ def keras_model(model, pool, train, max_len, dropout, precision):
     return keras.Model(inputs, layer(*inputs), name="bert_model")
 
 
-def from_keras(trained, model):
+def from_keras(trained: Any, model: Model) -> Model:
     """The encoder of a Keras model as a Model, with the tokenizer of the model it was made from.
 
     Args:

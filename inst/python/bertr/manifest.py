@@ -1,5 +1,8 @@
 """Shapes of what bertr saves of models and fits: `bertr.json`, and the JSON in the bytes of a fit."""
 
+from collections.abc import Callable
+from typing import Any
+
 from .checkpoints.hub import ORIGIN
 from .checkpoints.sentence_modules import POOLING
 from .checkpoints.tokenizer_files import SETTINGS
@@ -111,6 +114,6 @@ PIECES = fields(
 )
 
 
-def tokenizer_shape(spiece):
+def tokenizer_shape(spiece: bytes | None) -> Callable[[Any, str], Any]:
     """The shape of the tokenizer settings of a model with this SentencePiece model, or None."""
     return SETTINGS["sentencepiece" if spiece else "wordpiece"]

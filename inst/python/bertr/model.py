@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import functools
 import zlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -18,6 +19,12 @@ from .checkpoints.sentence_modules import Sentence
 from .errors import BertrError
 from .families import build_backbone, make_tokenizer, read_checkpoint
 from .nn.scorer import GraphRunner, NetworkScorer, Scorer
+
+if TYPE_CHECKING:
+    from .checkpoints.checkpoint import Checkpoint
+    from .nn.backbone import Backbone
+    from .nn.network import Network
+    from .text.encodings import Encodings
 
 UNKNOWN, ORDINARY = 0.2, 20  # share of [UNK] that is reported, for at least ORDINARY tokens
 
@@ -36,7 +43,14 @@ class Model:
         BertrError: max_len, and those of the tokenizer.
     """
 
-    def __init__(self, checkpoint, source, max_len=None, stored=True, origin=None):
+    def __init__(
+        self,
+        checkpoint: Any,
+        source: str,
+        max_len: int | None = None,
+        stored: bool = True,
+        origin: dict[str, Any] | None = None,
+    ):
         self.checkpoint = dataclasses.replace(checkpoint, tensors=Tensors(checkpoint.tensors))
         self.source, self.origin, self.stored = source, origin, stored
         if stored:
@@ -48,17 +62,25 @@ class Model:
         self.noted_unknown = False
 
     @functools.cached_property
-    def backbone(self):
+    def backbone(self) -> "Backbone":
         """The encoder, a Backbone."""
         backbone = self.new_backbone()
         self.checkpoint.tensors.release(backbone.shapes().keys(), backbone.tensors)
         return backbone
 
-    def new_backbone(self, seed=0, dropout=None):
-        """A new Backbone with the checkpoint's weights, to be trained; `dropout` overrides both rates."""
+    def new_backbone(self, seed: int = 0, dropout: float | None = None) -> "Backbone":
+        """The encoder with the checkpoint's weights, to be trained.
+
+        Args:
+            seed: int, for dropout.
+            dropout: overrides both rates; None: the checkpoint's.
+
+        Returns:
+            A new Backbone.
+        """
         return build_backbone(self.checkpoint, seed, dropout)
 
-    def release(self):
+    def release(self) -> None:
         """Frees the checkpoint's tensors, so that they do not use memory next to a network in training.
 
         They are then read from the encoder if it was built, else from their folder if it has not changed."""
@@ -71,11 +93,11 @@ class Model:
             tensors.release(tensors.shapes.keys(), again)
 
     @functools.cached_property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """A str that identifies config, weights and vocabulary."""
         return fingerprint(self.checkpoint)
 
-    def length(self, max_len):
+    def length(self, max_len: int | None) -> int:
         """The length to cut texts at.
 
         Args:
@@ -97,7 +119,9 @@ class Model:
             )
         return int(max_len)
 
-    def encode(self, a, b, max_len=None, offsets=False):
+    def encode(
+        self, a: list[str], b: list[str] | None, max_len: int | None = None, offsets: bool = False
+    ) -> "Encodings":
         """Token ids of texts or pairs, cut to `max_len` tokens.
 
         Args:
@@ -113,7 +137,7 @@ class Model:
         """
         return self._encode(a, b, self.length(max_len), offsets)
 
-    def encode_whole(self, a, b, offsets=False):
+    def encode_whole(self, a: list[str], b: list[str] | None, offsets: bool = False) -> "Encodings":
         """As `encode`, without cutting."""
         return self._encode(a, b, 2**30, offsets)
 
@@ -139,7 +163,7 @@ class Model:
                 "may be meant for another language or another tokenizer."
             )
 
-    def pool(self, kind):
+    def pool(self, kind: str | None) -> Any:
         """The pooling to use.
 
         Args:
@@ -156,13 +180,13 @@ class Model:
             raise BertrError("no_pooler", "This checkpoint has no pooler.", 'Use pool = "cls" or pool = "mean".')
         return kind
 
-    def remember(self, on):
+    def remember(self, on: bool) -> None:
         """Starts or ends remembering the vectors of texts, for several fits of heads on the same texts."""
         self.remembers = on
         for scorer in self.scorers.values():
             scorer.remember(on)
 
-    def scorer(self, pool, layers, combine="mean"):
+    def scorer(self, pool: str, layers: tuple[int, ...], combine: str = "mean") -> Scorer:
         """A Scorer of pooled hidden states; no layer above the highest of `layers` is computed.
 
         Args:
@@ -195,13 +219,16 @@ class Model:
         return self.scorers[key]
 
 
-def network_scorer(base, network, train):
-    """A NetworkScorer. Heads of texts on the encoder of `base` share its graph.
+def network_scorer(base: Model, network: "Network", train: str) -> NetworkScorer:
+    """The scorer of a network. Heads of texts on the encoder of `base` share its graph.
 
     Args:
         base: the Model that the network was built from.
         network: a Network.
         train: "all", "head" or "top:k".
+
+    Returns:
+        A NetworkScorer.
     """
     shared = train == "head" and not network.task.per_token
     return NetworkScorer(network, base.scorer(network.pool, (base.config.num_layers,)) if shared else None)
@@ -219,7 +246,15 @@ class Fit:
         scorer: a NetworkScorer; None for a fit that is only saved while training continues.
     """
 
-    def __init__(self, base, network, head_options, facts, history, scorer):
+    def __init__(
+        self,
+        base: Model,
+        network: "Network",
+        head_options: dict[str, Any],
+        facts: dict[str, Any],
+        history: dict[str, list[Any]],
+        scorer: Any,
+    ):
         self.base, self.network, self.task = base, network, network.task
         self.head_options, self.facts, self.history = head_options, facts, history
         self.spec = ""  # R's own part, as JSON text
@@ -227,19 +262,27 @@ class Fit:
         if scorer and facts["train"] != "head":
             self.scorer.rows.runner.weights_are_final()
 
-    def recalibrated(self, task, facts):
-        """A Fit with the same network, but another task (of the same kind) and further facts."""
+    def recalibrated(self, task: Any, facts: dict[str, Any]) -> "Fit":
+        """A Fit with the same network.
+
+        Args:
+            task: a Task of the same kind.
+            facts: dict, which replaces or completes the facts.
+
+        Returns:
+            A Fit.
+        """
         other = copy.copy(self)
         other.task, other.facts = task, {**self.facts, **facts}
         return other
 
     @functools.cached_property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """A str that identifies encoder and head; valid for fits loaded from a folder."""
         head = [zlib.crc32(np.ascontiguousarray(v).data) for v in self.network.upper_weights]
         return f"{self.base.fingerprint}-{zlib.crc32(repr(head).encode()):08x}"
 
-    def checkpoint(self):
+    def checkpoint(self) -> "Checkpoint":
         """The Checkpoint of the trained encoder, with the pre-training heads if those were trained."""
         base = dataclasses.replace(self.base.checkpoint, max_len=self.facts["max_len"])
         trained = self.task.tensors(self.network.head)
@@ -251,7 +294,7 @@ class Fit:
         return dataclasses.replace(base, tensors=tensors, missing=missing, sentence=Sentence())
 
     @functools.cached_property
-    def model(self):
+    def model(self) -> Model:
         """The trained encoder as a Model, for embeddings and further fits."""
         model = Model(self.checkpoint(), self.base.source, stored=False, origin=self.base.origin)
         if "pooler/kernel" not in self.task.tensors(self.network.head):  # else the trained pooler belongs to the head

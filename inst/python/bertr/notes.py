@@ -3,11 +3,11 @@
 _left = []
 
 
-def leave(sentence):
+def leave(sentence: str) -> None:
     _left.append(sentence)
 
 
-def take():
+def take() -> list[str]:
     """The notes since the last call, without duplicates."""
     out = list(dict.fromkeys(_left))
     _left.clear()

@@ -28,7 +28,7 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 class Nest:
     """The hidden folder next to `folder`; write the new folder into `new`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: str):
         self.folder = folder
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         clear(folder)
@@ -41,7 +41,7 @@ class Nest:
                 os.mkdir(self.new)
                 break
 
-    def swap(self):
+    def swap(self) -> None:
         """Moves `new` to the folder. The old folder is deleted only when the new one is in place."""
         old = os.path.join(self.path, OLD)
         while not _exchange(self.new, self.folder):
@@ -55,11 +55,11 @@ class Nest:
                 if not (isinstance(e, OSError) and e.errno in (errno.EEXIST, errno.ENOTEMPTY)):
                     raise  # else another process saved its folder meanwhile, which is replaced now
 
-    def close(self):
+    def close(self) -> None:
         _delete(self.path, self.folder, self.lock)
 
 
-def present(folder):
+def present(folder: str) -> str | None:
     """The path to read the folder from: itself, or the old folder of a process that is, or died, between two renames;
     None if it does not exist."""
     until, real = time.monotonic() + WAIT, os.path.realpath(folder)
@@ -74,7 +74,7 @@ def present(folder):
     return folder
 
 
-def clear(folder):
+def clear(folder: str) -> None:
     """Deletes the nests of dead processes, and restores a folder that one of them had moved."""
     for nest in _nests(folder):
         with contextlib.suppress(OSError):  # a living process, deleted by another one, or not writable
@@ -89,7 +89,7 @@ def _nests(folder):
     return glob.glob(os.path.join(glob.escape(os.path.dirname(folder)), glob.escape(_prefix(folder)) + "*"))
 
 
-def take_lock(folder, needed):
+def take_lock(folder: str, needed: bool) -> int:
     """Locks a folder while the process lives.
 
     Returns:
@@ -114,7 +114,7 @@ def take_lock(folder, needed):
     return lock
 
 
-def drop_lock(folder, lock):
+def drop_lock(folder: str, lock: int) -> None:
     """Releases a lock and deletes its file."""
     path, ours = os.path.join(folder, LOCK), False
     with contextlib.suppress(OSError):

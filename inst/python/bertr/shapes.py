@@ -7,6 +7,8 @@ Fields without a shape may hold anything.
 import json
 import math
 import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .errors import BertrError
 
@@ -14,7 +16,9 @@ _MISSING = object()
 _BROKEN = re.compile("[\0\ud800-\udfff]")  # characters that R strings cannot hold
 
 
-def check(value, shape, where, hint="It is damaged.", code="damaged"):
+def check(
+    value: Any, shape: Callable[[Any, str], Any], where: str, hint: str = "It is damaged.", code: str = "damaged"
+) -> Any:
     """Returns the value if it has this shape. `where` describes the source for the message.
 
     Raises:
@@ -35,7 +39,7 @@ def _shown(value):
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def plain(needed, accepts):
+def plain(needed: str, accepts: Callable[[Any], bool]) -> Callable[[Any, str], Any]:
     """A single value; `accepts(value)` tells whether it fits."""
     return lambda value, name: None if accepts(value) else (name, value, needed)
 
@@ -45,13 +49,13 @@ FLAG = plain("true or false", lambda x: isinstance(x, bool))
 TABLE = plain("an object", lambda x: isinstance(x, dict))
 
 
-def whole(least=0, most=2**31 - 1):
+def whole(least: int = 0, most: int = 2**31 - 1) -> Callable[[Any, str], Any]:
     """A whole number."""
     span = f"a whole number of at least {least}" if most >= 2**31 - 1 else f"a whole number from {least} to {most}"
     return plain(span, lambda x: isinstance(x, int) and not isinstance(x, bool) and least <= x <= most)
 
 
-def number(least=-math.inf, most=math.inf):
+def number(least: float = -math.inf, most: float = math.inf) -> Callable[[Any, str], Any]:
     """A finite number."""
     span = (
         "a number"
@@ -71,22 +75,22 @@ def _is_number(x):
     return isinstance(x, (int, float)) and not isinstance(x, bool) and (isinstance(x, float) or abs(x) < 2**63)
 
 
-def one_of(*choices):
+def one_of(*choices: str) -> Callable[[Any, str], Any]:
     """One of these strings."""
     return plain("one of " + ", ".join(choices), lambda x: isinstance(x, str) and x in choices)
 
 
-def matching(pattern, needed):
+def matching(pattern: str, needed: str) -> Callable[[Any, str], Any]:
     """A string that fully matches a pattern."""
     return plain(needed, lambda x: isinstance(x, str) and re.fullmatch(pattern, x) is not None)
 
 
-def or_null(shape):
+def or_null(shape: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     """A shape, or null."""
     return lambda value, name: None if value is None else shape(value, name)
 
 
-def either(one, other):
+def either(one: Callable[[Any, str], Any], other: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     """One of two shapes."""
 
     def check_either(value, name):
@@ -96,7 +100,7 @@ def either(one, other):
     return check_either
 
 
-def list_of(shape, least=0, distinct=False):
+def list_of(shape: Callable[[Any, str], Any], least: int = 0, distinct: bool = False) -> Callable[[Any, str], Any]:
     """A list of values of one shape; `distinct`: without duplicates."""
 
     def check_list(value, name):
@@ -112,7 +116,7 @@ def list_of(shape, least=0, distinct=False):
     return check_list
 
 
-def table_of(shape):
+def table_of(shape: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     """An object with arbitrary keys, whose values have one shape."""
 
     def check_table(value, name):
@@ -123,7 +127,10 @@ def table_of(shape):
     return check_table
 
 
-def fields(needed=None, optional=None):
+def fields(
+    needed: Mapping[Any, Callable[[Any, str], Any]] | None = None,
+    optional: Mapping[Any, Callable[[Any, str], Any]] | None = None,
+) -> Callable[[Any, str], Any]:
     """An object with these fields, {name: shape}."""
     needed, optional = needed or {}, optional or {}
 
@@ -141,7 +148,7 @@ def fields(needed=None, optional=None):
     return check_fields
 
 
-def equally_long(*names):
+def equally_long(*names: str) -> Callable[[Any, str], Any]:
     """The lists under these names are as long as the first one; the object must have been checked before."""
 
     def check_lengths(value, name):
@@ -153,7 +160,7 @@ def equally_long(*names):
     return check_lengths
 
 
-def both(*shapes):
+def both(*shapes: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     """All of these shapes; later ones are checked only if the earlier ones fit."""
     return lambda value, name: next(filter(None, (shape(value, name) for shape in shapes)), None)
 

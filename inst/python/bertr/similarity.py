@@ -1,17 +1,25 @@
 """Cosine similarities of many vectors: all pairs, or the highest per row, computed in blocks."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 CELLS = 2**24  # similarities in memory at once: 64 MB
 
 
-def both(x, x_rows, y, y_rows):
+def both(
+    x: list[np.ndarray],
+    x_rows: Sequence[int] | np.ndarray,
+    y: list[np.ndarray] | None,
+    y_rows: Sequence[int] | np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
     """The selected vectors of both sides.
 
     Args:
         x, y: lists of float32 blocks [rows, width], which are concatenated in place; y None: the same as x.
-        x_rows, y_rows: int, rows to select.
+        x_rows, y_rows: int, rows to select, from 0. y_rows is None if y is.
 
     Returns:
         (float32 [rows of x, width], float32 [rows of y, width]).
@@ -27,12 +35,21 @@ def _rows(blocks, rows):
     return blocks[0] if every else blocks[0][np.asarray(rows)]
 
 
-def cosines(x, y):
-    """Cosine similarities of unit vectors `x` and `y`, float32 [rows of x, rows of y]."""
+def cosines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Cosine similarities of all pairs.
+
+    Args:
+        x, y: float32 [rows, width], unit vectors.
+
+    Returns:
+        float32 [rows of x, rows of y].
+    """
     return np.clip(x @ y.T, -1.0, 1.0)
 
 
-def nearest(x, y, k, itself, progress):
+def nearest(
+    x: np.ndarray, y: np.ndarray, k: int, itself: bool, progress: Callable[[int], Any]
+) -> tuple[np.ndarray, np.ndarray]:
     """The `k` rows of `y` with the highest similarities, for each row of `x`; ties in the order of `y`.
 
     Args:

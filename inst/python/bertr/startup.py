@@ -17,7 +17,7 @@ THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # within an oper
 CGROUP = "/sys/fs/cgroup"
 
 
-def usable_processors(root=CGROUP):
+def usable_processors(root: str = CGROUP) -> int:
     """The number of processors this process may use, by its CPU affinity and its cgroups' limit."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(bound, _cgroup_limit(root))))
@@ -55,12 +55,12 @@ def _ratio(quota, period):
     return int(quota) / int(period) if quota.isdigit() and int(period) > 0 else math.inf
 
 
-def threads():
+def threads() -> int:
     """The number of threads of a TensorFlow operation."""
     return int(os.environ[THREADS[0]])
 
 
-def notes():
+def notes() -> list[str]:
     """Notes about settings that came too late, because TensorFlow had already started."""
     return list(_notes)
 

@@ -11,6 +11,8 @@ import json
 import math
 import os
 import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -45,7 +47,7 @@ PIECE = 2**24  # bytes passed to R at once, which copies them temporarily
 # ---------------------------------------------------------------- folders
 
 
-def save_folder(handle, folder, spec):
+def save_folder(handle: Model | Fit, folder: str, spec: str) -> None:
     """Writes a Model or a Fit into a folder atomically: if anything fails, the previous folder survives.
 
     Args:
@@ -78,7 +80,7 @@ def save_folder(handle, folder, spec):
         nest.close()
 
 
-def check_replaceable(folder):
+def check_replaceable(folder: str) -> None:
     """Checks that the folder is new, empty or written by bertr.
 
     Raises:
@@ -143,8 +145,15 @@ def _unsaved(folder, error):
 
 
 def load_folder(
-    source, layers=None, tokens=None, lower_case=None, max_len=None, activation=None, revision=None, on_event=None
-):
+    source: str | None,
+    layers: int | None = None,
+    tokens: str | None = None,
+    lower_case: bool | None = None,
+    max_len: int | None = None,
+    activation: str | None = None,
+    revision: str | None = None,
+    on_event: Callable[..., Any] | None = None,
+) -> Model | Fit:
     """Loads a model or a fit.
 
     Args:
@@ -238,7 +247,7 @@ def _report_as_damaged(what):
 # ---------------------------------------------------------------- bytes, for saveRDS()
 
 
-def to_bytes(fit):
+def to_bytes(fit: Fit) -> Iterator[bytearray]:
     """A fit as the bytes of a safetensors file.
 
     With train = "head" only the head and a reference to the folder of the base model, else the whole network.
@@ -312,11 +321,11 @@ def _pieces(buffers):
         yield piece
 
 
-def from_bytes(pieces, base=None):
+def from_bytes(pieces: Iterable[bytes | bytearray], base: str | None = None) -> Fit:
     """The inverse of `to_bytes`.
 
     Args:
-        pieces: list of bytes-like pieces.
+        pieces: the bytes, in pieces of any size.
         base: None, or the folder of the base model if it has moved.
 
     Returns:

@@ -1,11 +1,12 @@
 """A checkpoint's layers as a table, as Keras' `summary()` shows them."""
 
 import math
+from typing import Any
 
 from .weight_names import part
 
 
-def architecture(checkpoint):
+def architecture(checkpoint: Any) -> dict[str, list[Any]]:
     """The layers of a Checkpoint from the inputs up.
 
     Args:

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import zlib
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Checkpoint:
     sentence: Sentence = dataclasses.field(default_factory=Sentence)  # pooling and the modules after it
 
 
-def fingerprint(checkpoint):
+def fingerprint(checkpoint: Checkpoint) -> str:
     """Identifies config, weights and vocabulary, independent of folder and format. Hashes CRC-32 checksums, which takes
     a tenth of the time of hashing every byte."""
     parts = [f"{name} {value.shape} {zlib.crc32(value.data)}" for name, value in sorted(checkpoint.tensors.items())]
@@ -44,7 +45,7 @@ def fingerprint(checkpoint):
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def read_checkpoint(folder, families, layers=None):
+def read_checkpoint(folder: str, families: dict[str, Any], layers: int | None = None) -> Checkpoint:
     """Reads the Checkpoint in a folder of any format. `families`: model_type -> Family; `layers`: number of lower
     layers to keep, None: all."""
     folder = os.path.expanduser(str(folder))
@@ -52,7 +53,9 @@ def read_checkpoint(folder, families, layers=None):
     return dataclasses.replace(read(), stamp=stamp)
 
 
-def open_checkpoint(folder, families, layers=None):
+def open_checkpoint(
+    folder: str, families: dict[str, Any], layers: int | None = None
+) -> collections.abc.Callable[[], Checkpoint]:
     """A function that returns the Checkpoint. Everything except the tensors is read now; their files are opened now, so
     that later changes of the folder have no effect."""
     reader = _reader(folder, families)
@@ -110,7 +113,7 @@ def _read_tensors(config, cut, found, fmt, read, folder):
     return tensors
 
 
-def check_finite(name, array, where):
+def check_finite(name: str, array: np.ndarray, where: str) -> None:
     """Checks that all weights are finite."""
     with np.errstate(all="ignore"):
         finite = np.isfinite(array.sum()) or np.isfinite(array).all()  # the sum needs no temporary array
@@ -122,7 +125,7 @@ def check_finite(name, array, where):
         )
 
 
-def check_tensors(tensors, config, where):
+def check_tensors(tensors: collections.abc.Mapping[str, np.ndarray], config: BertConfig, where: str) -> None:
     """Checks that these tensors (by canonical name) have the names and shapes that this config requires."""
     for name, shape in weight_names.tensor_shapes(config).items():
         found = tensors[name].shape if name in tensors else None

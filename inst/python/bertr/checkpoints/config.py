@@ -1,6 +1,7 @@
 """Sizes and constants of a BERT encoder, read from Google's or Hugging Face's config."""
 
 import dataclasses
+from typing import Any
 
 from ..errors import BertrError
 from ..shapes import check, fields, number, one_of, whole
@@ -86,28 +87,28 @@ class BertConfig:
     projects_embeddings = False  # to the hidden size
 
     @property
-    def head_size(self):
+    def head_size(self) -> int:
         return self.hidden_size // self.num_heads
 
     @property
-    def embedding_size(self):
+    def embedding_size(self) -> int:
         """Width of the embeddings."""
         return self.hidden_size
 
     @property
-    def num_blocks(self):
+    def num_blocks(self) -> int:
         """Number of blocks with distinct weights."""
         return self.num_layers
 
     @property
-    def shares_blocks(self):
+    def shares_blocks(self) -> bool:
         return self.num_blocks < self.num_layers
 
-    def block_of(self, layer):
+    def block_of(self, layer: int) -> int:
         """The block whose weights a layer (from 0) uses."""
         return layer
 
-    def cut(self, layers):
+    def cut(self, layers: int) -> "BertConfig":
         """The config of the encoder's lower `layers` layers."""
         return dataclasses.replace(self, num_layers=layers)
 
@@ -120,12 +121,12 @@ class BertConfig:
             )
 
     @classmethod
-    def from_dict(cls, d, where="the config file"):
+    def from_dict(cls, d: dict[str, Any], where: str = "the config file") -> "BertConfig":
         """From the JSON of Google's `bert_config.json` or Hugging Face's `config.json`."""
         return cls(**cls._read(d, where))
 
     @classmethod
-    def from_fields(cls, values, where="the config"):
+    def from_fields(cls, values: dict[str, Any], where: str = "the config") -> "BertConfig":
         """The inverse of `dataclasses.asdict`."""
         table = {**NEEDED, **OPTIONAL, **cls.more}
         shape = fields({ours: shape for ours, shape in table.values()} | {"activation": one_of(*ACTIVATIONS.values())})
@@ -155,7 +156,7 @@ class BertConfig:
         shares = {ours: float(given[ours]) for ours, shape in optional.values() if shape is SHARE and ours in given}
         return {"activation": activation, **given, **shares}
 
-    def to_huggingface(self):
+    def to_huggingface(self) -> dict[str, Any]:
         """The content of Hugging Face's `config.json`, so that transformers opens our folders."""
         act = {"gelu_erf": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}.get(self.activation, self.activation)
         return {

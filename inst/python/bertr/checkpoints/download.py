@@ -11,6 +11,8 @@ import os
 import re
 import time
 import types
+from collections.abc import Callable
+from typing import Any
 
 from ..errors import BertrError
 from ..events import throttled
@@ -51,7 +53,7 @@ class File:
     sha256: str | None  # known for large files and pinned ones
 
 
-def commit_of(repo, revision, on_event):
+def commit_of(repo: str, revision: str | None, on_event: Callable[..., Any] | None) -> str:
     """The full commit that a branch, a tag or a short commit refers to now; None: the main branch."""
     hub = _huggingface_hub(repo)
     emit = throttled(on_event)
@@ -60,7 +62,7 @@ def commit_of(repo, revision, on_event):
         return _checked_commit(info.sha, repo)
 
 
-def fetch(repo, commit, folder, pins, on_event):
+def fetch(repo: str, commit: str, folder: str, pins: dict[str, str], on_event: Callable[..., Any] | None) -> None:
     """Downloads missing files into the folder. `pins` (file -> SHA-256) override the hub's hashes."""
     hub = _huggingface_hub(repo)
     emit, files, began, done = throttled(on_event), [], time.time(), 0
@@ -94,7 +96,7 @@ def _fetch_one(hub, repo, file, folder):
         raise
 
 
-def sha256(path):
+def sha256(path: str) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     status = os.stat(path)
     key = (os.path.abspath(path), status.st_size, status.st_mtime_ns)

@@ -2,12 +2,14 @@
 
 import json
 import os
+from collections.abc import Callable
+from typing import Any
 
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import TABLE, check
 
 
-def read_json(path, shape=TABLE, kind: type = dict):
+def read_json(path: str, shape: Callable[[Any, str], Any] = TABLE, kind: type = dict) -> Any:
     """The JSON object (or list) in a file, checked against a shape (see shapes.py).
 
     Raises:
@@ -23,7 +25,7 @@ def read_json(path, shape=TABLE, kind: type = dict):
     return check(out, shape, f"'{path}'", COPY_AGAIN, "config")
 
 
-def optional_json(folder, name, shape):
+def optional_json(folder: str, name: str, shape: Callable[[Any, str], Any]) -> dict[str, Any]:
     """As `read_json`; {} if the file does not exist."""
     path = os.path.join(folder, name)
     return read_json(path, shape) if os.path.exists(path) else {}

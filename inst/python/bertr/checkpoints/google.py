@@ -4,6 +4,8 @@
 import glob
 import os
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..errors import COPY_AGAIN, BertrError
 from ..text.wordpiece import SPECIAL
@@ -11,13 +13,16 @@ from .files import read_json
 from .sentence_modules import Sentence
 from .vocabulary import check_size, guess_lower_case, read_bytes, read_vocab_txt
 
+if TYPE_CHECKING:
+    from .config import BertConfig
+
 CONFIGS = ("bert_config.json", "albert_config.json")
 CHECKPOINTS = ("bert_model.ckpt", "model.ckpt-best")
 # Patterns of all files that are read
 FILES = (*CONFIGS, "*.index", "*.data-*-of-*", "vocab*.txt", "*.model")
 
 
-def missing_files(folder):
+def missing_files(folder: str) -> list[str]:
     """The files that a Google checkpoint in this folder lacks."""
     out = [] if _config_path(folder) else ["bert_config.json"]
     prefixes = _prefixes(folder)
@@ -28,14 +33,14 @@ def missing_files(folder):
     return out if _vocab_path(folder) or _spiece_path(folder) else [*out, "vocab.txt"]
 
 
-def read_config(folder, families):
+def read_config(folder: str, families: dict[str, Any]) -> "BertConfig":
     path = _config_path(folder)
     d = read_json(path)
     fields, family = next((fields, family) for family in families.values() if (fields := family.from_google(d)))
     return family.config.from_dict(fields, f"'{path}'")
 
 
-def read_wordpiece(folder, rows):
+def read_wordpiece(folder: str, rows: int) -> tuple[list[str], dict[str, Any]]:
     """(vocabulary, settings) as in google-research/bert `tokenization.py`: words of up to 200 characters; special
     tokens in a text are split."""
     vocab = _read_vocab(folder)
@@ -58,23 +63,23 @@ def _read_vocab(folder):
     return [token.strip() for token in read_vocab_txt(path)]
 
 
-def read_spiece(folder):
+def read_spiece(folder: str) -> bytes | None:
     """The SentencePiece model, or None if there is a vocabulary file."""
     path = _spiece_path(folder)
     return path and read_bytes(path)
 
 
-def read_sentencepiece(folder, pieces):
+def read_sentencepiece(folder: str, pieces: list[str]) -> dict[str, Any]:
     """The tokenizer settings of google-research/albert `tokenization.py`."""
     return {"lower_case": True, "keep_accents": False, "quotes": False, "keep_special": False, "mode": "sentencepiece"}
 
 
-def read_sentence(folder, hidden):
+def read_sentence(folder: str, hidden: int) -> Sentence:
     """Google's folders are never sentence models."""
     return Sentence()
 
 
-def open_variables(folder):
+def open_variables(folder: str) -> tuple[str, dict[str, tuple[int, ...]], Callable[[str], Any]]:
     """(format, {variable: shape}, read): the format is "google" (TF1) or "google2" (TF2 object checkpoint)."""
     prefix = _prefix(folder)
     try:
@@ -102,7 +107,7 @@ def open_variables(folder):
     return fmt, shapes, read
 
 
-def _config_path(folder):
+def _config_path(folder) -> Any:
     return next(filter(os.path.exists, (os.path.join(folder, name) for name in CONFIGS)), None)
 
 

@@ -11,6 +11,8 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
+from typing import Any
 
 from ..errors import BertrError
 from ..events import throttled
@@ -27,7 +29,7 @@ ORIGIN_FILE = ".bertr-origin.json"
 MAIN = "main"  # the default branch
 
 
-def resolve(source=None, revision=None, on_event=None):
+def resolve(source: str | None = None, revision: str | None = None, on_event: Callable[..., Any] | None = None) -> str:
     """The folder of a model, downloaded if necessary.
 
     Args:
@@ -79,7 +81,7 @@ def _suggestion(source):
     return f'Did you mean "{name}" ({MODELS[name]["repo"]})? '
 
 
-def installed_folder(name=DEFAULT):
+def installed_folder(name: str = DEFAULT) -> str | None:
     """The folder of a model of the table on this machine, or None."""
     entry = MODELS[name]
     commit = entry["revision"] or _commits(entry["repo"]).get(MAIN)
@@ -87,7 +89,7 @@ def installed_folder(name=DEFAULT):
     return folder if folder and os.path.isdir(folder) else _package_folder(entry)
 
 
-def origin(folder):
+def origin(folder: str) -> dict[str, Any] | None:
     """{"repo": , "commit": } of the files in a folder, or None if they are not from the hub."""
     for entry in MODELS.values():
         packaged = _package_folder(entry)
@@ -97,7 +99,7 @@ def origin(folder):
     return read_json(path, ORIGIN) if os.path.exists(path) else None
 
 
-def cache_folder():
+def cache_folder() -> str:
     """The folder for downloads: BERTR_HOME, else R's cache folder of the package (which R passes in BERTR_CACHE)."""
     for variable in ("BERTR_HOME", "BERTR_CACHE"):
         if os.environ.get(variable):
@@ -176,7 +178,7 @@ def _verify(folder, repo, pins, hint):
 # ---------------------------------------------------------------- branches and their commits
 
 
-def _commit(repo, revision, on_event):
+def _commit(repo, revision, on_event) -> Any:
     """The commit of a revision. The hub is asked about a given branch or tag. Without a revision, or if the hub cannot
     be reached, a cached copy is used."""
     if revision and re.fullmatch(COMMIT, revision):

@@ -3,6 +3,8 @@
 
 import json
 import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -16,6 +18,10 @@ from .tensor_file import TensorFile
 from .tokenizer_files import read_sentencepiece, read_wordpiece, tokenizer_config
 from .torch_file import TorchFile
 from .vocabulary import read_bytes
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
+    from .config import BertConfig
 
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
@@ -49,7 +55,7 @@ CONFIG = fields(
 INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name of a file in the same folder"))})
 
 
-def missing_files(folder):
+def missing_files(folder: str) -> list[str]:
     """The files that a Hugging Face checkpoint in this folder lacks."""
     weights = (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS)
     wanted = (("config.json",), weights, ("vocab.txt", "tokenizer.json", SPIECE))
@@ -60,7 +66,7 @@ def missing_files(folder):
     ]
 
 
-def refuse_others(folder):
+def refuse_others(folder: str) -> None:
     """Raises an error if the folder has only weights of Keras or Flax, or torch weights with another file name."""
     names = [name for name in sorted(os.listdir(folder)) if name in OTHERS or name.endswith((".bin", ".pt", ".pth"))]
     if names:
@@ -73,7 +79,7 @@ def refuse_others(folder):
         )
 
 
-def model_type(folder, families):
+def model_type(folder: str, families: dict[str, Any]) -> str:
     """The model type in the config file; an error if it is none of the families."""
     d = optional_json(folder, "config.json", CONFIG)
     kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
@@ -87,7 +93,7 @@ def model_type(folder, families):
     return kind.lower()
 
 
-def read_config(folder, families):
+def read_config(folder: str, families: dict[str, Any]) -> "BertConfig":
     kind = model_type(folder, families)
     path = os.path.join(folder, "config.json")
     d = read_json(path, CONFIG)
@@ -107,7 +113,7 @@ def read_config(folder, families):
     return families[kind].config.from_dict(d, f"'{path}'")
 
 
-def read_spiece(folder):
+def read_spiece(folder: str) -> bytes | None:
     """An ALBERT's SentencePiece model, or None if there is a vocabulary file."""
     path = os.path.join(folder, SPIECE)
     if os.path.exists(path):
@@ -121,7 +127,7 @@ def read_spiece(folder):
     )
 
 
-def open_variables(folder):
+def open_variables(folder: str) -> tuple[str, dict[str, tuple[int, ...]], Callable[[str], np.ndarray]]:
     """("huggingface", {variable: shape}, read) of `model.safetensors`, `pytorch_model.bin` or their shards. The files
     are opened now, so `read` returns their current content even if they are replaced."""
     files = {}
@@ -157,7 +163,7 @@ def _shards(index):
     return [os.path.join(folder, s) for s in shards]
 
 
-def huggingface_tensors(tensors, config):
+def huggingface_tensors(tensors: Mapping[str, np.ndarray], config: "BertConfig") -> dict[str, np.ndarray]:
     """Canonical tensors with Hugging Face's names and orientation, contiguous as safetensors requires."""
     table = weight_names.file_names(config, "huggingface")
     return {
@@ -166,7 +172,7 @@ def huggingface_tensors(tensors, config):
     }
 
 
-def write_huggingface(folder, checkpoint):
+def write_huggingface(folder: str, checkpoint: "Checkpoint") -> None:
     """Writes a folder that transformers and sentence-transformers open as the same model.
 
     The weights are written last: a folder without them is incomplete.

@@ -3,6 +3,8 @@
 import glob
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 from ..errors import BertrError
 from ..replace import present
@@ -12,7 +14,7 @@ TRIES, PAUSE = 50, 0.02  # seconds
 FILES = (*hub.FILES, *google.FILES, "*.safetensors", "bertr.json")  # patterns of all files that any format reads
 
 
-def stamp(folder):
+def stamp(folder: str) -> list[tuple[Any, ...]]:
     """Names, inodes, sizes and mtimes of the model files; changes when the folder is modified."""
     found = {path for pattern in FILES for path in glob.glob(os.path.join(glob.escape(folder), pattern))}
     return [(os.path.relpath(path, folder), *_stamp(path)) for path in sorted(found)]
@@ -26,7 +28,7 @@ def _stamp(path):
         return ()
 
 
-def at_one_moment(folder, read):
+def at_one_moment(folder: str, read: Callable[[], Any]) -> tuple[Any, list[tuple[Any, ...]]]:
     """(read(), the folder's stamp). Retries if the folder changed meanwhile.
 
     Raises:

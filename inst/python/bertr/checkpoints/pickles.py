@@ -10,6 +10,7 @@ Source: CPython's `pickletools.py` for the instructions, `torch/_utils.py` for w
 import math
 import pickletools
 from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
 MOST_STEPS = 1_000_000  # instructions; a thousand tensors take far fewer
 MOST_NAME = 1000  # characters
@@ -60,7 +61,7 @@ class Storage:
     count: int
 
     @property
-    def size(self):
+    def size(self) -> int:
         return self.count * SIZES[self.kind]
 
 
@@ -72,7 +73,7 @@ class Tensor:
     strides: tuple
 
     @property
-    def span(self):
+    def span(self) -> int:
         """Number of storage elements from the tensor's first to its last one."""
         return 1 + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
 
@@ -133,7 +134,7 @@ def _are_counts(x):
     return type(x) is tuple and len(x) <= MOST_AXES and all(map(_is_count, x))
 
 
-def is_key(x):
+def is_key(x: Any) -> bool:
     return type(x) is str and len(x) <= MOST_NAME
 
 
@@ -151,13 +152,13 @@ STORAGES = {f"torch {kind}": kind for kind in SIZES}
 class Stream:
     """A pickle's bytes for `pickletools`; limits reads, whose sizes the pickle determines."""
 
-    def __init__(self, file, size):
+    def __init__(self, file: BinaryIO, size: int):
         self.file, self.left = file, size
 
-    def read(self, n):
+    def read(self, n: int) -> bytes:
         return self._taken(self.file.read(min(n, self.left)))
 
-    def readline(self):
+    def readline(self) -> bytes:
         return self._taken(self.file.readline(min(MOST_LINE, self.left)))
 
     def _taken(self, data):
@@ -179,11 +180,11 @@ def _steps(stream):
 class Pickle:
     """Executes a pickle's instructions, as defined in `pickle.py`, without importing or calling what it names."""
 
-    def __init__(self, storages):
+    def __init__(self, storages: dict[str, Storage]):
         self.storages = storages  # key -> Storage, filled while reading
         self.stack, self.below, self.memo = [], [], {}  # `below`: the stacks under the marks
 
-    def value(self, stream):
+    def value(self, stream: Stream) -> Any:
         try:
             for opcode, argument in _steps(stream):
                 self.follow(opcode, argument)
@@ -194,7 +195,7 @@ class Pickle:
             raise ValueError(NONSENSE)
         return out
 
-    def follow(self, opcode, argument):
+    def follow(self, opcode: str, argument: Any) -> None:
         if opcode in LITERALS:
             self.stack.append(argument)
         elif opcode in FRESH:
@@ -204,69 +205,69 @@ class Pickle:
         elif opcode not in IGNORED:
             raise Foreign(_dotted(argument) if opcode == "INST" else f"the instruction '{opcode}'")
 
-    def mark(self, _):
+    def mark(self, _: Any) -> None:
         self.below.append(self.stack)
         self.stack = []
 
-    def since_mark(self):
+    def since_mark(self) -> list[Any]:
         out, self.stack = self.stack, self.below.pop()
         return out
 
-    def top(self, kind):
+    def top(self, kind: type) -> Any:
         """The top of the stack, which must be of this type."""
         if not isinstance(self.stack[-1], kind):
             raise ValueError(NONSENSE)
         return self.stack[-1]
 
-    def tuple_of(self, n):
+    def tuple_of(self, n: int) -> None:
         items = [self.stack.pop() for _ in range(n)]
         self.stack.append(tuple(reversed(items)))
 
-    def marked_tuple(self, _):
+    def marked_tuple(self, _: Any) -> None:
         items = self.since_mark()
         self.stack.append(tuple(items))
 
-    def append(self, _):
+    def append(self, _: Any) -> None:
         item = self.stack.pop()
         self.top(list).append(item)
 
-    def appends(self, _):
+    def appends(self, _: Any) -> None:
         items = self.since_mark()
         self.top(list).extend(items)
 
-    def set_item(self, _):
+    def set_item(self, _: Any) -> None:
         value, key = self.stack.pop(), self.stack.pop()
         self.top(Table).pairs.append((key, value))
 
-    def set_items(self, _):
+    def set_items(self, _: Any) -> None:
         items = self.since_mark()
         if len(items) % 2:
             raise ValueError(NONSENSE)
         self.top(Table).pairs.extend(zip(items[::2], items[1::2], strict=True))
 
-    def put(self, index):
+    def put(self, index: int) -> None:
         if index > MOST_STEPS:  # indices are consecutive, one per instruction
             raise ValueError(NONSENSE)
         self.memo[index] = self.stack[-1]
 
-    def memoize(self, _):
+    def memoize(self, _: Any) -> None:
         self.memo[len(self.memo)] = self.stack[-1]
 
-    def get(self, index):
+    def get(self, index: int) -> None:
         self.stack.append(self.memo[index])
 
-    def name(self, text):
+    def name(self, text: str) -> None:
         if text not in CALLS and text not in STORAGES:
             raise Foreign(_dotted(text))
         self.stack.append(Name(text))
 
-    def name_from_stack(self, _):
+    def name_from_stack(self, _: Any) -> None:
         name, module = self.stack.pop(), self.stack.pop()
         if type(name) is not str or type(module) is not str:
             raise ValueError(NONSENSE)
         self.name(f"{module} {name}")
 
-    def call(self, _):
+    def call(self, _: Any) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         if type(function) is not Name or type(arguments) is not tuple:
             raise ValueError(NONSENSE)
@@ -274,13 +275,13 @@ class Pickle:
             raise Foreign(f"a call of {_dotted(function.text)}")
         self.stack.append(CALLS[function.text](arguments))
 
-    def build(self, _):
+    def build(self, _: Any) -> None:
         """Ignores attributes of an OrderedDict, such as the `_metadata` of a state dict."""
         state = self.stack.pop()
         if type(state) is not Table or not isinstance(self.stack[-1], Ordered):
             raise Foreign("attributes of an object")
 
-    def persistent(self, _):
+    def persistent(self, _: Any) -> None:
         storage = _storage(self.stack.pop())
         known = self.storages.setdefault(storage.key, storage)
         if (known.kind, known.count) != (storage.kind, storage.count):
@@ -336,6 +337,6 @@ def _dotted(name):
     return shown(name.replace(" ", ".", 1))
 
 
-def shown(text):
+def shown(text: str) -> str:
     """A text from the file for a message: on one line, in ASCII."""
     return ascii(text if len(text) <= 80 else text[:77] + "...")

@@ -4,14 +4,21 @@ import contextlib
 import dataclasses
 import os
 import weakref
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from ..errors import BertrError
 from .checkpoint import fingerprint
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .checkpoint import Checkpoint
+
 models = weakref.WeakSet()  # models whose weights are those in their folders
 
 
-def reload(folder):
+def reload(folder: str) -> None:
     """Reads the freed weights of this folder into memory again, before the folder is replaced."""
     for model in list(models):
         if os.path.realpath(model.checkpoint.folder) == folder and "backbone" not in vars(model):
@@ -19,7 +26,9 @@ def reload(folder):
                 model.checkpoint.tensors.reload()
 
 
-def read_again(checkpoint, wanted, read):
+def read_again(
+    checkpoint: "Checkpoint", wanted: str, read: "Callable[[str, int], Checkpoint]"
+) -> "Mapping[str, np.ndarray]":
     """Reads the tensors of a checkpoint again.
 
     Args:

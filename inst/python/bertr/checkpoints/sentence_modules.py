@@ -6,6 +6,8 @@ Source: Reimers and Gurevych 2019; sentence-transformers, `modules.json` and a f
 import dataclasses
 import os
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -97,18 +99,18 @@ class Sentence:
     pools_prompt: bool = True  # whether pooling includes the prompt's tokens
     truncate_dim: int | None = None  # number of leading columns to keep
 
-    def described(self):
+    def described(self) -> list[str]:
         """The steps in words."""
         out = [step if step == "normalize" else f"{len(step.bias)} dense ({step.activation})" for step in self.steps]
         return [*out, f"the first {self.truncate_dim} columns"] if self.truncate_dim else out
 
-    def width(self, pooled):
+    def width(self, pooled: int) -> int:
         """Width of the final vectors, from the width after pooling."""
         dense = [step for step in self.steps if isinstance(step, Dense)]
         width = len(dense[-1].bias) if dense else pooled
         return min(width, self.truncate_dim or width)
 
-    def prompt(self, name):
+    def prompt(self, name: str | None) -> str:
         """The text of a prompt; None: the default prompt, or ""."""
         name = self.default_prompt if name is None else name
         if name is None:
@@ -129,11 +131,11 @@ class Sentence:
         return self.prompts[name]
 
 
-def pooled_width(pooling, hidden):
+def pooled_width(pooling: str, hidden: int) -> int:
     return hidden * (pooling.count("+") + 1)
 
 
-def read_sentence(folder, hidden):
+def read_sentence(folder: str, hidden: int) -> Sentence:
     """The Sentence of a folder; empty if the folder has no modules."""
     out = Sentence(
         max_len=optional_json(folder, "sentence_bert_config.json", _SENTENCE).get("max_seq_length")
@@ -249,7 +251,9 @@ def _read_settings(folder, out):
         )
 
 
-def write_sentence(folder, sentence, pooling, hidden, write_json):
+def write_sentence(
+    folder: str, sentence: Sentence, pooling: str, hidden: int, write_json: Callable[[str, str, Any], None]
+) -> None:
     """Writes the files that `read_sentence` reads, except sentence_bert_config.json."""
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
     os.makedirs(os.path.join(folder, "1_Pooling"))
@@ -280,7 +284,7 @@ def write_sentence(folder, sentence, pooling, hidden, write_json):
     )
 
 
-def write_settings(folder, sentence, write_json):
+def write_settings(folder: str, sentence: Sentence, write_json: Callable[[str, str, Any], None]) -> None:
     """Writes prompts and the number of columns, if there are any."""
     if sentence.prompts or sentence.truncate_dim:
         write_json(

@@ -44,7 +44,7 @@ ENTRY = fields(
 class TensorFile:
     """`shapes`: name -> shape of each tensor; `read` returns one tensor."""
 
-    def __init__(self, path):
+    def __init__(self, path: str):
         self.path = path
         try:
             self.file = open(path, "rb", buffering=0)  # noqa: SIM115 (closed with this object)
@@ -68,7 +68,7 @@ class TensorFile:
         self.entries = header
         self.shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
 
-    def read(self, name):
+    def read(self, name: str) -> np.ndarray:
         entry = self.entries[name]
         dtype = WEIGHTS.get(entry["dtype"])
         if dtype is None:

@@ -5,6 +5,7 @@ Source: transformers, `tokenization_utils_base.py` and `tokenization_utils_token
 """
 
 import os
+from typing import Any
 
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import FLAG, TEXT, check, either, fields, list_of, one_of, or_null, table_of, whole
@@ -119,7 +120,7 @@ _VOCAB = fields({"model": fields({"vocab": table_of(whole())})})
 _IDS = table_of(whole())  # added_tokens.json
 
 
-def filler(i):
+def filler(i: int) -> str:
     """The name of an embedding row without a token, in the files that we write."""
     return f"[unused_row_{i}]"
 
@@ -127,7 +128,7 @@ def filler(i):
 class TokenizerFiles:
     """The tokenizer files of a folder, read once."""
 
-    def __init__(self, folder, same=SAME):
+    def __init__(self, folder: str, same: set[str] = SAME):
         self.folder = folder
         self.config = optional_json(self.folder, "tokenizer_config.json", _CONFIG)
         self._check_class(same)
@@ -179,7 +180,7 @@ class TokenizerFiles:
             )
         return out
 
-    def is_generic(self, content):
+    def is_generic(self, content: dict[str, Any]) -> bool:
         """Whether tokenizer.json alone determines the tokenizer."""
         return bool(content) and self.config.get("tokenizer_class") in GENERIC
 
@@ -188,12 +189,12 @@ class TokenizerFiles:
         return steps["normalizers"] if steps.get("normalizers") is not None else [steps]
 
     @property
-    def lowered(self):
+    def lowered(self) -> bool:
         """Whether the sentence model lower-cases texts. It does not affect accents."""
         return bool(optional_json(self.folder, "sentence_bert_config.json", _SENTENCE).get("do_lower_case"))
 
     @property
-    def normalizer(self):
+    def normalizer(self) -> dict[str, Any]:
         """Settings of the (first) normalizer in tokenizer.json."""
         return next(iter(self._normalizers(self.json)), {})
 
@@ -304,7 +305,7 @@ def _added(token, i):
     }
 
 
-def read_vocabulary(folder, rows):
+def read_vocabulary(folder: str, rows: int) -> tuple[list[str], list[dict[str, Any]], TokenizerFiles]:
     """(tokens in the order of ids, including added ones; added tokens as `Tokenizer` takes them; TokenizerFiles)."""
     files = TokenizerFiles(folder)
     ids = {token: i for i, token in files.words.items()}  # the last of duplicates, as in Rust
@@ -330,7 +331,7 @@ def read_vocabulary(folder, rows):
     return [tokens.get(i, "") for i in range(n)], added, files  # a duplicate token leaves a gap
 
 
-def read_wordpiece(folder, rows):
+def read_wordpiece(folder: str, rows: int) -> tuple[list[str], dict[str, Any]]:
     """(vocabulary, settings of `Tokenizer`) for a word embedding with this number of rows."""
     vocab, added, files = read_vocabulary(folder, rows)
     config, normalizer, ours = files.config, files.normalizer, _ours(files, "wordpiece")
@@ -361,7 +362,7 @@ def read_wordpiece(folder, rows):
     }
 
 
-def read_sentencepiece(folder, pieces):
+def read_sentencepiece(folder: str, pieces: list[str]) -> dict[str, Any]:
     """The settings of `SentencePieceTokenizer`, as in transformers' `AlbertTokenizer`."""
     files = TokenizerFiles(folder, SAME_AS_ALBERT)
     strange = [content for content, token in files.added.items() if content not in pieces and token["id"] is not None]
@@ -395,7 +396,7 @@ def _ours(files, mode):
     return files.config.get("bertr") or {}
 
 
-def tokenizer_config(settings, vocab):
+def tokenizer_config(settings: dict[str, Any], vocab: list[str]) -> tuple[dict[str, Any], list[str]]:
     """(content of `tokenizer_config.json`, tokens of `vocab.txt`) for these settings and tokens."""
     lower_case, mode = settings["lower_case"], settings["mode"]
     if mode == "sentencepiece":

@@ -10,7 +10,7 @@ import struct
 import weakref
 import zipfile
 import zlib
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -36,7 +36,7 @@ NESTED = ("state_dict", "model")  # keys under which training scripts store the 
 class TorchFile:
     """`shapes`: name -> shape of each tensor; `read` returns one tensor."""
 
-    def __init__(self, path):
+    def __init__(self, path: str):
         self.path = path
         try:
             self.file = open(path, "rb")  # noqa: SIM115 (closed with this object)
@@ -63,7 +63,7 @@ class TorchFile:
         self.tensors = found[0]
         self.shapes = {name: tensor.shape for name, tensor in self.tensors.items()}
 
-    def read(self, name):
+    def read(self, name: str) -> np.ndarray:
         tensor = self.tensors[name]
         kind = tensor.storage.kind
         if kind not in WEIGHTS:
@@ -173,7 +173,7 @@ class Place(NamedTuple):
     size: int
     checksum: int = 0
 
-    def check(self, data):
+    def check(self, data: Any) -> None:
         if self.checksum and zlib.crc32(data) != self.checksum:
             raise ValueError("a checksum in it is wrong")
 
@@ -221,10 +221,10 @@ def _named(entries, name):
 class Directory:
     """The open file for `zipfile`, which would otherwise read a table of contents of any size."""
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryIO):
         self.file, self.seek, self.tell = file, file.seek, file.tell
 
-    def read(self, n=-1):
+    def read(self, n: int = -1) -> bytes:
         if n > MOST_DIRECTORY:
             raise ValueError("too long")
         return self.file.read(n)

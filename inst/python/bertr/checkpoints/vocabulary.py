@@ -7,7 +7,7 @@ from ..errors import COPY_AGAIN, BertrError
 from ..text.basic import WHITE_SPACE
 
 
-def read_vocab_txt(path):
+def read_vocab_txt(path: str) -> list[str]:
     """The tokens of a `vocab.txt`, one per line, without trailing white space; blank lines at the end are dropped.
 
     Lines end at "\\n" only: `str.splitlines()` would also cut at U+2028 and U+0085, which are tokens.
@@ -21,7 +21,7 @@ def read_vocab_txt(path):
     return [line.rstrip(WHITE_SPACE) or line.removesuffix("\r") for line in lines]
 
 
-def read_bytes(path):
+def read_bytes(path: str) -> bytes:
     """A file's bytes."""
     try:
         with open(path, "rb") as f:
@@ -30,7 +30,7 @@ def read_bytes(path):
         raise BertrError("vocabulary", f"'{path}' could not be read: {e}.", COPY_AGAIN) from None
 
 
-def guess_lower_case(folder, vocab):
+def guess_lower_case(folder: str, vocab: list[str]) -> bool:
     """Guesses whether a checkpoint was trained on lower-case text: by its folder's name (as Google's names say), else
     by capitals outside special tokens such as [CLS] or <S>."""
     name = os.path.basename(os.path.abspath(folder)).lower()
@@ -41,7 +41,7 @@ def guess_lower_case(folder, vocab):
     return not any(t != t.lower() for t in vocab if not re.fullmatch(r"\[.*\]|<.*>", t))
 
 
-def check_size(tokens, rows, folder):
+def check_size(tokens: int, rows: int, folder: str) -> None:
     """Checks that the word embedding has a row for each token; it may have unused rows."""
     if tokens > rows:
         raise BertrError(

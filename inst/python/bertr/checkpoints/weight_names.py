@@ -5,6 +5,11 @@ Canonical names are ours; a canonical kernel has the shape (in, out), as in Goog
 
 import dataclasses
 import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .config import BertConfig
 
 # Single tensors. Columns: ours, Google TF1 (without "bert/"), Google TF2 (without the prefixes in
 # TF2_PREFIXES and the ending), Hugging Face (without "bert."). TF2's official code saves no next-sentence output.
@@ -172,7 +177,7 @@ OTHER_MODELS = (
 )
 
 
-def file_names(config, fmt):
+def file_names(config: "BertConfig", fmt: str) -> dict[str, str]:
     """Canonical name -> name in a file of format `fmt` ("google", "google2", "huggingface"), without prefixes."""
     column, num_blocks = COLUMN[fmt], config.num_blocks
     rows = [(row[0], row[column]) for row in config.names.tensors if row[column]]
@@ -189,7 +194,7 @@ def file_names(config, fmt):
     return out
 
 
-def plain_name(variable, fmt, config):
+def plain_name(variable: str, fmt: str, config: "BertConfig") -> str:
     """A variable's name without the prefixes and spellings that differ between writers."""
     if fmt == "google":
         return re.sub(r"^bert/", "", variable)
@@ -201,12 +206,12 @@ def plain_name(variable, fmt, config):
     return variable.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
-def part(canonical):
+def part(canonical: str) -> str:
     """The part of the model: "embeddings", "block_3", "pooler", "mlm" or "nsp"."""
     return canonical.partition("/")[0]
 
 
-def reason_unread(variable):
+def reason_unread(variable: str) -> str:
     """Why a variable that is in no table is not read."""
     for pattern, reason in UNREAD:
         if re.search(pattern, variable):
@@ -214,7 +219,7 @@ def reason_unread(variable):
     return "not a variable of BERT's encoder or its pre-training heads"
 
 
-def other_model(variables):
+def other_model(variables: Iterable[str]) -> str | None:
     """The model these variables belong to if it is known not to be BERT, else None."""
     for pattern, model in OTHER_MODELS:
         if any(re.search(pattern, v) for v in variables):
@@ -222,7 +227,7 @@ def other_model(variables):
     return None
 
 
-def tensor_shapes(config):
+def tensor_shapes(config: "BertConfig") -> dict[str, tuple[int, ...]]:
     """Canonical name -> shape, for a `BertConfig`."""
     hidden, inner, width = config.hidden_size, config.intermediate_size, config.embedding_size
     special = {
@@ -253,12 +258,12 @@ def tensor_shapes(config):
     return out
 
 
-def is_transposed(canonical, fmt):
+def is_transposed(canonical: str, fmt: str) -> bool:
     """Whether a file of this format stores the tensor as (out, in)."""
     return canonical == "nsp/kernel" if fmt == "google" else fmt == "huggingface" and canonical.endswith("/kernel")
 
 
-def file_shape(canonical, shape, config, fmt):
+def file_shape(canonical: str, shape: tuple[int, ...], config: "BertConfig", fmt: str) -> tuple[int, ...]:
     """The shape of a canonical tensor in a file of this format."""
     if is_transposed(canonical, fmt):
         return shape[::-1]

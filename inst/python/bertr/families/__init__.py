@@ -1,6 +1,8 @@
 """The families of encoders that bertr reads. A new one needs a file here and an entry below."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..checkpoints import checkpoint
 from ..nn.backbone import Backbone
@@ -9,11 +11,20 @@ from ..text.wordpiece import Tokenizer
 from .albert import ALBERT
 from .bert import BERT
 
+if TYPE_CHECKING:
+    from ..checkpoints.checkpoint import Checkpoint
+    from ..checkpoints.config import BertConfig
+    from .base import Family
+
 FAMILIES = {}  # the "model_type" of a config.json -> Family
 
 
-def register(family):
-    """Registers a Family; its folders can then be loaded, trained and saved."""
+def register(family: "Family") -> None:
+    """Registers a family; its folders can then be loaded, trained and saved.
+
+    Args:
+        family: a Family.
+    """
     FAMILIES[family.config.model_type] = family
 
 
@@ -21,7 +32,7 @@ for known in (BERT, ALBERT):
     register(known)
 
 
-def read_checkpoint(folder, layers=None):
+def read_checkpoint(folder: str, layers: int | None = None) -> "Checkpoint":
     """Reads a checkpoint of any format and family.
 
     Args:
@@ -37,8 +48,11 @@ def read_checkpoint(folder, layers=None):
     return checkpoint.read_checkpoint(folder, FAMILIES, layers)
 
 
-def open_checkpoint(folder, layers=None):
+def open_checkpoint(folder: str, layers: int | None = None) -> "Callable[[], Checkpoint]":
     """As `read_checkpoint`, but reads the weights later from files that are opened now.
+
+    Args:
+        folder, layers: as in `read_checkpoint`.
 
     Returns:
         A function without arguments that returns the Checkpoint.
@@ -46,7 +60,7 @@ def open_checkpoint(folder, layers=None):
     return checkpoint.open_checkpoint(folder, FAMILIES, layers)
 
 
-def new_backbone(config, has_pooler, seed=0, dtype="float32"):
+def new_backbone(config: "BertConfig", has_pooler: bool, seed: int = 0, dtype: Any = "float32") -> Backbone:
     """Builds the encoder of a family; all its weights are zero.
 
     Args:
@@ -66,7 +80,7 @@ def new_backbone(config, has_pooler, seed=0, dtype="float32"):
     return backbone
 
 
-def build_backbone(checkpoint, seed=0, dropout=None):
+def build_backbone(checkpoint: "Checkpoint", seed: int = 0, dropout: float | None = None) -> Backbone:
     """Builds the encoder of a checkpoint and assigns its weights.
 
     Args:
@@ -82,15 +96,26 @@ def build_backbone(checkpoint, seed=0, dropout=None):
     return backbone
 
 
-def with_dropout(config, dropout):
-    """The config with both dropout rates replaced; None: unchanged."""
+def with_dropout(config: "BertConfig", dropout: float | None) -> "BertConfig":
+    """The config with both dropout rates replaced.
+
+    Args:
+        config: a BertConfig.
+        dropout: the rate; None: unchanged.
+
+    Returns:
+        A BertConfig of the same class.
+    """
     if dropout is None:
         return config
     return dataclasses.replace(config, hidden_dropout=dropout, attention_dropout=dropout)
 
 
-def make_tokenizer(checkpoint):
-    """The tokenizer of a Checkpoint.
+def make_tokenizer(checkpoint: "Checkpoint") -> SentencePieceTokenizer | Tokenizer:
+    """The tokenizer of a checkpoint.
+
+    Args:
+        checkpoint: a Checkpoint.
 
     Returns:
         A SentencePieceTokenizer if the checkpoint has a SentencePiece model, else a Tokenizer.

@@ -1,6 +1,7 @@
 """ALBERT (Lan et al. 2020, google-research/albert `modeling.py`)."""
 
 import dataclasses
+from typing import Any
 
 from ..checkpoints import weight_names
 from ..checkpoints.config import LAYERS, SIZE, BertConfig
@@ -66,13 +67,13 @@ class AlbertConfig(BertConfig):
     projects_embeddings = True
 
     @property
-    def num_blocks(self):
+    def num_blocks(self) -> int:
         return self.num_groups
 
-    def block_of(self, layer):
+    def block_of(self, layer: int) -> int:
         return layer * self.num_groups // self.num_layers
 
-    def cut(self, layers):
+    def cut(self, layers: int) -> "AlbertConfig":
         run = self.num_layers // self.num_groups  # layers per group
         if layers > run and layers % run:
             raise BertrError(
@@ -103,7 +104,7 @@ class AlbertConfig(BertConfig):
         d = {"hidden_act": "gelu_new", "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, **d}
         return super()._read(d, where)
 
-    def to_huggingface(self):
+    def to_huggingface(self) -> dict[str, Any]:
         out = super().to_huggingface()
         act = "gelu_new" if self.activation == "gelu_tanh" else out["hidden_act"]  # as in all published ALBERTs
         return {
@@ -117,16 +118,35 @@ class AlbertConfig(BertConfig):
         }
 
 
-def from_google(d):
-    """The fields of Google's config file in Hugging Face's terms, or None if it is not an ALBERT's. In Google's ALBERTs
-    "gelu" is the tanh form."""
+def from_google(d: dict[str, Any]) -> dict[str, Any] | None:
+    """Google's config file in Hugging Face's terms. In Google's ALBERTs "gelu" is the tanh form.
+
+    Args:
+        d: the JSON of the file, a dict.
+
+    Returns:
+        A dict for `AlbertConfig.from_dict`, or None if the file is not an ALBERT's.
+    """
     if "embedding_size" not in d:
         return None
     return {**d, "hidden_act": "gelu_new"} if d.get("hidden_act") == "gelu" else d
 
 
-def read_tokenizer(reader, folder, config):
-    """(vocabulary, settings, SentencePiece model), or as BERT's if there is a vocabulary file (Chinese ALBERTs)."""
+def read_tokenizer(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], bytes | None]:
+    """Reads the tokenizer, which is BERT's if there is a vocabulary file (Chinese ALBERTs).
+
+    Args:
+        reader: the module that reads this format, checkpoints/google.py or checkpoints/huggingface.py.
+        folder: a path.
+        config: an AlbertConfig.
+
+    Returns:
+        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; bytes of the SentencePiece model, or
+        None).
+
+    Raises:
+        BertrError: vocabulary, tokenizer, sentencepiece and others of the reader.
+    """
     spiece = reader.read_spiece(folder)
     if spiece is None:
         return read_wordpiece(reader, folder, config)

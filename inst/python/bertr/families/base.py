@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from ..checkpoints.config import BertConfig
 
@@ -17,6 +18,19 @@ class Family:
     block: type  # Keras layer: one transformer block
 
 
-def read_wordpiece(reader, folder, config):
-    """(vocabulary, settings, None) from vocab.txt or tokenizer.json."""
+def read_wordpiece(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], None]:
+    """Reads vocab.txt or tokenizer.json.
+
+    Args:
+        reader: the module that reads this format, checkpoints/google.py or checkpoints/huggingface.py.
+        folder: a path.
+        config: a BertConfig.
+
+    Returns:
+        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; None, as there is no SentencePiece
+        model).
+
+    Raises:
+        BertrError: vocabulary and others of the reader.
+    """
     return *reader.read_wordpiece(folder, config.vocab_size), None

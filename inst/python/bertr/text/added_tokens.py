@@ -8,6 +8,8 @@ characters. `lstrip` and `rstrip` tokens include the white space before or after
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from .basic import WHITE_SPACE, is_plain, is_space
 
@@ -19,7 +21,7 @@ class AddedTokens:
     """Finds tokens in texts. `tokens`: dicts with `content`, `id`, `normalized`, `single_word`, `lstrip` and `rstrip`;
     `normalise` returns (normalised text, source indices) as `BasicTokenizer` does."""
 
-    def __init__(self, tokens, normalise):
+    def __init__(self, tokens: list[dict[str, Any]], normalise: Callable[[str], tuple[str, Sequence[int]]]):
         self._raw, self._normal, wide, plain = {}, {}, {}, set()
         for token in tokens:
             content = normalise(token["content"])[0] if token["normalized"] else token["content"]
@@ -35,25 +37,25 @@ class AddedTokens:
         self._normalise = normalise
         self.any_plain, self.any_wide, self._any_wide_normal = bool(plain), bool(wide), bool(wide.get(True))
 
-    def reach_over_space(self, text):
+    def reach_over_space(self, text: str) -> bool:
         """Whether the text contains a token that includes white space, so that it cannot be split into chunks."""
         return bool(
             self._wide_raw.search(text) or self._any_wide_normal and self._wide_normal.search(self._normalise(text)[0])
         )
 
-    def in_plain(self, chunk):
+    def in_plain(self, chunk: str) -> bool:
         """Whether a plain chunk (see `is_plain`) contains a token."""
         return self._in_plain.search(chunk) is not None
 
-    def anywhere(self, text):
+    def anywhere(self, text: str) -> bool:
         """Whether a text contains a token."""
         return bool(self._in_raw.search(text) or self._normal and self._in_normal.search(self._normalise(text)[0]))
 
-    def split_raw(self, text):
+    def split_raw(self, text: str) -> list[tuple[int | None, int, int]]:
         """(id, start, end) of each token in a raw text, and (None, start, end) of the parts between."""
         return _split(text, self._in_raw, self._raw)
 
-    def split_normalised(self, text):
+    def split_normalised(self, text: str) -> list[tuple[int | None, int, int]]:
         """As `split_raw`, for a normalised text."""
         return _split(text, self._in_normal, self._normal)
 

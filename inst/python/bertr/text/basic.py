@@ -8,6 +8,7 @@ normalisation; searching for words afterwards fails if normalisation changes the
 import itertools
 import re
 import unicodedata
+from collections.abc import Sequence
 
 # The reference uses the categories of Unicode 8.0: later characters are neither control nor mark nor punctuation.
 # They are listed here, so that tokens do not depend on the version of Python.
@@ -132,42 +133,42 @@ _PLAIN = re.compile("[!-Z^-~\\\\]+").fullmatch  # ASCII without space, control c
 _PLAIN_WORD = re.compile("[0-9A-Za-z]+|[!-~]")  # in ASCII all other characters are punctuation
 
 
-def parts_words(chars):
+def parts_words(chars: str) -> bool:
     """Whether one of these characters is white space or a word by itself."""
     return _PARTS_WORDS.search(chars) is not None
 
 
-def chunks(text):
+def chunks(text: str) -> list[str]:
     """A text split at BERT's white space; no rule of normalisation crosses it."""
     # the fastest check: the only white space in printable text is the space
     return _CHUNK.findall(text) if not text.isprintable() and _ONLY_PYTHON_SPACE.search(text) else text.split()
 
 
-def is_plain(chunk):
+def is_plain(chunk: str) -> bool:
     """Whether a chunk is ASCII that normalisation can only lower-case and that cannot contain a special token."""
     return chunk.isascii() and _PLAIN(chunk) is not None
 
 
-def plain_words(chunk):
+def plain_words(chunk: str) -> list[str]:
     """The words of a plain chunk."""
     return [chunk] if chunk.isalnum() else _PLAIN_WORD.findall(chunk)
 
 
-def chunk_starts(text):
+def chunk_starts(text: str) -> list[int]:
     """The start of each of `chunks(text)`."""
     return [found.start() for found in _CHUNK.finditer(text)]
 
 
-def is_space(char):
+def is_space(char: str) -> bool:
     return _KINDS[char] == "space"
 
 
-def lower(char):
+def lower(char: str) -> str:
     """The lower case of one character, possibly several characters. Out of context, so there is no final sigma."""
     return _NEW_LOWER.get(char) or char.lower()
 
 
-def words(normal, source):
+def words(normal: str, source: Sequence[int]) -> list[tuple[str, Sequence[int]]]:
     """(word, source) of each word of a normalised text; source[i] is the source index of word[i]."""
     return [(found.group(), source[found.start() : found.end()]) for found in _WORD.finditer(normal)]
 
@@ -175,12 +176,12 @@ def words(normal, source):
 class BasicTokenizer:
     """Normalises text with the three settings of a BERT checkpoint."""
 
-    def __init__(self, lower_case, strip_accents, chinese_chars):
+    def __init__(self, lower_case: bool, strip_accents: bool, chinese_chars: bool):
         self.lower_case = lower_case
         self.strip_accents = strip_accents
         self.chinese_chars = chinese_chars
 
-    def normalise(self, text):
+    def normalise(self, text: str) -> tuple[str, Sequence[int]]:
         """(normalised text, source index of each of its characters)."""
         if text.isascii() and text.isprintable():  # most chunks; only lower-casing applies to them
             return text.lower() if self.lower_case else text, range(len(text))

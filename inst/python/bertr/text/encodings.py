@@ -3,6 +3,7 @@
 import array
 import dataclasses
 import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,25 +30,25 @@ class Encodings:
         return len(self.row_splits) - 1
 
     @property
-    def lengths(self):
+    def lengths(self) -> np.ndarray:
         return np.diff(self.row_splits)
 
     @property
-    def row(self):
+    def row(self) -> np.ndarray:
         """The row of each token: int64 [total]."""
         return row_numbers(self.lengths)
 
     @property
-    def position(self):
+    def position(self) -> np.ndarray:
         """The position of each token in its row, from 0: int64 [total]."""
         return positions(self.lengths)
 
     @property
-    def text(self):
+    def text(self) -> np.ndarray:
         """The text of each token, if texts may have several rows: int64 [total]."""
         return self.owner[self.row].astype(np.int64)
 
-    def places(self, rows):
+    def places(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Indices in `ids` of the tokens of these rows, concatenated."""
         return runs(self.row_splits[rows], self._lengths(rows))
 
@@ -55,7 +56,7 @@ class Encodings:
         rows = np.asarray(rows)
         return self.row_splits[rows + 1] - self.row_splits[rows]
 
-    def take(self, rows):
+    def take(self, rows: Sequence[int] | np.ndarray) -> "Encodings":
         """The Encodings of these rows, in this order."""
         rows = np.asarray(rows, np.int64)
         at, lengths, full = self.places(rows), self._lengths(rows), self.full_lengths[rows]
@@ -71,7 +72,7 @@ class Encodings:
             None if self.owner is None else self.owner[rows],
         )
 
-    def pad(self, rows):
+    def pad(self, rows: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(ids, segments, mask), int32 [len(rows), longest of them]."""
         taken = self.take(rows)
         real = np.arange(taken.lengths.max(initial=0)) < taken.lengths[:, None]  # [rows, longest]
@@ -94,11 +95,11 @@ class TextEncoder:
     cls_id: int
     sep_id: int
 
-    def inside_word(self, token):
+    def inside_word(self, token: str) -> bool:
         """Whether this token of the vocabulary continues a word."""
         raise NotImplementedError
 
-    def inside_words(self, encodings, texts):
+    def inside_words(self, encodings: Encodings, texts: list[str]) -> np.ndarray:
         """Which tokens continue the word of the token before, bool [tokens]; `encodings` are those of whole texts, with
         offsets."""
         raise NotImplementedError
@@ -115,7 +116,9 @@ class TextEncoder:
         """The text of ids without [CLS], [SEP] and [PAD]."""
         raise NotImplementedError
 
-    def encode(self, texts, pairs=None, max_len=512, offsets=False):
+    def encode(
+        self, texts: list[str], pairs: list[str] | None = None, max_len: int = 512, offsets: bool = False
+    ) -> Encodings:
         """`[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]` for every text, truncated to `max_len` tokens.
 
         Args:
@@ -160,12 +163,12 @@ class TextEncoder:
                 out.start[where], out.end[where] = self._offsets(side, counts[:, i], kept[:, i]).T
         return out
 
-    def count(self, texts, pairs=None):
+    def count(self, texts: list[str], pairs: list[str] | None = None) -> np.ndarray:
         """Tokens of each text before truncation, special ones included: int32 [n]."""
         sides = _sides(texts, pairs)
         return (_counts([self._rows(side) for side in sides]).sum(1) + len(sides) + 1).astype(np.int32)
 
-    def decode(self, ids):
+    def decode(self, ids: Iterable[int]) -> str:
         """The text of one row of ids, without [CLS], [SEP] and [PAD].
 
         Raises:
@@ -190,12 +193,12 @@ class TextEncoder:
         return np.frombuffer(cls + (sep + cls).join(texts) + sep if texts else b"", np.int32).copy()
 
 
-def int32(values):
+def int32(values: Iterable[int]) -> bytes:
     """Integers as int32 bytes."""
     return array.array("i", values).tobytes()
 
 
-def any_of(literals):
+def any_of(literals: Collection[str]) -> re.Pattern[str]:
     """A pattern whose `split` also returns the separators; without literals it never matches."""
     return re.compile(f"({'|'.join(map(re.escape, literals))})" if literals else "(?!)")
 
@@ -215,7 +218,7 @@ def _counts(rows):
     return np.array([[len(row) // 4 for row in side] for side in rows], np.int64).T
 
 
-def truncate(counts, budget):
+def truncate(counts: np.ndarray, budget: int) -> np.ndarray:
     """Number of pieces of every text to keep: [n, sides].
 
     A pair loses pieces from the longer text, or from the second on a tie (Google's `_truncate_seq_pair`). Hugging

@@ -1,31 +1,33 @@
 """Rows of different lengths, concatenated in a flat array."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 ROOM = np.int64(2**32)  # larger than any row length
 
 
-def splits(lengths):
+def splits(lengths: np.ndarray) -> np.ndarray:
     """Row boundaries, starts and the last end: int64 [n + 1]."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
-def row_numbers(lengths):
+def row_numbers(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
     """The row of each entry: int64 [total]."""
     return np.repeat(np.arange(len(lengths)), lengths)
 
 
-def positions(lengths):
+def positions(lengths: np.ndarray) -> np.ndarray:
     """The position of each entry in its row, from 0: int64 [total]."""
     return runs(np.zeros(len(lengths), np.int64), lengths)
 
 
-def runs(starts, lengths):
+def runs(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Concatenated ranges starts[i], starts[i] + 1, ... of lengths[i] entries: int64 [total]."""
     ends = np.cumsum(lengths, dtype=np.int64)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
 
 
-def sort_keys(rows, places):
+def sort_keys(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
     """One int64 key per (row, place) that sorts by row, then by place."""
     return np.asarray(rows, np.int64) * ROOM + places

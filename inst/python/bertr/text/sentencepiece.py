@@ -6,12 +6,16 @@ the quotes; Kudo and Richardson 2018, SentencePiece. The only module that uses t
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import COPY_AGAIN, BertrError
 from .basic import parts_words
 from .encodings import TextEncoder, any_of, int32
+
+if TYPE_CHECKING:
+    from .encodings import Encodings
 
 REQUIRED = ("<pad>", "<unk>", "[CLS]", "[SEP]")
 SPACE = "\u2581"  # SentencePiece's mark for the space before a word
@@ -40,7 +44,13 @@ class SentencePieceTokenizer(TextEncoder):
     mask_name = "[MASK]"
 
     def __init__(
-        self, spiece, lower_case=True, keep_accents=False, quotes=True, keep_special=True, mode="sentencepiece"
+        self,
+        spiece: bytes,
+        lower_case: bool = True,
+        keep_accents: bool = False,
+        quotes: bool = True,
+        keep_special: bool = True,
+        mode: str = "sentencepiece",
     ):
         if mode != "sentencepiece":
             raise BertrError(
@@ -78,11 +88,11 @@ class SentencePieceTokenizer(TextEncoder):
             number = number[1:] if len(number[0]) == 1 else [number[0][1:], *number[1:]]
         return [(self._model.piece_to_id(p), len(p.replace(SPACE, ""))) for p in [*number, ","]]
 
-    def inside_word(self, token):
+    def inside_word(self, token: str) -> bool:
         """As in ALBERT's `create_pretraining_data.py`: numbers, marks and other scripts start a word."""
         return re.fullmatch("[A-Za-z]+", token) is not None
 
-    def inside_words(self, encodings, texts):
+    def inside_words(self, encodings: "Encodings", texts: list[str]) -> np.ndarray:
         """Determined from the text, because pieces mark only spaces. A token continues a word if there is no space, no
         punctuation and no Chinese character (a word in BERT) before it or at its start, or if two pieces share a
         character."""
@@ -203,7 +213,7 @@ class SentencePieceTokenizer(TextEncoder):
         yield first, last
 
 
-def open_model(spiece):
+def open_model(spiece: bytes) -> Any:
     """The SentencePiece model in these bytes."""
     try:
         import sentencepiece
@@ -223,7 +233,7 @@ def open_model(spiece):
         ) from None
 
 
-def pieces_of(model):
+def pieces_of(model: Any) -> list[str]:
     """A SentencePiece model's vocabulary."""
     return [model.id_to_piece(i) for i in range(model.get_piece_size())]
 

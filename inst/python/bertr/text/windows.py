@@ -5,15 +5,19 @@ al. 2019, How to Fine-Tune BERT for Text Classification (head and tail).
 """
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .ragged import splits
 
+if TYPE_CHECKING:
+    from .encodings import Encodings
+
 HEAD_SHARE = 0.25  # share of the tokens for the beginning of a text (Sun et al.: 128 of 510)
 
 
-def windows(encodings, max_len, overlap):
+def windows(encodings: "Encodings", max_len: int, overlap: int) -> "Encodings":
     """Splits untruncated rows into windows of at most `max_len` tokens; neighbours share `overlap` tokens. In pairs
     only the second text is split, and every window starts with the first. `owner` is the text of each window."""
     return _rows_of(
@@ -25,7 +29,7 @@ def windows(encodings, max_len, overlap):
     )
 
 
-def head_and_tail(encodings, max_len):
+def head_and_tail(encodings: "Encodings", max_len: int) -> "Encodings":
     """Shortens rows to `max_len` tokens: the beginning and the end of each text, in pairs of the second text."""
 
     def ends(n, room):

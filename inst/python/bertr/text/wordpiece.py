@@ -1,6 +1,8 @@
 """BERT's WordPiece tokenizer, and a mode with one token per character."""
 
 import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +11,9 @@ from . import basic as basic
 from .added_tokens import AddedTokens
 from .encodings import TextEncoder, int32
 from .ragged import positions, splits
+
+if TYPE_CHECKING:
+    from .encodings import Encodings
 
 SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # BERT's own names
 SPACE_TOKEN = "[unused1]"  # a space in character mode, as in bojone/bert_in_keras
@@ -39,14 +44,14 @@ class Tokenizer(TextEncoder):
 
     def __init__(
         self,
-        vocab,
-        lower_case=True,
-        strip_accents=None,
-        chinese_chars=True,
-        max_word_chars=100,
-        special=SPECIAL,
-        added=None,
-        mode="wordpiece",
+        vocab: list[str],
+        lower_case: bool = True,
+        strip_accents: bool | None = None,
+        chinese_chars: bool = True,
+        max_word_chars: int = 100,
+        special: dict[str, str] = SPECIAL,
+        added: list[dict[str, Any]] | None = None,
+        mode: str = "wordpiece",
     ):
         if mode not in ("wordpiece", "characters"):
             raise BertrError(
@@ -87,10 +92,10 @@ class Tokenizer(TextEncoder):
         self._ids = _Cache(self._ids_of)
         self._spans = _Cache(self._spans_of)
 
-    def inside_word(self, token):
+    def inside_word(self, token: str) -> bool:
         return token.startswith("##")
 
-    def inside_words(self, encodings, texts):
+    def inside_words(self, encodings: "Encodings", texts: list[str]) -> np.ndarray:
         return np.array([self.inside_word(token) for token in self.vocab])[encodings.ids]
 
     def _words(self, ids):
@@ -213,7 +218,7 @@ class Tokenizer(TextEncoder):
 class _Cache(dict):
     """Values of chunks as int32 bytes, computed at the first lookup; emptied when full."""
 
-    def __init__(self, values):
+    def __init__(self, values: Callable[[str], bytes]):
         super().__init__()
         self._values = values
 
@@ -226,7 +231,7 @@ class _Cache(dict):
         return out
 
 
-def literal(content, token_id):
+def literal(content: str, token_id: int) -> dict[str, Any]:
     """An added token that is matched literally, a dict."""
     return {
         "content": content,
