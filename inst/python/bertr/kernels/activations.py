@@ -1,13 +1,15 @@
 """Activation functions of BERT checkpoints."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from keras import ops
 
 from .custom_gradient import custom_gradient
 
 
-def activation(name):
+def activation(name: str) -> Callable[[Any], Any]:
     """The function for a name that is a value of `checkpoints.config.ACTIVATIONS`."""
     return gelu if name == "gelu_erf" else _OTHERS[name]
 
@@ -38,7 +40,7 @@ def _gelu_gradient(upstream, x, phi):
 
 
 @custom_gradient(_gelu_gradient)
-def gelu(x):
+def gelu(x: Any) -> Any:
     """x Phi(x)."""
     phi = 0.5 * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))  # explicit: `keras.activations.gelu` has no ONNX export
     return x * phi, (x, phi)

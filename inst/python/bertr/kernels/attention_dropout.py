@@ -1,6 +1,8 @@
 """Attention with dropout that stores one number per pair of tokens for the backward pass, instead of two and a mask.
 With long texts these dominate the memory of a training step."""
 
+from typing import Any
+
 from keras import ops
 
 from .custom_gradient import custom_gradient, once_there
@@ -16,7 +18,7 @@ def _gradient(upstream, signed, value):  # [batch, heads, queries, size], [.., q
 
 
 @custom_gradient(_gradient, inputs=2)
-def attend_dropped(scores, value, rate, seed):
+def attend_dropped(scores: Any, value: Any, rate: float, seed: Any) -> Any:
     """Softmax of `scores` [batch, heads, queries, keys], with a share `rate` dropped, times `value` [batch, heads,
     keys, size]. The caller rescales by 1 / (1 - rate): a scaled `value` in here would be stored as another copy."""
     probs = ops.softmax(scores, axis=-1)

@@ -18,13 +18,13 @@ COMPILES_SHAPES = BACKEND != "tensorflow"  # each batch shape is compiled separa
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
-    def gpus():
+    def gpus() -> list[str]:
         """The names of the GPUs in use."""
         return [device.name for device in tf.config.list_physical_devices("GPU")]
 
 else:
     import jax
 
-    def gpus():
+    def gpus() -> list[str]:
         """The names of the GPUs in use."""
         return [str(device) for device in jax.devices() if device.platform != "cpu"]

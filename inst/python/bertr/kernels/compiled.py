@@ -7,6 +7,7 @@ shape, so lengths and row counts are rounded to few sizes (`static_shapes`).
 
 import collections
 import contextlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -20,12 +21,12 @@ BUCKET = 32  # where each shape is compiled, lengths are rounded up to a multipl
 WORD_ROWS = "word_rows"  # name of variables with one row per vocabulary entry in use
 
 
-def bucketed(lengths):
+def bucketed(lengths: Any) -> Any:
     """Lengths after padding to a bucket."""
     return lengths if BACKEND == "tensorflow" else -(-lengths // BUCKET) * BUCKET
 
 
-def static_shapes(arrays, rows):
+def static_shapes(arrays: Sequence[np.ndarray], rows: int) -> Sequence[np.ndarray]:
     """Arrays padded to a bucketed length and to `rows` rows if the backend compiles each shape."""
     if BACKEND == "tensorflow":
         return arrays
@@ -57,7 +58,7 @@ if BACKEND == "tensorflow":
     def _open(array):
         return tf.TensorSpec([None] * array.ndim, tf.as_dtype(array.dtype))
 
-    def new_variable(value, name=None, trainable=True):
+    def new_variable(value: Any, name: str | None = None, trainable: bool = True) -> Any:
         """A Keras variable. WORD_ROWS tables differ in size from fit to fit, so their row count is dynamic: otherwise a
         shared graph would be specialized for the first size and fail with others."""
         out = keras.Variable(value, name=name, trainable=trainable)
@@ -122,7 +123,7 @@ if BACKEND == "tensorflow":
         """`call(ids, segments, mask)` as a graph. `final`: the variables no longer change; such a graph holds weights,
         so it is never shared."""
 
-        def __init__(self, call, variables, final=False, kind=None):
+        def __init__(self, call: Callable[..., Any], variables: list[Any], final: bool = False, kind: Any = None):
             self.call, self.variables, self.final, self.kind = call, variables, final, kind
             self.graph = None
 
@@ -147,7 +148,14 @@ if BACKEND == "tensorflow":
             kind: as for `Forward`.
         """
 
-        def __init__(self, look_up, score, variables, inputs, kind=None):
+        def __init__(
+            self,
+            look_up: Callable[..., Any],
+            score: Callable[..., Any],
+            variables: list[Any],
+            inputs: Sequence[np.ndarray],
+            kind: Any = None,
+        ):
             def run(start, end, share, *inputs):
                 first = look_up(start)
                 step = look_up(end) - first
@@ -167,7 +175,17 @@ if BACKEND == "tensorflow":
         `loss(targets, *inputs)` returns the loss of each row; an `adversary` adds the gradients of a second pass (see
         training/adversarial.py). Steps of the same `kind` (see `_graph`) share their graphs."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
+        def __init__(
+            self,
+            loss: Callable[..., Any],
+            variables: list[Any],
+            other_variables: list[Any],
+            optimizer: Any,
+            targets: np.ndarray,
+            inputs: Any,
+            adversary: Any = None,
+            kind: Any = None,
+        ):
             def step(targets, *inputs):
                 return _apply(loss, variables, optimizer, adversary, targets, *inputs)
 
@@ -179,21 +197,29 @@ if BACKEND == "tensorflow":
         def __call__(self, targets, *inputs):
             return float(self.bound(targets, *inputs))
 
-        def flush(self):
+        def flush(self) -> None:
             if self.flushed is None:
                 state = [*self.optimizer.trained, *self.optimizer.variables]
                 kind = self.kind and (self.kind, "flush")
                 self.flushed = _bound(_graph(kind, self.optimizer.flush, state, []), state)
             self.flushed()
 
-        def finish(self):
+        def finish(self) -> None:
             """The variables are always up to date here."""
 
     class FeatureSteps:
         """Many optimizer steps on features in memory, in one graph: a step of a small head takes less time than a call
         from Python. The graph works for any features and targets of these dtypes and ranks."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets, features):
+        def __init__(
+            self,
+            loss: Callable[..., Any],
+            variables: list[Any],
+            other_variables: list[Any],
+            optimizer: Any,
+            targets: np.ndarray,
+            features: np.ndarray,
+        ):
             order = tf.TensorSpec([None], tf.int32)
 
             def run(order, splits, targets, features):  # rows of all batches, concatenated; offsets of the batches
@@ -212,7 +238,7 @@ if BACKEND == "tensorflow":
             self.function = tf.function(run, input_signature=signature, autograph=False)
             self.begin(targets, features)
 
-        def begin(self, targets, features):
+        def begin(self, targets: np.ndarray, features: np.ndarray) -> None:
             """Sets the data for the next calls; the variables may have changed."""
             self.data: Any = tf.constant(targets), tf.constant(features)
 
@@ -221,14 +247,14 @@ if BACKEND == "tensorflow":
             splits = np.cumsum([0] + [len(b) for b in batches]).astype(np.int32)
             return self.function(np.concatenate(batches).astype(np.int32), splits, *self.data).numpy()
 
-        def finish(self):
+        def finish(self) -> None:
             """The variables are always up to date here."""
 
-        def end(self):
+        def end(self) -> None:
             """Releases the data."""
             self.data = None
 
-        def traces(self):
+        def traces(self) -> int:
             return self.function.experimental_get_tracing_count()
 
     def _apply(loss, variables, optimizer, adversary, targets, *inputs):
@@ -250,7 +276,7 @@ if BACKEND == "tensorflow":
 else:
     import jax
 
-    def new_variable(value, name=None, trainable=True):
+    def new_variable(value: Any, name: str | None = None, trainable: bool = True) -> Any:
         return keras.Variable(value, name=name, trainable=trainable)
 
     def _with_values(function, variables, values):
@@ -262,7 +288,7 @@ else:
     class Forward:
         """`call(ids, segments, mask)`, compiled."""
 
-        def __init__(self, call, variables, final=False, kind=None):
+        def __init__(self, call: Callable[..., Any], variables: list[Any], final: bool = False, kind: Any = None):
             self.variables = variables
             self.function = jax.jit(lambda values, *x: _with_values(lambda: call(*x), variables, values)[0])
 
@@ -273,7 +299,14 @@ else:
     class Slopes:
         """As on TensorFlow."""
 
-        def __init__(self, look_up, score, variables, inputs, kind=None):
+        def __init__(
+            self,
+            look_up: Callable[..., Any],
+            score: Callable[..., Any],
+            variables: list[Any],
+            inputs: Sequence[np.ndarray],
+            kind: Any = None,
+        ):
             self.variables = variables
 
             def run(start, end, share, *inputs):
@@ -290,7 +323,17 @@ else:
     class TrainStep:
         """As on TensorFlow; rows that only pad the batch have an all-zero mask and do not count."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
+        def __init__(
+            self,
+            loss: Callable[..., Any],
+            variables: list[Any],
+            other_variables: list[Any],
+            optimizer: Any,
+            targets: np.ndarray,
+            inputs: Any,
+            adversary: Any = None,
+            kind: Any = None,
+        ):
             self.layers = (variables, other_variables, optimizer.variables)
             self.begin()
 
@@ -329,14 +372,14 @@ else:
             value, self.values = self.function(*self.values, targets, *inputs)
             return float(value)
 
-        def flush(self):
+        def flush(self) -> None:
             self.values = self.last(*self.values)
 
-        def begin(self):
+        def begin(self) -> None:
             """Reads the current values of the variables."""
             self.values = [[v.value for v in group] for group in self.layers]
 
-        def finish(self):
+        def finish(self) -> None:
             """Writes the trained values back into the variables."""
             for group, values in zip(self.layers, self.values, strict=True):
                 for variable, value in zip(group, values, strict=True):
@@ -345,13 +388,21 @@ else:
     class FeatureSteps:
         """Many optimizer steps on features in memory."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets, features):
+        def __init__(
+            self,
+            loss: Callable[..., Any],
+            variables: list[Any],
+            other_variables: list[Any],
+            optimizer: Any,
+            targets: np.ndarray,
+            features: np.ndarray,
+        ):
             self.step = TrainStep(
                 lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets, features
             )
             self.begin(targets, features)
 
-        def begin(self, targets, features):
+        def begin(self, targets: np.ndarray, features: np.ndarray) -> None:
             self.targets: Any = targets
             self.features: Any = features
             self.step.begin()
@@ -366,9 +417,9 @@ else:
             x[: len(rows)], mask[: len(rows)] = self.features[rows], 1
             return self.step(self.targets[rows], x, mask)
 
-        def finish(self):
+        def finish(self) -> None:
             self.step.finish()
 
-        def end(self):
+        def end(self) -> None:
             """Releases the data."""
             self.targets = self.features = None

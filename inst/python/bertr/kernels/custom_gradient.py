@@ -7,7 +7,8 @@ every fit would stay in memory until the process ends.
 import contextlib
 import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 
@@ -17,7 +18,7 @@ _plain = contextvars.ContextVar("plain", default=False)
 
 
 @contextlib.contextmanager
-def plain_gradients():
+def plain_gradients() -> Iterator[None]:
     """In this context every operation has its ordinary gradient, so that any tape differentiates it and a SavedModel
     can hold it."""
     token = _plain.set(True)
@@ -27,12 +28,12 @@ def plain_gradients():
         _plain.reset(token)
 
 
-def are_plain():
+def are_plain() -> bool:
     """Whether the context is `plain_gradients()`."""
     return _plain.get()
 
 
-def custom_gradient(backward, inputs=1) -> Callable[[Callable], Callable]:
+def custom_gradient(backward: Callable[..., Any], inputs: int = 1) -> Callable[[Callable], Callable]:
     """Decorator for `forward(x, ...)`, which returns a value and a tuple `saved`; `backward(upstream, *saved)` returns
     the gradient of `x`. Only `x` is differentiated, or with `inputs` > 1 the first `inputs` arguments: then `backward`
     returns a tuple of gradients."""
@@ -61,7 +62,7 @@ if BACKEND == "tensorflow":
 
         return call
 
-    def once_there(upstream, x):
+    def once_there(upstream: Any, x: Any) -> Any:
         """`x`, available only after `upstream` is computed. Otherwise TensorFlow might compute what a gradient derives
         from `x` alone during the forward pass and hold it in memory until it is used."""
         with tf.control_dependencies([upstream]):
@@ -81,5 +82,5 @@ else:
 
         return call
 
-    def once_there(upstream, x):
+    def once_there(upstream: Any, x: Any) -> Any:
         return x

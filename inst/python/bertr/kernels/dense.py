@@ -8,6 +8,8 @@ suits about as many rows as the first call had: few rows need another layout, wh
 
 import contextlib
 import contextvars
+from collections.abc import Iterator
+from typing import Any
 
 from keras import ops
 
@@ -19,7 +21,7 @@ _final = contextvars.ContextVar("final", default=False)
 
 
 @contextlib.contextmanager
-def final_weights(final):
+def final_weights(final: bool) -> Iterator[None]:
     """If `final`, graphs traced in this context may cache reordered weights."""
     token = _final.set(final)
     try:
@@ -28,7 +30,7 @@ def final_weights(final):
         _final.reset(token)
 
 
-def dense(x, kernel, bias, then="linear", plus=None):
+def dense(x: Any, kernel: Any, bias: Any, then: str = "linear", plus: Any = None) -> Any:
     """`x @ kernel + bias` with x [..., in], kernel [in, out] and bias [out], followed by the activation named `then` or
     by adding `plus` [..., out]."""
     if _final.get() and _in_one(x, then):
@@ -43,7 +45,7 @@ if BACKEND == "tensorflow":
     KERNEL = "_MklNativeFusedMatMul"
     ACTIVATIONS = {"linear": [], "gelu_erf": [b"GeluExact"], "gelu_tanh": [b"GeluApproximate"], "relu": [b"Relu"]}
 
-    def can_keep_weights():
+    def can_keep_weights() -> bool:
         """Whether `final_weights` makes a difference here."""
         return onednn.has(KERNEL, ["is_filter_const"])
 
@@ -64,7 +66,7 @@ if BACKEND == "tensorflow":
 
 else:
 
-    def can_keep_weights():
+    def can_keep_weights() -> bool:
         return False
 
     def _in_one(x, then):

@@ -1,12 +1,14 @@
 """Dropout (Srivastava et al. 2014), reproducible across sessions for the same seed."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from .backend import BACKEND
 
 
-def dropout(x, rate, generator, training):
+def dropout(x: Any, rate: float, generator: Any, training: bool) -> Any:
     """`x` with a share `rate` of its entries set to zero and the others scaled by 1 / (1 - rate). `generator` must be
     an attribute of the calling layer, so that Keras tracks its state."""
     if not training or rate == 0:
@@ -17,7 +19,7 @@ def dropout(x, rate, generator, training):
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
-    def kept(x, rate, seed):
+    def kept(x: Any, rate: float, seed: Any) -> Any:
         """Bool, shape of `x`: which entries stay. 16 random bits per entry instead of 32 halve the cost; the rate is
         accurate to 1e-5."""
         seed = tf.cast(seed, tf.int64)  # older Keras versions use a dtype that TensorFlow rejects
@@ -30,5 +32,5 @@ if BACKEND == "tensorflow":
 
 else:
 
-    def kept(x, rate, seed):
+    def kept(x: Any, rate: float, seed: Any) -> Any:
         return keras.random.uniform(ops.shape(x), seed=seed) >= rate

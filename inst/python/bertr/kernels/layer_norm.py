@@ -4,6 +4,8 @@ oneDNN has one kernel for what takes TensorFlow seven operations, each a pass ov
 the gradient, so it is used for scoring only: in training, recomputing those values would cost as much as it gains.
 """
 
+from typing import Any
+
 from keras import ops
 
 from . import onednn
@@ -29,7 +31,7 @@ def _normalise(x, eps):
     return normal, (normal, inverse)
 
 
-def layer_norm(x, gamma, beta, eps, training):
+def layer_norm(x: Any, gamma: Any, beta: Any, eps: float, training: bool) -> Any:
     """Normalised `x` [..., hidden] times `gamma` plus `beta`, both [hidden]. `training` only selects the faster of two
     implementations with the same results and gradients."""
     if not training and _in_one(x):

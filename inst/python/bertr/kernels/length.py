@@ -1,9 +1,11 @@
 """A limit on the length of a batch that may be known only when the batch is computed."""
 
+from typing import Any
+
 from .backend import BACKEND
 
 
-def check_length(x, most):
+def check_length(x: Any, most: int) -> Any:
     """`x` [batch, length]. If the length is above `most`, computing it fails.
 
     Raises:

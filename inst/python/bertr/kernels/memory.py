@@ -16,13 +16,13 @@ CPU = "CPU:0"
 PIECE = 4 * 2**20  # bytes
 
 
-def tidy():
+def tidy() -> None:
     """Collects reference cycles and returns free memory to the system."""
     gc.collect()
     release_memory()
 
 
-def freeze():
+def freeze() -> None:
     """Excludes all current objects, mostly TensorFlow's modules, from garbage collection: scanning them takes 0.2 s
     each time."""
     gc.collect()
@@ -41,7 +41,7 @@ if BACKEND == "tensorflow" and sys.platform == "linux":
     _madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     _most = [0]  # highest number of bytes in use so far
 
-    def release_memory():
+    def release_memory() -> None:
         """Returns free memory up to the peak use so far, except for small gaps. Allocating beyond the peak could make
         the allocator grow. The pieces allocated here must not count towards the peak: each takes up to twice its size,
         so the peak would rise with every call."""
@@ -70,5 +70,5 @@ if BACKEND == "tensorflow" and sys.platform == "linux":
 
 else:
 
-    def release_memory():
+    def release_memory() -> None:
         """Only Linux can return single pages like this."""

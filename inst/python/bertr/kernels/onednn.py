@@ -5,6 +5,9 @@ The functions that tell whether they are available are private to TensorFlow too
 public operations.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 from .backend import BACKEND
 from .custom_gradient import are_plain
 
@@ -20,12 +23,12 @@ if BACKEND == "tensorflow":
 
     FLOAT = tf.compat.v1.AttrValue(type=tf.float32.as_datatype_enum)
 
-    def is_on():
+    def is_on() -> bool | None:
         """Whether TensorFlow uses oneDNN (which depends on its build, the processor and `TF_ENABLE_ONEDNN_OPTS`); None
         if unknown."""
         return None if port is None else bool(port.IsMklEnabled())
 
-    def has(name, attributes=()):
+    def has(name: str, attributes: Iterable[str] = ()) -> bool:
         """Whether the operation exists with these attributes; never without oneDNN or on a GPU."""
         return (
             bool(is_on())
@@ -34,14 +37,14 @@ if BACKEND == "tensorflow":
             and {a.name for a in op_def_registry.get(name).attr}.issuperset(attributes)
         )
 
-    def takes(x):
+    def takes(x: Any) -> bool:
         """Whether `x` can be an input: float32, and only in a graph. Not under a tape, which does not see operations
         that are added to a graph directly: gradients would be zero."""
         if port is None or tf.executing_eagerly() or are_plain() or record.could_possibly_record():
             return False
         return x.dtype == tf.float32
 
-    def operation(name, inputs, attributes, label):
+    def operation(name: str, inputs: list[Any], attributes: dict[str, Any], label: str) -> Any:
         """The output of the operation in the current graph."""
         graph = tf.compat.v1.get_default_graph()
         inputs = [tf.convert_to_tensor(x) for x in inputs]
@@ -49,5 +52,5 @@ if BACKEND == "tensorflow":
 
 else:
 
-    def is_on():
+    def is_on() -> bool | None:
         return None

@@ -1,5 +1,6 @@
 """The encoder: padded ids in, padded hidden states out, no padding in between."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -14,7 +15,16 @@ OF_FIRST = ("cls", "pooler")  # kinds of pooling that read only the first token
 class Backbone(keras.layers.Layer):
     """Embeddings and blocks, and the pooler if the checkpoint has one. Layers may share blocks, as in ALBERT."""
 
-    def __init__(self, config, embeddings, block, has_pooler=True, seed=0, dtype="float32", **kwargs):
+    def __init__(
+        self,
+        config: Any,
+        embeddings: Callable[..., Any],
+        block: Callable[..., Any],
+        has_pooler: bool = True,
+        seed: int = 0,
+        dtype: Any = "float32",
+        **kwargs: Any,
+    ):
         super().__init__(dtype=dtype, **kwargs)  # explicit: a global dtype policy must not change results
         self.config = config
         policy = self.dtype_policy
@@ -27,7 +37,7 @@ class Backbone(keras.layers.Layer):
             )
         self.live_from = 0  # layers below run in inference mode: no dropout in frozen layers
 
-    def build(self, *_):
+    def build(self, *_: Any) -> None:
         self.embeddings.build()
         for block in self.blocks:
             block.build()
@@ -35,7 +45,7 @@ class Backbone(keras.layers.Layer):
             self.pooler.build((None, self.config.hidden_size))
         self.built = True
 
-    def call(self, ids, segments, mask, training=False):
+    def call(self, ids: Any, segments: Any, mask: Any, training: bool = False) -> Any:
         """Hidden states [batch, length, hidden], zero at padding. ids, segments and mask are int [batch, length];
         instead of `ids` also word vectors, float [batch, length, width]."""
         return self.states_for("none", ids, segments, mask, (self.config.num_layers,), training)[0]
@@ -58,7 +68,7 @@ class Backbone(keras.layers.Layer):
             states.append(x)
         return states
 
-    def attention(self, ids, segments, mask, layers):
+    def attention(self, ids: Any, segments: Any, mask: Any, layers: Sequence[int]) -> Any:
         """Attention probabilities of these layers (from 1): [batch, layers, heads, length, length], queries before
         keys."""
         packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
@@ -68,7 +78,9 @@ class Backbone(keras.layers.Layer):
             [block.attention_probs(states[k - 1], packing) for block, k in zip(blocks, layers, strict=True)], axis=1
         )
 
-    def states_for(self, kind, ids, segments, mask, layers, training=False):
+    def states_for(
+        self, kind: str, ids: Any, segments: Any, mask: Any, layers: Sequence[int], training: bool = False
+    ) -> list[Any]:
         """The states of these layers (0: the embeddings) that pooling of this kind reads; "none" is no pooling.
 
         A list of [batch, length, hidden], zero at padding. For "cls" and "pooler" of [batch, hidden], the first tokens:
@@ -80,7 +92,7 @@ class Backbone(keras.layers.Layer):
             return [packing.pad(states[i]) for i in layers]
         return [states[i] if i and i == max(layers) else packing.first(states[i]) for i in layers]
 
-    def pool(self, states, mask, kind):
+    def pool(self, states: Any, mask: Any, kind: str) -> Any:
         """One vector per row, [batch, hidden], from the result of `states_for` for this kind. Several kinds joined by
         "+" are concatenated."""
         if "+" in kind:
@@ -104,7 +116,7 @@ class Backbone(keras.layers.Layer):
 
     # ------------------------------------------------------------ which part is trained
 
-    def train_upper(self, k):
+    def train_upper(self, k: int | None) -> None:
         """Makes the upper k layers trainable; None: all layers and the embeddings."""
         first = 0 if k is None else self.config.num_layers - k
         self.live_from = first
@@ -112,7 +124,7 @@ class Backbone(keras.layers.Layer):
         for i, block in enumerate(self.blocks):
             block.trainable = i >= self.config.block_of(first)
 
-    def train_only(self, train):
+    def train_only(self, train: str) -> None:
         """Makes "all", none ("head") or the upper k layers ("top:k") trainable; the pooler unless none."""
         upper = {"all": None, "head": 0}.get(train) if train in ("all", "head") else int(train.removeprefix("top:"))
         self.train_upper(upper)
@@ -151,7 +163,7 @@ class Backbone(keras.layers.Layer):
             out["pooler/kernel"], out["pooler/bias"] = (self.pooler.kernel, None), (self.pooler.bias, None)
         return out
 
-    def set_tensors(self, tensors):
+    def set_tensors(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Assigns the weights from a checkpoint's tensors and ignores the tensors of heads."""
         fused = {}
         for name, (variable, columns) in self._variables().items():
@@ -162,18 +174,18 @@ class Backbone(keras.layers.Layer):
         for variable, parts in fused.values():
             variable.assign(np.concatenate(parts, axis=-1))
 
-    def shapes(self):
+    def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of `tensors`, in the same order."""
         return {
             name: tuple(variable.shape) if columns is None else (*variable.shape[:-1], columns.stop - columns.start)
             for name, (variable, columns) in self._variables().items()
         }
 
-    def tensors(self):
+    def tensors(self) -> dict[str, np.ndarray]:
         """Canonical name -> float32 array."""
         return dict(self.each_tensor())
 
-    def each_tensor(self):
+    def each_tensor(self) -> Iterator[tuple[str, np.ndarray]]:
         """The same, one (name, array) at a time."""
         for name, (variable, columns) in self._variables().items():
             array = np.asarray(ops.convert_to_numpy(variable.value), dtype=np.float32)

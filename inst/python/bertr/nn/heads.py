@@ -1,5 +1,7 @@
 """Heads: the layers on top of the encoder."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -17,24 +19,24 @@ class PrototypeHead(keras.layers.Layer):
     rows towards their class and away from the others. A random head would damage the features first.
     """
 
-    def __init__(self, classes, dropout, initializer_range, seed, **kwargs):
+    def __init__(self, classes: int, dropout: float, initializer_range: float, seed: int, **kwargs: Any):
         super().__init__(dtype="float32", **kwargs)
         self.classes, self.rate = classes, dropout
         self.initializer = keras.initializers.TruncatedNormal(stddev=initializer_range, seed=seed)
         self.generator = keras.random.SeedGenerator(seed)
 
-    def build(self, shape):
+    def build(self, shape: tuple[int | None, ...]) -> None:
         self.kernel = self.add_weight(shape=(shape[-1], self.classes), initializer=self.initializer, name="kernel")
         self.bias = self.add_weight(shape=(self.classes,), initializer="zeros", name="bias")
         # not trained: the sharpness of the softmax, so that one learning rate suits kernel and encoder
         self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
         self.built = True
 
-    def call(self, x, training=False):  # [batch, hidden] -> [batch, classes]
+    def call(self, x: Any, training: bool = False) -> Any:  # [batch, hidden] -> [batch, classes]
         x = dropout(unit(x), self.rate, self.generator, training)
         return self.scale * ops.matmul(x, self.kernel) + self.bias
 
-    def start(self, features, label_ids):
+    def start(self, features: np.ndarray, label_ids: np.ndarray) -> None:
         """Initializes from features [rows, hidden] and classes `label_ids` [rows]; every class has at least one row."""
         means, scale = nearest_means(ops.convert_to_numpy(unit(features)), label_ids, self.classes)
         self.kernel.assign(means.T)
@@ -42,7 +44,7 @@ class PrototypeHead(keras.layers.Layer):
         self.bias.assign(-0.5 * scale * np.square(means).sum(axis=1))
 
 
-def nearest_means(x, label_ids, classes):
+def nearest_means(x: np.ndarray, label_ids: np.ndarray, classes: int) -> tuple[np.ndarray, float]:
     """Class means [classes, hidden], and the scale s for which softmax(-s / 2 * squared distance) has the lowest
     leave-one-out cross-entropy."""
     counts = np.bincount(label_ids, minlength=classes)
@@ -66,7 +68,9 @@ def _cross_entropy(z, label_ids):
 class DenseHead(keras.layers.Layer):
     """Hidden layers of ReLU units, each followed by dropout, then a linear output."""
 
-    def __init__(self, outputs, units, dropout, seed, bias=None, **kwargs):
+    def __init__(
+        self, outputs: int, units: list[int], dropout: float, seed: int, bias: list[float] | None = None, **kwargs: Any
+    ):
         """`bias`: initial output bias, [outputs]; zeros by default."""
         super().__init__(dtype="float32", **kwargs)
         self.rate, self.bias = dropout, bias
@@ -82,7 +86,7 @@ class DenseHead(keras.layers.Layer):
             for i, (n, activation) in enumerate([*((n, "relu") for n in units), (outputs, None)])
         ]
 
-    def build(self, shape):
+    def build(self, shape: tuple[int | None, ...]) -> None:
         width = shape[-1]
         for layer in self.stack:
             layer.build((None, width))
@@ -91,7 +95,7 @@ class DenseHead(keras.layers.Layer):
             self.stack[-1].bias.assign(self.bias)
         self.built = True
 
-    def call(self, x, training=False):  # [..., hidden] -> [..., outputs]
+    def call(self, x: Any, training: bool = False) -> Any:  # [..., hidden] -> [..., outputs]
         for layer in self.stack[:-1]:
             x = dropout(layer(x), self.rate, self.generator, training)
         return self.stack[-1](x)
@@ -101,13 +105,15 @@ class RegressionHead(DenseHead):
     """Without hidden layers it is like BERT's original heads: dropout, then an output with small initial weights. Large
     ones would damage the features first."""
 
-    def __init__(self, outputs, units, dropout, seed, initializer_range, **kwargs):
+    def __init__(
+        self, outputs: int, units: list[int], dropout: float, seed: int, initializer_range: float, **kwargs: Any
+    ):
         super().__init__(outputs, units, dropout, seed, **kwargs)
         if not units:
             start = keras.initializers.TruncatedNormal(stddev=initializer_range, seed=seed + 1)
             self.stack[-1].kernel_initializer = start
 
-    def call(self, x, training=False):
+    def call(self, x: Any, training: bool = False) -> Any:
         if len(self.stack) == 1:
             x = dropout(x, self.rate, self.generator, training)
         return super().call(x, training=training)
@@ -117,22 +123,22 @@ class CosineHead(keras.layers.Layer):
     """One number from two vectors: their cosine, scaled and shifted. Initialized by linear regression on the untrained
     encoder's cosines (as in Sentence-BERT, Reimers & Gurevych 2019, but in the units of the outcome)."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(dtype="float32", **kwargs)
 
-    def build(self, shape):
+    def build(self, shape: tuple[int | None, ...]) -> None:
         self.slope = self.add_weight(shape=(), initializer="ones", name="slope")
         self.bias = self.add_weight(shape=(), initializer="zeros", name="bias")
         self.built = True
 
-    def call(self, x, training=False):  # [batch, 2 * hidden] -> [batch, 1]
+    def call(self, x: Any, training: bool = False) -> Any:  # [batch, 2 * hidden] -> [batch, 1]
         return self.slope * self.cosine(x) + self.bias
 
-    def cosine(self, x):
+    def cosine(self, x: Any) -> Any:
         a, b = ops.split(x, 2, axis=-1)
         return ops.sum(unit(a) * unit(b), axis=-1, keepdims=True)
 
-    def start(self, features, targets):
+    def start(self, features: np.ndarray, targets: np.ndarray) -> None:
         """Initializes from features [rows, 2 * hidden] and targets [rows, 1]."""
         cosine = ops.convert_to_numpy(self.cosine(features))[:, 0].astype(np.float64)
         y = targets[:, 0]

@@ -15,6 +15,7 @@ Axis names in the shape comments of this package:
 """
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
@@ -24,20 +25,23 @@ from ..kernels.dense import dense
 from ..kernels.dropout import dropout
 from ..kernels.layer_norm import layer_norm
 
+if TYPE_CHECKING:
+    from .packing import PaddedPacking
+
 
 class LayerNorm(keras.layers.Layer):
     """Normalises the last axis, then scales and shifts it."""
 
-    def __init__(self, eps, **kwargs):
+    def __init__(self, eps: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.eps = eps
 
-    def build(self, shape):
+    def build(self, shape: tuple[int | None, ...]) -> None:
         self.gamma = self.add_weight(shape=(shape[-1],), initializer="ones", name="gamma")
         self.beta = self.add_weight(shape=(shape[-1],), initializer="zeros", name="beta")
         self.built = True
 
-    def call(self, x, training=True):  # [..., hidden] -> the same
+    def call(self, x: Any, training: bool = True) -> Any:  # [..., hidden] -> the same
         return layer_norm(x, self.gamma, self.beta, self.eps, training)
 
 
@@ -45,7 +49,7 @@ class Embeddings(keras.layers.Layer):
     """Word + segment + position embeddings, LayerNorm, dropout. ALBERT's are narrower than the layers and are
     projected to the hidden size."""
 
-    def __init__(self, config, seed, **kwargs):
+    def __init__(self, config: Any, seed: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.config = config
         self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
@@ -54,7 +58,7 @@ class Embeddings(keras.layers.Layer):
         self.word_rows = None  # a WordRows during training; `ids` then index its rows
         self.shift = None  # perturbation a FastGradientMethod adds to the word table, same shape
 
-    def build(self, *_):
+    def build(self, *_: Any) -> None:
         c, width = self.config, self.config.embedding_size
         # zeros: a checkpoint's weights replace them, and random initialization takes longer than reading those
         self.word = self.add_weight(shape=(c.vocab_size, width), initializer="zeros", name="word")
@@ -68,11 +72,11 @@ class Embeddings(keras.layers.Layer):
             self.projection_bias = self.add_weight(shape=(c.hidden_size,), initializer="zeros", name="projection_bias")
         self.built = True
 
-    def look_up(self, ids, training=False):
+    def look_up(self, ids: Any, training: bool = False) -> Any:
         """The word vectors of these ids, [..., width]."""
         return ops.take(self.word_rows.rows if training and self.word_rows else self.word, ids, axis=0)
 
-    def call(self, ids, segments, positions, training=False):
+    def call(self, ids: Any, segments: Any, positions: Any, training: bool = False) -> Any:
         """Each [tokens] or [batch, length]; instead of `ids` also word vectors, [..., width]."""
         # segments as a matrix product: its gradient is a product too, not a contended scatter
         positions = ops.minimum(positions, self.config.max_positions - 1)  # padding may exceed the last position
@@ -89,14 +93,14 @@ class Embeddings(keras.layers.Layer):
 class Block(keras.layers.Layer):
     """One post-LN transformer block: self-attention and feed-forward, each added to its input and normalised."""
 
-    def __init__(self, config, seed, **kwargs):
+    def __init__(self, config: Any, seed: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.config = config
         self.attention_norm = LayerNorm(config.layer_norm_eps, name="attention_norm", dtype=self.dtype_policy)
         self.output_norm = LayerNorm(config.layer_norm_eps, name="output_norm", dtype=self.dtype_policy)
         self.generator = keras.random.SeedGenerator(seed)
 
-    def build(self, *_):
+    def build(self, *_: Any) -> None:
         h, inner = self.config.hidden_size, self.config.intermediate_size
         # query, key and value fused: one product instead of three
         self._dense("qkv", h, 3 * h)
@@ -113,7 +117,7 @@ class Block(keras.layers.Layer):
         setattr(self, f"{name}_kernel", kernel)
         setattr(self, f"{name}_bias", bias)
 
-    def call(self, x, packing, training=False, of_first=False):
+    def call(self, x: Any, packing: "PaddedPacking", training: bool = False, of_first: bool = False) -> Any:
         """[tokens, hidden] -> the same; with `of_first` [batch, hidden], only the first token of each row, which
         attends to all tokens."""
         c = self.config
@@ -143,7 +147,7 @@ class Block(keras.layers.Layer):
             return ops.reshape(context, (packing.batch, self.config.hidden_size))
         return packing.merge(context)
 
-    def attention_probs(self, x, packing):
+    def attention_probs(self, x: Any, packing: "PaddedPacking") -> Any:
         """Softmax of the scores, [batch, heads, length, length]."""
         return ops.softmax(self._scores(x, packing)[0], axis=-1)
 

@@ -2,17 +2,31 @@
 
 import dataclasses
 import json
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
 
 from .join import make_join
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .backbone import Backbone
+
 
 class Network(keras.layers.Layer):
     """`call` maps ids to the head's outputs; `features` and `head` are its two halves."""
 
-    def __init__(self, backbone, head, task, head_options, kind=None, **kwargs):
+    def __init__(
+        self,
+        backbone: "Backbone",
+        head: Any,
+        task: Any,
+        head_options: dict[str, Any],
+        kind: str | None = None,
+        **kwargs: Any,
+    ):
         """`kind`, a text, tells all that outputs and losses depend on but variables."""
         super().__init__(dtype="float32", **kwargs)
         self.kind = kind
@@ -25,7 +39,7 @@ class Network(keras.layers.Layer):
         head.build((None, self.width))
         self.built = True
 
-    def pooled(self, ids, segments, mask, training=False):
+    def pooled(self, ids: Any, segments: Any, mask: Any, training: bool = False) -> Any:
         """Vectors of rows, [batch, hidden], or states [batch, length, hidden] for tasks per token."""
         if self.task.per_token:
             return self.backbone(ids, segments, mask, training=training)
@@ -33,24 +47,24 @@ class Network(keras.layers.Layer):
         states = self.backbone.states_for(self.pool, ids, segments, mask, last, training)[0]
         return self.backbone.pool(states, mask, self.pool)
 
-    def features(self, ids, segments, mask, owner=None, training=False):
+    def features(self, ids: Any, segments: Any, mask: Any, owner: Any = None, training: bool = False) -> Any:
         """The head's input: as `pooled`, or one joined vector per text, where `owner` is the text of each row."""
         values = self.pooled(ids, segments, mask, training=training)
         return values if self.join is None else self.join(values, owner)
 
-    def call(self, ids, segments, mask, owner=None, training=False):
+    def call(self, ids: Any, segments: Any, mask: Any, owner: Any = None, training: bool = False) -> Any:
         return self.head(self.features(ids, segments, mask, owner, training=training), training=training)
 
-    def joined(self, values, owner):
+    def joined(self, values: "np.ndarray", owner: Any) -> "np.ndarray":
         """Features of texts from the pooled vectors of all their rows; numpy in, numpy out."""
         return values if self.join is None else ops.convert_to_numpy(self.join(values, owner))
 
     @property
-    def upper_weights(self):
+    def upper_weights(self) -> list[Any]:
         """The variables that are not the encoder's."""
         return [*self.head.weights, *(self.join.weights if self.join else [])]
 
-    def train_only(self, train):
+    def train_only(self, train: str) -> None:
         """Makes "all", only the "head", or the last k layers ("top:k") trainable. The head always is; the pooler only
         if it is used."""
         self.backbone.train_only(train)
@@ -58,7 +72,7 @@ class Network(keras.layers.Layer):
             self.backbone.pooler.trainable = False
 
 
-def read_head_options(model, given):
+def read_head_options(model: Any, given: dict[str, Any]) -> dict[str, Any]:
     """All options of a head, with defaults for those not given."""
     return {
         "units": [int(n) for n in given.get("units") or []],
@@ -77,7 +91,9 @@ def read_head_options(model, given):
     }
 
 
-def build_network(model, task, head_options, train, seed=0, dropout=None):
+def build_network(
+    model: Any, task: Any, head_options: dict[str, Any], train: str, seed: int = 0, dropout: float | None = None
+) -> Network:
     """The untrained network of a fit; a saved fit's weights are loaded into it."""
     backbone = model.backbone if train == "head" else model.new_backbone(seed, dropout)
     rate = head_dropout(model, head_options, dropout)
@@ -92,7 +108,7 @@ def build_network(model, task, head_options, train, seed=0, dropout=None):
     return network
 
 
-def head_dropout(model, head_options, dropout=None):
+def head_dropout(model: Any, head_options: dict[str, Any], dropout: float | None = None) -> float:
     """The dropout rate of the head: its own, else the one set for the encoder, else the checkpoint's."""
     rate = head_options["dropout"]
     if rate is None:

@@ -4,6 +4,8 @@ Half of a batch of natural texts is padding; skipping it in every dense layer is
 XLA (JAX, GPU compilation) needs static shapes: there the rows stay padded and packing is a reshape.
 """
 
+from typing import Any
+
 from keras import ops
 
 from ..kernels.backend import BACKEND
@@ -18,7 +20,7 @@ MASKED, MASKED_HALF = -1e9, -6e4  # finite, also in float16, so that a row with 
 TILES, FEW = (16, 64), 4096
 
 
-def packing_for(mask, dtype, heads):
+def packing_for(mask: Any, dtype: str, heads: int) -> "PaddedPacking":
     """The packing for a batch with this mask, 0 / 1 [batch, length], on the current backend."""
     cls = TensorflowPacking if BACKEND == "tensorflow" else PaddedPacking
     return cls(mask, dtype, heads)
@@ -27,34 +29,34 @@ def packing_for(mask, dtype, heads):
 class PaddedPacking:
     """Every position counts as a token: shapes stay static, and only the mask keeps padding out of attention."""
 
-    def __init__(self, mask, dtype, heads):
+    def __init__(self, mask: Any, dtype: str, heads: int):
         self.batch, self.length = ops.shape(mask)
         self.heads = heads
         self.mask = ops.cast(mask, dtype)  # [batch, length]
         masked = MASKED_HALF if dtype == "float16" else MASKED
         self.key_bias = ((1.0 - self.mask) * masked)[:, None, None, :]
 
-    def positions(self):  # [tokens]
+    def positions(self) -> Any:  # [tokens]
         return ops.tile(ops.arange(self.length), (self.batch,))
 
-    def pack(self, x):  # [batch, length, ...] -> [tokens, ...]
+    def pack(self, x: Any) -> Any:  # [batch, length, ...] -> [tokens, ...]
         return ops.reshape(x, (self.batch * self.length, *x.shape[2:]))
 
-    def unpack(self, x):  # [tokens, ...] -> [batch, length, ...]
+    def unpack(self, x: Any) -> Any:  # [tokens, ...] -> [batch, length, ...]
         return ops.reshape(x, (self.batch, self.length, *x.shape[1:]))
 
-    def split(self, x):  # [tokens, 3 * heads * size] -> [3, batch, heads, length, size]
+    def split(self, x: Any) -> Any:  # [tokens, 3 * heads * size] -> [3, batch, heads, length, size]
         x = ops.reshape(x, (self.batch, self.length, 3, self.heads, x.shape[-1] // (3 * self.heads)))
         return ops.transpose(x, (2, 0, 3, 1, 4))
 
-    def merge(self, x):  # [batch, heads, length, size] -> [tokens, heads * size]
+    def merge(self, x: Any) -> Any:  # [batch, heads, length, size] -> [tokens, heads * size]
         x = ops.transpose(x, (0, 2, 1, 3))
         return ops.reshape(x, (self.batch * self.length, x.shape[2] * x.shape[3]))
 
-    def first(self, x):  # [tokens, hidden] -> [batch, hidden], of the first token of each row
+    def first(self, x: Any) -> Any:  # [tokens, hidden] -> [batch, hidden], of the first token of each row
         return self.unpack(x)[:, 0]
 
-    def pad(self, x):  # [tokens, hidden] -> [batch, length, hidden], zero at padding
+    def pad(self, x: Any) -> Any:  # [tokens, hidden] -> [batch, length, hidden], zero at padding
         return self.unpack(x) * self.mask[:, :, None]
 
 
@@ -66,7 +68,7 @@ class TensorflowPacking(PaddedPacking):
     transpose, so each is the other's gradient, instead of the scatter that automatic differentiation would use.
     """
 
-    def __init__(self, mask, dtype, heads):
+    def __init__(self, mask: Any, dtype: str, heads: int):
         super().__init__(mask, dtype, heads)
         taken = _filled_up(tf.reshape(tf.cast(mask, tf.int32), (-1,)))  # [batch * length]
         self.index = tf.cast(tf.where(taken)[:, 0], tf.int32)  # [tokens]: position of each token
@@ -76,18 +78,18 @@ class TensorflowPacking(PaddedPacking):
         taken = tf.tile(tf.reshape(tf.cast(taken, self.mask.dtype), (self.batch, 1, self.length)), (1, heads, 1))
         self.taken = tf.reshape(taken, (-1, 1))  # [batch * heads * length, 1]
 
-    def positions(self):
+    def positions(self) -> Any:
         return self.index % self.length
 
-    def pack(self, x):
+    def pack(self, x: Any) -> Any:
         return tf.gather(super().pack(x), self.index)
 
-    def split(self, x):
+    def split(self, x: Any) -> Any:
         size = x.shape[-1] // (3 * self.heads)
         places = _unpack(tf.reshape(x, (-1, size)), *self.rows_of_three)  # [3 * batch * heads * length, size]
         return tf.reshape(places, (3, self.batch, self.heads, self.length, size))
 
-    def merge(self, x):
+    def merge(self, x: Any) -> Any:
         size = x.shape[-1]
         pieces = _pack(tf.reshape(x, (-1, size)), *self.rows_of_one, self.taken)  # [tokens, 1, heads, size]
         return tf.reshape(pieces, (-1, self.heads * size))
@@ -106,10 +108,10 @@ class TensorflowPacking(PaddedPacking):
         to_heads = (token * parts + part[:, :, None, None]) * self.heads + head[:, None]
         return to_tokens, tf.reshape(to_heads, (-1,))
 
-    def first(self, x):
+    def first(self, x: Any) -> Any:
         return tf.gather(x, tf.reshape(self.inverse, (self.batch, self.length))[:, 0])
 
-    def unpack(self, x):
+    def unpack(self, x: Any) -> Any:
         return ops.reshape(_unpack(x, self.index, self.inverse), (self.batch, self.length, *x.shape[1:]))
 
 

@@ -1,6 +1,7 @@
 """Scoring many rows: batches sorted by length with a token budget, results restored to the input order."""
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -9,10 +10,14 @@ from ..kernels.backend import COMPILES_SHAPES
 from ..kernels.compiled import Forward, bucketed, static_shapes
 from ..kernels.dense import can_keep_weights
 
+if TYPE_CHECKING:
+    from ..text.encodings import Encodings
+    from .network import Network
+
 MANY = 200_000  # tokens needed to amortize tracing the second graph
 
 
-def token_budget(config):
+def token_budget(config: Any) -> int:
     """Padded tokens per batch.
 
     Measured: throughput stops improving at 8,192 tokens for a hidden size of 384, at 2,048 for 768. Batches then take
@@ -29,7 +34,7 @@ def token_budget(config):
     return min(8192, max(2048, 2048 * 768**2 // config.hidden_size**2))
 
 
-def scoring_batches(lengths, budget):
+def scoring_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
     """Batches of rows of similar length.
 
     Args:
@@ -61,18 +66,18 @@ class GraphRunner:
             sharing.
     """
 
-    def __init__(self, call, layer, config, kind=None):
+    def __init__(self, call: Callable[..., Any], layer: Any, config: Any, kind: Any = None):
         self.call, self.layer, self.config = call, layer, config
         self.forward, self.of_many = Forward(call, layer.variables, kind=kind), None
         self.tokens_seen = 0
 
-    def weights_are_final(self):
+    def weights_are_final(self) -> None:
         """Declares that the weights no longer change. Shared layers get no second graph: it would copy the weights once
         per layer."""
         if can_keep_weights() and not self.config.shares_blocks:
             self.of_many = Forward(self.call, self.layer.variables, final=True)
 
-    def for_tokens(self, tokens, budget):
+    def for_tokens(self, tokens: int, budget: int) -> Callable[..., Any]:
         """The function that runs the batches of a call.
 
         Args:
@@ -96,16 +101,16 @@ class Scorer:
         per_token: whether there is one output per token.
     """
 
-    def __init__(self, runner, config, per_token=False):
+    def __init__(self, runner: Any, config: Any, per_token: bool = False):
         self.runner, self.config, self.per_token = runner, config, per_token
         self.budget = token_budget(config)
         self.memory: Any = None  # or {tokens of a row: its output}, while rows are remembered
 
-    def remember(self, on):
+    def remember(self, on: bool) -> None:
         """Starts or ends remembering the outputs of rows, so that no row is computed twice; not for tokens."""
         self.memory = {} if on and not self.per_token else None
 
-    def encodings(self, encodings, progress=None):
+    def encodings(self, encodings: "Encodings", progress: Callable[[int], Any] | None = None) -> Any:
         """Outputs of encoded rows.
 
         Args:
@@ -171,7 +176,7 @@ class NetworkScorer:
         pooled: None, or the Scorer of the head's input.
     """
 
-    def __init__(self, network, pooled=None):
+    def __init__(self, network: "Network", pooled: Scorer | None = None):
         self.network = network
         self.apart = network.join is not None or pooled is not None
         call = network.pooled if self.apart else network
@@ -181,7 +186,7 @@ class NetworkScorer:
             GraphRunner(lambda *x: call(*x), network, config, kind), config, network.task.per_token
         )
 
-    def encodings(self, encodings, progress=None):
+    def encodings(self, encodings: "Encodings", progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """As `Scorer.encodings`, but [texts, ...], or [tokens, ...] for tasks per token."""
         values, network = self.rows.encodings(encodings, progress), self.network
         return ops.convert_to_numpy(network.head(network.joined(values, encodings.owner))) if self.apart else values

@@ -1,17 +1,19 @@
 """Vectors scaled to length 1: for cosines, embeddings, and heads that learn from them."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 LEAST = 1e-12  # shorter vectors are not scaled to length 1, so that one of zeros stays zero
 
 
-def unit(x):
+def unit(x: Any) -> Any:
     """Rows scaled to length 1, [..., width]: a tensor, with a finite gradient everywhere."""
     return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), LEAST**2))
 
 
-def unit_rows(values):
+def unit_rows(values: np.ndarray) -> np.ndarray:
     """The same for many vectors outside of a graph, with lengths in float64.
 
     Args:

@@ -1,13 +1,20 @@
 """The interface of tasks. The engine (`training/`, `nn/`, `store.py`) uses tasks only through it."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
 
 from ..errors import BertrError
 from ..shapes import TABLE
+
+if TYPE_CHECKING:
+    from ..nn.backbone import Backbone
+    from ..text.encodings import Encodings
+    from .metrics import Counts
+    from .samples import Samples
 
 
 @dataclasses.dataclass
@@ -23,7 +30,7 @@ class Picks:
     words: list  # of str [texts]: the part of the text that it is said of, "" for all of it
 
 
-def picks_of_texts(code, label, scale: Any = 1.0, shift: Any = 0.0):
+def picks_of_texts(code: np.ndarray, label: list[str], scale: Any = 1.0, shift: Any = 0.0) -> Picks:
     """Picks of one output per text. `code`: int [texts]; `label`: list of str [texts]; `scale` and `shift`: one number
     or [texts]."""
     n = len(code)
@@ -31,11 +38,11 @@ def picks_of_texts(code, label, scale: Any = 1.0, shift: Any = 0.0):
     return Picks(np.arange(n), np.arange(n), np.asarray(code), scale, shift, label, [""] * n)
 
 
-def picked(outputs, codes):  # [n, classes], [n] -> [n]
+def picked(outputs: Any, codes: Any) -> Any:  # [n, classes], [n] -> [n]
     return ops.take_along_axis(outputs, codes[:, None], axis=1)[:, 0]
 
 
-def log_odds(outputs, codes):
+def log_odds(outputs: Any, codes: Any) -> Any:
     """log(p / (1 - p)) of the probability p of these codes by softmax, [n]: unlike the outputs themselves, it stays the
     same if all outputs of a row grow by the same number."""
     own = ops.one_hot(codes, outputs.shape[1], dtype="float32")
@@ -59,64 +66,71 @@ class Task:
     evaluated = ()  # columns of `decode` that `metric_table` takes
     explains = False  # whether there is a `picks`
 
-    def __init__(self, spec):
+    def __init__(self, spec: dict[str, Any]):
         self.spec = spec
 
     @classmethod
-    def from_target(cls, target, head_options):
+    def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "Task":
         """The task for these training targets (a dict of columns from R) and these options of `bert_head()`."""
         raise NotImplementedError
 
     @property
-    def kind(self):
+    def kind(self) -> list[Any]:
         """Everything that outputs and loss depend on except variables, as plain data."""
         spec = {name: value for name, value in self.spec.items() if name not in self.not_in_graph}
         if "levels" in spec:
             spec["levels"] = len(spec["levels"])  # only their number matters
         return [self.name, spec]
 
-    def plan(self, rows, hidden_size):
+    def plan(self, rows: int, hidden_size: int) -> dict[str, float]:
         """The task's defaults for this number of training texts: any of epochs, learning_rate and batch_size."""
         return {}
 
-    def encode(self, model, a, b, max_len):
+    def encode(self, model: Any, a: list[str], b: list[str] | None, max_len: int) -> "Encodings":
         """The Encodings that the encoder reads. A task per token may split long texts into windows: then
         `encodings.owner` is the text of each row."""
         return model.encode(a, b, max_len, offsets=self.needs_offsets)
 
-    def pieces(self, model, a, b, max_len):
+    def pieces(self, model: Any, a: list[str], b: list[str] | None, max_len: int) -> "Encodings":
         """The same, where `start` and `end` are those of every piece. Only for tasks with `explains`."""
         return model.encode(a, b, max_len, offsets=True)
 
-    def targets(self, target, encodings):
+    def targets(self, target: dict[str, Any], encodings: "Encodings") -> tuple[Any, list[str]]:
         """(targets, notes): an array, [rows, ...], or [tokens, ...] aligned with `encodings` (anything, if the task
         overrides `batch` and `evaluate`), and a list of notes for the user."""
         raise NotImplementedError
 
-    def draw(self, samples, rng):
+    def draw(self, samples: "Samples", rng: np.random.Generator) -> "Samples":
         """The Samples after random choices, such as masking: called for every epoch of training, once for
         validation."""
         return samples
 
-    def batch(self, targets, encodings, rows, ids, rng):
+    def batch(
+        self,
+        targets: Any,
+        encodings: "Encodings",
+        rows: np.ndarray | list[int],
+        ids: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(targets, ids): the targets of some rows in the form that `loss` takes, and their padded `ids` [batch,
         length], which the task may change."""
         return targets[rows], ids
 
-    def head(self, config, head_options, dropout, seed):
+    def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> Any:
         """The Keras layer from features to outputs."""
         raise NotImplementedError
 
-    def attach(self, head, backbone, tensors):
+    def attach(self, head: Any, backbone: "Backbone", tensors: Mapping[str, np.ndarray]) -> None:
         """Passes parts of the encoder and of the checkpoint's canonical `tensors` to the head."""
 
-    def start_rows(self, head, targets, rng):
+    def start_rows(self, head: Any, targets: Any, rng: np.random.Generator) -> np.ndarray | None:
         """The rows whose features initialize the head; None keeps the random initialization."""
 
-    def start_head(self, head, features, targets):
+    def start_head(self, head: Any, features: np.ndarray, targets: Any) -> None:
         """Initializes the head from the frozen encoder's features of `start_rows` and their targets."""
 
-    def train_with(self, class_weights, label_smoothing, targets):
+    def train_with(self, class_weights: Any, label_smoothing: float | None, targets: Any) -> None:
         """Completes `spec` from the targets of all training samples and the settings of the training loss.
         `class_weights`: None, "balanced" or one number per class.
 
@@ -130,36 +144,38 @@ class Task:
                 "Leave both out of bert_control().",
             )
 
-    def training_loss(self, targets, outputs, head):
+    def training_loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         """The loss that training minimizes, [batch]: `loss` with the settings of `train_with`."""
         return self.loss(targets, outputs, head)
 
-    def loss(self, targets, outputs, head):
+    def loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         """The loss of each row, [batch]; `head` is the layer that computed the outputs."""
         raise NotImplementedError
 
-    def metrics(self, targets, outputs):
+    def metrics(self, targets: Any, outputs: np.ndarray) -> dict[str, float]:
         """{name: value} of metrics over all validation rows, higher is better, the main one first; numpy in, floats
         out. All arithmetic is in `tasks/metrics.py`, as that of `metric_table`."""
         raise NotImplementedError
 
-    def evaluate(self, targets, outputs, encodings, head):
+    def evaluate(self, targets: Any, outputs: np.ndarray, encodings: "Encodings", head: Any) -> dict[str, float]:
         """Loss and metrics on validation rows; targets and outputs are [rows, ...], or [tokens, ...] if per token."""
         return {"loss": float(np.mean(self.loss(targets, outputs, head))), **self.metrics(targets, outputs)}
 
-    def validate(self, samples, score, head):
+    def validate(self, samples: "Samples", score: "Callable[[Encodings], np.ndarray]", head: Any) -> dict[str, float]:
         """As `evaluate`, for Samples; `score(encodings)` returns the outputs."""
         return self.evaluate(samples.targets, score(samples.encodings), samples.encodings, head)
 
-    def hold_out(self, targets, rng):
+    def hold_out(self, targets: Any, rng: np.random.Generator) -> np.ndarray:
         """Sorted indices of rows to hold out of training for `calibrate`, if there are no validation rows."""
         return np.zeros(0, np.int64)
 
-    def calibrate(self, targets, outputs, encodings, head):
+    def calibrate(self, targets: Any, outputs: np.ndarray, encodings: "Encodings", head: Any) -> None:
         """Completes `spec` after training, for example thresholds. Training rows are used only if
         `calibrates_on_training_rows`."""
 
-    def recalibrate(self, targets, outputs, encodings, head, threshold):
+    def recalibrate(
+        self, targets: Any, outputs: np.ndarray, encodings: "Encodings", head: Any, threshold: dict[str, Any] | None
+    ) -> None:
         """Calibrates a finished fit anew on other rows; only for tasks of labels of texts.
 
         Args:
@@ -168,17 +184,27 @@ class Task:
         """
         raise NotImplementedError
 
-    def decode(self, outputs, encodings, a, b, head):
+    def decode(
+        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
+    ) -> dict[str, Any]:
         """Columns for R, arrays or lists with one entry per text; `a` and `b` are the texts."""
         raise NotImplementedError
 
-    def predictions(self, encodings, score, a, b, head, seed):
+    def predictions(
+        self,
+        encodings: "Encodings",
+        score: "Callable[[Encodings], np.ndarray]",
+        a: list[str],
+        b: list[str] | None,
+        head: Any,
+        seed: int,
+    ) -> dict[str, Any]:
         """Predictions for other texts, to be compared with their outcomes: a dict for `Predictions.add`.
         `score(encodings)` returns the outputs; `seed` is for random choices."""
         columns = self.decode(score(encodings), encodings, a, b, head)
         return {name: columns[name] for name in self.evaluated}
 
-    def metric_table(self, truth, predictions, event):
+    def metric_table(self, truth: dict[str, Any], predictions: dict[str, Any], event: int | None) -> dict[str, Any]:
         """All metrics of predictions, columns for R (see `metrics.table`).
 
         Args:
@@ -188,7 +214,15 @@ class Task:
         """
         raise NotImplementedError
 
-    def picks(self, outputs, encodings, a, b, head, classes):
+    def picks(
+        self,
+        outputs: np.ndarray,
+        encodings: "Encodings",
+        a: list[str],
+        b: list[str] | None,
+        head: Any,
+        classes: np.ndarray,
+    ) -> Picks:
         """The outputs to explain (see explain.py).
 
         Args:
@@ -200,20 +234,20 @@ class Task:
         """
         raise NotImplementedError
 
-    def explained(self, outputs, codes):
+    def explained(self, outputs: Any, codes: Any) -> Any:
         """The numbers to explain, [n], from outputs [n, ...] in their unit (see Picks) and `codes`, int [n]."""
         return picked(outputs, codes)
 
-    def class_counts(self, truth, predictions):
+    def class_counts(self, truth: dict[str, Any], predictions: dict[str, Any]) -> "Counts":
         """The Counts of every label; arguments as in `metric_table`. Only tasks with labels of texts have it, as
         `label_scores`."""
         raise NotImplementedError
 
-    def label_scores(self, truth, predictions):
+    def label_scores(self, truth: dict[str, Any], predictions: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         """(truth, probability) of the labels of training, bool and float [rows, labels]; arguments as in
         `metric_table`. A row with an unseen label has none of them."""
         raise NotImplementedError
 
-    def tensors(self, head):
+    def tensors(self, head: Any) -> dict[str, np.ndarray]:
         """Canonical tensors of the head that are saved in a checkpoint; only pre-training tasks have any."""
         return {}

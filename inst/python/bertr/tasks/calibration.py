@@ -14,11 +14,11 @@ MANY = 1_000  # minimal number of rows for holding out
 SHARE, MOST = 0.1, 500  # share held out, and the most rows
 
 
-def held_share(rows):
+def held_share(rows: int) -> float:
     return min(SHARE, MOST / rows)
 
 
-def best_temperature(outputs, label_ids, weights):
+def best_temperature(outputs: np.ndarray, label_ids: np.ndarray, weights: np.ndarray) -> float:
     """The maximum a posteriori temperature for logits [rows, classes], with classes and relative weights [rows]; the
     prior is log-normal with median 1."""
     outputs, weights = outputs.astype(np.float64), weights / np.mean(weights)
@@ -36,7 +36,7 @@ def best_temperature(outputs, label_ids, weights):
 MEASURES = {"f_meas": metrics.Cuts.f_meas, "accuracy": metrics.Cuts.accuracy, "j_index": metrics.Cuts.j_index}
 
 
-def best_threshold(positive, prob, measure):
+def best_threshold(positive: np.ndarray, prob: np.ndarray, measure: str) -> float:
     """The threshold with the best measure, halfway between two probabilities; the highest of equally good ones.
 
     Args:
@@ -52,13 +52,13 @@ def best_threshold(positive, prob, measure):
     return float((cuts.score[last] + below) / 2.0)
 
 
-def cross_entropy(outputs, label_ids):
+def cross_entropy(outputs: np.ndarray, label_ids: np.ndarray) -> np.ndarray:
     """Cross-entropy of each row, [rows]."""
     z = outputs - outputs.max(axis=1, keepdims=True)
     return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), label_ids]
 
 
-def stratified(label_ids, share, rng):
+def stratified(label_ids: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """Sorted indices of about `share` of each class's rows, drawn at random; every class keeps at least one row."""
     shuffled = rng.permutation(len(label_ids))
     shuffled = shuffled[np.argsort(label_ids[shuffled], kind="stable")]  # class by class

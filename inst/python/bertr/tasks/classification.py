@@ -1,5 +1,7 @@
 """One class per row: softmax and cross-entropy."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from keras import ops
 
@@ -8,6 +10,11 @@ from ..shapes import TEXT, both, equally_long, fields, list_of, number, one_of, 
 from . import metrics
 from .base import Task, log_odds, picked, picks_of_texts
 from .calibration import MANY, MEASURES, best_temperature, best_threshold, held_share, stratified
+
+if TYPE_CHECKING:
+    from ..text.encodings import Encodings
+    from .base import Picks
+    from .metrics import Counts
 
 START_ROWS, START_OF_CLASS = 500, 16  # rows that initialize the head: in all, and the least limit per class
 MANY_OF_CLASS = 25  # with fewer rows per class all are needed for training, and calibration is not needed
@@ -46,30 +53,30 @@ class Classification(Task):
     )
 
     @classmethod
-    def from_target(cls, target, head_options):
+    def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "Classification":
         spec = {"levels": list(target["levels"])}
         return cls({**spec, "temperature": None} if head_options["calibrate"] else spec)
 
     @property
-    def levels(self):
+    def levels(self) -> list[str]:
         return self.spec["levels"]
 
-    def plan(self, rows, hidden_size):
+    def plan(self, rows: int, hidden_size: int) -> dict[str, float]:
         """With many rows per class, more epochs only make the network overconfident."""
         for least, epochs, rate in PLANS:
             if rows >= max(MANY, least * len(self.levels)):
                 return {"epochs": epochs, "learning_rate": rate * 384 / hidden_size}
         return {}
 
-    def targets(self, target, encodings):
+    def targets(self, target: dict[str, Any], encodings: "Encodings") -> tuple[np.ndarray, list[str]]:
         return np.asarray(target["label_ids"], dtype=np.int32), []  # [rows]
 
-    def head(self, config, head_options, dropout, seed):
+    def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> DenseHead | PrototypeHead:
         if head_options["units"]:
             return DenseHead(len(self.levels), head_options["units"], dropout, seed, name="head")
         return PrototypeHead(len(self.levels), dropout, config.initializer_range, seed, name="head")
 
-    def start_rows(self, head, targets, rng):
+    def start_rows(self, head: Any, targets: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
         """Some rows of every class, all of a rare one; more would only cost time."""
         if not isinstance(head, PrototypeHead):
             return None
@@ -78,10 +85,10 @@ class Classification(Task):
         classes = [shuffled[targets[shuffled] == k][:most] for k in range(len(self.levels))]
         return np.concatenate(classes)
 
-    def start_head(self, head, features, targets):
+    def start_head(self, head: Any, features: np.ndarray, targets: np.ndarray) -> None:
         head.start(features, targets)
 
-    def train_with(self, class_weights, label_smoothing, targets):
+    def train_with(self, class_weights: Any, label_smoothing: float | None, targets: np.ndarray) -> None:
         """With "balanced", every class weighs rows / (classes * rows of the class), so all classes count equally."""
         if class_weights == "balanced":
             counts = np.bincount(targets, minlength=len(self.levels))
@@ -91,7 +98,7 @@ class Classification(Task):
         if label_smoothing:
             self.spec["label_smoothing"] = float(label_smoothing)
 
-    def training_loss(self, targets, outputs, head):
+    def training_loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         """The loss times the class weight. With label smoothing s the target is (1 - s) * one-hot + s / classes
         (Szegedy et al. 2016)."""
         out = self.loss(targets, outputs, head)
@@ -101,23 +108,30 @@ class Classification(Task):
             out = out * ops.take(ops.convert_to_tensor(self.spec["class_weights"], dtype="float32"), targets)
         return out
 
-    def loss(self, targets, outputs, head):  # [batch], [batch, classes] -> [batch]
+    def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch], [batch, classes] -> [batch]
         return ops.logsumexp(outputs, axis=1) - picked(outputs, targets)
 
-    def metrics(self, targets, outputs):
+    def metrics(self, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         return {"accuracy": metrics.accuracy(targets, np.argmax(outputs, axis=1))}
 
-    def hold_out(self, targets, rng):
+    def hold_out(self, targets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         many = "temperature" in self.spec and len(targets) >= max(MANY, MANY_OF_CLASS * len(self.levels))
         return stratified(targets, held_share(len(targets)), rng) if many else super().hold_out(targets, rng)
 
-    def calibrate(self, targets, outputs, encodings, head):
+    def calibrate(self, targets: np.ndarray, outputs: np.ndarray, encodings: "Encodings", head: Any) -> None:
         """Fits the temperature. Rows are weighted as in training: class weights shift the probabilities on purpose."""
         if "temperature" in self.spec:
             weights = np.asarray(self.spec.get("class_weights", np.ones(len(self.levels))))
             self.spec["temperature"] = best_temperature(outputs, targets, weights[targets])
 
-    def recalibrate(self, targets, outputs, encodings, head, threshold):
+    def recalibrate(
+        self,
+        targets: np.ndarray,
+        outputs: np.ndarray,
+        encodings: "Encodings",
+        head: Any,
+        threshold: dict[str, Any] | None,
+    ) -> None:
         self.spec = {**self.spec, "temperature": None}
         self.spec.pop("event_threshold", None)
         self.calibrate(targets, outputs, encodings, head)
@@ -126,12 +140,14 @@ class Classification(Task):
             prob = self.probabilities(outputs)[:, event]
             self.spec["event_threshold"] = {**threshold, "value": best_threshold(targets == event, prob, measure)}
 
-    def probabilities(self, outputs):  # [rows, classes]
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:  # [rows, classes]
         z = outputs.astype(np.float64) / self._temperature
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return z / z.sum(axis=1, keepdims=True)
 
-    def decode(self, outputs, encodings, a, b, head):
+    def decode(
+        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
+    ) -> dict[str, Any]:
         prob = self.probabilities(outputs)
         return {"prob": prob, "chosen": self._chosen(prob)}  # [rows, classes], [rows]
 
@@ -143,24 +159,24 @@ class Classification(Task):
         event = threshold["event"]
         return np.where(prob[:, event] > threshold["value"], event, 1 - event).astype(np.int32)
 
-    def class_counts(self, truth, predictions):
+    def class_counts(self, truth: dict[str, Any], predictions: dict[str, Any]) -> "Counts":
         return metrics.count_classes(np.asarray(truth["label_ids"]), predictions["chosen"], len(truth["levels"]))
 
-    def label_scores(self, truth, predictions):
+    def label_scores(self, truth: dict[str, Any], predictions: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(truth["label_ids"])[:, None] == np.arange(len(self.levels)), predictions["prob"]
 
-    def confusion(self, truth, predictions):
+    def confusion(self, truth: dict[str, Any], predictions: dict[str, Any]) -> np.ndarray:
         """How many rows of each class, unseen ones last, get each class of training: int32 [all classes, classes]."""
         label_ids, classes = np.asarray(truth["label_ids"]), len(self.levels)
         return metrics.count_pairs(label_ids, predictions["chosen"], len(truth["levels"]), classes).astype(np.int32)
 
-    def confidence(self, truth, predictions):
+    def confidence(self, truth: dict[str, Any], predictions: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         """(is the prediction right, the probability of the predicted class), [rows of classes of training] each."""
         label_ids, chosen = np.asarray(truth["label_ids"]), predictions["chosen"]
         known = label_ids < len(self.levels)
         return (label_ids == chosen)[known], np.take_along_axis(predictions["prob"], chosen[:, None], 1)[known, 0]
 
-    def metric_table(self, truth, predictions, event):
+    def metric_table(self, truth: dict[str, Any], predictions: dict[str, Any], event: int | None) -> dict[str, Any]:
         """Unseen classes count as wrong; log loss and calibration error exclude them, as they have no probability."""
         label_ids, prob = np.asarray(truth["label_ids"]), predictions["prob"]
         predicted = predictions["chosen"]
@@ -176,12 +192,20 @@ class Classification(Task):
         ]
         return metrics.table(rows if event is None else [*rows, *metrics.found_rows(counts.of(event), "binary")])
 
-    def picks(self, outputs, encodings, a, b, head, classes):
+    def picks(
+        self,
+        outputs: np.ndarray,
+        encodings: "Encodings",
+        a: list[str],
+        b: list[str] | None,
+        head: Any,
+        classes: np.ndarray,
+    ) -> "Picks":
         """The logit of the probability of a class, by default of the predicted one."""
         code = np.where(classes < 0, self._chosen(self.probabilities(outputs)), classes)
         return picks_of_texts(code, [self.levels[k] for k in code], 1.0 / self._temperature)
 
-    def explained(self, outputs, codes):
+    def explained(self, outputs: Any, codes: Any) -> Any:
         return log_odds(outputs, codes)
 
     @property

@@ -1,16 +1,29 @@
 """Encodes texts into rows for the encoder: one per text or pair, or several, which `nn/join.py` joins again."""
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import BertrError
 from ..text.windows import head_and_tail, windows
 
+if TYPE_CHECKING:
+    from ..text.encodings import Encodings
+    from .base import Task
+
 OVERLAP = 0.25  # share of a window that overlaps the next one
 
 
-def encode(model, task, head_options, a, b, max_len, pieces=False):
+def encode(
+    model: Any,
+    task: "Task",
+    head_options: dict[str, Any],
+    a: Any,
+    b: list[str] | None,
+    max_len: int,
+    pieces: bool = False,
+) -> "Encodings":
     """The Encodings of texts or pairs for a task with this head; with `pieces` `start` and `end` are those of every
     piece.
 

@@ -4,6 +4,8 @@ The output bias starts at each label's log-odds, so that the first steps need no
 predicted if its probability exceeds the label's threshold: at 0.5 rare labels would never be predicted.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from keras import ops
 
@@ -12,6 +14,11 @@ from ..shapes import FLAG, TEXT, both, equally_long, fields, list_of, number, or
 from . import metrics
 from .base import Task, picks_of_texts
 from .calibration import MANY, best_threshold, held_share
+
+if TYPE_CHECKING:
+    from ..text.encodings import Encodings
+    from .base import Picks
+    from .metrics import Counts
 
 FEW, FEW_OF = (5, 20), 0.1  # rows a label needs for a separate threshold: a share of all, limited to 5 to 20
 
@@ -41,7 +48,7 @@ class MultiLabel(Task):
     evaluated = ("prob", "chosen")
 
     @classmethod
-    def from_target(cls, target, head_options):
+    def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "MultiLabel":
         values = np.asarray(target["values"], np.float64)
         share = (values.sum(axis=0) + 0.5) / (len(values) + 1.0)  # never 0 or 1
         return cls(
@@ -54,42 +61,51 @@ class MultiLabel(Task):
             }
         )
 
-    def plan(self, rows, hidden_size):
+    def plan(self, rows: int, hidden_size: int) -> dict[str, float]:
         return {"epochs": 4} if MANY <= rows <= 10_000 else {}  # more only make the network overconfident
 
-    def targets(self, target, encodings):
+    def targets(self, target: dict[str, Any], encodings: "Encodings") -> tuple[np.ndarray, list[str]]:
         return np.asarray(target["values"], np.float32), []  # [rows, labels]
 
-    def head(self, config, head_options, dropout, seed):
+    def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> DenseHead:
         return DenseHead(
             len(self.spec["levels"]), head_options["units"], dropout, seed, self.spec["log_odds"], name="head"
         )
 
-    def loss(self, targets, outputs, head):  # [batch, labels] each -> [batch]
+    def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch, labels] each -> [batch]
         return ops.mean(ops.softplus(outputs) - targets * outputs, axis=1)
 
-    def metrics(self, targets, outputs):
+    def metrics(self, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         """F1 at the best thresholds for these rows."""
         prob = probabilities(outputs)
         chosen = prob > (np.asarray(self.spec["fixed"] or best_thresholds(targets, prob)))
         macro, micro = _f_meas(metrics.count_sets(targets > 0, chosen))
         return {"f_meas_macro": metrics.or_zero(macro), "f_meas_micro": metrics.or_zero(micro)}
 
-    def hold_out(self, targets, rng):
+    def hold_out(self, targets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         many = self.spec["calibrate"] and self.spec["fixed"] is None and len(targets) >= MANY
         rows = int(held_share(len(targets)) * len(targets)) if many else 0
         return np.sort(rng.permutation(len(targets))[:rows])
 
-    def calibrate(self, targets, outputs, encodings, head):
+    def calibrate(self, targets: np.ndarray, outputs: np.ndarray, encodings: "Encodings", head: Any) -> None:
         if self.spec["fixed"] is None:
             self.spec["thresholds"] = best_thresholds(targets, probabilities(outputs)).tolist()
 
-    def recalibrate(self, targets, outputs, encodings, head, threshold):
+    def recalibrate(
+        self,
+        targets: np.ndarray,
+        outputs: np.ndarray,
+        encodings: "Encodings",
+        head: Any,
+        threshold: dict[str, Any] | None,
+    ) -> None:
         """Chooses thresholds, also where a fixed one was given."""
         self.spec["fixed"] = None
         self.calibrate(targets, outputs, encodings, head)
 
-    def decode(self, outputs, encodings, a, b, head):
+    def decode(
+        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
+    ) -> dict[str, Any]:
         prob = probabilities(outputs.astype(np.float64))
         return {"prob": prob, "chosen": prob > np.asarray(self.spec["thresholds"])}  # [rows, labels] each
 
@@ -98,14 +114,14 @@ class MultiLabel(Task):
         given = np.asarray(truth["values"]) > 0
         return given, np.pad(predictions["chosen"], ((0, 0), (0, given.shape[1] - len(self.spec["levels"]))))
 
-    def class_counts(self, truth, predictions):
+    def class_counts(self, truth: dict[str, Any], predictions: dict[str, Any]) -> "Counts":
         return metrics.count_sets(*self._sets(truth, predictions))
 
-    def label_scores(self, truth, predictions):
+    def label_scores(self, truth: dict[str, Any], predictions: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         given, prob = np.asarray(truth["values"]) > 0, predictions["prob"]
         return given[:, : prob.shape[1]], prob
 
-    def metric_table(self, truth, predictions, event):
+    def metric_table(self, truth: dict[str, Any], predictions: dict[str, Any], event: int | None) -> dict[str, Any]:
         """Unseen labels are never predicted; the log loss excludes them, as they have no probability."""
         given, chosen = self._sets(truth, predictions)
         counts = metrics.count_sets(given, chosen)
@@ -122,7 +138,15 @@ class MultiLabel(Task):
             ]
         )
 
-    def picks(self, outputs, encodings, a, b, head, classes):
+    def picks(
+        self,
+        outputs: np.ndarray,
+        encodings: "Encodings",
+        a: list[str],
+        b: list[str] | None,
+        head: Any,
+        classes: np.ndarray,
+    ) -> "Picks":
         """The logit of the probability of a label, by default of the most probable one."""
         code = np.where(classes < 0, outputs.argmax(axis=1), classes)
         return picks_of_texts(code, [self.spec["levels"][k] for k in code])
@@ -133,11 +157,11 @@ def _f_meas(counts):
     return metrics.mean_of_defined(counts.f_meas()), counts.total().f_meas()
 
 
-def probabilities(outputs):
+def probabilities(outputs: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-np.clip(outputs, -60.0, 60.0)))
 
 
-def best_thresholds(targets, prob):
+def best_thresholds(targets: np.ndarray, prob: np.ndarray) -> np.ndarray:
     """The threshold with the best F1 for every label, halfway between two probabilities. Labels of few rows get the
     best threshold for all labels together."""
     given = targets > 0

@@ -1,5 +1,7 @@
 """Predictions that stay in Python until all texts are predicted, for metrics."""
 
+from typing import Any
+
 import numpy as np
 
 
@@ -12,14 +14,14 @@ class Predictions:
     def __init__(self):
         self.parts, self.texts = [], 0
 
-    def add(self, part, texts):
+    def add(self, part: dict[str, Any], texts: int) -> None:
         """Adds the predictions of the next `texts` texts."""
         if "found" in part:
             part["found"][:, 0] += self.texts
         self.parts.append(part)
         self.texts += texts
 
-    def joined(self):
+    def joined(self) -> dict[str, Any]:
         """The predictions of all texts, a dict."""
         if len(self.parts) > 1:
             # each column of the parts is freed as soon as it is joined

@@ -1,6 +1,8 @@
 """One or several numbers per row. By default squared error, in units of the training rows' standard deviations; with
 the logit link shares from 0 to 1, trained with cross-entropy."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from keras import ops
 
@@ -9,6 +11,10 @@ from ..nn.heads import CosineHead, RegressionHead
 from ..shapes import TEXT, both, equally_long, fields, list_of, number, one_of
 from . import metrics
 from .base import Task, picks_of_texts
+
+if TYPE_CHECKING:
+    from ..text.encodings import Encodings
+    from .base import Picks
 
 START_ROWS = 500
 OUTPUTS = {"outputs": list_of(TEXT, least=1, distinct=True)}
@@ -34,11 +40,11 @@ class Regression(Task):
     shape = staticmethod(_shape)
 
     @property
-    def logit(self):
+    def logit(self) -> bool:
         return self.spec.get("link") == "logit"
 
     @classmethod
-    def from_target(cls, target, head_options):
+    def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "Regression":
         values = np.asarray(target["values"], np.float64)
         if head_options["pair"] == "cosine" and values.shape[1] != 1:
             raise BertrError(
@@ -63,7 +69,7 @@ class Regression(Task):
             }
         )
 
-    def targets(self, target, encodings):
+    def targets(self, target: dict[str, Any], encodings: "Encodings") -> tuple[np.ndarray, list[str]]:
         values = np.asarray(target["values"], np.float64)
         if self.logit:
             _check_shares(values)
@@ -71,7 +77,7 @@ class Regression(Task):
             values = (values - self.spec["mean"]) / self.spec["sd"]
         return values.astype(np.float32), []  # [rows, outputs]
 
-    def head(self, config, head_options, dropout, seed):
+    def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> CosineHead | RegressionHead:
         if head_options["pair"] == "cosine":
             return CosineHead(name="head")
         return RegressionHead(
@@ -84,29 +90,31 @@ class Regression(Task):
             name="head",
         )
 
-    def start_rows(self, head, targets, rng):
+    def start_rows(self, head: Any, targets: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
         return rng.permutation(len(targets))[:START_ROWS] if isinstance(head, CosineHead) else None
 
-    def start_head(self, head, features, targets):
+    def start_head(self, head: Any, features: np.ndarray, targets: np.ndarray) -> None:
         head.start(features, log_odds(_inside(targets, len(targets))) if self.logit else targets)
 
-    def loss(self, targets, outputs, head):  # [batch, outputs] each -> [batch]
+    def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch, outputs] each -> [batch]
         if self.logit:
             return ops.mean(ops.softplus(outputs) - targets * outputs, axis=1)
         return ops.mean(ops.square(outputs - targets), axis=1)
 
-    def metrics(self, targets, outputs):
+    def metrics(self, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         """Pearson's correlation, the mean over the outputs."""
         if self.logit:
             outputs = probabilities(outputs)
         each = [metrics.correlation(t, o) for t, o in zip(targets.T, outputs.T, strict=True)]
         return {"pearson": float(np.mean([metrics.or_zero(value) for value in each]))}
 
-    def decode(self, outputs, encodings, a, b, head):
+    def decode(
+        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
+    ) -> dict[str, Any]:
         values = outputs.astype(np.float64)  # [rows, outputs]
         return {"values": probabilities(values) if self.logit else values * self.spec["sd"] + self.spec["mean"]}
 
-    def metric_table(self, truth, predictions, event):
+    def metric_table(self, truth: dict[str, Any], predictions: dict[str, Any], event: int | None) -> dict[str, Any]:
         """With several outcomes the column `outcome` names them."""
         pairs = zip(np.asarray(truth["values"], np.float64).T, predictions["values"].T, strict=True)
         each = [self._metrics_of_one(y, predicted) for y, predicted in pairs]
@@ -128,7 +136,15 @@ class Regression(Task):
             values["mn_log_loss"] = metrics.cross_entropy(y, predicted)
         return [(metric, "standard", value) for metric, value in values.items()]
 
-    def picks(self, outputs, encodings, a, b, head, classes):
+    def picks(
+        self,
+        outputs: np.ndarray,
+        encodings: "Encodings",
+        a: list[str],
+        b: list[str] | None,
+        head: Any,
+        classes: np.ndarray,
+    ) -> "Picks":
         """A number in its unit, by default the first one; with the logit link its logit."""
         code = np.maximum(classes, 0)
         label = [self.spec["outputs"][k] for k in code]
@@ -137,11 +153,11 @@ class Regression(Task):
         return picks_of_texts(code, label, np.array(self.spec["sd"])[code], np.array(self.spec["mean"])[code])
 
 
-def probabilities(outputs):
+def probabilities(outputs: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-np.clip(outputs, -60.0, 60.0)))
 
 
-def log_odds(share):
+def log_odds(share: np.ndarray) -> np.ndarray:
     return np.log(share / (1.0 - share))
 
 

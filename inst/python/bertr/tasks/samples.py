@@ -1,10 +1,15 @@
 """Encoded texts with targets, from which batches are taken. A sample is one row, or all rows of a text."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..text.ragged import row_numbers
+
+if TYPE_CHECKING:
+    from ..text.encodings import Encodings
+    from .base import Task
 
 WINDOWS_AT_ONCE = 8  # most windows of a text in a training step, drawn at random each time: bounds memory
 
@@ -12,7 +17,7 @@ WINDOWS_AT_ONCE = 8  # most windows of a text in a training step, drawn at rando
 class Samples:
     """`grouped`: a sample is all rows with the same `encodings.owner`."""
 
-    def __init__(self, encodings, targets, task, grouped, notes=()):
+    def __init__(self, encodings: "Encodings", targets: Any, task: "Task", grouped: bool, notes: Sequence[str] = ()):
         self.encodings, self.targets, self.task = encodings, targets, task
         self.notes = notes  # notes for the user about the targets
         self.first: Any = None  # of grouped samples: first row of each, and the end of the last
@@ -25,7 +30,9 @@ class Samples:
     def __len__(self):
         return len(self.lengths)
 
-    def batch(self, chosen, rng):
+    def batch(
+        self, chosen: np.ndarray | list[int], rng: np.random.Generator
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """(targets, (ids, segments, mask[, owner])) of the chosen samples."""
         if self.first is None:
             ids, segments, mask = self.encodings.pad(chosen)
@@ -39,17 +46,17 @@ class Samples:
         rows = np.arange(self.first[sample], self.first[sample + 1])
         return rows if len(rows) <= WINDOWS_AT_ONCE else np.sort(rng.choice(rows, WINDOWS_AT_ONCE, replace=False))
 
-    def some(self, most, seed):
+    def some(self, most: int, seed: int) -> "Samples":
         """At most `most` samples, drawn at random; not for tasks per token."""
         if len(self) <= most:
             return self
         return self.only(np.sort(np.random.default_rng(seed).permutation(len(self))[:most]))
 
-    def only(self, chosen):
+    def only(self, chosen: np.ndarray) -> "Samples":
         """These samples; not for tasks per token."""
         return Samples(self.take(chosen), self.targets[chosen], self.task, self.first is not None)
 
-    def take(self, chosen):
+    def take(self, chosen: np.ndarray) -> "Encodings":
         """The encodings of some samples, with owners renumbered from 0."""
         if self.first is None:
             return self.encodings.take(chosen)

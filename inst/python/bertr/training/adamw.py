@@ -6,6 +6,7 @@ weights: Polyak & Juditsky 1992, with a bias correction like that of Adam's mome
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ EPSILON, KERAS_EPSILON = 1e-6, 1e-7
 NO_DECAY = ("bias", "gamma", "beta")
 
 
-def warmup_linear(step, peak, warmup, total):
+def warmup_linear(step: Any, peak: Any, warmup: Any, total: Any) -> Any:
     """The rate of a step (from 0): peak (step + 1) / warmup, then peak (total - step) / (total - warmup).
 
     The rate is never zero."""
@@ -27,12 +28,12 @@ def warmup_linear(step, peak, warmup, total):
     return peak * ops.maximum(0.0, ops.where(step < warmup, rise, fall))
 
 
-def warmup_constant(step, peak, warmup, total):
+def warmup_constant(step: Any, peak: Any, warmup: Any, total: Any) -> Any:
     """The same warmup, then the peak until the end."""
     return peak * ops.minimum(1.0, (step + 1.0) / ops.maximum(1.0, warmup))
 
 
-def warmup_keras_bert(step, peak, warmup, total):
+def warmup_keras_bert(step: Any, peak: Any, warmup: Any, total: Any) -> Any:
     """With t = step + 1: peak t / warmup, then peak (1 - t / total). The rate drops at the end of the warmup, and the
     last step has rate zero."""
     t = step + 1.0
@@ -54,7 +55,16 @@ class BertAdamW:
     `ema`: d of the averaged weights a_t = (1 - d) sum_i d^(t - i) w_i / (1 - d^t) over the weights w_1 .. w_t after
     each step; the weights before training are not included."""
 
-    def __init__(self, trained, weight_decay, clip, schedule="linear", scales=None, accumulate=False, ema=None):
+    def __init__(
+        self,
+        trained: list[Any],
+        weight_decay: float,
+        clip: float | None,
+        schedule: str = "linear",
+        scales: list[float] | None = None,
+        accumulate: bool = False,
+        ema: float | None = None,
+    ):
         """`clip`: maximal global norm of the gradients, or None. Call `begin` before the first step."""
         self.trained = trained
         self.weight_decay, self.clip = weight_decay, clip
@@ -71,11 +81,11 @@ class BertAdamW:
         self.variables = [self.step, self.schedule, self.rows, *self.first, *self.second, *self.sums, *self.averages]
 
     @property
-    def kind(self):
+    def kind(self) -> list[Any]:
         """Everything its steps depend on except variables."""
         return [self.weight_decay, self.clip, self.rate.__name__, self.scales, bool(self.sums), self.ema]
 
-    def begin(self, learning_rate, steps, warmup):
+    def begin(self, learning_rate: float, steps: int, warmup: float) -> None:
         """Starts a new run of `steps` steps; `warmup` is a share of them."""
         if self.begun:
             for variable in self.variables:
@@ -83,7 +93,7 @@ class BertAdamW:
         self.begun = True
         self.schedule.assign([learning_rate, int(warmup * steps), steps])
 
-    def decay(self, steps, variable):
+    def decay(self, steps: int, variable: Any) -> float:
         """The factor by which weight decay shrinks an entry of this variable that never has a gradient, after this
         number of steps; with `ema` the factor of its average."""
         if not steps:
@@ -95,14 +105,14 @@ class BertAdamW:
             return float(left[-1])
         return float(np.average(left, weights=self.ema ** np.arange(steps - 1, -1, -1.0)))
 
-    def swap(self):
+    def swap(self) -> None:
         """Exchanges weights and averages, if there are averages."""
         for variable, average in zip(self.trained, self.averages, strict=bool(self.averages)):
             value = np.array(variable.value)
             variable.assign(average)
             average.assign(value)
 
-    def take(self, gradients, rows):
+    def take(self, gradients: list[Any], rows: Any) -> None:
         """Takes a step with the gradients of the mean loss of `rows` rows, or accumulates them for `flush`."""
         if not self.sums:
             self.apply(gradients)
@@ -112,13 +122,13 @@ class BertAdamW:
         for total, gradient in zip(self.sums, gradients, strict=True):
             total.assign(total + gradient * rows)
 
-    def flush(self):
+    def flush(self) -> None:
         """Takes a step with the mean over all accumulated rows."""
         self.apply([total / self.rows for total in self.sums])
         for variable in (self.rows, *self.sums):  # current size: a shared graph serves tables of any size
             variable.assign(ops.zeros_like(ops.convert_to_tensor(variable.value)))
 
-    def apply(self, gradients):
+    def apply(self, gradients: list[Any]) -> None:
         """Takes one step; the gradients are in the order of the trained variables."""
         rate, t = self.rate(self.step, *ops.unstack(ops.convert_to_tensor(self.schedule))), self.step + 1.0
         # 1 - beta ^ t without the cancellation in float32 at the first steps

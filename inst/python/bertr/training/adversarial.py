@@ -6,6 +6,8 @@ uses only the second pass. The perturbation is normalized over the gradient of t
 """
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 from keras import ops
 
@@ -13,12 +15,12 @@ from keras import ops
 class FastGradientMethod:
     """Moves the word vectors of `embeddings` by `epsilon` along their gradient, delta = epsilon g / (|g| + 1e-8)."""
 
-    def __init__(self, embeddings, place, epsilon):
+    def __init__(self, embeddings: Any, place: int, epsilon: float):
         """`place`: index of the word vectors' gradient among the gradients."""
         self.embeddings, self.place, self.epsilon = embeddings, place, epsilon
 
     @contextlib.contextmanager
-    def attack(self, gradients):
+    def attack(self, gradients: list[Any]) -> Iterator[None]:
         """Context in which the network sees the perturbed vectors."""
         g = gradients[self.place]
         delta = self.epsilon * g / (ops.sqrt(ops.sum(ops.square(g))) + 1e-8)

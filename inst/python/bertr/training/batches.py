@@ -5,7 +5,7 @@ import numpy as np
 WINDOW = 8  # number of batches within which rows are sorted by length; packing makes the remaining padding cheap
 
 
-def training_batches(lengths, batch_size, rng):
+def training_batches(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Row numbers of one epoch in batches of `batch_size`: rows are shuffled and sorted by length within windows of a
     few batches, then the batches are shuffled. One batch may be smaller."""
     order = rng.permutation(len(lengths))

@@ -1,6 +1,8 @@
 """Fine-tuning: initializes the head from the frozen encoder's features, then trains what the plan says."""
 
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +14,12 @@ from .layer_rates import rate_scales
 from .run import of_validation
 from .word_rows import WordRows
 
+if TYPE_CHECKING:
+    from ..text.encodings import Encodings
+    from .run import Run
 
-def fine_tune(run, features_of):
+
+def fine_tune(run: "Run", features_of: "Callable[[Encodings], Any]") -> None:
     """`features_of(encodings)` returns the head's input by the encoder before training."""
     start_head(run, features_of)
     tuning = FineTuning(run)
@@ -25,7 +31,7 @@ def fine_tune(run, features_of):
     run.check_weights()
 
 
-def start_head(run, features_of):
+def start_head(run: "Run", features_of: "Callable[[Encodings], Any]") -> None:
     head, targets = run.network.head, run.samples.targets
     rows = run.task.start_rows(head, targets, run.rng)
     if rows is not None:
@@ -36,7 +42,7 @@ class FineTuning:
     """The compiled step of a run and its optimizer. Between epochs the network holds the weights to evaluate (with
     `ema` the averages), during an epoch the weights of the last step."""
 
-    def __init__(self, run):
+    def __init__(self, run: "Run"):
         self.run = run
         network, task, plan = run.network, run.task, run.plan
         network.train_only(plan.train)
@@ -64,7 +70,7 @@ class FineTuning:
             network.kind and kind,
         )
 
-    def one_epoch(self, epoch):
+    def one_epoch(self, epoch: int) -> None:
         run, plan = self.run, self.run.plan
         began = time.perf_counter()
         samples = run.task.draw(run.samples, run.rng)
@@ -99,7 +105,7 @@ class FineTuning:
             run.history.add(row)
         run.close([row])
 
-    def end(self):
+    def end(self) -> None:
         self._prepare_evaluation()
         self.embeddings.word_rows = None
 

@@ -4,6 +4,8 @@ import contextlib
 import copy
 import dataclasses
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,10 +25,26 @@ from .plan import make_plan
 from .run import Run
 from .run_folder import RunFolder, digest, epoch_folder, share_encoder
 
+if TYPE_CHECKING:
+    from ..checkpoints.config import BertConfig
+    from ..model import Model
+    from ..nn.network import Network
+    from ..tasks.base import Task
+    from .plan import Plan
+
 CALIBRATION_ROWS = 2000  # training rows used to calibrate if there are no other rows
 
 
-def fit(model, task_name, a, b, target, validation, options, on_event):
+def fit(
+    model: "Model",
+    task_name: str,
+    a: list[str],
+    b: list[str] | None,
+    target: dict[str, Any],
+    validation: dict[str, Any] | None,
+    options: dict[str, Any],
+    on_event: Callable[[str, dict[str, Any]], Any],
+) -> Fit:
     """Trains a task's head on a copy of the model's encoder; with train = "head" on the frozen encoder itself.
 
     Args:
@@ -132,14 +150,16 @@ def _fit(model, task_name, a, b, target, validation, options, on_event):
     return finished({**what_was_done(run, interrupted), "checkpoint_lost": folder and folder.lost}, scorer)
 
 
-def save_epoch(fitted, run_folder, epoch, spec):
+def save_epoch(fitted: Fit, run_folder: str, epoch: int, spec: str) -> None:
     """Saves the Fit after an epoch in the run's folder."""
     store.save_folder(fitted, epoch_folder(run_folder, epoch), spec)
     if fitted.facts["train"] == "head":
         share_encoder(run_folder, epoch)
 
 
-def loop_of(model, network, head_options, dropout, plan):
+def loop_of(
+    model: "Model", network: "Network", head_options: dict[str, Any], dropout: float | None, plan: "Plan"
+) -> Callable[[Run], None]:
     """The training loop: a function of a Run."""
     scorer = feature_scorer(model, network, plan.train)
 
@@ -153,7 +173,7 @@ def loop_of(model, network, head_options, dropout, plan):
     return lambda run: fine_tune(run, features_of(run))
 
 
-def hold_out(task, samples, seed):
+def hold_out(task: "Task", samples: Samples, seed: int) -> tuple[Samples, Samples | None]:
     """Splits Samples into (samples to train on, samples held out for `calibrate` or None)."""
     held = task.hold_out(samples.targets, np.random.default_rng(seed))
     if len(held) == 0:
@@ -161,7 +181,7 @@ def hold_out(task, samples, seed):
     return samples.only(np.delete(np.arange(len(samples)), held)), samples.only(held)
 
 
-def calibrate(run, unseen, seed):
+def calibrate(run: Run, unseen: Samples | None, seed: int) -> None:
     """Calibrates the task (thresholds, temperature) on the Samples `unseen`, or without any on training rows if the
     task allows that."""
     task = run.task
@@ -170,7 +190,7 @@ def calibrate(run, unseen, seed):
         task.calibrate(samples.targets, run.outputs(samples), samples.encodings, run.network.head)
 
 
-def what_was_done(run, interrupted):
+def what_was_done(run: Run, interrupted: bool) -> dict[str, Any]:
     """The facts of a Run that are known only after training, a dict."""
     best, epochs = run.best, run.history.rows
     return {
@@ -182,7 +202,15 @@ def what_was_done(run, interrupted):
     }
 
 
-def make_samples(model, task, head_options, a, b, target, max_len):
+def make_samples(
+    model: "Model",
+    task: "Task",
+    head_options: dict[str, Any],
+    a: list[str],
+    b: list[str] | None,
+    target: dict[str, Any],
+    max_len: int,
+) -> Samples:
     """Encodes texts and targets.
 
     Args:
@@ -205,12 +233,12 @@ def make_samples(model, task, head_options, a, b, target, max_len):
     return Samples(encodings, targets, task, grouped, notes)
 
 
-def keeps_features(network):
+def keeps_features(network: "Network") -> bool:
     """Whether a head can be trained on features of texts that are computed once."""
     return not network.task.per_token and not (network.join and network.join.trainable_variables)
 
 
-def feature_scorer(model, network, train):
+def feature_scorer(model: "Model", network: "Network", train: str) -> Scorer:
     """A Scorer of the head's input. With train = "head" it shares the graph of the model's encoder."""
     if train == "head":
         pool = "none" if network.task.per_token else network.pool
@@ -224,7 +252,7 @@ def _digest(samples, target):
     return digest(e.ids, e.segments, e.row_splits, target)
 
 
-def check_plan(plan, validated):
+def check_plan(plan: "Plan", validated: object) -> None:
     """Checks that the settings of a Plan fit together; `validated` tells whether there are validation rows.
 
     Raises:
@@ -244,7 +272,7 @@ def check_plan(plan, validated):
         )
 
 
-def check_train(train, config):
+def check_train(train: str, config: "BertConfig") -> None:
     """Checks `train`: "all", "head", or "top:k" with k from 1 to the number of layers; "top:k" must not split
     layers that share weights.
 

@@ -1,15 +1,22 @@
 """Training of only a head, on features that are computed once."""
 
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .run import of_validation
 
+if TYPE_CHECKING:
+    from ..text.encodings import Encodings
+    from .head_steps import HeadSteps
+    from .run import Run
+
 CALL_SECONDS = 0.2  # target seconds of training per call; an interrupt is noticed only between calls
 
 
-def train_head(run, features_of, steps):
+def train_head(run: "Run", features_of: "Callable[[Encodings], Any]", steps: "HeadSteps") -> None:
     """`features_of(encodings)` returns the head's input; `steps` are the HeadSteps."""
     head, plan, task, samples = run.network.head, run.plan, run.task, run.samples
     features = features_of(samples.encodings)

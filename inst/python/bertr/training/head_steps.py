@@ -3,10 +3,19 @@ longer than some hundred steps, and TensorFlow never frees all the memory of a g
 
 import dataclasses
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..kernels.compiled import FeatureSteps
 from .adamw import BertAdamW
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..model import Model
+    from ..nn.network import Network
+    from ..tasks.base import Task
+    from .plan import Plan
 
 _kept = {}  # kind -> HeadSteps, the last one only
 
@@ -14,13 +23,20 @@ _kept = {}  # kind -> HeadSteps, the last one only
 class HeadSteps:
     """Trains a twin of the head and copies its weights to the head."""
 
-    def __init__(self, task, twin, plan):
+    def __init__(self, task: "Task", twin: Any, plan: "Plan"):
         self.task, self.twin = task, twin
         self.optimizer = BertAdamW(twin.trainable_variables, plan.weight_decay, plan.clip, plan.schedule, ema=plan.ema)
         self.steps: Any = None  # built for the first run
         self.head: Any = None
 
-    def begin(self, head, targets, features, schedule, resume):
+    def begin(
+        self,
+        head: Any,
+        targets: "np.ndarray",
+        features: "np.ndarray",
+        schedule: tuple[float, int, float],
+        resume: Callable[[list[Any]], bool],
+    ) -> None:
         """Starts a run from the weights and random states of `head`, or resumes one if `resume(variables)` restores
         it. `schedule`: peak rate, number of steps, share of warmup."""
         self.head = head
@@ -48,7 +64,7 @@ class HeadSteps:
         self._show()
         return losses
 
-    def end(self):
+    def end(self) -> None:
         """Releases the run; the steps stay cached for the next one."""
         self.head = None
         if self.steps:  # an error may have come before
@@ -60,7 +76,9 @@ class HeadSteps:
             _assign(self.head.trainable_variables, self.optimizer.averages)
 
 
-def head_steps(model, network, head_options, dropout, plan):
+def head_steps(
+    model: "Model", network: "Network", head_options: dict[str, Any], dropout: float, plan: "Plan"
+) -> HeadSteps:
     """The cached HeadSteps if they are of the same kind, else new ones."""
     task = network.task
     kind = json.dumps(

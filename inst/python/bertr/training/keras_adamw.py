@@ -1,6 +1,7 @@
 """BERT's optimizer for Keras' own `compile()`: it takes the same steps as `BertAdamW` (training/adamw.py)."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -18,13 +19,13 @@ class WarmupLinear(keras.optimizers.schedules.LearningRateSchedule):
         steps: number of all steps.
     """
 
-    def __init__(self, peak, warmup, steps):
+    def __init__(self, peak: float, warmup: int, steps: int):
         self.peak, self.warmup, self.steps = peak, warmup, steps
 
     def __call__(self, step):
         return warmup_linear(ops.cast(step, "float32"), self.peak, self.warmup, self.steps)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "warmup": self.warmup, "steps": self.steps}
 
 
@@ -33,12 +34,12 @@ class BertOptimizer(keras.optimizers.AdamW):
     """Keras' AdamW with two differences: epsilon is added to the bias-corrected root, as in the paper and in torch (see
     `BertAdamW`), and biases and LayerNorm are never decayed, also after loading, which forgets such exclusions."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         # on TensorFlow Keras looks at names such as "gamma:0"
         self.exclude_from_weight_decay(var_names=[f"{name}(:[0-9]+)?$" for name in NO_DECAY])
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         rate, gradient = (ops.cast(x, variable.dtype) for x in (learning_rate, gradient))
         t = ops.cast(self.iterations + 1, "float32")
         i = self._get_variable_index(variable)
@@ -51,7 +52,7 @@ class BertOptimizer(keras.optimizers.AdamW):
         self.assign_sub(variable, rate * (m / correct_m) / (ops.sqrt(v / correct_v) + self.epsilon))
 
 
-def bert_optimizer(rows, batch_size, epochs, learning_rate, warmup):
+def bert_optimizer(rows: int, batch_size: int, epochs: int, learning_rate: float, warmup: float) -> BertOptimizer:
     """The optimizer and schedule of a fit, with the settings of the BERT paper.
 
     Args:

@@ -3,8 +3,13 @@
 Sources: Howard & Ruder 2018 (discriminative fine-tuning), Clark et al. 2020 (ELECTRA's form, a power of one factor).
 """
 
+from typing import TYPE_CHECKING, Any
 
-def rate_scales(backbone, variables, decay):
+if TYPE_CHECKING:
+    from ..nn.backbone import Backbone
+
+
+def rate_scales(backbone: "Backbone", variables: list[Any], decay: float) -> list[float]:
     """The learning-rate factor of each variable: decay^(layers - i) for layer i (from 0), decay^(layers + 1) for the
     embeddings, 1 above the encoder. Shared weights get the factor of the uppermost layer that uses them."""
     config, embeddings = backbone.config, backbone.embeddings

@@ -5,7 +5,10 @@ those for more rows are common practice. Classification has other rules for many
 """
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..tasks.base import Task
 
 
 @dataclasses.dataclass
@@ -31,7 +34,7 @@ EPOCHS = ((500, 10), (2_000, 8), (10_000, 4), (float("inf"), 3))  # (at most thi
 RATE = 1e-4  # for a hidden size of 384; wider encoders get less
 
 
-def make_plan(options: dict[str, Any], rows, hidden_size, task) -> Plan:
+def make_plan(options: dict[str, Any], rows: int, hidden_size: int, task: "Task") -> Plan:
     """The Plan: the user's `options`, and defaults for the others, which a task may override."""
     train = options.get("train") or "all"
     epochs = next(n for most, n in EPOCHS if rows <= most)

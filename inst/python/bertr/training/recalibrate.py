@@ -1,12 +1,25 @@
 """Calibrates a finished fit on other rows."""
 
 import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..tasks import find_task
 from .fit import make_samples
 
+if TYPE_CHECKING:
+    from ..model import Fit
+    from ..text.encodings import Encodings
 
-def recalibrate(fit, a, b, target, threshold, counter):
+
+def recalibrate(
+    fit: "Fit",
+    a: list[str],
+    b: list[str] | None,
+    target: dict[str, Any],
+    threshold: dict[str, Any] | None,
+    counter: Callable[[int], Callable[[int], Any] | None],
+) -> "tuple[Fit, Encodings]":
     """A Fit with the same weights, whose temperature or thresholds come from these rows; `fit` is not changed.
 
     Args:

@@ -1,6 +1,7 @@
 """One training run: what training only a head and fine-tuning have in common."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -10,11 +11,29 @@ from .early_stopping import EarlyStopping
 from .history import History
 from .run_state import restore, run_state
 
+if TYPE_CHECKING:
+    from ..nn.network import Network
+    from ..nn.scorer import NetworkScorer, Scorer
+    from ..tasks.samples import Samples
+    from ..text.encodings import Encodings
+    from .plan import Plan
+    from .run_folder import RunFolder
+
 
 class Run:
     """The state of a run, and what is done after each epoch. The loops are in `head_only.py` and `fine_tuning.py`."""
 
-    def __init__(self, network, plan, samples, validation, seed, emit, scorer, folder=None):
+    def __init__(
+        self,
+        network: "Network",
+        plan: "Plan",
+        samples: "Samples",
+        validation: Any,
+        seed: int,
+        emit: Callable[[str, dict[str, Any]], Any],
+        scorer: "NetworkScorer",
+        folder: "RunFolder | None" = None,
+    ):
         """`samples` and `validation` (or None) are Samples; `scorer` computes the network's current outputs;
         `emit(kind, values)` reports progress; `folder` is None or the RunFolder to save the run in."""
         self.network, self.plan, self.task = network, plan, network.task
@@ -29,7 +48,7 @@ class Run:
         self.changing = []  # all variables that training changes, including the optimizer's and random states
         self.validation_features = None  # the head's input for the validation rows, if the encoder is frozen
 
-    def carry_out(self, loop):
+    def carry_out(self, loop: "Callable[[Run], None]") -> bool:
         """Runs the loop. Returns True if an interrupt ended it after at least one step; before the first step the
         interrupt propagates."""
         try:
@@ -44,25 +63,25 @@ class Run:
             self.changing = []  # releases the optimizer's state
         return False
 
-    def is_over(self):
+    def is_over(self) -> bool:
         epochs = self.history.rows
         return epochs >= self.plan.epochs or bool(self.best and self.best.waited(epochs))
 
     @property
-    def parameters(self):
+    def parameters(self) -> int:
         """Number of trained parameters."""
         return sum(int(np.prod(v.shape)) for v in self.learned)
 
     @property
-    def rows_a_step(self):
+    def rows_a_step(self) -> int:
         return self.plan.batch_size * self.plan.accumulate
 
-    def schedule(self):
+    def schedule(self) -> tuple[float, int, float]:
         """Peak rate, number of steps, share of warmup."""
         plan = self.plan
         return plan.learning_rate, plan.epochs * -(-len(self.samples) // self.rows_a_step), plan.warmup
 
-    def resume(self, variables):
+    def resume(self, variables: list[Any]) -> bool:
         """Restores the run in the folder, if there is one; returns whether it did. `variables`: all that training
         changes."""
         self.changing = variables
@@ -73,24 +92,26 @@ class Run:
         self.emit("resume", {"epoch": self.history.rows, "epochs": self.plan.epochs})
         return True
 
-    def score(self, scorer, encodings):
+    def score(self, scorer: "Scorer | NetworkScorer", encodings: "Encodings") -> np.ndarray:
         """The outputs of a scorer, with progress reports."""
         total = len(encodings)
         return scorer.encodings(encodings, lambda done: self.emit("encode", {"done": done, "total": total}))
 
-    def outputs(self, samples):
+    def outputs(self, samples: "Samples") -> np.ndarray:
         """Outputs of the network in its current state."""
         if samples is self.validation and self.validation_features is not None:
             return ops.convert_to_numpy(self.network.head(self.validation_features))
         return self.scorer.encodings(samples.encodings)
 
-    def row(self, epoch, seconds, losses, batches):
+    def row(
+        self, epoch: int, seconds: float, losses: Sequence[float] | np.ndarray, batches: Sequence[np.ndarray]
+    ) -> dict[str, Any]:
         """An epoch's row of the history."""
         loss = float(np.average(losses, weights=[len(b) for b in batches]))
         self.check_loss(loss, epoch)
         return {"epoch": epoch + 1, "loss": loss, "seconds": seconds}
 
-    def close(self, rows):
+    def close(self, rows: list[dict[str, Any]]) -> None:
         """Ends one or more epochs; `rows` are their complete rows of the history."""
         if self.best:
             self.best.update(rows[-1], self.learned)
@@ -101,7 +122,7 @@ class Run:
         for row in rows:  # last, because this may raise an interrupt
             self.emit("epoch", {**row, "epochs": self.plan.epochs})
 
-    def check_loss(self, loss, epoch):
+    def check_loss(self, loss: float, epoch: int) -> None:
         if not np.isfinite(loss):
             raise BertrError(
                 "diverged",
@@ -109,11 +130,11 @@ class Run:
                 f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.",
             )
 
-    def check_weights(self):
+    def check_weights(self) -> None:
         """Checks the weights after the last step, whose loss was computed before its update."""
         for variable in self.learned:
             self.check_loss(float(ops.sum(variable)), self.plan.epochs - 1)
 
 
-def of_validation(metrics):
+def of_validation(metrics: dict[str, float]) -> dict[str, float]:
     return {f"val_{name}": value for name, value in metrics.items()}

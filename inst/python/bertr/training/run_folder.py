@@ -9,6 +9,7 @@ import glob
 import hashlib
 import json
 import os
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -61,7 +62,7 @@ ANEW = "Delete the folder to start over."
 class RunFolder:
     """`identity`: dict of plain data that identifies the run; a folder with another run is refused."""
 
-    def __init__(self, folder, identity):
+    def __init__(self, folder: str, identity: dict[str, Any]):
         self.folder = _full(folder)
         self.identity = json.loads(json.dumps(identity))
         self.lost = None  # why the last epoch could not be saved
@@ -97,7 +98,7 @@ class RunFolder:
     def __exit__(self, *_):
         drop_lock(self.folder, self.lock)
 
-    def read(self):
+    def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """(facts, {name: array}) of the last complete epoch, or None."""
         saved = _read_meta(self.folder)
         if saved is None:
@@ -137,7 +138,7 @@ class RunFolder:
                 f"Give at least epochs = {done}.",
             )
 
-    def write(self, facts, arrays):
+    def write(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Replaces the saved epoch. If that fails, the run continues, and `lost` says why."""
         numbers = f"epoch-{facts['epoch']}.safetensors"
         meta = {"format": FORMAT, "identity": self.identity, "numbers": numbers, "facts": facts}
@@ -159,12 +160,12 @@ class RunFolder:
         os.replace(path + ".new", path)
 
 
-def epoch_folder(folder, epoch):
+def epoch_folder(folder: str, epoch: int) -> str:
     """The folder of an epoch's fit with `keep = "all"`."""
     return os.path.join(_full(folder), f"epoch-{epoch:03d}")
 
 
-def share_encoder(folder, epoch):
+def share_encoder(folder: str, epoch: int) -> None:
     """Hard-links an epoch's encoder file to that of the epoch before, which is the same, if the file system can."""
     mine, before = (os.path.join(epoch_folder(folder, e), "model.safetensors") for e in (epoch, epoch - 1))
     with contextlib.suppress(OSError):
@@ -172,13 +173,13 @@ def share_encoder(folder, epoch):
         os.replace(mine + ".link", mine)
 
 
-def kept_seed(folder):
+def kept_seed(folder: str) -> int | None:
     """The seed of the run in a folder, or None: a resumed run needs the same seed."""
     saved = _read_meta(_full(folder))
     return saved and saved["identity"]["seed"]
 
 
-def digest(*values):
+def digest(*values: Any) -> str:
     """A checksum of texts, numbers, arrays, and lists and dicts of them."""
     out = hashlib.sha256()
     _feed(out, values)

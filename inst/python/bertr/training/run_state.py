@@ -1,12 +1,17 @@
 """The state of a run that the next epoch depends on, saved after an epoch and restored."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..errors import BertrError
 from .run_folder import ANEW
 
+if TYPE_CHECKING:
+    from .run import Run
 
-def run_state(run):
+
+def run_state(run: "Run") -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(facts, {name: array}): plain data, and the values of all variables that training changes."""
     arrays = {f"now/{i}": np.array(v.value) for i, v in enumerate(run.changing)}
     facts = {
@@ -25,7 +30,7 @@ def run_state(run):
     return facts, arrays
 
 
-def restore(run, facts, arrays):
+def restore(run: "Run", facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """The inverse of `run_state`.
 
     Raises:

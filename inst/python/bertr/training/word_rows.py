@@ -2,6 +2,8 @@
 which is done once at the end. The result is the same, but the cost of a step no longer depends on the vocabulary size.
 """
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -11,7 +13,7 @@ from ..kernels.compiled import WORD_ROWS, new_variable
 class WordRows:
     """The rows of a word table [vocabulary, hidden] that these token ids use, as a smaller table."""
 
-    def __init__(self, table, ids):
+    def __init__(self, table: Any, ids: np.ndarray):
         self.table = table
         self.ids = np.unique(ids)
         self.rows = new_variable(ops.take(table, self.ids, axis=0), WORD_ROWS)  # [tokens in use, hidden]
@@ -19,7 +21,7 @@ class WordRows:
         self.row_of[self.ids] = np.arange(len(self.ids))
         self.decayed = 1.0
 
-    def write_back(self, decay):
+    def write_back(self, decay: float) -> None:
         """Updates the whole table; `decay` is the factor of weight decay so far for an entry without gradients."""
         with np.errstate(over="ignore"):  # if the rate is far too high; the loss check reports that
             left = np.float32(decay / self.decayed)

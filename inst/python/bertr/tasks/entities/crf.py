@@ -5,6 +5,8 @@ sequences of the text.
 The loss is for graphs; decoding is in numpy.
 """
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -13,7 +15,7 @@ from ...kernels.fold import fold
 NUMBERS_AT_ONCE = 2**18  # entries of [rows, labels, labels] in decoding
 
 
-def negative_log_likelihood(label_ids, scores, transitions, real):
+def negative_log_likelihood(label_ids: Any, scores: Any, transitions: Any, real: Any) -> Any:
     """Negative log-likelihood of each row's labels, [batch]. label_ids and real (0 after a row's last position):
     [batch, longest]; scores: [batch, longest, labels]; transitions: [from, to]. 0 for an empty row."""
     labels = scores.shape[-1]
@@ -36,19 +38,26 @@ class Chains:
     to]. Sequences are restricted to pairs in `allowed`, bool [from, to], and initial labels in `first`, bool
     [labels]."""
 
-    def __init__(self, scores, splits, transitions, allowed, first):
+    def __init__(
+        self,
+        scores: np.ndarray,
+        splits: np.ndarray,
+        transitions: np.ndarray | float,
+        allowed: np.ndarray,
+        first: np.ndarray,
+    ):
         self.scores, self.splits = scores.astype(np.float64), splits
         self.transitions = np.where(allowed, transitions, -np.inf)
         self.first = np.where(first, 0.0, -np.inf)
 
-    def best(self):
+    def best(self) -> np.ndarray:
         """The most probable labels (Viterbi): int32 [positions]."""
         out = np.zeros(len(self.scores), np.int32)
         for scores, lengths, places in self._batches():
             out[places] = _viterbi(scores, lengths, self.transitions, self.first)
         return out
 
-    def log_probability(self, label_ids, begin, end):
+    def log_probability(self, label_ids: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Marginal log-probability of `label_ids` [positions] from each `begin` to each `end` (inclusive, within a
         text), summed over all labels outside."""
         into, out, along = np.zeros((3, len(self.scores)))
@@ -61,7 +70,7 @@ class Chains:
         so_far = np.cumsum(along)
         return into[begin] + so_far[end] - so_far[begin] + out[end]
 
-    def negative_log_likelihood(self, label_ids):
+    def negative_log_likelihood(self, label_ids: np.ndarray) -> float:
         """The sum over all texts."""
         first = self.splits[:-1][np.diff(self.splits) > 0]
         last = self.splits[1:][np.diff(self.splits) > 0] - 1

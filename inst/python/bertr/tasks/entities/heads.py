@@ -1,5 +1,7 @@
 """Heads that score labels of tokens, independently or in a chain."""
 
+from typing import Any
+
 from ...kernels.dropout import dropout
 from ...nn.heads import DenseHead
 
@@ -11,19 +13,19 @@ class TokenHead(DenseHead):
 
     transitions = None  # transition scores [from, to]; None: labels are independent
 
-    def call(self, x, training=False):
+    def call(self, x: Any, training: bool = False) -> Any:
         return super().call(dropout(x, self.rate, self.generator, training), training=training)
 
 
 class CrfHead(TokenHead):
     """A TokenHead with learned transition scores: a linear-chain conditional random field."""
 
-    def build(self, shape):
+    def build(self, shape: tuple[int | None, ...]) -> None:
         super().build(shape)
         labels = self.stack[-1].units
         # named as a bias, so that it is not decayed towards independence
         self.pairs = self.add_weight(shape=(labels, labels), initializer="zeros", name="transition_bias")
 
     @property
-    def transitions(self):
+    def transitions(self) -> Any:
         return TRANSITION_RATE * self.pairs

@@ -2,6 +2,8 @@
 or, with `crf`, in a linear chain."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -19,6 +21,9 @@ from .iob import allowed_pairs, label_ids_of, spans
 from .word_accuracy import word_accuracy
 from .words import at_spaces, at_words, word_places
 
+if TYPE_CHECKING:
+    from ...text.encodings import Encodings
+
 UNSCORED = -1  # special tokens, and pieces that continue a word
 
 
@@ -35,27 +40,27 @@ class Entities(Task):
     explains = True
 
     @classmethod
-    def from_target(cls, target, head_options):
+    def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "Entities":
         return cls({"levels": list(target["levels"]), "crf": head_options["crf"], "words": head_options["words"]})
 
     @property
-    def levels(self):
+    def levels(self) -> list[str]:
         return self.spec["levels"]
 
-    def plan(self, rows, hidden_size):
+    def plan(self, rows: int, hidden_size: int) -> dict[str, float]:
         return {"learning_rate": 2e-4 * 384 / hidden_size}
 
-    def encode(self, model, a, b, max_len):
+    def encode(self, model: Any, a: list[str], b: list[str] | None, max_len: int) -> "Encodings":
         """Windows of texts; the first piece of each word has the `start` and `end` of the whole word."""
         whole = model.encode_whole(a, b, offsets=True)
         spaced = self.spec["words"] == "space"
         start, end = at_spaces(whole, a) if spaced else at_words(whole, model.tokenizer.inside_words(whole, a), a)
         return windows(dataclasses.replace(whole, start=start, end=end), max_len, int(OVERLAP * max_len))
 
-    def pieces(self, model, a, b, max_len):
+    def pieces(self, model: Any, a: list[str], b: list[str] | None, max_len: int) -> "Encodings":
         return windows(model.encode_whole(a, b, offsets=True), max_len, int(OVERLAP * max_len))
 
-    def targets(self, target, encodings):
+    def targets(self, target: dict[str, Any], encodings: "Encodings") -> tuple[np.ndarray, list[str]]:
         """Codes of words, [tokens], as in `iob.py`. A word belongs to the first entity that covers part of it."""
         row, start, end, label = (np.asarray(target[name], np.int64) for name in ("row", "start", "end", "code"))
         out = np.full(len(encodings.ids), UNSCORED, np.int32)
@@ -74,7 +79,14 @@ class Entities(Task):
         out[words] = label_ids_of(begin == first[entity], label[entity])
         return out, _notes(int(((first < start) | (last > end)).sum()), int((first == ROOM).sum()))
 
-    def batch(self, targets, encodings, rows, ids, rng):
+    def batch(
+        self,
+        targets: np.ndarray,
+        encodings: "Encodings",
+        rows: np.ndarray | list[int],
+        ids: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Label ids of words and their positions in the row, int32 [batch, words, 2], padded with UNSCORED."""
         lengths = encodings.lengths[rows]
         row, place, label_ids = row_numbers(lengths), positions(lengths), targets[encodings.places(rows)]
@@ -84,11 +96,11 @@ class Entities(Task):
         out[np.arange(out.shape[1]) < words[:, None]] = np.stack([label_ids, place], axis=1)
         return out, ids
 
-    def head(self, config, head_options, dropout, seed):
+    def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> TokenHead:
         kind = CrfHead if self.spec["crf"] else TokenHead
         return kind(1 + 2 * len(self.levels), head_options["units"], dropout, seed, name="head")
 
-    def loss(self, targets, outputs, head):
+    def loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         """Negative log-likelihood; all words of the batch count equally."""
         real = ops.cast(targets[:, :, 0] != UNSCORED, "float32")  # [batch, words]
         label_ids, places = ops.maximum(targets[:, :, 0], 0), ops.maximum(targets[:, :, 1], 0)
@@ -102,7 +114,7 @@ class Entities(Task):
             each = negative_log_likelihood(label_ids, scores, transitions, real)
         return each / ops.maximum(ops.mean(ops.sum(real, axis=1)), 1e-6)
 
-    def evaluate(self, targets, outputs, encodings, head):
+    def evaluate(self, targets: np.ndarray, outputs: np.ndarray, encodings: "Encodings", head: Any) -> dict[str, float]:
         places, splits = word_places(encodings)
         scores, label_ids = outputs[places], targets[places]
         free = np.ones((scores.shape[1],) * 2, bool)
@@ -111,7 +123,9 @@ class Entities(Task):
         total = metrics.count_items(truth, found, 2, len(self.levels)).total()
         return {"loss": loss / max(1, len(places)), "f_meas": metrics.or_zero(total.f_meas())}
 
-    def decode(self, outputs, encodings, a, b, head):
+    def decode(
+        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
+    ) -> dict[str, Any]:
         """Columns with one entry per entity: row, start (from 1), end (inclusive), label code, text, and score: the
         probability of the labels of its words."""
         places, splits = word_places(encodings)
@@ -131,13 +145,21 @@ class Entities(Task):
             "score": score,
         }
 
-    def predictions(self, encodings, score, a, b, head, seed):
+    def predictions(
+        self,
+        encodings: "Encodings",
+        score: "Callable[[Encodings], np.ndarray]",
+        a: list[str],
+        b: list[str] | None,
+        head: Any,
+        seed: int,
+    ) -> dict[str, Any]:
         """`found`, int64 [entities, 4]: text, start (from 0), end (exclusive) and label."""
         columns = self.decode(score(encodings), encodings, a, b, head)
         row, start, end, label = (columns[name].astype(np.int64) for name in ("row", "start", "end", "code"))
         return {"found": np.column_stack([row - 1, start - 1, end, label])}
 
-    def metric_table(self, truth, predictions, event):
+    def metric_table(self, truth: dict[str, Any], predictions: dict[str, Any], event: int | None) -> dict[str, Any]:
         """An entity is correct if its text, start, end and label all match, as in conlleval and seqeval. If every word
         has a label (`truth["words"]`), words are also counted one by one."""
         columns = [np.asarray(truth[name], np.int64) for name in ("row", "start", "end", "code")]
@@ -153,7 +175,15 @@ class Entities(Task):
             "level": np.append(out["level"], np.int32(0)),
         }
 
-    def picks(self, outputs, encodings, a, b, head, classes):
+    def picks(
+        self,
+        outputs: np.ndarray,
+        encodings: "Encodings",
+        a: list[str],
+        b: list[str] | None,
+        head: Any,
+        classes: np.ndarray,
+    ) -> Picks:
         """The logits of the labels of an entity's words: of the most probable entity, or the most probable one of a
         class. Without such an entity: of the word that is most likely to begin one."""
         places, splits = word_places(encodings)
@@ -179,7 +209,7 @@ class Entities(Task):
         text, place, code = map(np.concatenate, out[:3])
         return Picks(text, place, code, np.ones(len(text)), np.zeros(len(classes)), *out[3:])
 
-    def explained(self, outputs, codes):
+    def explained(self, outputs: Any, codes: Any) -> Any:
         return log_odds(outputs, codes)
 
     def _chains(self, scores, splits, head):

@@ -5,7 +5,7 @@ import numpy as np
 from ...text.ragged import sort_keys
 
 
-def word_accuracy(truth, found):
+def word_accuracy(truth: np.ndarray, found: np.ndarray) -> float:
     """The share of true words with an entity of the same label at their first character; int [entities, 4] each: text,
     start, end (exclusive) and label."""
     if len(found) == 0:

@@ -3,13 +3,17 @@ that were joined from words."""
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...text.ragged import row_numbers, sort_keys
 
+if TYPE_CHECKING:
+    from ...text.encodings import Encodings
 
-def at_words(encodings, inside, texts):
+
+def at_words(encodings: "Encodings", inside: Any, texts: list[str]) -> np.ndarray:
     """int32 [2, tokens]: `start` and `end` of each whole word at its first piece, else (0, 0), for rows that are whole
     texts. `inside`: bool [tokens], pieces that continue a word. A combining mark belongs to the word it follows,
     although BERT may drop it."""
@@ -28,7 +32,7 @@ def at_words(encodings, inside, texts):
     return out
 
 
-def at_spaces(encodings, texts):
+def at_spaces(encodings: "Encodings", texts: list[str]) -> np.ndarray:
     """As `at_words`, for words that end only at white space, such as `don't` and `U.S.`"""
     spans = [[m.span() for m in re.finditer(r"\S+", text)] for text in texts]
     begin, stop = np.array([span for row in spans for span in row], np.int64).reshape(-1, 2).T
@@ -42,7 +46,7 @@ def at_spaces(encodings, texts):
     return out
 
 
-def word_places(encodings):
+def word_places(encodings: "Encodings") -> tuple[np.ndarray, np.ndarray]:
     """(token index of each word, in the order of texts; boundaries of each text's words, [texts + 1]). `encodings`: as
     from `at_words`, split into windows. A word in several windows is taken from the one with the most context on its
     shorter side."""

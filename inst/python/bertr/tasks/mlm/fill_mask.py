@@ -1,6 +1,8 @@
 """Predicts the words at [MASK]."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -10,11 +12,21 @@ from ...text.ragged import positions, splits
 from .head import word_head
 from .masking import Words
 
+if TYPE_CHECKING:
+    from ...text.encodings import Encodings
+
 MASK = "[MASK]"
 ROWS_AT_ONCE = 512  # rows whose states are in memory
 
 
-def fill(model, texts, top, targets, max_len, progress=None):
+def fill(
+    model: Any,
+    texts: list[str],
+    top: int,
+    targets: list[str] | None,
+    max_len: int,
+    progress: Callable[[int], Any] | None = None,
+) -> "tuple[dict[str, list[Any]], Encodings]":
     """The most probable tokens at every [MASK].
 
     Args:
@@ -61,7 +73,7 @@ def fill(model, texts, top, targets, max_len, progress=None):
     return out, encodings
 
 
-def encode_masked(model, texts, max_len):
+def encode_masked(model: Any, texts: list[str], max_len: int) -> "tuple[Encodings, np.ndarray]":
     """(encodings of texts, int32 [tokens] that is 1 at every [MASK]). The parts between masks are tokenized separately,
     because Google's tokenizer and the character mode would split [MASK] too."""
     mask_id = Words(model.tokenizer).mask_id
@@ -106,7 +118,7 @@ def _best(head, states, k, among):
     return (np.concatenate(x) if x else np.zeros((0, 0)) for x in (ids, probabilities))
 
 
-def target_ids(tokenizer, targets):
+def target_ids(tokenizer: Any, targets: list[str]) -> np.ndarray:
     """The ids of words that are single tokens; a token may be given as in the vocabulary, such as ##ing."""
     out, wrong = [], []
     for word in targets:
@@ -128,7 +140,7 @@ def target_ids(tokenizer, targets):
     return np.unique(out)
 
 
-def filled(text, mask, tokens):
+def filled(text: str, mask: int, tokens: list[str]) -> list[str]:
     """The text with its `mask`-th [MASK] (from 0) replaced by each token; a piece such as ##ing is joined to the text
     before it."""
     parts = text.split(MASK)

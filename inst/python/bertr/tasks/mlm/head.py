@@ -3,6 +3,9 @@
 Source: Devlin et al. 2019; google-research/bert `run_pretraining.py`.
 """
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -19,7 +22,7 @@ class PretrainingHead(keras.layers.Layer):
 
     Call `attach` before use: the last layer is the encoder's word table."""
 
-    def __init__(self, config, pairs, seed=0, **kwargs):
+    def __init__(self, config: Any, pairs: bool, seed: int = 0, **kwargs: Any):
         super().__init__(dtype="float32", **kwargs)
         self.config, self.pairs = config, pairs
         self.norm = LayerNorm(config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
@@ -27,7 +30,7 @@ class PretrainingHead(keras.layers.Layer):
             keras.initializers.TruncatedNormal(stddev=config.initializer_range, seed=seed + i) for i in range(3)
         ]
 
-    def build(self, *_):
+    def build(self, *_: Any) -> None:
         h, width = self.config.hidden_size, self.config.embedding_size  # ALBERT's word vectors are narrower
         self.norm.build((None, width))
         self.output_bias = self.add_weight(shape=(self.config.vocab_size,), initializer="zeros", name="output_bias")
@@ -42,7 +45,7 @@ class PretrainingHead(keras.layers.Layer):
         setattr(self, f"{name}_kernel", kernel)
         setattr(self, f"{name}_bias", self.add_weight(shape=(n_out,), initializer="zeros", name=f"{name}_bias"))
 
-    def attach(self, embeddings, tensors):
+    def attach(self, embeddings: Any, tensors: Mapping[str, np.ndarray]) -> None:
         """Ties the last layer to the encoder's word table and assigns the head's weights that are among the canonical
         `tensors`. `pretrained`: whether the masked-word head is among them."""
         # lambdas: as attributes the embeddings' weights would count as the head's
@@ -55,26 +58,26 @@ class PretrainingHead(keras.layers.Layer):
                 variable.assign(tensors[name])
         self.pretrained = "mlm/bias" in tensors
 
-    def start(self, counts):
+    def start(self, counts: np.ndarray) -> None:
         """Initializes a new masked-word head: it compares the states with the word table (in ALBERT projected to the
         hidden size), and the bias is the log-frequency of words, which Adam would need thousands of small steps to
         reach. `counts`: int [vocabulary]."""
         self.transform_kernel.assign(self.transform_kernel + ops.transpose(self.projection()))
         self.output_bias.assign(np.log((counts + 1.0) / (counts + 1.0).sum()))
 
-    def call(self, states, training=False):
+    def call(self, states: Any, training: bool = False) -> Any:
         return states
 
-    def words(self, states):  # [n, hidden] -> logits [n, vocabulary]
+    def words(self, states: Any) -> Any:  # [n, hidden] -> logits [n, vocabulary]
         x = self.norm(dense(states, self.transform_kernel, self.transform_bias, then=self.config.activation))
         # transposed: the table is far larger than inputs and outputs
         return ops.transpose(ops.matmul(self.table(), ops.transpose(x))) + self.output_bias
 
-    def follows(self, first):  # states of [CLS] [n, hidden] -> logits [n, 2]: is next, is random
+    def follows(self, first: Any) -> Any:  # states of [CLS] [n, hidden] -> logits [n, 2]: is next, is random
         pooled = ops.tanh(dense(first, self.pooler_kernel, self.pooler_bias))
         return dense(pooled, self.nsp_kernel, self.nsp_bias)
 
-    def each_words(self, states):
+    def each_words(self, states: np.ndarray) -> Iterator[tuple[int, Any]]:
         """`words` of any number of states (numpy) in pieces: (first position, logits)."""
         for start in range(0, len(states), WORDS_AT_ONCE):
             yield start, self.words(states[start : start + WORDS_AT_ONCE])
@@ -97,12 +100,12 @@ class PretrainingHead(keras.layers.Layer):
             }
         return out
 
-    def tensors(self):
+    def tensors(self) -> dict[str, np.ndarray]:
         """Canonical name -> weights."""
         return {name: ops.convert_to_numpy(variable.value) for name, variable in self._variables().items()}
 
 
-def word_head(model):
+def word_head(model: Any) -> PretrainingHead:
     """A model's masked-word head.
 
     Raises:

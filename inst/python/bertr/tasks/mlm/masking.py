@@ -4,12 +4,16 @@ Source: Devlin et al. 2019; google-research/bert `create_pretraining_data.py`.
 """
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import BertrError
 from ...text.encodings import truncate
 from ...text.ragged import runs, splits
+
+if TYPE_CHECKING:
+    from ...text.encodings import Encodings
 
 SHARE = 0.15  # of a row's tokens are masked
 MASKED, KEPT = 0.8, 0.1  # share of the chosen tokens that become [MASK], and that stay; the rest become random tokens
@@ -18,7 +22,7 @@ MASKED, KEPT = 0.8, 0.1  # share of the chosen tokens that become [MASK], and th
 class Words:
     """The facts about a vocabulary that masking needs."""
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: Any):
         if tokenizer.mask_id is None:
             raise BertrError(
                 "no_mlm",
@@ -30,7 +34,9 @@ class Words:
         self.inner = np.array([tokenizer.inside_word(token) for token in tokenizer.vocab])  # continues a word
 
 
-def hide(encodings, words, whole_words, rng):
+def hide(
+    encodings: "Encodings", words: Words, whole_words: bool, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Masks max(1, 15 %) of the tokens of every row: (ids with masks, original ids of masked tokens or -1), int32
     [tokens]."""
     chosen = np.flatnonzero(_choose(encodings, words, whole_words, rng))
@@ -64,7 +70,7 @@ def _choose(encodings, words, whole_words, rng):
     return taken[unit] & ordinary
 
 
-def draw_seconds(n, rng):
+def draw_seconds(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """For n pairs: the pair whose second text each one gets, and 1 if that is another pair (half of them), else 0."""
     random = rng.permutation(n) < n // 2
     same = np.arange(n)
@@ -72,7 +78,7 @@ def draw_seconds(n, rng):
     return np.where(random, other, same), random.astype(np.int32)
 
 
-def pair_up(whole, second, max_len):
+def pair_up(whole: Any, second: np.ndarray, max_len: int) -> Any:
     """Pairs of the first text of every row and the second text of row `second`, truncated to `max_len`; `whole`:
     untruncated pairs."""
     start, stop = whole.row_splits[:-1], whole.row_splits[1:]

@@ -5,6 +5,8 @@ Don't Stop Pretraining.
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -19,6 +21,9 @@ from ..base import Task
 from ..samples import Samples
 from .head import PretrainingHead
 from .masking import Words, draw_seconds, hide, pair_up
+
+if TYPE_CHECKING:
+    from ...nn.backbone import Backbone
 
 ROWS_AT_ONCE = 512  # rows whose states are in memory during evaluation
 
@@ -41,7 +46,7 @@ class MaskedLanguage(Task):
     whole_vocabulary = True  # the softmax over it gives every word a gradient
 
     @classmethod
-    def from_target(cls, target, head_options):
+    def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "MaskedLanguage":
         if COMPILES_SHAPES:
             raise BertrError("backend", "Masked-word training needs TensorFlow.", "Unset KERAS_BACKEND and restart R.")
         if head_options["pair"] != "joint":
@@ -53,10 +58,10 @@ class MaskedLanguage(Task):
         return cls({"pairs": bool(target["pairs"]), "whole_words": head_options["whole_words"]})
 
     @property
-    def pairs(self):
+    def pairs(self) -> bool:
         return self.spec["pairs"]
 
-    def encode(self, model, a, b, max_len):
+    def encode(self, model: Any, a: list[str], b: list[str] | None, max_len: int) -> Encodings:
         """Splits long texts into several rows, so that all of the text is used. Pairs are not truncated yet, because
         `draw` recombines them."""
         whole = model.encode_whole(a, b)
@@ -66,13 +71,13 @@ class MaskedLanguage(Task):
             rows = dataclasses.replace(whole, n_truncated=int((whole.lengths > max_len).sum()))
         return Unhidden(**vars(rows), words=Words(model.tokenizer), max_len=max_len)
 
-    def targets(self, target, encodings):
+    def targets(self, target: dict[str, Any], encodings: Any) -> tuple[np.ndarray, list[str]]:
         """Word counts [vocabulary], which `draw` replaces by targets; special tokens count 0."""
         counts = np.bincount(encodings.ids, minlength=encodings.words.size)
         counts[encodings.words.special] = 0
         return counts, []
 
-    def draw(self, samples, rng):
+    def draw(self, samples: Any, rng: np.random.Generator) -> Samples:
         encodings = samples.encodings
         if self.pairs:
             second, random = draw_seconds(len(samples), rng)
@@ -82,7 +87,14 @@ class MaskedLanguage(Task):
             targets[encodings.row_splits[:-1]] = random
         return Samples(dataclasses.replace(encodings, ids=masked), targets, self, grouped=False)
 
-    def batch(self, targets, encodings, rows, ids, rng):
+    def batch(
+        self,
+        targets: np.ndarray,
+        encodings: Encodings,
+        rows: np.ndarray | list[int],
+        ids: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """int32 [batch, masked, 2]: positions in a row and their targets, -1 in rows with fewer masked tokens."""
         padded, _, _ = dataclasses.replace(encodings, ids=targets, pad_id=-1).pad(rows)  # [batch, length]
         has_target = padded >= 0
@@ -90,18 +102,20 @@ class MaskedLanguage(Task):
         places = np.argsort(~has_target, axis=1, kind="stable")[:, :widest]
         return np.stack([places, np.take_along_axis(padded, places, axis=1)], axis=2).astype(np.int32), ids
 
-    def head(self, config, head_options, dropout, seed):
+    def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> PretrainingHead:
         return PretrainingHead(config, self.pairs, seed, name="head")
 
-    def attach(self, head, backbone, tensors):
+    def attach(self, head: Any, backbone: "Backbone", tensors: Mapping[str, np.ndarray]) -> None:
         head.attach(backbone.embeddings, tensors)
 
-    def start_rows(self, head, targets, rng):
+    def start_rows(self, head: Any, targets: np.ndarray, rng: np.random.Generator) -> None:
         """None: initializing a new head needs no features."""
         if not head.pretrained:
             head.start(targets)
 
-    def loss(self, targets, outputs, head):  # [batch, masked, 2], [batch, length, hidden] -> [batch]
+    def loss(
+        self, targets: Any, outputs: Any, head: Any
+    ) -> Any:  # [batch, masked, 2], [batch, length, hidden] -> [batch]
         """The batch mean is BERT's loss: the mean over all masked words plus the mean over all pairs."""
         places, labels = targets[:, :, 0], targets[:, :, 1]
         batch, length = ops.shape(outputs)[:2]
@@ -116,7 +130,7 @@ class MaskedLanguage(Task):
         of_words = ops.sum(ops.reshape(nll, ops.shape(labels)) * has_target, axis=1)
         return of_words * ops.cast(batch, nll.dtype) / (ops.sum(has_target) + 1e-5) + of_pairs
 
-    def sums(self, samples, score, head):
+    def sums(self, samples: Samples, score: Callable[[Encodings], np.ndarray], head: Any) -> dict[Any, float]:
         """Sums over all masked words and pairs: counts (words, pairs), negative log-likelihoods and correct
         predictions."""
         out = dict.fromkeys(("words", "nll", "right", "pairs", "pair_nll", "pair_right"), 0.0)
@@ -133,20 +147,28 @@ class MaskedLanguage(Task):
                 _add(out, "words", "nll", "right", logits, targets[masked[at : at + len(logits)]])
         return out
 
-    def validate(self, samples, score, head):
+    def validate(self, samples: Samples, score: Callable[[Encodings], np.ndarray], head: Any) -> dict[str, float]:
         s = self.sums(samples, score, head)
         loss, found = s["nll"] / (s["words"] + 1e-5), _accuracies(s)
         if self.pairs:
             loss += s["pair_nll"] / s["pairs"]
         return {"loss": loss, **{name: metrics.or_zero(value) for name, value in found.items()}}
 
-    def predictions(self, encodings, score, a, b, head, seed):
+    def predictions(
+        self,
+        encodings: Encodings,
+        score: Callable[[Encodings], np.ndarray],
+        a: list[str],
+        b: list[str] | None,
+        head: Any,
+        seed: int,
+    ) -> dict[str, Any]:
         """The sums over words and pairs that are drawn with the seed, float64 [1] each: logits over the vocabulary
         would need too much memory."""
         hidden = self.draw(Samples(encodings, None, self, grouped=False), np.random.default_rng(seed))
         return {name: np.array([value]) for name, value in self.sums(hidden, score, head).items()}
 
-    def metric_table(self, truth, predictions, event):
+    def metric_table(self, truth: dict[str, Any], predictions: dict[str, Any], event: int | None) -> dict[str, Any]:
         """All words and all pairs count equally."""
         s = {name: values.sum() for name, values in predictions.items()}
         found, nll = _accuracies(s), metrics.ratio(s["nll"], s["words"])
@@ -157,7 +179,7 @@ class MaskedLanguage(Task):
         ]
         return metrics.table([*rows, ("nsp_accuracy", "binary", found["nsp_accuracy"])] if s["pairs"] else rows)
 
-    def tensors(self, head):
+    def tensors(self, head: Any) -> dict[str, np.ndarray]:
         return head.tensors()
 
 

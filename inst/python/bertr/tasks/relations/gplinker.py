@@ -6,6 +6,9 @@ arXiv:2208.03054), the multilabel cross-entropy of https://kexue.fm/archives/735
 (arXiv:2104.09864).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -23,7 +26,7 @@ class PointerHead(keras.layers.Layer):
     """For every token and pointer a query and a key, and for every kind of pair two biases: as first and as second
     token. The score of tokens i and j for a kind is `query_i . key_j + first_i + second_j`."""
 
-    def __init__(self, kinds, units, dropout, seed, **kwargs):
+    def __init__(self, kinds: Sequence[int], units: list[int], dropout: float, seed: int, **kwargs: Any):
         """`kinds`: number of kinds of each pointer."""
         super().__init__(dtype="float32", **kwargs)
         self.project = DenseHead(2 * SIZE * len(kinds), units, dropout, seed, name="project")
@@ -38,13 +41,15 @@ class PointerHead(keras.layers.Layer):
             for i, n in enumerate(kinds)
         ]
 
-    def build(self, shape):
+    def build(self, shape: tuple[int | None, ...]) -> None:
         self.project.build(shape)
         for layer in self.biases:
             layer.build((None, 2 * SIZE))
         self.built = True
 
-    def call(self, x, training=False):  # [batch, length, hidden] -> [batch, length, sum of 2 * (SIZE + kinds)]
+    def call(
+        self, x: Any, training: bool = False
+    ) -> Any:  # [batch, length, hidden] -> [batch, length, sum of 2 * (SIZE + kinds)]
         x, out = self.project(x, training=training), []
         for i, layer in enumerate(self.biases):
             both = x[..., 2 * SIZE * i : 2 * SIZE * (i + 1)]
@@ -55,7 +60,7 @@ class PointerHead(keras.layers.Layer):
         return ops.concatenate(out, axis=-1)
 
 
-def rotate(x):
+def rotate(x: Any) -> Any:
     """Rotary position embedding of [..., length, size]: dot products depend only on the distance of positions."""
     half = x.shape[-1] // 2
     speed = 10000.0 ** (-np.arange(half, dtype=np.float32) / half)
@@ -64,7 +69,7 @@ def rotate(x):
     return ops.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
 
 
-def split(outputs, kinds):
+def split(outputs: Any, kinds: Sequence[int]) -> list[tuple[Any, ...]]:
     """(query, key, first, second) of each pointer, from the outputs of a PointerHead."""
     at, out = 0, []
     for n in kinds:
@@ -77,17 +82,17 @@ def split(outputs, kinds):
 class GPLinker:
     """Loss and decoding of heads, relations and tails; rows are [CLS] text [SEP]."""
 
-    def __init__(self, relations):
+    def __init__(self, relations: int):
         self.kinds = (2, relations, relations)  # head and tail; one kind per relation, twice
 
-    def head(self, units, dropout, seed):
+    def head(self, units: list[int], dropout: float, seed: int) -> PointerHead:
         return PointerHead(self.kinds, units, dropout, seed, name="head")
 
-    def sample(self, triples, rng):
+    def sample(self, triples: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
         """There is nothing to sample."""
         return -1, -1
 
-    def loss(self, info, triples, outputs):
+    def loss(self, info: Any, triples: Any, outputs: Any) -> Any:
         """The loss of each row, [batch]; info[:, 0] is its length, triples are [batch, most, 5]."""
         place = ops.arange(ops.shape(outputs)[1])
         real = (place > 0) & (place < info[:, :1] - 1)  # [batch, length], neither [CLS] nor [SEP]
@@ -103,7 +108,7 @@ class GPLinker:
             + pointer_loss(ends, pairs, relation, h_end, t_end)
         )
 
-    def decode(self, outputs):
+    def decode(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Triples [n, 5] of one row's tokens and their scores [n], from 0.5 to 1; `outputs` [length, ...], numpy."""
         entity, starts, ends = split(outputs[1:-1], self.kinds)
         allowed = np.triu(np.ones((len(outputs) - 2,) * 2, bool))
@@ -127,7 +132,7 @@ def _best(scores):
     return i[best], j[best], scores[i, j][best]
 
 
-def pointer_loss(pointer, allowed, kind, first, second):
+def pointer_loss(pointer: tuple[Any, ...], allowed: Any, kind: Any, first: Any, second: Any) -> Any:
     """Multilabel cross-entropy of every kind's score matrix, summed over kinds: [batch].
 
     `log(1 + sum of exp(s) over wrong pairs) + log(1 + sum of exp(-s) over right pairs)`, which pushes scores of right

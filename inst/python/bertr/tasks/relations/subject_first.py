@@ -4,6 +4,8 @@ Source: the model of bojone/bert_in_keras (`relation_extract.py`); CasRel (Wei e
 similar.
 """
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -20,13 +22,13 @@ class SubjectFirst:
     known when the text is encoded.
     """
 
-    def __init__(self, relations):
+    def __init__(self, relations: int):
         self.relations = relations
 
-    def head(self, units, dropout, seed):
+    def head(self, units: list[int], dropout: float, seed: int) -> DenseHead:
         return DenseHead(2 + 2 * self.relations, units, dropout, seed, name="head")
 
-    def sample(self, triples, rng):
+    def sample(self, triples: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
         """Samples a head of a row, (first, last) token: a first token, then a last token not before it. They may belong
         to different heads; such a pair has no tails, a negative example."""
         if len(triples) == 0:
@@ -35,7 +37,7 @@ class SubjectFirst:
         first = rng.choice(heads[:, 0])
         return first, rng.choice(heads[heads[:, 1] >= first, 1])
 
-    def loss(self, info, triples, outputs):
+    def loss(self, info: Any, triples: Any, outputs: Any) -> Any:
         """The loss of each row, [batch], scaled so that the mean is the mean over all tokens of the batch. `info`
         [batch, 3]: length and sampled head."""
         length = ops.shape(outputs)[1]
@@ -57,7 +59,7 @@ class SubjectFirst:
         has_head = real * ops.cast(info[:, 1:2] >= 0, "float32")  # rows without triples have no sampled head
         return batch * (_share(of_heads, real) + _share(of_tails, has_head))
 
-    def decode(self, outputs):
+    def decode(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Triples [n, 5] of one row's tokens and their scores [n], from 0.4 to 1; `outputs` [length, ...], numpy."""
         z = outputs[1:-1].astype(np.float64)
         hs, he, heads = _spans(z[:, :1], z[:, 1:2])[:3]

@@ -1,5 +1,8 @@
 """Triples (head, relation, tail) of a text, in one pass or heads first."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from keras import ops
 
@@ -11,6 +14,10 @@ from ..base import Task
 from .gplinker import GPLinker
 from .subject_first import SubjectFirst
 from .triples import COLUMNS, to_characters, to_triples
+
+if TYPE_CHECKING:
+    from ...text.encodings import Encodings
+    from .triples import Triples
 
 FORMS = {"gplinker": GPLinker, "subject_first": SubjectFirst}
 OVERLAP = 0.5  # share of a window that overlaps the next one: spans less than half a window apart share one
@@ -31,40 +38,47 @@ class Relations(Task):
     per_token = True
     needs_offsets = True
 
-    def __init__(self, spec):
+    def __init__(self, spec: dict[str, Any]):
         super().__init__(spec)
         self.form = FORMS[spec["form"]](len(spec["levels"]))
 
     @classmethod
-    def from_target(cls, target, head_options):
+    def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "Relations":
         return cls({"levels": list(target["levels"]), "form": head_options["relations"]})
 
-    def plan(self, rows, hidden_size):
+    def plan(self, rows: int, hidden_size: int) -> dict[str, float]:
         epochs, batch_size = next(plan for most, *plan in PLANS if rows <= most)
         return {"epochs": epochs, "batch_size": batch_size, "learning_rate": RATE * 384 / hidden_size}
 
-    def encode(self, model, a, b, max_len):
+    def encode(self, model: Any, a: list[str], b: list[str] | None, max_len: int) -> "Encodings":
         return windows(model.encode_whole(a, None, offsets=True), max_len, int(OVERLAP * max_len))
 
-    def targets(self, target, encodings):
+    def targets(self, target: dict[str, Any], encodings: "Encodings") -> "tuple[Triples, list[str]]":
         columns = np.column_stack([np.asarray(target[name], np.int64) for name in COLUMNS])
         out = to_triples(np.asarray(target["text"], np.int64), columns, encodings)
         return out, _notes(out)
 
-    def batch(self, targets, encodings, rows, ids, rng):
+    def batch(
+        self,
+        targets: "Triples",
+        encodings: "Encodings",
+        rows: np.ndarray | list[int],
+        ids: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """[batch, 1 + triples, 5]: first the row's length and the sampled head, then its triples."""
         info = np.zeros((len(rows), 1, 5), np.int32)
         info[:, 0, 0] = encodings.row_splits[np.asarray(rows) + 1] - encodings.row_splits[rows]
         info[:, 0, 1:3] = [self.form.sample(targets.of(row), rng) for row in rows]
         return np.concatenate([info, targets.padded(rows)], axis=1), ids
 
-    def head(self, config, head_options, dropout, seed):
+    def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> Any:
         return self.form.head(head_options["units"], dropout, seed)
 
-    def loss(self, targets, outputs, head):
+    def loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         return self.form.loss(targets[:, 0, :3], targets[:, 1:], outputs)
 
-    def evaluate(self, targets, outputs, encodings, head):
+    def evaluate(self, targets: "Triples", outputs: np.ndarray, encodings: "Encodings", head: Any) -> dict[str, float]:
         losses, rng = np.zeros(len(encodings)), np.random.default_rng(0)
         for rows in scoring_batches(encodings.lengths, LOSS_TOKENS):
             ids, _, mask = encodings.pad(rows)
@@ -85,7 +99,9 @@ class Relations(Task):
             [(row, *self.form.decode(_of(outputs, encodings, row))) for row in range(len(encodings))], encodings
         )
 
-    def decode(self, outputs, encodings, a, b, head):
+    def decode(
+        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
+    ) -> dict[str, Any]:
         """`count`: triples per text; the other columns have one entry per triple, positions from 1 and ends
         inclusive."""
         found, scores = self._found(outputs, encodings)
@@ -97,11 +113,19 @@ class Relations(Task):
             out[f"{side}_start"] = start + 1
         return {**out, "score": scores, "count": np.bincount(text, minlength=len(a)).astype(np.int32)}
 
-    def predictions(self, encodings, score, a, b, head, seed):
+    def predictions(
+        self,
+        encodings: "Encodings",
+        score: "Callable[[Encodings], np.ndarray]",
+        a: list[str],
+        b: list[str] | None,
+        head: Any,
+        seed: int,
+    ) -> dict[str, Any]:
         """`found`, int64 [triples, 6]: text and COLUMNS."""
         return {"found": self._found(score(encodings), encodings)[0]}
 
-    def metric_table(self, truth, predictions, event):
+    def metric_table(self, truth: dict[str, Any], predictions: dict[str, Any], event: int | None) -> dict[str, Any]:
         true = np.column_stack([np.asarray(truth[name], np.int64) for name in ("text", *COLUMNS)])
         return metrics.found_table(self._counts(true, predictions["found"], len(truth["levels"])))
 

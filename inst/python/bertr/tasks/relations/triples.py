@@ -2,9 +2,14 @@
 0-based; ends are exclusive for characters, inclusive for tokens.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ...text.ragged import ROOM, row_numbers, runs, sort_keys
+
+if TYPE_CHECKING:
+    from ...text.encodings import Encodings
 
 COLUMNS = ("head_start", "head_end", "relation", "tail_start", "tail_end")
 
@@ -13,14 +18,14 @@ class Triples:
     """Training targets. `tokens`: int32 [n, 5], grouped by encoded row (`splits`). `truth`: int64 [triples, 6], text
     and characters of each distinct triple. `n_lost`, `n_snapped`: triples in no row, spans widened to whole tokens."""
 
-    def __init__(self, tokens, splits, truth, n_lost, n_snapped):
+    def __init__(self, tokens: np.ndarray, splits: np.ndarray, truth: np.ndarray, n_lost: int, n_snapped: int):
         self.tokens, self.splits, self.truth = tokens, splits, truth
         self.n_lost, self.n_snapped = n_lost, n_snapped
 
-    def of(self, row):
+    def of(self, row: int) -> np.ndarray:
         return self.tokens[self.splits[row] : self.splits[row + 1]]  # [triples, 5]
 
-    def padded(self, rows):
+    def padded(self, rows: np.ndarray | list[int]) -> np.ndarray:
         """[len(rows), most triples of a row, 5], padded with -1. The size is rounded up to a power of 2, so that few
         distinct shapes occur."""
         counts = self.splits[np.asarray(rows) + 1] - self.splits[rows]
@@ -30,7 +35,7 @@ class Triples:
         return out
 
 
-def to_triples(text, columns, encodings):
+def to_triples(text: np.ndarray, columns: np.ndarray, encodings: "Encodings") -> Triples:
     """The Triples of texts, from `text` [n] and `columns` [n, 5], characters as in COLUMNS."""
     truth = np.unique(np.column_stack([text, columns]).astype(np.int64).reshape(-1, 6), axis=0)
     first, last = _rows_of_texts(truth[:, 0], encodings)
@@ -84,7 +89,9 @@ def _tokens_of(first, last, start, end, encodings):
     return out, (high >= 0) & ((low != start) | (high != end))
 
 
-def to_characters(found, encodings):
+def to_characters(
+    found: list[tuple[int, np.ndarray, np.ndarray]], encodings: "Encodings"
+) -> tuple[np.ndarray, np.ndarray]:
     """Converts (row, triples [n, 5] of its tokens, scores [n]) of encoded rows to distinct triples of texts: int64 [m,
     6] as in `Triples.truth`, ordered by text and position, and the best score of each, [m]."""
     rows = np.repeat([row for row, _, _ in found], [len(s) for _, _, s in found]).astype(np.int64)

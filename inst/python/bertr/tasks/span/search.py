@@ -5,10 +5,14 @@ logits, compared over the windows of a text; a span counts in the window with th
 """
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...text.ragged import sort_keys
+
+if TYPE_CHECKING:
+    from ...text.encodings import Encodings
 
 
 @dataclasses.dataclass
@@ -24,7 +28,7 @@ class Contexts:
     closes: np.ndarray  # bool [tokens]
 
 
-def contexts(encodings):
+def contexts(encodings: "Encodings") -> Contexts:
     start, end, row = encodings.start, encodings.end, encodings.row
     stop = encodings.row_splits[1:] - 1  # the last [SEP]
     inside = (encodings.segments == encodings.segments[stop][row]) & (end > 0)
@@ -35,7 +39,7 @@ def contexts(encodings):
     return Contexts(first, stop, row, inside, opens, closes)
 
 
-def locate(where, encodings, start, end):
+def locate(where: Contexts, encodings: "Encodings", start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """int [rows, 2]: first and last token, counted within each row, of its text's span [start, end) of characters. (0,
     0), which is [CLS], if a text has no span (`end` is 0) or the row does not contain all of it."""
     n, text = len(encodings), encodings.text
@@ -57,7 +61,7 @@ def locate(where, encodings, start, end):
     return out
 
 
-def fullest(where, encodings):
+def fullest(where: Contexts, encodings: "Encodings") -> np.ndarray:
     """Bool [tokens]: the tokens at which spans may start, each once per text. If several rows contain one, the row with
     the most characters on its shorter side is taken."""
     at = np.flatnonzero(where.opens)
@@ -72,7 +76,7 @@ def fullest(where, encodings):
     return out
 
 
-def best_spans(begin, close, longest, most):
+def best_spans(begin: np.ndarray, close: np.ndarray, longest: int, most: int) -> tuple[Any, Any, np.ndarray, Any]:
     """(first, last, score, total): the at most `most` best spans of at most `longest` tokens, best first, and
     log(sum(exp(score))) over all spans. `begin`, `close`: float [n], scores of first and last tokens, -inf where
     not allowed."""
@@ -99,7 +103,7 @@ class Found:
     none: float = np.inf
 
 
-def search(outputs, encodings, longest, most):
+def search(outputs: np.ndarray, encodings: "Encodings", longest: int, most: int) -> list[Found]:
     """A Found for every text, from the scores of tokens as first and last of a span, [tokens, 2]."""
     where, z = contexts(encodings), outputs.astype(np.float64)
     begin = np.where(fullest(where, encodings), z[:, 0], -np.inf)

@@ -8,6 +8,8 @@ import itertools
 import json
 import re
 import string
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +31,7 @@ ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
 
 
-def read(path):
+def read(path: str) -> dict[str, Any]:
     """The questions of a SQuAD file.
 
     Returns:
@@ -84,12 +86,12 @@ def _questions(articles):
     )
 
 
-def words(text):
+def words(text: str) -> list[str]:
     """The words that are compared: without case, punctuation and articles."""
     return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
 
 
-def f1(gold, predicted):
+def f1(gold: list[str], predicted: list[str]) -> float:
     """F1 of two lists of words; an empty list matches only another empty list."""
     if not gold or not predicted:
         return float(gold == predicted)
@@ -97,13 +99,13 @@ def f1(gold, predicted):
     return 2 * common / (len(gold) + len(predicted))
 
 
-def grouped(golds, counts):
+def grouped(golds: Iterable[str], counts: Iterable[int]) -> list[list[str]]:
     """The right answers of each question as a list of lists, from their concatenation."""
     each = iter(golds)
     return [list(itertools.islice(each, n)) for n in counts]
 
 
-def scores(predicted, golds):
+def scores(predicted: list[str], golds: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
     """(exact match, F1), float64 [n], of each predicted text: the best over its right answers, [""] for no answer."""
     exact, best = np.zeros((2, len(predicted)))
     for i, (text, right) in enumerate(zip(predicted, golds, strict=True)):

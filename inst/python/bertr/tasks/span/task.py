@@ -5,6 +5,7 @@ With a type as the question and one token per character it is the event subject 
 """
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -17,6 +18,9 @@ from .. import metrics
 from ..base import Picks, Task
 from .search import contexts, fullest, locate, search
 from .squad import grouped, scores
+
+if TYPE_CHECKING:
+    from ...text.encodings import Encodings
 
 LONGEST = 30  # least limit for the tokens of an answer; longer training answers raise it
 OVERLAP = 1 / 3  # share of a window that overlaps the next one
@@ -50,7 +54,7 @@ class Span(Task):
     explains = True
 
     @classmethod
-    def from_target(cls, target, head_options):
+    def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "Span":
         if head_options["pair"] == "cosine":
             raise BertrError(
                 "pairs",
@@ -61,16 +65,16 @@ class Span(Task):
         return cls({"none": none, "longest": None, "threshold": 0.0})
 
     @property
-    def calibrates(self):
+    def calibrates(self) -> bool:
         return self.spec["none"]
 
-    def encode(self, model, a, b, max_len):
+    def encode(self, model: Any, a: list[str], b: list[str] | None, max_len: int) -> "Encodings":
         return windows(model.encode_whole(a, b, offsets=True), max_len, int(OVERLAP * max_len))
 
-    def pieces(self, model, a, b, max_len):
+    def pieces(self, model: Any, a: list[str], b: list[str] | None, max_len: int) -> "Encodings":
         return self.encode(model, a, b, max_len)
 
-    def targets(self, target, encodings):
+    def targets(self, target: dict[str, Any], encodings: "Encodings") -> tuple[Answers, list[str]]:
         where = contexts(encodings)
         start, end = np.asarray(target["start"]), np.asarray(target["end"])
         answer = locate(where, encodings, start, end)  # [rows, 2]
@@ -79,29 +83,36 @@ class Span(Task):
         places = np.concatenate([answer, limits], axis=1).astype(np.int32)
         return Answers(places, target["contexts"], golds, start < 0), []
 
-    def train_with(self, class_weights, label_smoothing, targets):
+    def train_with(self, class_weights: Any, label_smoothing: float | None, targets: Answers) -> None:
         super().train_with(class_weights, label_smoothing, targets)
         self.spec["longest"] = max(LONGEST, int((targets.places[:, 1] - targets.places[:, 0]).max()) + 1)
 
-    def batch(self, targets, encodings, rows, ids, rng):
+    def batch(
+        self,
+        targets: Answers,
+        encodings: "Encodings",
+        rows: np.ndarray | list[int],
+        ids: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
         return targets.places[rows], ids
 
-    def head(self, config, head_options, dropout, seed):
+    def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> DenseHead:
         return DenseHead(2, head_options["units"], dropout, seed, name="head")
 
-    def loss(self, targets, outputs, head):  # [batch, 4], [batch, length, 2] -> [batch]
+    def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch, 4], [batch, length, 2] -> [batch]
         place = ops.arange(ops.shape(outputs)[1], dtype="int32")[None]
         shown = (place == 0) | ((place >= targets[:, 2:3]) & (place < targets[:, 3:4]))  # [CLS] and the context
         z = ops.where(shown[..., None], outputs, HIDDEN)
         picked = ops.take_along_axis(z, targets[:, None, :2], axis=1)[:, 0]  # [batch, 2]
         return ops.mean(ops.logsumexp(z, axis=1) - picked, axis=1)
 
-    def evaluate(self, targets, outputs, encodings, head):
+    def evaluate(self, targets: Answers, outputs: np.ndarray, encodings: "Encodings", head: Any) -> dict[str, float]:
         exact, f1 = scores(self._texts(self._search(outputs, encodings, 1), targets.contexts), targets.golds)
         loss = mean_loss(targets.places, outputs, encodings)
         return {"loss": loss, "exact_match": float(exact.mean()), "f_meas": float(f1.mean())}
 
-    def calibrate(self, targets, outputs, encodings, head):
+    def calibrate(self, targets: Answers, outputs: np.ndarray, encodings: "Encodings", head: Any) -> None:
         """The threshold with the best F1."""
         if targets.none.all() or not targets.none.any():
             return  # needs texts with and without an answer
@@ -112,7 +123,9 @@ class Span(Task):
         answered = scores([cut(targets.contexts[i], found[i].spans[0]) for i in known], golds)[1]
         self.spec["threshold"] = best_threshold(margin, answered, scores([""] * len(known), golds)[1])
 
-    def decode(self, outputs, encodings, a, b, head):
+    def decode(
+        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
+    ) -> dict[str, Any]:
         texts = a if b is None else b
         found = self._search(outputs, encodings, NBEST)
         chosen = [self._choice(f) for f in found]
@@ -129,7 +142,7 @@ class Span(Task):
             "nbest_score": np.array([self._probability(f, span) for *_, f, span in best], np.float64),
         }
 
-    def metric_table(self, truth, predictions, event):
+    def metric_table(self, truth: dict[str, Any], predictions: dict[str, Any], event: int | None) -> dict[str, Any]:
         """SQuAD metrics: over all texts and, if some have no answer, over each kind with the number of its texts."""
         exact, f1 = scores(predictions["text"], grouped(truth["golds"], truth["gold_counts"]))
         none = np.asarray(truth["start"]) < 0
@@ -143,7 +156,15 @@ class Span(Task):
                 rows += [("n", kind, chosen.sum())] if none.any() else []
         return metrics.table(rows)
 
-    def picks(self, outputs, encodings, a, b, head, classes):
+    def picks(
+        self,
+        outputs: np.ndarray,
+        encodings: "Encodings",
+        a: list[str],
+        b: list[str] | None,
+        head: Any,
+        classes: np.ndarray,
+    ) -> Picks:
         """The scores of the first and last token of the predicted answer, in the window from which it is taken; of
         [CLS] if there is no answer."""
         texts, where = a if b is None else b, contexts(encodings)
@@ -189,12 +210,12 @@ class Span(Task):
         return float(np.exp((span[0] if span else found.none) - total))
 
 
-def cut(text, span):
+def cut(text: str, span: tuple[float, int, int]) -> str:
     """The text of a span (score, start, end)."""
     return text[span[1] : span[2]]
 
 
-def mean_loss(places, outputs, encodings):
+def mean_loss(places: np.ndarray, outputs: np.ndarray, encodings: "Encodings") -> float:
     """The mean of `loss` over encoded rows: places [rows, 4], outputs [tokens, 2]."""
     where, first = contexts(encodings), encodings.row_splits[:-1]
     shown = where.inside.copy()
@@ -205,7 +226,7 @@ def mean_loss(places, outputs, encodings):
     return float(np.mean(total - z[first[:, None] + places[:, :2], [0, 1]]))
 
 
-def best_threshold(margin, answered, none):
+def best_threshold(margin: np.ndarray, answered: np.ndarray, none: np.ndarray) -> float:
     """The threshold with the highest sum of scores: texts with a margin up to it score `answered` [n], the others
     `none` [n]. On ties the threshold nearest to 0."""
     order = np.argsort(margin)
