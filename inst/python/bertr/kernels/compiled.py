@@ -22,12 +22,30 @@ WORD_ROWS = "word_rows"  # name of variables with one row per vocabulary entry i
 
 
 def bucketed(lengths: Any) -> Any:
-    """Lengths after padding to a bucket."""
+    """Lengths after padding to a bucket.
+
+    Args:
+        lengths: an int, or int [rows].
+
+    Returns:
+        The same, rounded up to a multiple of BUCKET if the backend compiles each shape.
+    """
     return lengths if BACKEND == "tensorflow" else -(-lengths // BUCKET) * BUCKET
 
 
 def static_shapes(arrays: Sequence[np.ndarray], rows: int) -> Sequence[np.ndarray]:
-    """Arrays padded to a bucketed length and to `rows` rows if the backend compiles each shape."""
+    """Arrays padded to a bucketed length and to `rows` rows if the backend compiles each shape.
+
+    Args:
+        arrays: ids, segments and mask, [batch, length] each; on TensorFlow also owner, [batch].
+        rows: the least number of rows of the result.
+
+    Returns:
+        The arrays, padded with zeros: [at least `rows`, bucketed length] each.
+
+    Raises:
+        BertrError: backend, if there are more than three arrays to pad.
+    """
     if BACKEND == "tensorflow":
         return arrays
     if len(arrays) > 3:
@@ -255,6 +273,7 @@ if BACKEND == "tensorflow":
             self.data = None
 
         def traces(self) -> int:
+            """How often the function was traced."""
             return self.function.experimental_get_tracing_count()
 
     def _apply(loss, variables, optimizer, adversary, targets, *inputs):

@@ -11,7 +11,16 @@ if BACKEND == "tensorflow":
     import tensorflow as tf
 
     def fold(step: Callable[..., Any], start: Any, steps: Any) -> Any:
-        """Not `ops.scan`, which fails in a graph if the number of steps is dynamic."""
+        """The state after all steps. Not `ops.scan`, which fails in a graph if the number of steps is dynamic.
+
+        Args:
+            step: a function from a state and the entries of `steps` at one place to the next state.
+            start: the first state.
+            steps: tensors [steps, ...].
+
+        Returns:
+            The last state.
+        """
         return tf.foldl(step, steps, start)
 
 else:

@@ -45,7 +45,17 @@ if BACKEND == "tensorflow":
         return x.dtype == tf.float32
 
     def operation(name: str, inputs: list[Any], attributes: dict[str, Any], label: str) -> Any:
-        """The output of the operation in the current graph."""
+        """The output of the operation in the current graph.
+
+        Args:
+            name: the operation's name in TensorFlow.
+            inputs: float32 tensors.
+            attributes: dict of AttrValue, except T, which is float32.
+            label: the name of the node.
+
+        Returns:
+            float32 tensor, the first output.
+        """
         graph = tf.compat.v1.get_default_graph()
         inputs = [tf.convert_to_tensor(x) for x in inputs]
         return graph.create_op(name, inputs, [tf.float32], name=label, attrs={"T": FLOAT, **attributes}).outputs[0]

@@ -45,8 +45,17 @@ class PrototypeHead(keras.layers.Layer):
 
 
 def nearest_means(x: np.ndarray, label_ids: np.ndarray, classes: int) -> tuple[np.ndarray, float]:
-    """Class means [classes, hidden], and the scale s for which softmax(-s / 2 * squared distance) has the lowest
-    leave-one-out cross-entropy."""
+    """Class means, and the scale s for which softmax(-s / 2 * squared distance) has the lowest leave-one-out
+    cross-entropy.
+
+    Args:
+        x: float [rows, hidden].
+        label_ids: int [rows], classes from 0.
+        classes: number of classes.
+
+    Returns:
+        (float [classes, hidden], float).
+    """
     counts = np.bincount(label_ids, minlength=classes)
     sums = np.zeros((classes, x.shape[1]), x.dtype)
     np.add.at(sums, label_ids, x)
@@ -135,6 +144,7 @@ class CosineHead(keras.layers.Layer):
         return self.slope * self.cosine(x) + self.bias
 
     def cosine(self, x: Any) -> Any:
+        """The cosine of both vectors: [batch, 2 * hidden] -> [batch, 1]."""
         a, b = ops.split(x, 2, axis=-1)
         return ops.sum(unit(a) * unit(b), axis=-1, keepdims=True)
 

@@ -10,7 +10,14 @@ from keras import ops
 
 
 def make_join(head_options: dict[str, Any]) -> "Pair | Windows | None":
-    """The layer for these options; None if every row is a text."""
+    """The layer for these options; None if every row is a text.
+
+    Args:
+        head_options: dict, see `read_head_options`.
+
+    Returns:
+        A Pair, Windows or None.
+    """
     if head_options["pair"] == "cosine":
         return Pair(name="join")
     if head_options["long"] == "window":

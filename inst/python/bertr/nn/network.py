@@ -73,7 +73,18 @@ class Network(keras.layers.Layer):
 
 
 def read_head_options(model: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """All options of a head, with defaults for those not given."""
+    """All options of a head, with defaults for those not given.
+
+    Args:
+        model: a Model.
+        given: dict of the arguments of `bert_head()`; None stands for the default.
+
+    Returns:
+        A dict of plain data with all options.
+
+    Raises:
+        BertrError: those of `Model.pool`.
+    """
     return {
         "units": [int(n) for n in given.get("units") or []],
         "dropout": given.get("dropout"),
@@ -94,7 +105,19 @@ def read_head_options(model: Any, given: dict[str, Any]) -> dict[str, Any]:
 def build_network(
     model: Any, task: Any, head_options: dict[str, Any], train: str, seed: int = 0, dropout: float | None = None
 ) -> Network:
-    """The untrained network of a fit; a saved fit's weights are loaded into it."""
+    """The untrained network of a fit; a saved fit's weights are loaded into it.
+
+    Args:
+        model: a Model.
+        task: a Task.
+        head_options: dict, see `read_head_options`.
+        train: "all", "head" or "top:k"; with "head" the network shares the model's encoder.
+        seed: for the head's initial weights and for dropout.
+        dropout: the encoder's rate; None: the checkpoint's.
+
+    Returns:
+        A Network.
+    """
     backbone = model.backbone if train == "head" else model.new_backbone(seed, dropout)
     rate = head_dropout(model, head_options, dropout)
     head = task.head(model.config, head_options, rate, seed)

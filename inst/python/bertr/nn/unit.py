@@ -9,7 +9,14 @@ LEAST = 1e-12  # shorter vectors are not scaled to length 1, so that one of zero
 
 
 def unit(x: Any) -> Any:
-    """Rows scaled to length 1, [..., width]: a tensor, with a finite gradient everywhere."""
+    """Rows scaled to length 1, with a finite gradient everywhere.
+
+    Args:
+        x: float tensor or array [..., width].
+
+    Returns:
+        Tensor [..., width].
+    """
     return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), LEAST**2))
 
 

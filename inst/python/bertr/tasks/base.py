@@ -31,20 +31,37 @@ class Picks:
 
 
 def picks_of_texts(code: np.ndarray, label: list[str], scale: Any = 1.0, shift: Any = 0.0) -> Picks:
-    """Picks of one output per text. `code`: int [texts]; `label`: list of str [texts]; `scale` and `shift`: one number
-    or [texts]."""
+    """Picks of one output per text.
+
+    Args:
+        code: int [texts], which number of the output.
+        label: list of str [texts], the name of what is explained.
+        scale, shift: one number, or float [texts].
+
+    Returns:
+        A Picks.
+    """
     n = len(code)
     scale, shift = (np.broadcast_to(np.asarray(x, np.float64), n) for x in (scale, shift))
     return Picks(np.arange(n), np.arange(n), np.asarray(code), scale, shift, label, [""] * n)
 
 
-def picked(outputs: Any, codes: Any) -> Any:  # [n, classes], [n] -> [n]
+def picked(outputs: Any, codes: Any) -> Any:
+    """The output with each row's code: [n, classes], int [n] -> [n]."""
     return ops.take_along_axis(outputs, codes[:, None], axis=1)[:, 0]
 
 
 def log_odds(outputs: Any, codes: Any) -> Any:
-    """log(p / (1 - p)) of the probability p of these codes by softmax, [n]: unlike the outputs themselves, it stays the
-    same if all outputs of a row grow by the same number."""
+    """log(p / (1 - p)) of the probability p of these codes by softmax: unlike the outputs themselves, it stays the same
+    if all outputs of a row grow by the same number.
+
+    Args:
+        outputs: float [n, classes].
+        codes: int [n].
+
+    Returns:
+        Tensor [n].
+    """
     own = ops.one_hot(codes, outputs.shape[1], dtype="float32")
     return picked(outputs, codes) - ops.logsumexp(outputs - 1e9 * own, axis=1)
 

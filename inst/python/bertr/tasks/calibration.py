@@ -15,12 +15,21 @@ SHARE, MOST = 0.1, 500  # share held out, and the most rows
 
 
 def held_share(rows: int) -> float:
+    """The share of so many training rows that is held out."""
     return min(SHARE, MOST / rows)
 
 
 def best_temperature(outputs: np.ndarray, label_ids: np.ndarray, weights: np.ndarray) -> float:
-    """The maximum a posteriori temperature for logits [rows, classes], with classes and relative weights [rows]; the
-    prior is log-normal with median 1."""
+    """The maximum a posteriori temperature; the prior is log-normal with median 1.
+
+    Args:
+        outputs: float [rows, classes], logits.
+        label_ids: int [rows], the true classes.
+        weights: float [rows], relative weights.
+
+    Returns:
+        float.
+    """
     outputs, weights = outputs.astype(np.float64), weights / np.mean(weights)
     return float(
         min(
@@ -53,13 +62,22 @@ def best_threshold(positive: np.ndarray, prob: np.ndarray, measure: str) -> floa
 
 
 def cross_entropy(outputs: np.ndarray, label_ids: np.ndarray) -> np.ndarray:
-    """Cross-entropy of each row, [rows]."""
+    """Cross-entropy of each row, [rows], from logits [rows, classes] and true classes, int [rows]."""
     z = outputs - outputs.max(axis=1, keepdims=True)
     return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), label_ids]
 
 
 def stratified(label_ids: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Sorted indices of about `share` of each class's rows, drawn at random; every class keeps at least one row."""
+    """A random draw of about the same share of each class's rows; every class keeps at least one row.
+
+    Args:
+        label_ids: int [rows], classes from 0.
+        share: the share of rows to draw, from 0 to 1.
+        rng: a numpy Generator.
+
+    Returns:
+        int [drawn], sorted row numbers.
+    """
     shuffled = rng.permutation(len(label_ids))
     shuffled = shuffled[np.argsort(label_ids[shuffled], kind="stable")]  # class by class
     # take a row whenever the cumulative share passes an integer

@@ -140,7 +140,8 @@ class Classification(Task):
             prob = self.probabilities(outputs)[:, event]
             self.spec["event_threshold"] = {**threshold, "value": best_threshold(targets == event, prob, measure)}
 
-    def probabilities(self, outputs: np.ndarray) -> np.ndarray:  # [rows, classes]
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Probabilities at the temperature, float64 [rows, classes], from logits of that shape."""
         z = outputs.astype(np.float64) / self._temperature
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return z / z.sum(axis=1, keepdims=True)

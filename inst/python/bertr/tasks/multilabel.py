@@ -158,12 +158,21 @@ def _f_meas(counts):
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:
+    """The sigmoid of logits of any shape."""
     return 1.0 / (1.0 + np.exp(-np.clip(outputs, -60.0, 60.0)))
 
 
 def best_thresholds(targets: np.ndarray, prob: np.ndarray) -> np.ndarray:
     """The threshold with the best F1 for every label, halfway between two probabilities. Labels of few rows get the
-    best threshold for all labels together."""
+    best threshold for all labels together.
+
+    Args:
+        targets: 0 / 1 [rows, labels].
+        prob: float [rows, labels].
+
+    Returns:
+        float64 [labels].
+    """
     given = targets > 0
     together = best_threshold(given.ravel(), prob.ravel(), "f_meas")
     few = np.clip(FEW_OF * len(given), *FEW)

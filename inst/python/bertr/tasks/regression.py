@@ -154,10 +154,12 @@ class Regression(Task):
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:
+    """The sigmoid of logits of any shape."""
     return 1.0 / (1.0 + np.exp(-np.clip(outputs, -60.0, 60.0)))
 
 
 def log_odds(share: np.ndarray) -> np.ndarray:
+    """The logits of shares between 0 and 1, of any shape."""
     return np.log(share / (1.0 - share))
 
 

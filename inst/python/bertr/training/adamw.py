@@ -20,22 +20,30 @@ NO_DECAY = ("bias", "gamma", "beta")
 
 
 def warmup_linear(step: Any, peak: Any, warmup: Any, total: Any) -> Any:
-    """The rate of a step (from 0): peak (step + 1) / warmup, then peak (total - step) / (total - warmup).
+    """peak (step + 1) / warmup, then peak (total - step) / (total - warmup): never zero.
 
-    The rate is never zero."""
+    Args:
+        step: the step, from 0; a scalar, or float [steps].
+        peak: the highest rate.
+        warmup: number of steps up to it.
+        total: number of all steps.
+
+    Returns:
+        The rate, a tensor of the shape of `step`.
+    """
     rise = (step + 1.0) / ops.maximum(1.0, warmup)
     fall = (total - step) / ops.maximum(1.0, total - warmup)
     return peak * ops.maximum(0.0, ops.where(step < warmup, rise, fall))
 
 
 def warmup_constant(step: Any, peak: Any, warmup: Any, total: Any) -> Any:
-    """The same warmup, then the peak until the end."""
+    """The same warmup, then the peak until the end. Arguments as in `warmup_linear`."""
     return peak * ops.minimum(1.0, (step + 1.0) / ops.maximum(1.0, warmup))
 
 
 def warmup_keras_bert(step: Any, peak: Any, warmup: Any, total: Any) -> Any:
     """With t = step + 1: peak t / warmup, then peak (1 - t / total). The rate drops at the end of the warmup, and the
-    last step has rate zero."""
+    last step has rate zero. Arguments as in `warmup_linear`."""
     t = step + 1.0
     return peak * ops.where(t <= warmup, t / ops.maximum(1.0, warmup), 1.0 - ops.minimum(t, total) / total)
 

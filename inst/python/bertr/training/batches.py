@@ -6,8 +6,17 @@ WINDOW = 8  # number of batches within which rows are sorted by length; packing 
 
 
 def training_batches(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Row numbers of one epoch in batches of `batch_size`: rows are shuffled and sorted by length within windows of a
-    few batches, then the batches are shuffled. One batch may be smaller."""
+    """The batches of one epoch: rows are shuffled and sorted by length within windows of a few batches, then the
+    batches are shuffled.
+
+    Args:
+        lengths: int [rows], tokens of each row.
+        batch_size: rows per batch; one batch may be smaller.
+        rng: a numpy Generator.
+
+    Returns:
+        A list of int [batch], row numbers.
+    """
     order = rng.permutation(len(lengths))
     out = []
     for start in range(0, len(order), WINDOW * batch_size):

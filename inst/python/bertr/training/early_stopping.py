@@ -26,6 +26,7 @@ class EarlyStopping:
         return self.score is not None and epochs - self.epoch >= self.patience
 
     def restore_best(self, variables: list[Any]) -> None:
+        """Assigns the weights of the best epoch, if there is one; `variables` as in `update`."""
         if self.weights:
             for variable, value in zip(variables, self.weights, strict=True):
                 variable.assign(value)

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 
 def fine_tune(run: "Run", features_of: "Callable[[Encodings], Any]") -> None:
-    """`features_of(encodings)` returns the head's input by the encoder before training."""
+    """Carries out a run.
+
+    Args:
+        run: a Run.
+        features_of: a function from an Encodings to the head's input by the encoder before training, [samples, width].
+
+    Raises:
+        BertrError: diverged, checkpoint, damaged.
+    """
     start_head(run, features_of)
     tuning = FineTuning(run)
     try:
@@ -32,6 +40,7 @@ def fine_tune(run: "Run", features_of: "Callable[[Encodings], Any]") -> None:
 
 
 def start_head(run: "Run", features_of: "Callable[[Encodings], Any]") -> None:
+    """Initializes the head from features, if the task wants that; arguments as in `fine_tune`."""
     head, targets = run.network.head, run.samples.targets
     rows = run.task.start_rows(head, targets, run.rng)
     if rows is not None:
@@ -71,6 +80,7 @@ class FineTuning:
         )
 
     def one_epoch(self, epoch: int) -> None:
+        """Trains and evaluates an epoch; `epoch` counts from 0."""
         run, plan = self.run, self.run.plan
         began = time.perf_counter()
         samples = run.task.draw(run.samples, run.rng)
@@ -106,6 +116,7 @@ class FineTuning:
         run.close([row])
 
     def end(self) -> None:
+        """Leaves the network with the weights to evaluate, also after an interrupt."""
         self._prepare_evaluation()
         self.embeddings.word_rows = None
 

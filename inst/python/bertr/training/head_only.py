@@ -17,7 +17,16 @@ CALL_SECONDS = 0.2  # target seconds of training per call; an interrupt is notic
 
 
 def train_head(run: "Run", features_of: "Callable[[Encodings], Any]", steps: "HeadSteps") -> None:
-    """`features_of(encodings)` returns the head's input; `steps` are the HeadSteps."""
+    """Carries out a run.
+
+    Args:
+        run: a Run.
+        features_of: a function from an Encodings to the head's input, [samples, width].
+        steps: the HeadSteps.
+
+    Raises:
+        BertrError: diverged, checkpoint, damaged.
+    """
     head, plan, task, samples = run.network.head, run.plan, run.task, run.samples
     features = features_of(samples.encodings)
     rows = task.start_rows(head, samples.targets, run.rng)

@@ -11,6 +11,7 @@ class History:
         self.rows = 0
 
     def add(self, row: dict[str, Any]) -> None:
+        """Adds an epoch; `row` is {column: number}."""
         for name in {**self.columns, **row}:
             self.columns.setdefault(name, [float("nan")] * self.rows).append(row.get(name, float("nan")))
         self.rows += 1

@@ -40,6 +40,7 @@ class BertOptimizer(keras.optimizers.AdamW):
         self.exclude_from_weight_decay(var_names=[f"{name}(:[0-9]+)?$" for name in NO_DECAY])
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """One step of one variable, called by Keras; `gradient` has the shape of `variable`."""
         rate, gradient = (ops.cast(x, variable.dtype) for x in (learning_rate, gradient))
         t = ops.cast(self.iterations + 1, "float32")
         i = self._get_variable_index(variable)

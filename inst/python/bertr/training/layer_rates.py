@@ -11,7 +11,16 @@ if TYPE_CHECKING:
 
 def rate_scales(backbone: "Backbone", variables: list[Any], decay: float) -> list[float]:
     """The learning-rate factor of each variable: decay^(layers - i) for layer i (from 0), decay^(layers + 1) for the
-    embeddings, 1 above the encoder. Shared weights get the factor of the uppermost layer that uses them."""
+    embeddings, 1 above the encoder. Shared weights get the factor of the uppermost layer that uses them.
+
+    Args:
+        backbone: a Backbone.
+        variables: the trained Keras variables.
+        decay: the factor from one layer to the next lower one.
+
+    Returns:
+        A list of float, one for each variable.
+    """
     config, embeddings = backbone.config, backbone.embeddings
     lowest = [*embeddings.weights, *([embeddings.word_rows.rows] if embeddings.word_rows else [])]
     power = {id(v): config.num_layers + 1 for v in lowest}

@@ -64,6 +64,7 @@ class Run:
         return False
 
     def is_over(self) -> bool:
+        """Whether all epochs are done, or patience has run out."""
         epochs = self.history.rows
         return epochs >= self.plan.epochs or bool(self.best and self.best.waited(epochs))
 
@@ -74,6 +75,7 @@ class Run:
 
     @property
     def rows_a_step(self) -> int:
+        """Rows per optimizer step."""
         return self.plan.batch_size * self.plan.accumulate
 
     def schedule(self) -> tuple[float, int, float]:
@@ -123,6 +125,11 @@ class Run:
             self.emit("epoch", {**row, "epochs": self.plan.epochs})
 
     def check_loss(self, loss: float, epoch: int) -> None:
+        """Checks that a loss is finite; `epoch` counts from 0.
+
+        Raises:
+            BertrError: diverged.
+        """
         if not np.isfinite(loss):
             raise BertrError(
                 "diverged",
@@ -137,4 +144,5 @@ class Run:
 
 
 def of_validation(metrics: dict[str, float]) -> dict[str, float]:
+    """The columns of the history for metrics of the validation rows."""
     return {f"val_{name}": value for name, value in metrics.items()}

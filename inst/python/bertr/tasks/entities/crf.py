@@ -16,8 +16,17 @@ NUMBERS_AT_ONCE = 2**18  # entries of [rows, labels, labels] in decoding
 
 
 def negative_log_likelihood(label_ids: Any, scores: Any, transitions: Any, real: Any) -> Any:
-    """Negative log-likelihood of each row's labels, [batch]. label_ids and real (0 after a row's last position):
-    [batch, longest]; scores: [batch, longest, labels]; transitions: [from, to]. 0 for an empty row."""
+    """Negative log-likelihood of each row's labels; 0 for an empty row.
+
+    Args:
+        label_ids: int [batch, longest].
+        scores: float [batch, longest, labels].
+        transitions: float [from, to].
+        real: float [batch, longest], 1, but 0 after a row's last position.
+
+    Returns:
+        Tensor [batch].
+    """
     labels = scores.shape[-1]
     picked = ops.take_along_axis(scores, label_ids[..., None], axis=-1)[..., 0]
     pairs = ops.take(ops.reshape(transitions, (-1,)), label_ids[:, :-1] * labels + label_ids[:, 1:])
@@ -58,8 +67,15 @@ class Chains:
         return out
 
     def log_probability(self, label_ids: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Marginal log-probability of `label_ids` [positions] from each `begin` to each `end` (inclusive, within a
-        text), summed over all labels outside."""
+        """Marginal log-probability of the labels of spans, summed over all labels outside.
+
+        Args:
+            label_ids: int [positions].
+            begin, end: int [spans], the first and last position of each; both are in the same text.
+
+        Returns:
+            float64 [spans].
+        """
         into, out, along = np.zeros((3, len(self.scores)))
         for scores, lengths, places in self._batches():
             inside = np.arange(scores.shape[1]) < lengths[:, None]
@@ -71,7 +87,7 @@ class Chains:
         return into[begin] + so_far[end] - so_far[begin] + out[end]
 
     def negative_log_likelihood(self, label_ids: np.ndarray) -> float:
-        """The sum over all texts."""
+        """The sum over all texts, from `label_ids`, int [positions]."""
         first = self.splits[:-1][np.diff(self.splits) > 0]
         last = self.splits[1:][np.diff(self.splits) > 0] - 1
         return -float(self.log_probability(label_ids, first, last).sum())

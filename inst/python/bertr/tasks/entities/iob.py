@@ -4,13 +4,27 @@ import numpy as np
 
 
 def label_ids_of(begins: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Codes of words inside entities; `begins`: whether each word is the first of its entity."""
+    """Codes of words inside entities.
+
+    Args:
+        begins: bool [words], whether a word is the first of its entity.
+        label: int [words], the entity's label, from 0.
+
+    Returns:
+        int [words].
+    """
     return np.where(begins, 1, 2) + 2 * np.asarray(label)
 
 
 def allowed_pairs(labels: int) -> tuple[np.ndarray, np.ndarray]:
-    """(which label id may follow which, bool [from, to]; which may come first, bool [ids]). A code that continues an
-    entity must follow a code of the same label."""
+    """Which codes may follow which: a code that continues an entity must follow a code of the same label.
+
+    Args:
+        labels: number of labels.
+
+    Returns:
+        (which code may follow which, bool [from, to]; which may come first, bool [codes]).
+    """
     code = np.arange(1 + 2 * labels)
     goes_on = (code > 0) & (code % 2 == 0)
     same = (code[:, None] + 1) // 2 == code // 2
@@ -18,7 +32,14 @@ def allowed_pairs(labels: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def spans(label_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(first, last, label) of the entities in valid label_ids of words."""
+    """The entities in valid codes of words.
+
+    Args:
+        label_ids: int [words].
+
+    Returns:
+        (first word, last word, label from 0) of each entity, int [entities] each.
+    """
     goes_on = (label_ids > 0) & (label_ids % 2 == 0)
     first = np.flatnonzero(label_ids % 2 == 1)
     stops = np.append(np.flatnonzero(~goes_on), len(label_ids))  # an entity ends before the next stop

@@ -14,9 +14,16 @@ if TYPE_CHECKING:
 
 
 def at_words(encodings: "Encodings", inside: Any, texts: list[str]) -> np.ndarray:
-    """int32 [2, tokens]: `start` and `end` of each whole word at its first piece, else (0, 0), for rows that are whole
-    texts. `inside`: bool [tokens], pieces that continue a word. A combining mark belongs to the word it follows,
-    although BERT may drop it."""
+    """Where words start and end. A combining mark belongs to the word it follows, although BERT may drop it.
+
+    Args:
+        encodings: an Encodings whose rows are whole texts, with offsets.
+        inside: bool [tokens], pieces that continue a word.
+        texts: list of str.
+
+    Returns:
+        int32 [2, tokens]: `start` and `end` of each whole word at its first piece, else (0, 0).
+    """
     first = np.flatnonzero((encodings.end > 0) & ~inside)
     others = np.flatnonzero(~inside)  # every row ends in one, [SEP]
     last = others[np.searchsorted(others, first, side="right")] - 1
@@ -47,9 +54,15 @@ def at_spaces(encodings: "Encodings", texts: list[str]) -> np.ndarray:
 
 
 def word_places(encodings: "Encodings") -> tuple[np.ndarray, np.ndarray]:
-    """(token index of each word, in the order of texts; boundaries of each text's words, [texts + 1]). `encodings`: as
-    from `at_words`, split into windows. A word in several windows is taken from the one with the most context on its
-    shorter side."""
+    """The token of each word. A word in several windows is taken from the one with the most context on its shorter
+    side.
+
+    Args:
+        encodings: an Encodings with `start` and `end` as from `at_words`, split into windows.
+
+    Returns:
+        (int [words], token numbers in the order of texts; int [texts + 1], boundaries of each text's words).
+    """
     at = np.flatnonzero(encodings.end > 0)
     row = encodings.row[at]
     context = np.minimum(at - encodings.row_splits[row], encodings.row_splits[row + 1] - at)

@@ -74,8 +74,17 @@ def fill(
 
 
 def encode_masked(model: Any, texts: list[str], max_len: int) -> "tuple[Encodings, np.ndarray]":
-    """(encodings of texts, int32 [tokens] that is 1 at every [MASK]). The parts between masks are tokenized separately,
-    because Google's tokenizer and the character mode would split [MASK] too."""
+    """Encodes texts with masks. The parts between masks are tokenized separately, because Google's tokenizer and the
+    character mode would split [MASK] too.
+
+    Args:
+        model: a Model.
+        texts: list of str with [MASK].
+        max_len: tokens to cut texts at.
+
+    Returns:
+        (an Encodings, int32 [tokens] that is 1 at every [MASK]).
+    """
     mask_id = Words(model.tokenizer).mask_id
     parts = [text.split(MASK) for text in texts]
     e = model.encode_whole([part for text in parts for part in text], None)  # [CLS] part [SEP], each
@@ -119,7 +128,18 @@ def _best(head, states, k, among):
 
 
 def target_ids(tokenizer: Any, targets: list[str]) -> np.ndarray:
-    """The ids of words that are single tokens; a token may be given as in the vocabulary, such as ##ing."""
+    """The ids of words that are single tokens.
+
+    Args:
+        tokenizer: a TextEncoder.
+        targets: list of str; a token may be given as in the vocabulary, such as ##ing.
+
+    Returns:
+        int [distinct tokens], ascending.
+
+    Raises:
+        BertrError: targets.
+    """
     out, wrong = [], []
     for word in targets:
         ids = tokenizer.encode([word]).ids[1:-1].tolist()

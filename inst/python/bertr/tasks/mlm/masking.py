@@ -37,8 +37,17 @@ class Words:
 def hide(
     encodings: "Encodings", words: Words, whole_words: bool, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Masks max(1, 15 %) of the tokens of every row: (ids with masks, original ids of masked tokens or -1), int32
-    [tokens]."""
+    """Masks max(1, 15 %) of the tokens of every row.
+
+    Args:
+        encodings: an Encodings.
+        words: the Words of its vocabulary.
+        whole_words: whether all pieces of a word are masked together.
+        rng: a numpy Generator.
+
+    Returns:
+        (ids with masks, original ids of masked tokens or -1), int32 [tokens] each.
+    """
     chosen = np.flatnonzero(_choose(encodings, words, whole_words, rng))
     masked, originals = encodings.ids.copy(), np.full(len(encodings.ids), -1, np.int32)
     originals[chosen] = masked[chosen]
@@ -71,7 +80,15 @@ def _choose(encodings, words, whole_words, rng):
 
 
 def draw_seconds(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """For n pairs: the pair whose second text each one gets, and 1 if that is another pair (half of them), else 0."""
+    """Second texts for pairs: half of the pairs get that of another pair.
+
+    Args:
+        n: number of pairs.
+        rng: a numpy Generator.
+
+    Returns:
+        (int [n], the pair whose second text each one gets; int32 [n], 1 if that is another pair, else 0).
+    """
     random = rng.permutation(n) < n // 2
     same = np.arange(n)
     other = (same + rng.integers(1, max(n, 2), n)) % n
@@ -79,8 +96,16 @@ def draw_seconds(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarr
 
 
 def pair_up(whole: Any, second: np.ndarray, max_len: int) -> Any:
-    """Pairs of the first text of every row and the second text of row `second`, truncated to `max_len`; `whole`:
-    untruncated pairs."""
+    """Pairs of the first text of every row and the second text of another row.
+
+    Args:
+        whole: an Encodings of pairs, not truncated.
+        second: int [rows], the row whose second text each row gets.
+        max_len: tokens to truncate pairs to.
+
+    Returns:
+        As `whole`, with the new pairs.
+    """
     start, stop = whole.row_splits[:-1], whole.row_splits[1:]
     n_second = np.add.reduceat(whole.segments.astype(np.int64), start)  # tokens of the second text, with its [SEP]
     middle = stop - n_second  # where the second text begins

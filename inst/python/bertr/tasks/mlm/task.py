@@ -113,10 +113,17 @@ class MaskedLanguage(Task):
         if not head.pretrained:
             head.start(targets)
 
-    def loss(
-        self, targets: Any, outputs: Any, head: Any
-    ) -> Any:  # [batch, masked, 2], [batch, length, hidden] -> [batch]
-        """The batch mean is BERT's loss: the mean over all masked words plus the mean over all pairs."""
+    def loss(self, targets: Any, outputs: Any, head: Any) -> Any:
+        """The batch mean is BERT's loss: the mean over all masked words plus the mean over all pairs.
+
+        Args:
+            targets: int [batch, masked, 2], see `batch`.
+            outputs: float [batch, length, hidden].
+            head: the PretrainingHead.
+
+        Returns:
+            Tensor [batch].
+        """
         places, labels = targets[:, :, 0], targets[:, :, 1]
         batch, length = ops.shape(outputs)[:2]
         flat = ops.reshape(outputs, (-1, outputs.shape[-1]))

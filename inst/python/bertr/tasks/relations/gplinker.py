@@ -47,9 +47,8 @@ class PointerHead(keras.layers.Layer):
             layer.build((None, 2 * SIZE))
         self.built = True
 
-    def call(
-        self, x: Any, training: bool = False
-    ) -> Any:  # [batch, length, hidden] -> [batch, length, sum of 2 * (SIZE + kinds)]
+    def call(self, x: Any, training: bool = False) -> Any:
+        """[batch, length, hidden] -> [batch, length, sum of 2 * (SIZE + kinds)]."""
         x, out = self.project(x, training=training), []
         for i, layer in enumerate(self.biases):
             both = x[..., 2 * SIZE * i : 2 * SIZE * (i + 1)]
@@ -70,7 +69,15 @@ def rotate(x: Any) -> Any:
 
 
 def split(outputs: Any, kinds: Sequence[int]) -> list[tuple[Any, ...]]:
-    """(query, key, first, second) of each pointer, from the outputs of a PointerHead."""
+    """The parts of the outputs of a PointerHead.
+
+    Args:
+        outputs: float [..., length, sum of 2 * (SIZE + kinds)], a tensor or array.
+        kinds: number of kinds of each pointer.
+
+    Returns:
+        (query, key, first, second) of each pointer: [..., length, SIZE] twice, [..., length, kinds] twice.
+    """
     at, out = 0, []
     for n in kinds:
         ends = np.cumsum([at, SIZE, SIZE, n, n]).tolist()
@@ -136,9 +143,16 @@ def pointer_loss(pointer: tuple[Any, ...], allowed: Any, kind: Any, first: Any, 
     """Multilabel cross-entropy of every kind's score matrix, summed over kinds: [batch].
 
     `log(1 + sum of exp(s) over wrong pairs) + log(1 + sum of exp(-s) over right pairs)`, which pushes scores of right
-    pairs above 0 and those of wrong pairs below. `allowed`: bool [batch, length, length]; kind, first and second:
-    [batch, n], the right pairs, -1 for none. A score is q.k + a + b, so the sum of exp(a) exp(q.k) exp(b) over a matrix
-    is a matrix product: memory holds [length, length] and [kinds, length], never [kinds, length, length].
+    pairs above 0 and those of wrong pairs below. A score is q.k + a + b, so the sum of exp(a) exp(q.k) exp(b) over a
+    matrix is a matrix product: memory holds [length, length] and [kinds, length], never [kinds, length, length].
+
+    Args:
+        pointer: (query, key, first, second), see `split`.
+        allowed: bool [batch, length, length].
+        kind, first, second: int [batch, n], the right pairs, -1 for none.
+
+    Returns:
+        Tensor [batch].
     """
     query, key, a, b = pointer
     length, kinds = ops.shape(a)[1], a.shape[2]

@@ -23,6 +23,7 @@ class Triples:
         self.n_lost, self.n_snapped = n_lost, n_snapped
 
     def of(self, row: int) -> np.ndarray:
+        """The triples of an encoded row."""
         return self.tokens[self.splits[row] : self.splits[row + 1]]  # [triples, 5]
 
     def padded(self, rows: np.ndarray | list[int]) -> np.ndarray:
@@ -36,7 +37,16 @@ class Triples:
 
 
 def to_triples(text: np.ndarray, columns: np.ndarray, encodings: "Encodings") -> Triples:
-    """The Triples of texts, from `text` [n] and `columns` [n, 5], characters as in COLUMNS."""
+    """The Triples of texts.
+
+    Args:
+        text: int [n], the text of each triple.
+        columns: int [n, 5], characters and relation as in COLUMNS.
+        encodings: an Encodings with offsets.
+
+    Returns:
+        A Triples.
+    """
     truth = np.unique(np.column_stack([text, columns]).astype(np.int64).reshape(-1, 6), axis=0)
     first, last = _rows_of_texts(truth[:, 0], encodings)
     heads, moved_heads = _tokens_of(first, last, truth[:, 1], truth[:, 2], encodings)
@@ -92,8 +102,15 @@ def _tokens_of(first, last, start, end, encodings):
 def to_characters(
     found: list[tuple[int, np.ndarray, np.ndarray]], encodings: "Encodings"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Converts (row, triples [n, 5] of its tokens, scores [n]) of encoded rows to distinct triples of texts: int64 [m,
-    6] as in `Triples.truth`, ordered by text and position, and the best score of each, [m]."""
+    """Distinct triples of texts, from those of encoded rows.
+
+    Args:
+        found: list of (row, int [n, 5], triples of its tokens, float [n], scores).
+        encodings: an Encodings with offsets.
+
+    Returns:
+        (int64 [m, 6] as in `Triples.truth`, ordered by text and position; float64 [m], the best score of each).
+    """
     rows = np.repeat([row for row, _, _ in found], [len(s) for _, _, s in found]).astype(np.int64)
     tokens = np.concatenate([np.zeros((0, 5), np.int64), *(t for _, t, _ in found)]).astype(np.int64)
     scores = np.concatenate([np.zeros(0), *(s for _, _, s in found)])

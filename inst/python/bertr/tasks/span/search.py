@@ -29,6 +29,7 @@ class Contexts:
 
 
 def contexts(encodings: "Encodings") -> Contexts:
+    """The Contexts of encoded rows; `encodings` has offsets of the last text."""
     start, end, row = encodings.start, encodings.end, encodings.row
     stop = encodings.row_splits[1:] - 1  # the last [SEP]
     inside = (encodings.segments == encodings.segments[stop][row]) & (end > 0)
@@ -40,8 +41,17 @@ def contexts(encodings: "Encodings") -> Contexts:
 
 
 def locate(where: Contexts, encodings: "Encodings", start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """int [rows, 2]: first and last token, counted within each row, of its text's span [start, end) of characters. (0,
-    0), which is [CLS], if a text has no span (`end` is 0) or the row does not contain all of it."""
+    """The tokens of spans of characters.
+
+    Args:
+        where: the Contexts of `encodings`.
+        encodings: an Encodings with offsets.
+        start, end: int [texts], the span [start, end) of each text; `end` is 0 if there is none.
+
+    Returns:
+        int64 [rows, 2]: first and last token, counted within each row. (0, 0), which is [CLS], if a text has no span or
+        the row does not contain all of it.
+    """
     n, text = len(encodings), encodings.text
     out = np.zeros((n, 2), np.int64)
     hit = np.flatnonzero(where.inside & (encodings.end > start[text]) & (encodings.start < end[text]))
@@ -77,9 +87,16 @@ def fullest(where: Contexts, encodings: "Encodings") -> np.ndarray:
 
 
 def best_spans(begin: np.ndarray, close: np.ndarray, longest: int, most: int) -> tuple[Any, Any, np.ndarray, Any]:
-    """(first, last, score, total): the at most `most` best spans of at most `longest` tokens, best first, and
-    log(sum(exp(score))) over all spans. `begin`, `close`: float [n], scores of first and last tokens, -inf where
-    not allowed."""
+    """The best spans of a row.
+
+    Args:
+        begin, close: float [n], scores of first and last tokens, -inf where not allowed.
+        longest: most tokens of a span.
+        most: most spans of the result.
+
+    Returns:
+        (first, last, score, total): int, int and float [spans], best first, and log(sum(exp(score))) over all spans.
+    """
     n, longest = len(begin), min(longest, len(begin))
     if n:
         closes = np.append(close, np.full(longest - 1, -np.inf))
@@ -104,7 +121,17 @@ class Found:
 
 
 def search(outputs: np.ndarray, encodings: "Encodings", longest: int, most: int) -> list[Found]:
-    """A Found for every text, from the scores of tokens as first and last of a span, [tokens, 2]."""
+    """The best spans of all texts.
+
+    Args:
+        outputs: float [tokens, 2], scores of tokens as first and last of a span.
+        encodings: an Encodings with offsets and owners.
+        longest: most tokens of a span.
+        most: most spans of a text.
+
+    Returns:
+        A list of Found, one for every text.
+    """
     where, z = contexts(encodings), outputs.astype(np.float64)
     begin = np.where(fullest(where, encodings), z[:, 0], -np.inf)
     close = np.where(where.closes, z[:, 1], -np.inf)

@@ -216,7 +216,16 @@ def cut(text: str, span: tuple[float, int, int]) -> str:
 
 
 def mean_loss(places: np.ndarray, outputs: np.ndarray, encodings: "Encodings") -> float:
-    """The mean of `loss` over encoded rows: places [rows, 4], outputs [tokens, 2]."""
+    """The mean of `loss` over encoded rows.
+
+    Args:
+        places: int [rows, 4], see Answers.
+        outputs: float [tokens, 2].
+        encodings: an Encodings with offsets.
+
+    Returns:
+        float.
+    """
     where, first = contexts(encodings), encodings.row_splits[:-1]
     shown = where.inside.copy()
     shown[first] = True
@@ -227,8 +236,16 @@ def mean_loss(places: np.ndarray, outputs: np.ndarray, encodings: "Encodings") -
 
 
 def best_threshold(margin: np.ndarray, answered: np.ndarray, none: np.ndarray) -> float:
-    """The threshold with the highest sum of scores: texts with a margin up to it score `answered` [n], the others
-    `none` [n]. On ties the threshold nearest to 0."""
+    """The threshold with the highest sum of scores; on ties the one nearest to 0.
+
+    Args:
+        margin: float [n], by how much the score of no answer exceeds that of the best span.
+        answered: float [n], what a text scores if its margin is up to the threshold.
+        none: float [n], what it scores otherwise.
+
+    Returns:
+        float.
+    """
     order = np.argsort(margin)
     margin, answered, none = margin[order], answered[order], none[order]
     total = np.cumsum(np.append(0.0, answered - none))  # sum if the first i are answered, minus a constant
