@@ -13,7 +13,6 @@ from .calibration import MANY, MEASURES, best_temperature, best_threshold, held_
 
 if TYPE_CHECKING:
     from ..text.encodings import Encodings
-    from .base import Picks
     from .metrics import Counts
 
 START_ROWS, START_OF_CLASS = 500, 16  # rows that initialize the head: in all, and the least limit per class
@@ -124,14 +123,7 @@ class Classification(Task):
             weights = np.asarray(self.spec.get("class_weights", np.ones(len(self.levels))))
             self.spec["temperature"] = best_temperature(outputs, targets, weights[targets])
 
-    def recalibrate(
-        self,
-        targets: np.ndarray,
-        outputs: np.ndarray,
-        encodings: "Encodings",
-        head: Any,
-        threshold: dict[str, Any] | None,
-    ) -> None:
+    def recalibrate(self, targets, outputs, encodings, head, threshold):
         self.spec = {**self.spec, "temperature": None}
         self.spec.pop("event_threshold", None)
         self.calibrate(targets, outputs, encodings, head)
@@ -146,9 +138,7 @@ class Classification(Task):
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return z / z.sum(axis=1, keepdims=True)
 
-    def decode(
-        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
-    ) -> dict[str, Any]:
+    def decode(self, outputs, encodings, a, b, head):
         prob = self.probabilities(outputs)
         return {"prob": prob, "chosen": self._chosen(prob)}  # [rows, classes], [rows]
 
@@ -193,15 +183,7 @@ class Classification(Task):
         ]
         return metrics.table(rows if event is None else [*rows, *metrics.found_rows(counts.of(event), "binary")])
 
-    def picks(
-        self,
-        outputs: np.ndarray,
-        encodings: "Encodings",
-        a: list[str],
-        b: list[str] | None,
-        head: Any,
-        classes: np.ndarray,
-    ) -> "Picks":
+    def picks(self, outputs, encodings, a, b, head, classes):
         """The logit of the probability of a class, by default of the predicted one."""
         code = np.where(classes < 0, self._chosen(self.probabilities(outputs)), classes)
         return picks_of_texts(code, [self.levels[k] for k in code], 1.0 / self._temperature)

@@ -17,7 +17,6 @@ from .calibration import MANY, best_threshold, held_share
 
 if TYPE_CHECKING:
     from ..text.encodings import Encodings
-    from .base import Picks
     from .metrics import Counts
 
 FEW, FEW_OF = (5, 20), 0.1  # rows a label needs for a separate threshold: a share of all, limited to 5 to 20
@@ -91,21 +90,12 @@ class MultiLabel(Task):
         if self.spec["fixed"] is None:
             self.spec["thresholds"] = best_thresholds(targets, probabilities(outputs)).tolist()
 
-    def recalibrate(
-        self,
-        targets: np.ndarray,
-        outputs: np.ndarray,
-        encodings: "Encodings",
-        head: Any,
-        threshold: dict[str, Any] | None,
-    ) -> None:
+    def recalibrate(self, targets, outputs, encodings, head, threshold):
         """Chooses thresholds, also where a fixed one was given."""
         self.spec["fixed"] = None
         self.calibrate(targets, outputs, encodings, head)
 
-    def decode(
-        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
-    ) -> dict[str, Any]:
+    def decode(self, outputs, encodings, a, b, head):
         prob = probabilities(outputs.astype(np.float64))
         return {"prob": prob, "chosen": prob > np.asarray(self.spec["thresholds"])}  # [rows, labels] each
 
@@ -138,15 +128,7 @@ class MultiLabel(Task):
             ]
         )
 
-    def picks(
-        self,
-        outputs: np.ndarray,
-        encodings: "Encodings",
-        a: list[str],
-        b: list[str] | None,
-        head: Any,
-        classes: np.ndarray,
-    ) -> "Picks":
+    def picks(self, outputs, encodings, a, b, head, classes):
         """The logit of the probability of a label, by default of the most probable one."""
         code = np.where(classes < 0, outputs.argmax(axis=1), classes)
         return picks_of_texts(code, [self.spec["levels"][k] for k in code])

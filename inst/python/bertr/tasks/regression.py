@@ -14,7 +14,6 @@ from .base import Task, picks_of_texts
 
 if TYPE_CHECKING:
     from ..text.encodings import Encodings
-    from .base import Picks
 
 START_ROWS = 500
 OUTPUTS = {"outputs": list_of(TEXT, least=1, distinct=True)}
@@ -108,9 +107,7 @@ class Regression(Task):
         each = [metrics.correlation(t, o) for t, o in zip(targets.T, outputs.T, strict=True)]
         return {"pearson": float(np.mean([metrics.or_zero(value) for value in each]))}
 
-    def decode(
-        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
-    ) -> dict[str, Any]:
+    def decode(self, outputs, encodings, a, b, head):
         values = outputs.astype(np.float64)  # [rows, outputs]
         return {"values": probabilities(values) if self.logit else values * self.spec["sd"] + self.spec["mean"]}
 
@@ -136,15 +133,7 @@ class Regression(Task):
             values["mn_log_loss"] = metrics.cross_entropy(y, predicted)
         return [(metric, "standard", value) for metric, value in values.items()]
 
-    def picks(
-        self,
-        outputs: np.ndarray,
-        encodings: "Encodings",
-        a: list[str],
-        b: list[str] | None,
-        head: Any,
-        classes: np.ndarray,
-    ) -> "Picks":
+    def picks(self, outputs, encodings, a, b, head, classes):
         """A number in its unit, by default the first one; with the logit link its logit."""
         code = np.maximum(classes, 0)
         label = [self.spec["outputs"][k] for k in code]

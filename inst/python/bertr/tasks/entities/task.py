@@ -2,7 +2,6 @@
 or, with `crf`, in a linear chain."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,14 +78,7 @@ class Entities(Task):
         out[words] = label_ids_of(begin == first[entity], label[entity])
         return out, _notes(int(((first < start) | (last > end)).sum()), int((first == ROOM).sum()))
 
-    def batch(
-        self,
-        targets: np.ndarray,
-        encodings: "Encodings",
-        rows: np.ndarray | list[int],
-        ids: np.ndarray,
-        rng: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, targets, encodings, rows, ids, rng):
         """Label ids of words and their positions in the row, int32 [batch, words, 2], padded with UNSCORED."""
         lengths = encodings.lengths[rows]
         row, place, label_ids = row_numbers(lengths), positions(lengths), targets[encodings.places(rows)]
@@ -123,9 +115,7 @@ class Entities(Task):
         total = metrics.count_items(truth, found, 2, len(self.levels)).total()
         return {"loss": loss / max(1, len(places)), "f_meas": metrics.or_zero(total.f_meas())}
 
-    def decode(
-        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
-    ) -> dict[str, Any]:
+    def decode(self, outputs, encodings, a, b, head):
         """Columns with one entry per entity: row, start (from 1), end (inclusive), label code, text, and score: the
         probability of the labels of its words."""
         places, splits = word_places(encodings)
@@ -145,15 +135,7 @@ class Entities(Task):
             "score": score,
         }
 
-    def predictions(
-        self,
-        encodings: "Encodings",
-        score: "Callable[[Encodings], np.ndarray]",
-        a: list[str],
-        b: list[str] | None,
-        head: Any,
-        seed: int,
-    ) -> dict[str, Any]:
+    def predictions(self, encodings, score, a, b, head, seed):
         """`found`, int64 [entities, 4]: text, start (from 0), end (exclusive) and label."""
         columns = self.decode(score(encodings), encodings, a, b, head)
         row, start, end, label = (columns[name].astype(np.int64) for name in ("row", "start", "end", "code"))
@@ -175,15 +157,7 @@ class Entities(Task):
             "level": np.append(out["level"], np.int32(0)),
         }
 
-    def picks(
-        self,
-        outputs: np.ndarray,
-        encodings: "Encodings",
-        a: list[str],
-        b: list[str] | None,
-        head: Any,
-        classes: np.ndarray,
-    ) -> Picks:
+    def picks(self, outputs, encodings, a, b, head, classes):
         """The logits of the labels of an entity's words: of the most probable entity, or the most probable one of a
         class. Without such an entity: of the word that is most likely to begin one."""
         places, splits = word_places(encodings)

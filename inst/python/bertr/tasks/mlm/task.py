@@ -87,14 +87,7 @@ class MaskedLanguage(Task):
             targets[encodings.row_splits[:-1]] = random
         return Samples(dataclasses.replace(encodings, ids=masked), targets, self, grouped=False)
 
-    def batch(
-        self,
-        targets: np.ndarray,
-        encodings: Encodings,
-        rows: np.ndarray | list[int],
-        ids: np.ndarray,
-        rng: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, targets, encodings, rows, ids, rng):
         """int32 [batch, masked, 2]: positions in a row and their targets, -1 in rows with fewer masked tokens."""
         padded, _, _ = dataclasses.replace(encodings, ids=targets, pad_id=-1).pad(rows)  # [batch, length]
         has_target = padded >= 0
@@ -161,15 +154,7 @@ class MaskedLanguage(Task):
             loss += s["pair_nll"] / s["pairs"]
         return {"loss": loss, **{name: metrics.or_zero(value) for name, value in found.items()}}
 
-    def predictions(
-        self,
-        encodings: Encodings,
-        score: Callable[[Encodings], np.ndarray],
-        a: list[str],
-        b: list[str] | None,
-        head: Any,
-        seed: int,
-    ) -> dict[str, Any]:
+    def predictions(self, encodings, score, a, b, head, seed):
         """The sums over words and pairs that are drawn with the seed, float64 [1] each: logits over the vocabulary
         would need too much memory."""
         hidden = self.draw(Samples(encodings, None, self, grouped=False), np.random.default_rng(seed))

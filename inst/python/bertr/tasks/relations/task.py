@@ -1,6 +1,5 @@
 """Triples (head, relation, tail) of a text, in one pass or heads first."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,14 +57,7 @@ class Relations(Task):
         out = to_triples(np.asarray(target["text"], np.int64), columns, encodings)
         return out, _notes(out)
 
-    def batch(
-        self,
-        targets: "Triples",
-        encodings: "Encodings",
-        rows: np.ndarray | list[int],
-        ids: np.ndarray,
-        rng: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, targets, encodings, rows, ids, rng):
         """[batch, 1 + triples, 5]: first the row's length and the sampled head, then its triples."""
         info = np.zeros((len(rows), 1, 5), np.int32)
         info[:, 0, 0] = encodings.row_splits[np.asarray(rows) + 1] - encodings.row_splits[rows]
@@ -99,9 +91,7 @@ class Relations(Task):
             [(row, *self.form.decode(_of(outputs, encodings, row))) for row in range(len(encodings))], encodings
         )
 
-    def decode(
-        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
-    ) -> dict[str, Any]:
+    def decode(self, outputs, encodings, a, b, head):
         """`count`: triples per text; the other columns have one entry per triple, positions from 1 and ends
         inclusive."""
         found, scores = self._found(outputs, encodings)
@@ -113,15 +103,7 @@ class Relations(Task):
             out[f"{side}_start"] = start + 1
         return {**out, "score": scores, "count": np.bincount(text, minlength=len(a)).astype(np.int32)}
 
-    def predictions(
-        self,
-        encodings: "Encodings",
-        score: "Callable[[Encodings], np.ndarray]",
-        a: list[str],
-        b: list[str] | None,
-        head: Any,
-        seed: int,
-    ) -> dict[str, Any]:
+    def predictions(self, encodings, score, a, b, head, seed):
         """`found`, int64 [triples, 6]: text and COLUMNS."""
         return {"found": self._found(score(encodings), encodings)[0]}
 

@@ -87,14 +87,7 @@ class Span(Task):
         super().train_with(class_weights, label_smoothing, targets)
         self.spec["longest"] = max(LONGEST, int((targets.places[:, 1] - targets.places[:, 0]).max()) + 1)
 
-    def batch(
-        self,
-        targets: Answers,
-        encodings: "Encodings",
-        rows: np.ndarray | list[int],
-        ids: np.ndarray,
-        rng: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, targets, encodings, rows, ids, rng):
         return targets.places[rows], ids
 
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> DenseHead:
@@ -123,9 +116,7 @@ class Span(Task):
         answered = scores([cut(targets.contexts[i], found[i].spans[0]) for i in known], golds)[1]
         self.spec["threshold"] = best_threshold(margin, answered, scores([""] * len(known), golds)[1])
 
-    def decode(
-        self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
-    ) -> dict[str, Any]:
+    def decode(self, outputs, encodings, a, b, head):
         texts = a if b is None else b
         found = self._search(outputs, encodings, NBEST)
         chosen = [self._choice(f) for f in found]
@@ -156,15 +147,7 @@ class Span(Task):
                 rows += [("n", kind, chosen.sum())] if none.any() else []
         return metrics.table(rows)
 
-    def picks(
-        self,
-        outputs: np.ndarray,
-        encodings: "Encodings",
-        a: list[str],
-        b: list[str] | None,
-        head: Any,
-        classes: np.ndarray,
-    ) -> Picks:
+    def picks(self, outputs, encodings, a, b, head, classes):
         """The scores of the first and last token of the predicted answer, in the window from which it is taken; of
         [CLS] if there is no answer."""
         texts, where = a if b is None else b, contexts(encodings)
