@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 rm -rf .cache/check
 mkdir -p .cache/check
 (cd .cache/check && R CMD build ../..)
-export _R_CHECK_FORCE_SUGGESTS_=false
+export _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_PACKAGE_DEPENDS_IGNORE_MISSING_ENHANCES_=true
 export NOT_CRAN=true # else testthat skips the snapshots of messages and prints
 # checks that --as-cran adds; --as-cran itself asks CRAN about suggested packages that are not installed
 export _R_CHECK_RD_LINE_WIDTHS_=true _R_CHECK_S3_METHODS_NOT_REGISTERED_=true _R_CHECK_CONNECTIONS_LEFT_OPEN_=true
