@@ -318,14 +318,7 @@ else:
     class Slopes:
         """As on TensorFlow."""
 
-        def __init__(
-            self,
-            look_up: Callable[..., Any],
-            score: Callable[..., Any],
-            variables: list[Any],
-            inputs: Sequence[np.ndarray],
-            kind: Any = None,
-        ):
+        def __init__(self, look_up, score, variables, inputs, kind=None):
             self.variables = variables
 
             def run(start, end, share, *inputs):
@@ -342,17 +335,7 @@ else:
     class TrainStep:
         """As on TensorFlow; rows that only pad the batch have an all-zero mask and do not count."""
 
-        def __init__(
-            self,
-            loss: Callable[..., Any],
-            variables: list[Any],
-            other_variables: list[Any],
-            optimizer: Any,
-            targets: np.ndarray,
-            inputs: Any,
-            adversary: Any = None,
-            kind: Any = None,
-        ):
+        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
             self.layers = (variables, other_variables, optimizer.variables)
             self.begin()
 
@@ -407,15 +390,7 @@ else:
     class FeatureSteps:
         """Many optimizer steps on features in memory."""
 
-        def __init__(
-            self,
-            loss: Callable[..., Any],
-            variables: list[Any],
-            other_variables: list[Any],
-            optimizer: Any,
-            targets: np.ndarray,
-            features: np.ndarray,
-        ):
+        def __init__(self, loss, variables, other_variables, optimizer, targets, features):
             self.step = TrainStep(
                 lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets, features
             )
