@@ -1,4 +1,4 @@
-# Fine-tunes the default model on faq30 (207 questions of bank customers, 30 intents), judges it on the
+# Fine-tunes the default model on faq30 (207 questions of bank customers, 30 intents), evaluates it on the
 # validation rows, predicts five new questions and draws the history. About a minute on two cores.
 library(bertr)
 

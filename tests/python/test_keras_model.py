@@ -479,7 +479,7 @@ def test_jax_gives_the_same(on_jax, tiny, model):
     classifier = with_head(bert)
     width = len(theirs["pooled"][0])  # random weights depend on the backend
     classifier.layers[-1].set_weights([np.linspace(-1, 1, width)[:, None], np.zeros(1)])
-    np.testing.assert_allclose(fit(classifier, inputs, epochs=8), theirs["loss"], rtol=1e-2)
+    np.testing.assert_allclose(fit(classifier, inputs, epochs=8), theirs["loss"], rtol=1e-3)
     assert theirs["jit"] and theirs["loss"][-1] < theirs["loss"][0]
     ours = bridge.embed(bridge.from_keras(classifier, model), TEXTS, None, {}, None)["values"]
-    np.testing.assert_allclose(ours, theirs["back"], atol=0.05)
+    np.testing.assert_allclose(ours, theirs["back"], atol=2e-3)
