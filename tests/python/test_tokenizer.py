@@ -28,11 +28,6 @@ def vocabs(fixtures):
 
 
 @pytest.fixture(scope="module")
-def english(fixtures):
-    return gzip.decompress((fixtures / "texts" / "english.txt.gz").read_bytes()).decode().splitlines()
-
-
-@pytest.fixture(scope="module")
 def languages(fixtures):
     lines = (fixtures / "texts" / "languages.tsv").read_text(encoding="utf-8").splitlines()
     return [line.split("\t")[1] for line in lines]
