@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from bertr.nn.heads import SCALES, DenseHead, PrototypeHead, RegressionHead, nearest_means
 
@@ -21,7 +22,7 @@ def test_means_and_scale_by_brute_force(clusters):
     np.testing.assert_allclose(means, [x[codes == k].mean(axis=0) for k in range(4)], atol=1e-6)
     losses = []
     for s in SCALES:
-        total = 0.0
+        total = -scipy.stats.norm.logpdf(np.log(s), np.log(30.0), 1.0)
         for i in range(len(x)):  # leave row i out of its class's mean
             others = np.arange(len(x)) != i
             z = [
@@ -39,7 +40,17 @@ def test_means_and_scale_by_brute_force(clusters):
 def test_a_class_of_one_row_is_allowed():
     x = np.eye(3, dtype=np.float32)
     means, scale = nearest_means(x, np.arange(3), 3)
-    assert np.array_equal(means, x) and scale == 1.0
+    assert np.array_equal(means, x) and abs(np.log(scale / 30.0)) < 0.06  # the prior's median, nearest in the grid
+
+
+def test_few_separable_rows_are_not_certain():
+    """The likelihood alone has the highest scale of all; many rows outweigh the prior."""
+    codes = np.repeat([0, 1, 2], 4)
+    x = np.eye(16, dtype=np.float32)[15] + 0.3 * np.eye(16, dtype=np.float32)[codes]
+    x[np.arange(12), 3 + np.arange(12) % 4] = 0.1
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    scales = [nearest_means(np.tile(x, (n, 1)), np.tile(codes, n), 3)[1] for n in (1, 10, 1000)]
+    assert 25.0 < scales[0] < 100.0 and scales[0] < scales[1] < scales[2]
 
 
 def test_started_head_is_the_nearest_mean_classifier(clusters):

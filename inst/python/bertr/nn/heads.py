@@ -10,6 +10,7 @@ from ..kernels.dropout import dropout
 from .unit import unit
 
 SCALES = np.geomspace(1.0, 1000.0, 61)
+SCALE_MEDIAN, SCALE_SD = 30.0, 1.0  # log-normal prior: few separable rows would have the highest scale
 
 
 class PrototypeHead(keras.layers.Layer):
@@ -45,8 +46,8 @@ class PrototypeHead(keras.layers.Layer):
 
 
 def nearest_means(x: np.ndarray, label_ids: np.ndarray, classes: int) -> tuple[np.ndarray, float]:
-    """Class means, and the scale s for which softmax(-s / 2 * squared distance) has the lowest leave-one-out
-    cross-entropy.
+    """Class means, and the maximum a posteriori scale s of softmax(-s / 2 * squared distance), from the leave-one-out
+    cross-entropy and a prior.
 
     Args:
         x: float [rows, hidden].
@@ -64,14 +65,18 @@ def nearest_means(x: np.ndarray, label_ids: np.ndarray, classes: int) -> tuple[n
     rows, n = np.arange(len(x)), counts[label_ids]
     squared[rows, label_ids] *= np.square(n / np.maximum(n - 1, 1))  # its distance to the mean of the others
     usable = n > 1  # leave-one-out needs a second row of the class
-    if not usable.any():
-        return means, 1.0
-    return means, min(SCALES, key=lambda s: _cross_entropy(-0.5 * s * squared[usable], label_ids[usable]))
+    return means, min(
+        SCALES,
+        key=lambda s: (
+            _cross_entropy(-0.5 * s * squared[usable], label_ids[usable])
+            + 0.5 * np.square(np.log(s / SCALE_MEDIAN) / SCALE_SD)
+        ),
+    )
 
 
 def _cross_entropy(z, label_ids):
     z = z - z.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), label_ids]))
+    return float(np.sum(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), label_ids]))
 
 
 class DenseHead(keras.layers.Layer):
