@@ -10,7 +10,7 @@ from ..kernels.dropout import dropout
 from .unit import unit
 
 SCALES = np.geomspace(1.0, 1000.0, 61)
-SCALE_MEDIAN, SCALE_SD = 30.0, 1.0  # log-normal prior: few separable rows would have the highest scale
+SCALE_MEDIAN, SCALE_SD = 30.0, 2.0  # log-normal prior: few separable rows would have the highest scale
 
 
 class PrototypeHead(keras.layers.Layer):
