@@ -125,7 +125,7 @@ attention_matrix <- function(x, layer, head, special, arg, call = caller_env()) 
   }
   values <- apply(unclass(x)[layer, heads, drawn, drawn, drop = FALSE], 3:4, mean)
   what <- if (length(heads) > 1) paste("mean of", length(heads), "heads") else paste("head", heads)
-  list(values = values, tokens = cli::ansi_strtrim(names$from[drawn], 16), title = paste0("layer ", layer, ", ", what))
+  list(values = values, tokens = shortened(names$from[drawn], 16), title = paste0("layer ", layer, ", ", what))
 }
 
 # `looked`: [from, to], drawn like a printed matrix, with the first token at the top

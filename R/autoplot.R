@@ -174,6 +174,25 @@ autoplot.bert_attention <- function(object, layer = NULL, head = NULL, special =
       ggplot2::element_text(hjust = 0.5), axis.text.x.top = ggplot2::element_text(angle = 90, hjust = 0, vjust = 0.5))
 }
 
+#' @rdname autoplot.bert_fit
+#' @exportS3Method ggplot2::autoplot
+autoplot.bert_map <- function(object, colour = NULL, ...) { # nolint: object_name_linter.
+  check_dots(...)
+  drawn <- map_drawn(object, rlang::enquo(colour), "object")
+  value <- drawn$points$value
+  drawn$points$value <- if (is.numeric(value)) value else drawn$colours
+  picture(drawn$points, "x", "y", colour = "value") +
+    ggplot2::geom_point(alpha = map_alpha) +
+    (if (is.numeric(value)) {
+      ggplot2::scale_colour_gradientn(NULL, colours = shade_colours, na.value = "grey70")
+    } else {
+      ggplot2::scale_colour_identity()
+    }) +
+    ggplot2::geom_text(data = drawn$labels, ggplot2::aes(label = .data$label), size = 3.2, colour = "black") +
+    ggplot2::expand_limits(x = drawn$xlim, y = drawn$ylim) +
+    ggplot2::labs(x = drawn$axes[[1]], y = drawn$axes[[2]], title = drawn$name)
+}
+
 # A ggplot of the columns `x` and `y`, and others in `...`, without layers
 picture <- function(data, x, y, ...) {
   columns <- lapply(c(x = x, y = y, ...), function(name) rlang::expr(.data[[!!name]]))

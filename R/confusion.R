@@ -151,7 +151,7 @@ complete_shares <- function(x, arg, call = caller_env()) {
 
 # Names of classes that leave room for the tiles
 tile_labels <- function(names) {
-  cli::ansi_strtrim(names, 30)
+  shortened(names, 30)
 }
 
 tile_colours <- grDevices::hcl.colors(100, "Blues 3", rev = TRUE)

@@ -142,7 +142,7 @@ curve_points <- function(x) {
 # Colour and legend of every curve, the smallest area first: of many curves the smallest areas have colours
 curve_lines <- function(area, most = 8) {
   area <- area[order(area$.estimate), ]
-  label <- paste(figure(area$.estimate), cli::ansi_strtrim(area$.level, 24))
+  label <- paste(figure(area$.estimate), shortened(area$.level, 24))
   n <- nrow(area)
   if (n == 1) {
     return(tibble(level = area$.level, colour = "#0072B2", label = label))

@@ -59,7 +59,7 @@ plot_explained <- function(words, about, texts, ...) {
     ...)
   graphics::axis(2, at, rev(bars$label), las = 1, tick = FALSE, cex.axis = size, gap.axis = 0, line = -0.6)
   graphics::abline(v = 0)
-  panel_title(cli::ansi_strtrim(explained_label(about), 45))
+  panel_title(shortened(explained_label(about), 45))
 }
 
 # The bars of one text: a bar per word in reading order, for a pair after the name of its text, which has no weight. Of
@@ -68,11 +68,11 @@ explained_bars <- function(words, texts, most) {
   paired <- length(texts) > 1
   kept <- utils::head(order(-abs(words$weight)), most - if (paired) length(texts) else 0)
   words <- words[sort(kept), ]
-  bars <- tibble(label = cli::ansi_strtrim(words$word, 20), weight = words$weight,
+  bars <- tibble(label = shortened(words$word, 20), weight = words$weight,
     colour = ifelse(words$weight > 0, "#0072B2", "#D55E00"))
   if (paired) {
     bars <- do.call(rbind, lapply(texts, function(name) {
-      rbind(tibble(label = paste0(cli::ansi_strtrim(name, 20), ":"), weight = NA_real_, colour = NA_character_),
+      rbind(tibble(label = paste0(shortened(name, 20), ":"), weight = NA_real_, colour = NA_character_),
         bars[words$text == name, ])
     }))
   }

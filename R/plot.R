@@ -109,6 +109,13 @@ fitting_size <- function(texts, width, ...) {
   min(1, width / max(graphics::strwidth(texts, "inches", ...)))
 }
 
+# Texts of at most `width` letters, with dots where they were cut
+shortened <- function(x, width) {
+  long <- nchar(x, "width") > width
+  x[long] <- paste0(strtrim(x[long], width - 1), "\u2026")
+  x
+}
+
 # Calls a plot function with our settings, which the user can override
 draw <- function(fun, ours, ...) {
   given <- list(...)
