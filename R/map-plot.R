@@ -74,7 +74,7 @@ map_labels <- function(points, most = 40) {
   n <- table(value)
   shown <- names(n)[order(-n)][seq_len(min(most, sum(n > 0)))]
   middle <- function(column) vapply(shown, function(level) stats::median(points[[column]][value %in% level]), 0)
-  labels <- tibble(label = shortened(shown, 24), x = unname(middle("x")), y = unname(middle("y")))
+  labels <- tibble(label = shortened(shown, 30), x = unname(middle("x")), y = unname(middle("y")))
   # sizes of letters as shares of a panel of 15 cm by 10 cm
   labels$width <- 0.0135 * diff(range(points$x)) * nchar(labels$label, "width")
   labels$y <- spread(labels$x, labels$y, labels$width, 0.035 * diff(range(points$y)))
