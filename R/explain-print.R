@@ -59,7 +59,8 @@ explained_label <- function(about) {
 
 # With three digits, but never as 0 or 1, which no probability is
 probability_label <- function(p) {
-  if (p < 0.0005) "below 0.001" else if (p >= 0.9995) "above 0.999" else format(round(p, 3))
+  p <- round(p, 3)
+  if (p == 0) "below 0.001" else if (p == 1) "above 0.999" else format(p)
 }
 
 # The texts of one row, one or those of a pair: list(name, text, words, shade); `words` are those of this row

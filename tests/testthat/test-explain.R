@@ -230,6 +230,6 @@ test_that("of many words the largest are drawn, those of pairs after the name of
 })
 
 test_that("no probability is 0 or 1", {
-  expect_identical(vapply(c(1 - 1e-9, 0.9994, 0.5, 0.0005, 1e-9), probability_label, ""),
+  expect_identical(vapply(c(1 - 1e-9, 0.9994, 0.5, 0.0006, 1e-9), probability_label, ""),
     c("above 0.999", "0.999", "0.5", "0.001", "below 0.001"))
 })
