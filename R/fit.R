@@ -19,6 +19,13 @@
 #' probabilities are well calibrated without it. `bert_control(calibrate = FALSE)` trains on all rows and does not
 #' change the probabilities. The history shows losses before calibration.
 #'
+#' @section History:
+#' `loss` is the mean loss of the training rows, `val_loss` that of the validation rows, and the other columns with
+#' `val_` are metrics of the validation rows. For classification `accuracy` is the share of training rows that were
+#' predicted correctly. It is measured as Keras does, on the batches of the epoch: with dropout, and each batch before
+#' the step that learns from it. It can therefore be lower than `val_accuracy`, and than the accuracy of the finished fit
+#' on the same rows.
+#'
 #' @param model A model from [bert_load()], or a fit for any task, whose encoder is trained further.
 #' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome selects the task: a label,
 #'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks]. It may be computed, as

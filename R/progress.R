@@ -147,7 +147,7 @@ pacer <- function(clock) {
   }
 }
 
-# As "epoch 3/20  loss 0.52  val_loss 0.61  val_accuracy 0.83  1.2 s"
+# As "epoch 3/20  loss 0.52  accuracy 0.9  val_loss 0.61  val_accuracy 0.83  1.2 s"
 epoch_text <- function(values) {
   metrics <- values[!names(values) %in% c("epoch", "epochs", "seconds", "learning_rate")]
   metrics <- metrics[lengths(metrics) > 0]

@@ -28,6 +28,7 @@ class Classification(Task):
     calibrates = True
     not_in_graph = ("temperature", "event_threshold")
     evaluated = ("prob", "chosen")
+    watched = ("accuracy",)
     explains = True
     shape = staticmethod(
         both(
@@ -109,6 +110,9 @@ class Classification(Task):
 
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch], [batch, classes] -> [batch]
         return ops.logsumexp(outputs, axis=1) - picked(outputs, targets)
+
+    def watch(self, targets: Any, outputs: Any) -> list[Any]:  # [batch], [batch, classes]
+        return [ops.cast(ops.argmax(outputs, axis=1) == targets, "float32")]
 
     def metrics(self, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         return {"accuracy": metrics.accuracy(targets, np.argmax(outputs, axis=1))}
