@@ -73,7 +73,8 @@ class Classification(Task):
 
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> DenseHead | PrototypeHead:
         if head_options["units"]:
-            return DenseHead(len(self.levels), head_options["units"], dropout, seed, name="head")
+            activation = head_options["activation"]
+            return DenseHead(len(self.levels), head_options["units"], dropout, seed, activation, name="head")
         return PrototypeHead(len(self.levels), dropout, config.initializer_range, seed, name="head")
 
     def start_rows(self, head: Any, targets: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
