@@ -90,10 +90,10 @@
 #' `tail_end`, one row per triple, and no rows where a text has none. Optional columns `head` and `tail` with the texts
 #' at these positions are checked. Without positions `head`, `relation` and `tail` suffice: heads and tails are then
 #' found in the text, as whole words if they occur so ("he" is not taken from "the"). They must match exactly. Where one
-#' occurs several times, its first place is taken, with a warning. Spans may be nested or shared. By default all triples are found in one pass
-#' (GPLinker). `bert_head(relations = "subject_first")` finds the heads first, and then the relations and tails of each
-#' head (Su 2019). Both need many epochs: 60 up to 50 rows (batch size 4), 40 up to 200 (batch size 8), 12 up to 2,000,
-#' 8 up to 10,000, and 5 above, at twice the usual learning rate.
+#' occurs several times, its first place is taken, with a warning. Spans may be nested or shared. By default all triples
+#' are found in one pass (GPLinker). `bert_head(relations = "subject_first")` finds the heads first, and then the
+#' relations and tails of each head (Su 2019). Both need many epochs: 60 up to 50 rows (batch size 4), 40 up to 200
+#' (batch size 8), 12 up to 2,000, 8 up to 10,000, and 5 above, at twice the usual learning rate.
 #'
 #' Predictions: `.pred_relations`, a list of tibbles with the same columns and `score`, the probability of the least
 #' certain part. It is NULL where the text is NA.

@@ -1,22 +1,4 @@
-#' @rdname bert_predict
-#' @inheritParams bert_texts
-#' @param max_len Maximum length of a pair in tokens. Longer ones are truncated with a message. `NULL` (default) uses the
-#'   model's.
-#' @export
-bert_predict.bert_model <- function(object, x, pair = NULL, text = NULL, max_len = NULL, verbose = TRUE, ...) {
-  call <- rlang::current_env()
-  check_dots(...)
-  check_class(object, "bert_model", "object")
-  check_max_len(max_len, object)
-  check_flag(verbose, "verbose")
-  texts <- read_texts(x, rlang::enquo(pair), rlang::enquo(text))
-  if (is.null(texts$b)) {
-    abort("pair", "A pre-trained model predicts whether one text follows another, but {.arg x} has single texts.",
-      "Give the second texts as well, as in {.code bert_predict(model, first, second)} or
-      {.code bert_predict(model, data, c(first, second))}; for other predictions train a fit with {.fn bert_fit}.")
-  }
-  next_sentences(object, texts, max_len, verbose, call)
-}
+# Next-sentence prediction: does the second text of a pair follow the first?
 
 # Did a fit by `~ a + b` learn which texts follow each other?
 learned_pairs <- function(spec) {

@@ -81,6 +81,26 @@ bert_predict.bert_fit <- function(object, new_data, type = NULL, verbose = TRUE,
 }
 
 #' @rdname bert_predict
+#' @inheritParams bert_texts
+#' @param max_len Maximum length of a pair in tokens. Longer ones are truncated with a message. `NULL` (default) uses
+#'   the model's.
+#' @export
+bert_predict.bert_model <- function(object, x, pair = NULL, text = NULL, max_len = NULL, verbose = TRUE, ...) {
+  call <- rlang::current_env()
+  check_dots(...)
+  check_class(object, "bert_model", "object")
+  check_max_len(max_len, object)
+  check_flag(verbose, "verbose")
+  texts <- read_texts(x, rlang::enquo(pair), rlang::enquo(text))
+  if (is.null(texts$b)) {
+    abort("pair", "A pre-trained model predicts whether one text follows another, but {.arg x} has single texts.",
+      "Give the second texts as well, as in {.code bert_predict(model, first, second)} or
+      {.code bert_predict(model, data, c(first, second))}; for other predictions train a fit with {.fn bert_fit}.")
+  }
+  next_sentences(object, texts, max_len, verbose, call)
+}
+
+#' @rdname bert_predict
 #' @importFrom stats predict
 #' @export
 predict.bert_fit <- function(object, new_data, type = NULL, verbose = TRUE, ..., newdata) {

@@ -164,6 +164,10 @@ resume_text <- function(values) {
 said_once <- list(
   resume = resume_text,
   downloaded = function(values) sprintf("Downloaded %s, %s MB", values$name, megabytes(values$total)),
+  truncated = function(values) {
+    cli::format_inline("{values$texts} of {values$rows} text{?s} {cli::qty(values$texts)}{?is/are} longer than
+      {values$max_len} tokens and will be truncated.", keep_whitespace = FALSE)
+  },
   remark = function(values) values$text
 )
 

@@ -11,7 +11,8 @@ import transformers
 from bertr import bridge
 from bertr.errors import BertrError
 
-PAIRS = (["The cat runs.", "a dog", "sun", "red bird " * 20], ["It sleeps.", "a dog", "The old tree and the dog", "sun"])
+FIRST = ["The cat runs.", "a dog", "sun", "red bird " * 20]
+PAIRS = (FIRST, ["It sleeps.", "a dog", "The old tree and the dog", "sun"])
 
 
 def theirs(folder, kind):

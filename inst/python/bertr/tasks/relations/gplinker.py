@@ -26,7 +26,15 @@ class PointerHead(keras.layers.Layer):
     """For every token and pointer a query and a key, and for every kind of pair two biases: as first and as second
     token. The score of tokens i and j for a kind is `query_i . key_j + first_i + second_j`."""
 
-    def __init__(self, kinds: Sequence[int], units: list[int], dropout: float, seed: int, activation: str = ACTIVATIONS[0], **kwargs: Any):
+    def __init__(
+        self,
+        kinds: Sequence[int],
+        units: list[int],
+        dropout: float,
+        seed: int,
+        activation: str = ACTIVATIONS[0],
+        **kwargs: Any,
+    ):
         """`kinds`: number of kinds of each pointer."""
         super().__init__(dtype="float32", **kwargs)
         self.project = DenseHead(2 * SIZE * len(kinds), units, dropout, seed, activation, name="project")
