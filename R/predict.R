@@ -95,7 +95,8 @@ bert_predict.bert_model <- function(object, x, pair = NULL, text = NULL, max_len
   if (is.null(texts$b)) {
     abort("pair", "A pre-trained model predicts whether one text follows another, but {.arg x} has single texts.",
       "Give the second texts as well, as in {.code bert_predict(model, first, second)} or
-      {.code bert_predict(model, data, c(first, second))}; for other predictions train a fit with {.fn bert_fit}.")
+      {.code bert_predict(model, data, c(first, second))}; for other predictions train a fit with {.fn bert_fit}.",
+      call = call)
   }
   next_sentences(object, texts, max_len, verbose, call)
 }
