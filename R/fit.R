@@ -16,8 +16,16 @@
 #' temperature, by which the network's outputs are divided (Guo et al. 2017). This changes the probabilities but never
 #' the predicted class. Multi-label classification uses them to choose the thresholds. If `validation` provides rows,
 #' these are used instead and none are held out. With fewer rows, all are used for training: with few rows per class the
-#' probabilities are well calibrated without it. `bert_control(calibrate = FALSE)` trains on all rows and does not
-#' change the probabilities. The history shows losses before calibration.
+#' probabilities are well calibrated without it. Where `validation` provides only few rows, a prior keeps the
+#' temperature near 1. `bert_control(calibrate = FALSE)` trains on all rows and does not change the probabilities. The
+#' history shows losses before calibration.
+#'
+#' @section History:
+#' `loss` is the mean loss of the training rows, `val_loss` that of the validation rows, and the other columns with
+#' `val_` are metrics of the validation rows. For classification `accuracy` is the share of training rows that were
+#' predicted correctly. It is measured as Keras does, on the batches of the epoch: with dropout, and each batch before
+#' the step that learns from it. It can therefore be lower than `val_accuracy`, and than the accuracy of the finished
+#' fit on the same rows.
 #'
 #' @param model A model from [bert_load()], or a fit for any task, whose encoder is trained further.
 #' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome selects the task: a label,
@@ -140,7 +148,9 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
     fit$computed <- rows$computed[c("expressions", "columns", "env")]
   }
   say <- speaker(verbose)
-  say_truncated(say, fit$info$n_truncated, fit$info$rows + fit$info$valid_rows, fit$info$max_len)
+  if (progress_mode(verbose) == "none") { # else the reporter said so before training
+    say_truncated(say, fit$info$n_truncated, fit$info$rows, fit$info$max_len)
+  }
   for (note in as_chr(fit$info$notes)) {
     say("{note}")
   }

@@ -7,6 +7,11 @@ read_formula <- function(formula, data, task = NULL, call = caller_env()) {
   lhs <- rlang::f_lhs(formula)
   text <- formula_text(formula, data, call = call)
   check_columns(all.vars(lhs), data, call = call)
+  both <- intersect(all.vars(lhs), text)
+  if (length(both) > 0) {
+    abort("formula", "{.val {both[[1]]}} is on both sides of the formula, so the outcome would be among the texts.",
+      "The right-hand side names only the texts to predict from.", call = call)
+  }
   twice <- anyDuplicated(cbind_names(lhs))
   if (twice > 0) {
     abort("formula", "The left-hand side names {.val {cbind_names(lhs)[[twice]]}} more than once.", call = call)

@@ -1,7 +1,8 @@
 #' Plot the history of a fit
 #'
-#' One panel per metric over the epochs: training in black, validation in blue. The axes of losses begin at 0, those of
-#' shares such as the accuracy go from 0 to 1. A dashed line marks the best epoch, if its weights were kept
+#' One panel per metric over the epochs: training in black, validation in blue. Losses have both, for classification the
+#' accuracy as well (see the section History of [bert_fit()]). The axes of losses begin at 0, those of shares such as
+#' the accuracy go from 0 to 1. A dashed line marks the best epoch, if its weights were kept
 #' (`bert_control(early_stopping = )`).
 #'
 #' `ggplot2::autoplot()` draws the same with ggplot2, see [autoplot.bert_fit()].

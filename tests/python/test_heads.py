@@ -1,10 +1,12 @@
 """The heads: the prototype start against brute force, the dense stack against numpy."""
 
+import math
+
 import numpy as np
 import pytest
 import scipy.stats
 
-from bertr.nn.heads import SCALES, DenseHead, PrototypeHead, RegressionHead, nearest_means
+from bertr.nn.heads import ACTIVATIONS, SCALES, DenseHead, PrototypeHead, RegressionHead, nearest_means
 
 
 @pytest.fixture
@@ -65,13 +67,32 @@ def test_started_head_is_the_nearest_mean_classifier(clusters):
     np.testing.assert_allclose(z - z[:, :1], expected - expected[:, :1], atol=1e-3)
 
 
-def test_dense_head_by_hand():
-    head = DenseHead(3, (5, 4), 0.5, seed=2)
+ELU = 1.6732632423543772  # alpha of SELU, and its scale (Klambauer et al. 2017)
+SCALE = 1.0507009873554805
+BY_HAND = {
+    "relu": lambda x: np.maximum(0, x),
+    "gelu": lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2,
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "elu": lambda x: np.where(x > 0, x, np.exp(x) - 1),
+    "selu": lambda x: SCALE * np.where(x > 0, x, ELU * (np.exp(x) - 1)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+}
+
+
+def test_every_activation_is_computed_by_hand():
+    assert set(BY_HAND) == set(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("activation", BY_HAND)
+def test_dense_head_by_hand(activation):
+    head = DenseHead(3, (5, 4), 0.5, seed=2, activation=activation)
     head.build((None, 6))
     x = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
     h = x
     for layer in head.stack[:2]:
-        h = np.maximum(0, h @ np.asarray(layer.kernel) + np.asarray(layer.bias))
+        h = BY_HAND[activation](h @ np.asarray(layer.kernel) + np.asarray(layer.bias))
     expected = h @ np.asarray(head.stack[2].kernel) + np.asarray(head.stack[2].bias)
     np.testing.assert_allclose(np.asarray(head(x)), expected, atol=1e-5)
     assert not np.allclose(np.asarray(head(x, training=True)), expected)

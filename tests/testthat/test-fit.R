@@ -3,7 +3,7 @@ test_that("a fit says what was trained on what", {
   expect_s3_class(fit, "bert_fit")
   expect_identical(fit$spec$levels, c("cancel_transfer", "card_arrival", "card_swallowed"))
   expect_identical(tidy(fit)$epoch, 1:2)
-  expect_true(all(c("loss", "val_loss", "val_accuracy") %in% names(tidy(fit))))
+  expect_true(all(c("loss", "accuracy", "val_loss", "val_accuracy") %in% names(tidy(fit))))
   expect_identical(glance(fit)$rows, 22L)
   expect_identical(glance(fit)$valid_rows, 6L)
   expect_identical(nrow(glance(fit)), 1L)

@@ -10,6 +10,7 @@ test_that("what is not a formula, or has no text column, is reported", {
     fit(label ~ tolower(text), data)
     fit(label ~ text + other + n, data)
     fit(label ~ text + text, data)
+    fit(label ~ text + label, data)
     fit(label ~ txt, data)
     fit(class ~ text, data)
     fit(cbind(n, n) ~ text, data)

@@ -4,7 +4,10 @@ test_that("bert_predict() and augment() say what they need", {
   pairs <- the_fit()
   pairs$spec$text <- c("question", "answer")
   expect_said({
+    bert_predict(1, "a")
     bert_predict(the_model(), "a")
+    bert_predict(the_model(), "a", "b")
+    bert_predict(the_model(), "a", "b", type = "class")
     bert_predict(the_fit(), data.frame(x = "a"))
     bert_predict(the_fit(), data.frame(text = 1))
     bert_predict(the_fit(), NULL)

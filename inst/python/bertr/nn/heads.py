@@ -11,6 +11,7 @@ from .unit import unit
 
 SCALES = np.geomspace(1.0, 1000.0, 61)
 SCALE_MEDIAN, SCALE_SD = 30.0, 2.0  # log-normal prior: few separable rows would have the highest scale
+ACTIVATIONS = ("relu", "gelu", "tanh", "sigmoid", "elu", "selu", "silu", "softplus")  # of hidden layers, as in Keras
 
 
 class PrototypeHead(keras.layers.Layer):
@@ -80,24 +81,32 @@ def _cross_entropy(z, label_ids):
 
 
 class DenseHead(keras.layers.Layer):
-    """Hidden layers of ReLU units, each followed by dropout, then a linear output."""
+    """Hidden layers, each followed by dropout, then a linear output."""
 
     def __init__(
-        self, outputs: int, units: list[int], dropout: float, seed: int, bias: list[float] | None = None, **kwargs: Any
+        self,
+        outputs: int,
+        units: list[int],
+        dropout: float,
+        seed: int,
+        activation: str = ACTIVATIONS[0],
+        bias: list[float] | None = None,
+        **kwargs: Any,
     ):
-        """`bias`: initial output bias, [outputs]; zeros by default."""
+        """`activation`: of the hidden layers, one of ACTIVATIONS; `bias`: initial output bias, [outputs]; zeros by
+        default."""
         super().__init__(dtype="float32", **kwargs)
         self.rate, self.bias = dropout, bias
         self.generator = keras.random.SeedGenerator(seed)
         self.stack = [
             keras.layers.Dense(
                 n,
-                activation,
+                function,
                 kernel_initializer=keras.initializers.GlorotUniform(seed + 1 + i),
                 name=f"dense_{i}",
                 dtype=self.dtype_policy,
             )
-            for i, (n, activation) in enumerate([*((n, "relu") for n in units), (outputs, None)])
+            for i, (n, function) in enumerate([*((n, activation) for n in units), (outputs, None)])
         ]
 
     def build(self, shape: tuple[int | None, ...]) -> None:
