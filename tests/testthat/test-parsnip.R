@@ -88,7 +88,7 @@ test_that("a regressor of parsnip predicts numbers, of one or two outcomes", {
 })
 
 test_that("workflows can be tuned and resampled", {
-  for (package in c("parsnip", "workflows", "tune", "dials", "rsample", "yardstick")) {
+  for (package in c("parsnip", "workflows", "tune", "dials", "rsample")) {
     skip_if_not_installed(package)
   }
   withr::local_seed(1)
@@ -100,10 +100,10 @@ test_that("workflows can be tuned and resampled", {
   expect_identical(set$object[[match("epochs", set$id)]]$range, list(lower = 2L, upper = 10L))
   folds <- rsample::vfold_cv(data, 2, strata = label)
   grid <- data.frame(train = c("head", "top:1"), epochs = c(3, 1))
-  tuned <- tune::tune_grid(flow, folds, grid = grid, metrics = yardstick::metric_set(yardstick::accuracy))
+  tuned <- tune::tune_grid(flow, folds, grid = grid)
   expect_identical(nrow(tuned$.notes[[1]]), 0L)
-  expect_identical(nrow(tune::collect_metrics(tuned)), 2L)
-  best <- tune::finalize_workflow(flow, tune::select_best(tuned, "accuracy"))
+  expect_identical(nrow(tune::collect_metrics(tuned)), 4L) # accuracy and ROC AUC
+  best <- tune::finalize_workflow(flow, tune::select_best(tuned, metric = "accuracy"))
   fit <- parsnip::fit(best, data)
   expect_true(all(predict(fit, data)$.pred_class %in% levels(data$label)))
 })

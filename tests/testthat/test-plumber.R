@@ -9,6 +9,16 @@ start_server <- function(folder, port, env = parent.frame()) {
   list(process = server, said = function() readLines(log, warn = FALSE))
 }
 
+free_port <- function() {
+  for (port in sample(20000:60000, 20)) {
+    socket <- tryCatch(suppressWarnings(serverSocket(port)), error = function(e) NULL)
+    if (!is.null(socket)) {
+      close(socket)
+      return(port)
+    }
+  }
+}
+
 wait_until <- function(done, seconds = 120) {
   end <- Sys.time() + seconds
   while (!done() && Sys.time() < end) {
@@ -39,7 +49,7 @@ test_that("the server answers as bert_predict() does, also many at a time, and s
   skip_if(Sys.which("curl") == "")
   folder <- withr::local_tempfile()
   bert_save(the_fit(), folder)
-  port <- httpuv::randomPort()
+  port <- free_port()
   server <- start_server(folder, port)
   expect_true(wait_until(function() !server$process$is_alive() || any(grepl("Running plumber", server$said()))))
 
