@@ -47,9 +47,9 @@ bert_cv <- function(model, formula, data, v = 5, strata = NULL, groups = NULL, .
                     seed = sample.int(.Machine$integer.max, 1), verbose = TRUE) {
   call <- rlang::current_env()
   given <- !missing(seed)
-  check_class(model, c("bert_model", "bert_fit"), "model")
-  check_data(data)
   check_flag(verbose, "verbose")
+  model <- given_model(model, verbose)
+  check_data(data)
   settings <- check_passed(list(...), call)
   if (!is.null(checkpoint)) {
     check_string(checkpoint, "checkpoint")

@@ -20,6 +20,24 @@ read_formula <- function(formula, data, task = NULL, call = caller_env()) {
   c(list(task = task, text = text, lhs = formula_label(lhs)), tasks()[[task]]$spec(lhs, data))
 }
 
+# `label ~ .` with the only column of texts that the left-hand side does not use in place of the dot
+without_dot <- function(formula, data, call) {
+  if (!rlang::is_formula(formula) || !identical(rlang::f_rhs(formula), quote(.))) {
+    return(formula)
+  }
+  others <- setdiff(names(data), c(all.vars(rlang::f_lhs(formula)), ""))
+  texts <- Filter(function(name) is.character(data[[name]]) || is.factor(data[[name]]), others)
+  if (length(texts) != 1) {
+    found <- if (length(texts) == 0) "no other column of texts" else
+      cli::format_inline("{length(texts)} others: {.val {shorten(texts, 10)}}")
+    example <- paste(formula_label(rlang::f_lhs(formula)), "~", formula_label(as.symbol(c(texts, "text")[[1]])))
+    abort("formula", "{.code .} on the right-hand side means the only other column of texts, but {.arg data} has
+      {found}.", "Name the column, as in {.code {example}}.", call = call)
+  }
+  rlang::f_rhs(formula) <- as.symbol(texts)
+  formula
+}
+
 # The left-hand side as R code; "" if there is none
 formula_label <- function(lhs) {
   if (is.null(lhs)) "" else paste(trimws(deparse(lhs, 500L, backtick = TRUE)), collapse = " ")

@@ -83,6 +83,16 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
   fit
 }
 
+# The `model` of a fit: a model or fit, or a name or folder to load
+given_model <- function(model, verbose, call = caller_env()) {
+  if (is.character(model)) {
+    check_string(model, "model", call)
+    model <- bert_load(model, verbose = verbose)
+  }
+  check_class(model, c("bert_model", "bert_fit"), "model", call)
+  model
+}
+
 check_load <- function(x, layers, tokens, lower_case, max_len, activation, revision, call = caller_env()) {
   if (!is.null(x)) {
     check_string(x, "x", call)

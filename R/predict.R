@@ -62,6 +62,7 @@ bert_predict.bert_fit <- function(object, new_data, type = NULL, verbose = TRUE,
   texts <- new_texts(object$spec, new_data, call)
   type <- prediction_type(task, object$spec, type)
   n <- length(texts$complete)
+  warn_no_texts(texts)
   columns <- NULL
   kinds <- NULL
   score(object, texts, verbose, call, function(result, rows, chunk) {
@@ -163,14 +164,24 @@ prediction_type <- function(task, spec, type, call = caller_env()) {
   type
 }
 
+# A factor whose strings are all new becomes NA without a word where a recipe prepares the data.
+warn_no_texts <- function(texts) {
+  if (length(texts$complete) > 0 && !any(texts$complete)) {
+    cli::cli_warn(c("All texts of {.arg new_data} are NA, and so are the predictions.",
+      i = "A recipe turns texts that it has not seen into NA, unless {.code prep(strings_as_factors = FALSE)}."),
+      class = "bertr_warning_no_texts")
+  }
+}
+
 # The texts to predict from: columns of a data frame, or one character vector
 new_texts <- function(spec, new_data, call, arg = "new_data") {
   if (is.data.frame(new_data)) {
     return(text_columns(spec$text, new_data, arg, call))
   }
   if (length(spec$text) > 1) {
+    hint <- rows_hint(new_data)
     abort("data", "{.arg {arg}} must be a data frame, not {.obj_type_friendly {new_data}}.",
-      "The fit needs the columns {.val {spec$text}}.", call = call)
+      if (is.null(hint)) "The fit needs the columns {.val {spec$text}}." else hint, call = call)
   }
   text_vector(new_data, NULL, arg, call)
 }

@@ -13,7 +13,8 @@ test_that("no method lets an argument go unseen", {
   methods <- Filter(function(name) "..." %in% names(formals(get(name, asNamespace("bertr")))), methods)
   methods <- methods[!startsWith(methods, "plot.")] # go to graphics
   methods <- setdiff(methods, paste0("print.bert_", c("confusion", "curve", "reliability", "map"))) # as tibbles
-  methods <- methods[!grepl("^(as[.]tags|knit_print|model_type|predict_model)[.]", methods)] # called by other packages
+  others <- "^(as[.]tags|knit_print|model_type|predict_model|update|tunable|vetiver_[a-z_]+|handler_[a-z]+)[.]"
+  methods <- methods[!grepl(others, methods)] # called by other packages
   if (!requireNamespace("ggplot2", quietly = TRUE)) {
     methods <- methods[!startsWith(methods, "autoplot.")]
   }

@@ -67,7 +67,7 @@ test_that("bad arguments are reported before anything runs", {
   expect_error(fit(batch_size = 1.5), "whole number", class = "bertr_error_argument")
   expect_error(fit(head = list()), "bert_head\\(\\)", class = "bertr_error_argument")
   expect_error(fit(seed = -1), "`seed`", class = "bertr_error_argument")
-  expect_error(bert_fit("model", label ~ text, faq()), "bert_load\\(\\)", class = "bertr_error_argument")
+  expect_error(bert_fit(1, label ~ text, faq()), "bert_load\\(\\)", class = "bertr_error_argument")
   expect_error(bert_fit(the_model(), label ~ text, as.list(faq())), "data frame", class = "bertr_error_data")
   expect_error(bert_fit(the_model(), label ~ text, faq()[0, ]), "no rows", class = "bertr_error_no_rows")
   expect_error(bert_fit(the_model(), label ~ text, faq(1)), "same label", class = "bertr_error_one_class")

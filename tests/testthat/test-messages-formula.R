@@ -6,6 +6,7 @@ test_that("what is not a formula, or has no text column, is reported", {
   expect_said({
     fit("label ~ text", data)
     fit(label ~ ., data)
+    fit(factor(n) ~ ., data["n"])
     fit(label ~ text * other, data)
     fit(label ~ tolower(text), data)
     fit(label ~ text + other + n, data)
