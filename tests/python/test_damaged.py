@@ -80,9 +80,9 @@ HUGGINGFACE_DAMAGE = {
     "another tokenizer": (
         lambda f: (
             (f / "vocab.txt").unlink(),
-            (f / "tokenizer.json").write_text('{"model": {"type": "Unigram", "vocab": []}}'),
+            (f / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": []}}'),
         ),
-        "holds a Unigram tokenizer",
+        "holds a BPE tokenizer",
     ),
     "token ids with a gap": (
         lambda f: (

@@ -59,7 +59,7 @@ class MadeConfig(BertConfig):
         }
 
 
-MADE = base.Family(MadeConfig, lambda d: None, base.read_wordpiece, MadeEmbeddings, MadeBlock)
+MADE = base.Family(MadeConfig, lambda d: None, base.read_tokenizer, MadeEmbeddings, MadeBlock)
 
 
 @pytest.fixture
