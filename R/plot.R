@@ -110,10 +110,10 @@ fitting_size <- function(texts, width, ...) {
   min(1, width / max(graphics::strwidth(texts, "inches", ...)))
 }
 
-# Texts of at most `width` letters, with dots where they were cut
+# Texts of at most `width` letters, with dots where they were cut, in ASCII: the fonts of pdf() have no others
 shortened <- function(x, width) {
   long <- nchar(x, "width") > width
-  x[long] <- paste0(strtrim(x[long], width - 1), "\u2026")
+  x[long] <- paste0(strtrim(x[long], width - 3), "...")
   x
 }
 

@@ -36,8 +36,8 @@ test_that("panels fill the device", {
 })
 
 test_that("long names are shortened, others are whole", {
-  expect_identical(shortened(c("abcdef", "abcdefg", NA), 6), c("abcdef", "abcde\u2026", NA))
-  expect_identical(shortened("\u4e2d\u6587\u5b57\u7b26", 6), "\u4e2d\u6587\u2026") # two columns a character
+  expect_identical(shortened(c("abcdef", "abcdefg", NA), 6), c("abcdef", "abc...", NA))
+  expect_identical(shortened("\u4e2d\u6587\u5b57\u7b26", 7), "\u4e2d\u6587...") # two columns a character
 })
 
 test_that("a fit without a whole epoch says that there is nothing to draw", {
