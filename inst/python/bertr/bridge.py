@@ -206,7 +206,7 @@ def describe(handle: Model | Fit) -> dict[str, Any]:
         "unused_rows": config.vocab_size - len(checkpoint.vocab),
         "max_len": cut_length(handle, None),
         "fingerprint": model.fingerprint,
-        "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
+        "lower_case": bool(checkpoint.tokenizer.get("lower_case")),
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
         "mask": model.tokenizer.mask_name,
         "parameters": float(sum(map(math.prod, checkpoint.tensors.shapes.values()))),
