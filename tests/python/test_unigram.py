@@ -14,7 +14,8 @@ from tokenizers.models import Unigram
 
 from bertr.errors import BertrError
 from bertr.text.charsmap import Charsmap
-from bertr.text.unigram import MARK, SPECIAL, UnigramTokenizer
+from bertr.text.encodings import MARK
+from bertr.text.unigram import SPECIAL, UnigramTokenizer
 
 NAMES = ["<s>", "<pad>", "</s>", "<unk>"]
 PARTS = [

@@ -205,3 +205,24 @@ def test_settings_of_other_tokenizers_are_refused(plain):
         bridge.load(str(plain), {"lower_case": True})
     with pytest.raises(BertrError, match="`tokens` is 'characters'"):
         bridge.load(str(plain), {"tokens": "characters"})
+
+
+def test_filled_masks_are_readable_texts(plain):
+    """A piece with the mark of a space is a word, another one continues the word before it."""
+    fit = bridge.fit(
+        bridge.load(str(plain), {}),
+        "mlm",
+        make_sentences()[0],
+        None,
+        {"pairs": False},
+        None,
+        {"head": {}, "epochs": 1},
+        None,
+    )
+    text = "The [MASK] sleeps"
+    out = bridge.fill_mask(fit, [text], None, {"top": 3000}, None)
+    for token, filled in zip(out["token"], out["text"], strict=True):
+        assert filled == ("The " + token[1:] if token.startswith("▁") else "The" + token) + " sleeps"
+    assert any(token.startswith("▁") for token in out["token"]) and len(out["token"]) > 1000
+    some = bridge.fill_mask(fit, [text], None, {"top": 2, "targets": ["cat", "the"]}, None)
+    assert sorted(some["token"]) == ["▁cat", "▁the"]

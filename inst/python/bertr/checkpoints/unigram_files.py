@@ -14,8 +14,9 @@ from typing import Any
 
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import TEXT, check, fields, list_of, one_of, or_null, plain, whole
+from ..text.encodings import MARK
 from ..text.sentencepiece import read_fields
-from ..text.unigram import MARK, SPECIAL
+from ..text.unigram import SPECIAL
 from .files import optional_json
 from .tokenizer_files import ADDED_TOKEN, GENERIC, KIND, Files, read_vocabulary
 from .vocabulary import read_bytes

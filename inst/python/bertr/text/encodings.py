@@ -12,6 +12,8 @@ from ..errors import BertrError
 from .basic import parts_words
 from .ragged import positions, row_numbers, runs, splits
 
+MARK = "\u2581"  # in SentencePiece's and unigram models: the space before a word
+
 
 @dataclasses.dataclass
 class Encodings:
@@ -106,6 +108,10 @@ class TextEncoder:
     def inside_word(self, token: str) -> bool:
         """Whether this token of the vocabulary continues a word."""
         raise NotImplementedError
+
+    def surface(self, token: str) -> tuple[str, bool]:
+        """(the text of a token, whether it continues the word before it). This is for pieces that mark a space."""
+        return (token[1:], False) if token.startswith(MARK) else (token, True)
 
     def inside_words(self, encodings: Encodings, texts: list[str]) -> np.ndarray:
         """Which tokens continue the word of the token before, bool [tokens]; `encodings` are those of whole texts, with

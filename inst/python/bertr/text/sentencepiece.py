@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import COPY_AGAIN, BertrError
-from .encodings import TextEncoder, any_of, int32
+from .encodings import MARK, TextEncoder, any_of, int32
 
 REQUIRED = ("<pad>", "<unk>", "[CLS]", "[SEP]")
-SPACE = "\u2581"  # SentencePiece's mark for the space before a word
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -80,18 +79,18 @@ class SentencePieceTokenizer(TextEncoder):
 
     def _without_comma(self, piece):
         """A piece like "9," as several pieces (id, number of characters): ALBERT splits a number before its comma."""
-        number = self._model.encode(piece[:-1].replace(SPACE, ""), out_type=str)
-        if piece[0] != SPACE and number[0][0] == SPACE:
+        number = self._model.encode(piece[:-1].replace(MARK, ""), out_type=str)
+        if piece[0] != MARK and number[0][0] == MARK:
             number = number[1:] if len(number[0]) == 1 else [number[0][1:], *number[1:]]
-        return [(self._model.piece_to_id(p), len(p.replace(SPACE, ""))) for p in [*number, ","]]
+        return [(self._model.piece_to_id(p), len(p.replace(MARK, ""))) for p in [*number, ","]]
 
     def inside_word(self, token: str) -> bool:
         """As in ALBERT's `create_pretraining_data.py`: numbers, marks and other scripts start a word."""
         return re.fullmatch("[A-Za-z]+", token) is not None
 
     def _words(self, ids):
-        words = [SPACE + self.vocab[i] if i == self.mask_id else self.vocab[i] for i in ids]
-        return "".join(words).replace(SPACE, " ").strip()
+        words = [MARK + self.vocab[i] if i == self.mask_id else self.vocab[i] for i in ids]
+        return "".join(words).replace(MARK, " ").strip()
 
     # ------------------------------------------------------------ ids
 
@@ -185,7 +184,7 @@ class SentencePieceTokenizer(TextEncoder):
     def _is_blank(self, char):
         """Whether SentencePiece treats a character as a space or drops it."""
         if char not in self._blanks:
-            self._blanks[char] = not "".join(self._model.encode(char, out_type=str)).strip(SPACE)
+            self._blanks[char] = not "".join(self._model.encode(char, out_type=str)).strip(MARK)
         return self._blanks[char]
 
     def _cut_number(self, i, first, last):

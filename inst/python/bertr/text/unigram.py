@@ -13,11 +13,10 @@ from ..errors import BertrError
 from .basic import WHITE_SPACE
 from .charsmap import Charsmap
 from .chunks import ChunkEncoder, required
-from .encodings import int32
+from .encodings import MARK, int32
 from .graphemes import joins_space
 
 SPECIAL = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}  # XLM-RoBERTa's own names
-MARK = "\u2581"  # stands for the space before a word
 UNKNOWN_PENALTY = 10.0  # the score of an unknown character is so much lower than the lowest score of a piece
 
 _RUN = re.compile(f"[^{re.escape(WHITE_SPACE)}]+")

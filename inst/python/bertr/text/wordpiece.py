@@ -92,6 +92,10 @@ class Tokenizer(ChunkEncoder):
     def inside_word(self, token: str) -> bool:
         return token.startswith("##")
 
+    def surface(self, token: str) -> tuple[str, bool]:
+        continues = self.inside_word(token) and len(token) > 2
+        return (token[2:] if continues else token), continues
+
     def inside_words(self, encodings: "Encodings", texts: list[str]) -> np.ndarray:
         return np.array([self.inside_word(token) for token in self.vocab])[encodings.ids]
 

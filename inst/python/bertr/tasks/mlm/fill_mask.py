@@ -67,7 +67,7 @@ def fill(
             out["rank"] += range(len(ids))
             out["token"] += tokens
             out["probability"] += p
-            out["text"] += filled(texts[r], m, tokens)
+            out["text"] += filled(model.tokenizer, texts[r], m, tokens)
         if progress:
             progress(start + len(rows))
     return out, encodings
@@ -143,10 +143,10 @@ def target_ids(tokenizer: Any, targets: list[str]) -> np.ndarray:
     out, wrong = [], []
     for word in targets:
         ids = tokenizer.encode([word]).ids[1:-1].tolist()
-        if word in tokenizer.vocab:
-            out.append(tokenizer.vocab.index(word))
-        elif len(ids) == 1 and ids[0] != tokenizer.unk_id:
+        if len(ids) == 1 and ids[0] != tokenizer.unk_id:
             out += ids
+        elif word in tokenizer.vocab:
+            out.append(tokenizer.vocab.index(word))
         else:
             wrong.append(word)
     if wrong:
@@ -160,11 +160,10 @@ def target_ids(tokenizer: Any, targets: list[str]) -> np.ndarray:
     return np.unique(out)
 
 
-def filled(text: str, mask: int, tokens: list[str]) -> list[str]:
+def filled(tokenizer: Any, text: str, mask: int, tokens: list[str]) -> list[str]:
     """The text with its `mask`-th [MASK] (from 0) replaced by each token; a piece such as ##ing is joined to the text
     before it."""
     parts = text.split(MASK)
     before, after = MASK.join(parts[: mask + 1]), MASK.join(parts[mask + 1 :])
-    return [
-        before.rstrip() + t[2:] + after if t.startswith("##") and len(t) > 2 else before + t + after for t in tokens
-    ]
+    pieces = map(tokenizer.surface, tokens)
+    return [(before.rstrip() if continues else before) + piece + after for piece, continues in pieces]
