@@ -84,7 +84,7 @@ bench: setup
 docs: setup-dev
 	Rscript -e 'roxygen2::roxygenise()'
 
-vignettes: setup-test
+vignettes: setup-dev
 	Rscript tools/vignettes.R $(V)
 
 site: setup-dev
