@@ -50,10 +50,10 @@ bert_attention <- function(model, x, pair = NULL, text = NULL, layer = NULL, hea
 }
 
 # Checks for a complete array, not a subset
-check_attention <- function(x, call = caller_env()) {
+check_attention <- function(x, arg, call = caller_env()) {
   if (!is.numeric(x) || length(dim(x)) != 4 || !identical(names(dimnames(x)), c("layer", "head", "from", "to"))) {
-    abort("argument", "{.arg x} must be a complete array from {.code bert_attention()}, not {.obj_type_friendly {x}}.",
-      call = call)
+    abort("argument", "{.arg {arg}} must be a complete array from {.code bert_attention()}, not
+      {.obj_type_friendly {x}}.", call = call)
   }
 }
 
@@ -71,7 +71,7 @@ check_one_text <- function(complete, call = caller_env()) {
 #' @export
 print.bert_attention <- function(x, ...) {
   check_dots(...)
-  check_attention(x)
+  check_attention(x, "x")
   names <- dimnames(x)
   cat("<bert_attention> array [layer, head, from, to]; as_tibble() for one row per value, plot() to draw it\n",
     "  layers ", some(names$layer, 24), "; heads ", some(names$head, 24), "\n",
@@ -84,7 +84,7 @@ print.bert_attention <- function(x, ...) {
 #' @export
 as_tibble.bert_attention <- function(x, ...) {
   check_dots(...)
-  check_attention(x)
+  check_attention(x, "x")
   names <- dimnames(x)
   n <- length(names$from)
   heads <- length(names$head)
@@ -105,35 +105,40 @@ as_tibble.bert_attention <- function(x, ...) {
 #'   single numbers; `NULL` draws the last layer of `x` and the mean over its heads.
 #' @export
 plot.bert_attention <- function(x, layer = NULL, head = NULL, special = FALSE, ...) {
-  check_attention(x)
-  check_flag(special, "special")
-  names <- dimnames(x)
-  layer <- one_of(if (is.null(layer)) names$layer[[length(names$layer)]] else layer, names$layer, "layer")
-  heads <- if (is.null(head)) names$head else one_of(head, names$head, "head")
-  # the first token is [CLS], the last one [SEP], whatever their names are
-  drawn <- special | !names$from %in% names$from[c(1, length(names$from))]
-  if (!any(drawn)) {
-    abort("argument", "{.arg x} has no tokens besides {.val {unique(names$from)}}.",
-      "Draw them with {.code special = TRUE}.", call = rlang::current_env())
-  }
-  looked <- apply(unclass(x)[layer, heads, drawn, drawn, drop = FALSE], 3:4, mean)
-  what <- if (length(heads) > 1) paste("mean of", length(heads), "heads") else paste("head", heads)
-  draw_heatmap(looked, names$from[drawn], paste0("layer ", layer, ", ", what), ...)
+  check_attention(x, "x")
+  shown <- attention_matrix(x, layer, head, special, "x")
+  draw_heatmap(shown$values, shown$tokens, shown$title, ...)
   invisible(x)
 }
 
+# What is drawn of an array: list(values [from, to], tokens, title)
+attention_matrix <- function(x, layer, head, special, arg, call = caller_env()) {
+  check_flag(special, "special", call)
+  names <- dimnames(x)
+  layer <- one_of(if (is.null(layer)) names$layer[[length(names$layer)]] else layer, names$layer, "layer", arg, call)
+  heads <- if (is.null(head)) names$head else one_of(head, names$head, "head", arg, call)
+  # the first token is [CLS], the last one [SEP], whatever their names are
+  drawn <- special | !names$from %in% names$from[c(1, length(names$from))]
+  if (!any(drawn)) {
+    abort("argument", "{.arg {arg}} has no tokens besides {.val {unique(names$from)}}.",
+      "Draw them with {.code special = TRUE}.", call = call)
+  }
+  values <- apply(unclass(x)[layer, heads, drawn, drawn, drop = FALSE], 3:4, mean)
+  what <- if (length(heads) > 1) paste("mean of", length(heads), "heads") else paste("head", heads)
+  list(values = values, tokens = shortened(names$from[drawn], 16), title = paste0("layer ", layer, ", ", what))
+}
+
 # `looked`: [from, to], drawn like a printed matrix, with the first token at the top
-draw_heatmap <- function(looked, tokens, title, ...) {
-  n <- length(tokens)
-  labels <- cli::ansi_strtrim(tokens, 16)
+draw_heatmap <- function(looked, labels, title, ...) {
+  n <- length(labels)
   old <- graphics::par("mar", "las", "mgp", "tcl")
   on.exit(graphics::par(old))
   # labels as large as fit between two lines of the matrix
   size <- min(1, 0.75 * min(graphics::par("fin")) / n / graphics::par("csi"))
   room <- max(graphics::strwidth(labels, "inches", cex = size)) / graphics::par("csi") + 1
-  graphics::par(mar = c(2, room + 1.2, room + 1.2, 5.5), las = 2, mgp = c(3, 0.4, 0), tcl = -0.15)
+  graphics::par(mar = c(2, room + 1.2, room + 1.2, 5), las = 2, mgp = c(3, 0.4, 0), tcl = -0.15)
   colours <- list(...)$col
-  colours <- if (is.null(colours)) grDevices::hcl.colors(64, "Blues 3", rev = TRUE) else colours
+  colours <- if (is.null(colours)) heat_colours else colours
   limits <- list(...)$zlim
   limits <- if (is.null(limits)) c(0, max(looked)) else limits
   draw(graphics::image, list(seq_len(n), seq_len(n), t(looked)[, rev(seq_len(n)), drop = FALSE], axes = FALSE,
@@ -146,6 +151,8 @@ draw_heatmap <- function(looked, tokens, title, ...) {
   graphics::mtext(title, 1, line = 0.5, las = 1)
   draw_key(colours, limits)
 }
+
+heat_colours <- grDevices::hcl.colors(64, "Blues 3", rev = TRUE)
 
 # A bar of the colours with their values, to the right of the panel
 draw_key <- function(colours, limits) {
@@ -162,9 +169,9 @@ draw_key <- function(colours, limits) {
 }
 
 # Name of a layer or head of an array
-one_of <- function(number, names, arg, call = caller_env()) {
+one_of <- function(number, names, what, arg, call) {
   if (length(number) != 1 || !as.character(number) %in% names) {
-    abort("argument", "{.arg {arg}} must be one of the {arg}s in {.arg x} ({some(names, 24)}).", call = call)
+    abort("argument", "{.arg {what}} must be one of the {what}s in {.arg {arg}} ({some(names, 24)}).", call = call)
   }
   as.character(number)
 }

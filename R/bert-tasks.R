@@ -88,10 +88,12 @@
 #' @section Relations, `relations ~ text`:
 #' The outcome is a list-column of data frames with the columns `head_start`, `head_end`, `relation`, `tail_start` and
 #' `tail_end`, one row per triple, and no rows where a text has none. Optional columns `head` and `tail` with the texts
-#' at these positions are checked. Spans may be nested or shared. By default all triples are found in one pass
-#' (GPLinker). `bert_head(relations = "subject_first")` finds the heads first, and then the relations and tails of each
-#' head (Su 2019). Both need many epochs: 60 up to 50 rows (batch size 4), 40 up to 200 (batch size 8), 12 up to 2,000,
-#' 8 up to 10,000, and 5 above, at twice the usual learning rate.
+#' at these positions are checked. Without positions `head`, `relation` and `tail` suffice: heads and tails are then
+#' found in the text, as whole words if they occur so ("he" is not taken from "the"). They must match exactly. Where one
+#' occurs several times, its first place is taken, with a warning. Spans may be nested or shared. By default all triples
+#' are found in one pass (GPLinker). `bert_head(relations = "subject_first")` finds the heads first, and then the
+#' relations and tails of each head (Su 2019). Both need many epochs: 60 up to 50 rows (batch size 4), 40 up to 200
+#' (batch size 8), 12 up to 2,000, 8 up to 10,000, and 5 above, at twice the usual learning rate.
 #'
 #' Predictions: `.pred_relations`, a list of tibbles with the same columns and `score`, the probability of the least
 #' certain part. It is NULL where the text is NA.
@@ -163,7 +165,7 @@
 #' triples <- data.frame(text = c("Ada knows Grace", "Grace knows Ada"))
 #' triples$relations <- list(
 #'   data.frame(head_start = 1, head_end = 3, relation = "knows", tail_start = 11, tail_end = 15),
-#'   data.frame(head_start = 1, head_end = 5, relation = "knows", tail_start = 13, tail_end = 15)
+#'   data.frame(head = "Grace", relation = "knows", tail = "Ada") # its positions are found
 #' )
 #' fit <- bert_fit(model, relations ~ text, triples, epochs = 20, seed = 1)
 #' bert_predict(fit, triples)$.pred_relations

@@ -23,7 +23,7 @@
 #' @keywords internal
 "_PACKAGE"
 
-#' @importFrom rlang caller_env
+#' @importFrom rlang .data caller_env
 #' @importFrom tibble tibble as_tibble
 #' @importFrom generics augment glance tidy
 NULL

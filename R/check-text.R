@@ -22,7 +22,9 @@ check_text <- function(x, arg, call = caller_env()) {
 
 # Hint on how to convert `x` to text: a template for check_text()
 text_hint <- function(x) {
-  if (is.data.frame(x)) {
+  if (is_lazy(x) || inherits(x, "rsplit")) {
+    rows_hint(x)
+  } else if (is.data.frame(x)) {
     "Use one of its columns, {.or {.val {shorten(names(x))}}}."
   } else if (is.list(x)) {
     "Turn each element into one text, as in {.code vapply(x, paste, \"\", collapse = \" \")}."

@@ -122,8 +122,21 @@ check_numbers <- function(x, arg, from, to, call = caller_env()) {
 
 check_data <- function(data, arg = "data", call = caller_env()) {
   if (!is.data.frame(data)) {
-    abort("data", "{.arg {arg}} must be a data frame, not {.obj_type_friendly {data}}.", call = call)
+    abort("data", "{.arg {arg}} must be a data frame, not {.obj_type_friendly {data}}.", rows_hint(data), call = call)
   }
+}
+
+# Hint on how to get the rows of what holds a data frame: a query of dbplyr, dtplyr, arrow or sparklyr, or a split
+rows_hint <- function(x) {
+  if (is_lazy(x)) {
+    "Its rows are elsewhere until {.fn dplyr::collect} fetches them."
+  } else if (inherits(x, "rsplit")) {
+    "Take the rows to train on with {.fn rsample::analysis}, those held out with {.fn rsample::assessment}."
+  }
+}
+
+is_lazy <- function(x) {
+  inherits(x, c("tbl_lazy", "tbl_sql", "tbl_spark", "dtplyr_step", "ArrowTabular", "Dataset", "arrow_dplyr_query"))
 }
 
 check_columns <- function(names, data, arg = "data", call = caller_env()) {

@@ -117,31 +117,45 @@ percent <- function(share) {
 #' @param ... For `plot()` passed to [graphics::image()].
 #' @export
 plot.bert_confusion <- function(x, ...) {
-  share <- confusion_matrix(x, "share")
-  if (is.null(share)) {
-    abort("argument", "{.arg x} must be a complete result of {.fn bert_confusion}, but rows or columns are missing.",
-      call = rlang::current_env())
-  }
-  truth <- rownames(share)
-  estimate <- colnames(share)
-  cex <- min(1, 22 / length(truth))
+  share <- complete_shares(x, "x")
+  truth <- tile_labels(rownames(share))
+  estimate <- tile_labels(colnames(share))
   graphics::plot.new() # to measure the labels; the matrix is drawn on this page
+  cex <- min(22 / length(truth), fitting_size(c(truth, estimate), 0.4 * min(grDevices::dev.size())))
   below <- label_lines(estimate, cex)
   left <- label_lines(truth, cex)
-  old <- graphics::par(mar = c(below + 2, left + 2, 1, 1), new = TRUE)
+  old <- graphics::par(mar = c(below + 2.5, left + 2.2, 1, 1), new = TRUE)
   on.exit(graphics::par(old))
   # like a printed matrix: the first class at the top
   tiles <- t(share)[, rev(seq_along(truth)), drop = FALSE]
   draw(graphics::image, list(seq_along(estimate), seq_along(truth), tiles, zlim = c(0, 1), axes = FALSE, xlab = "",
-    ylab = "", col = grDevices::hcl.colors(100, "Blues 3", rev = TRUE)), ...)
+    ylab = "", col = tile_colours), ...)
   graphics::box()
-  graphics::axis(1, seq_along(estimate), estimate, las = 2, cex.axis = cex, tick = FALSE, line = -0.8)
-  graphics::axis(2, rev(seq_along(truth)), truth, las = 2, cex.axis = cex, tick = FALSE, line = -0.8)
-  graphics::mtext("estimate, in % of the true class", 1, line = below + 0.8)
+  graphics::axis(1, seq_along(estimate), estimate, las = 2, cex.axis = cex, tick = FALSE, line = -0.8, gap.axis = 0)
+  graphics::axis(2, rev(seq_along(truth)), truth, las = 2, cex.axis = cex, tick = FALSE, line = -0.8, gap.axis = 0)
+  graphics::mtext(tiles_show, 1, line = below + 0.8)
   graphics::mtext("truth", 2, line = left + 0.8)
   tile_numbers(tiles)
   invisible(x)
 }
+
+# The shares as a matrix [true, predicted]
+complete_shares <- function(x, arg, call = caller_env()) {
+  share <- confusion_matrix(x, "share")
+  if (is.null(share)) {
+    abort("argument", "{.arg {arg}} must be a complete result of {.fn bert_confusion}, but rows or columns are
+      missing.", call = call)
+  }
+  share
+}
+
+# Names of classes that leave room for the tiles
+tile_labels <- function(names) {
+  shortened(names, 30)
+}
+
+tile_colours <- grDevices::hcl.colors(100, "Blues 3", rev = TRUE)
+tiles_show <- "estimate, in % of the true class"
 
 # The lines of margin that labels across an axis need
 label_lines <- function(labels, cex) {
@@ -155,6 +169,10 @@ tile_numbers <- function(tiles) {
     return(invisible())
   }
   size <- min(1, 0.85 / graphics::strwidth("100"), 0.8 / graphics::strheight("100"))
-  colour <- ifelse(tiles[shown] > 0.6, "white", "black")
-  graphics::text(shown, labels = round(100 * tiles[shown]), cex = size, col = colour)
+  graphics::text(shown, labels = round(100 * tiles[shown]), cex = size, col = number_colour(tiles[shown]))
+}
+
+# Legible on the colour of its tile
+number_colour <- function(share) {
+  ifelse(share > 0.6, "white", "black")
 }

@@ -65,7 +65,7 @@ new_curve <- function(result, levels, type) {
 #' @export
 glance.bert_curve <- function(x, ...) {
   check_dots(...)
-  attr(check_curve(x), "area")
+  attr(check_curve(x, "x"), "area")
 }
 
 #' @export
@@ -87,9 +87,10 @@ figure <- function(x) {
   formatC(x, digits = 3, format = "f")
 }
 
-check_curve <- function(x, call = caller_env()) {
+check_curve <- function(x, arg, call = caller_env()) {
   if (!is.data.frame(attr(x, "area")) || !all(c(".level", curve_axes[[attr(x, "type")]]) %in% names(x))) {
-    abort("argument", "{.arg x} must be a complete result of {.fn bert_curve}, but columns are missing.", call = call)
+    abort("argument", "{.arg {arg}} must be a complete result of {.fn bert_curve}, but columns are missing.",
+      call = call)
   }
   x
 }
@@ -100,43 +101,57 @@ curve_axes <- list(roc = c("specificity", "sensitivity"), pr = c("recall", "prec
 #' @rdname bert_curve
 #' @export
 plot.bert_curve <- function(x, ...) {
-  check_curve(x)
-  type <- attr(x, "type")
-  axes <- curve_axes[[type]]
-  old <- graphics::par(mar = c(4.5, 4.5, 1, 1), pty = "s")
+  check_curve(x, "x")
+  axes <- curve_axes[[attr(x, "type")]]
+  lines <- curve_lines(attr(x, "area"))
+  points <- curve_points(x)
+  named <- lines[!duplicated(lines$label), ]
+  graphics::plot.new() # to measure the legend, which stands beside the panel: inside it would hide curves
+  old <- graphics::par(pty = "s", mar = c(4.5, 4.5, 1, label_lines(named$label, 0.8) + 4), new = TRUE)
   on.exit(graphics::par(old))
   # specificity decreases to the right, as usual
-  draw(graphics::plot, list(NA, xlim = if (type == "roc") 1:0 else 0:1, ylim = 0:1, xlab = axes[[1]], ylab = axes[[2]],
-    asp = 1), ...)
-  if (type == "roc") {
+  draw(graphics::plot, list(NA, xlim = if (axes[[1]] == "specificity") 1:0 else 0:1, ylim = 0:1, xlab = axes[[1]],
+    ylab = axes[[2]], asp = 1, las = 1), ...)
+  if (axes[[1]] == "specificity") {
     graphics::segments(1, 0, 0, 1, lty = 3, col = "grey60") # by chance
   }
-  lines <- curve_lines(attr(x, "area"))
   for (k in rev(seq_len(nrow(lines)))) { # the coloured ones last
-    one <- x[as.character(x$.level) == lines$level[[k]], ]
-    # average precision sums rectangles, so draw steps
-    graphics::lines(one[[axes[[1]]]], one[[axes[[2]]]], type = if (type == "pr") "S" else "l", col = lines$colour[[k]],
-      lwd = if (nrow(lines) == 1) 2 else 1.5)
+    one <- points[points$level == lines$level[[k]], ]
+    graphics::lines(one$x, one$y, col = lines$colour[[k]], lwd = if (nrow(lines) == 1) 2 else 1.5)
   }
-  named <- lines[!duplicated(lines$label), ]
-  graphics::legend(if (type == "pr") "bottomleft" else "bottomright", named$label, col = named$colour, lty = 1,
-    lwd = 1.5, bg = "white", box.col = NA, cex = 0.8, title = attr(x, "area")$.metric[[1]], inset = 0.01)
+  usr <- graphics::par("usr")
+  graphics::legend(usr[[2]], usr[[4]], named$label, col = named$colour, lty = 1, lwd = 1.5, bty = "n", cex = 0.8,
+    title = attr(x, "area")$.metric[[1]], xpd = NA)
   invisible(x)
+}
+
+# The corners of the curves, in order: level, x, y. Average precision sums rectangles, so its curves are steps.
+curve_points <- function(x) {
+  axes <- curve_axes[[attr(x, "type")]]
+  curves <- split(seq_len(nrow(x)), as.character(x$.level))
+  parts <- lapply(curves, function(rows) {
+    steps <- rep(rows, each = 2)
+    if (attr(x, "type") == "roc") list(x = rows, y = rows) else list(x = steps[-length(steps)], y = steps[-1])
+  })
+  across <- unlist(lapply(parts, `[[`, "x"))
+  up <- unlist(lapply(parts, `[[`, "y"))
+  tibble::new_tibble(list(level = as.character(x$.level)[across], x = x[[axes[[1]]]][across], y = x[[axes[[2]]]][up]),
+    nrow = length(up))
 }
 
 # Colour and legend of every curve, the smallest area first: of many curves the smallest areas have colours
 curve_lines <- function(area, most = 8) {
   area <- area[order(area$.estimate), ]
-  label <- paste(figure(area$.estimate), area$.level)
+  label <- paste(figure(area$.estimate), shortened(area$.level, 24))
   n <- nrow(area)
   if (n == 1) {
     return(tibble(level = area$.level, colour = "#0072B2", label = label))
   }
   colour <- grDevices::hcl.colors(min(n, most), "Dark 3")
   if (n > most) {
-    rest <- area$.estimate[-seq_len(most)]
+    others <- figure(range(area$.estimate[-seq_len(most)]))
     colour <- c(colour, rep("grey80", n - most))
-    label[-seq_len(most)] <- paste0(figure(min(rest)), " or more: ", n - most, " others")
+    label[-seq_len(most)] <- paste0(paste(unique(others), collapse = " to "), ": ", counted(n - most, "other"))
   }
   tibble(level = area$.level, colour = colour, label = label)
 }

@@ -47,9 +47,9 @@ bert_cv <- function(model, formula, data, v = 5, strata = NULL, groups = NULL, .
                     seed = sample.int(.Machine$integer.max, 1), verbose = TRUE) {
   call <- rlang::current_env()
   given <- !missing(seed)
-  check_class(model, c("bert_model", "bert_fit"), "model")
-  check_data(data)
   check_flag(verbose, "verbose")
+  model <- given_model(model, verbose)
+  check_data(data)
   settings <- check_passed(list(...), call)
   if (!is.null(checkpoint)) {
     check_string(checkpoint, "checkpoint")
@@ -299,23 +299,39 @@ metric_key <- function(metrics) {
 #' @export
 plot.bert_cv <- function(x, ...) {
   check_class(x, "bert_cv", "x")
+  drawn <- cv_drawn(x)
+  n <- nrow(drawn$metrics)
+  old <- graphics::par(mfrow = panel_grid(n), mar = c(4.8, 5, 2.5, 1), oma = c(0, 0, 2, 0), mgp = c(3.6, 0.9, 0))
+  on.exit(graphics::par(old))
+  for (k in seq_len(n)) {
+    about <- drawn$metrics[k, ]
+    one <- drawn$folds[drawn$folds$name == about$name, ]
+    draw(graphics::plot, list(one$fold, one$value, pch = 19, xlab = "fold", ylab = about$name, xaxt = "n", las = 1,
+      xlim = range(one$fold) + c(-0.3, 0.3), ylim = c(about$from, about$to)), ...)
+    graphics::axis(1, one$fold)
+    graphics::abline(h = about$mean, col = "#0072B2")
+    graphics::abline(h = about$mean + c(-1, 1) * about$sd, col = "#0072B2", lty = 3)
+    graphics::mtext(about$says, 3, line = 0.5, cex = 0.8)
+  }
+  outer_title(task_label(x$spec))
+  invisible(x)
+}
+
+# What is drawn of a cross-validation: `folds` with name, fold and value; `metrics` with name, mean, sd, the limits of
+# the axis, and what stands above the panel
+cv_drawn <- function(x) {
   metrics <- overall(tidy.bert_cv(x))
   metrics <- metrics[metrics$n > 0, ]
+  name <- factor(metric_names(metrics), metric_names(metrics))
   folds <- overall(x$metrics)
-  names <- metric_names(metrics)
-  old <- graphics::par(mfrow = grDevices::n2mfrow(nrow(metrics)), mar = c(4.5, 4.5, 2.5, 1))
-  on.exit(graphics::par(old))
-  for (k in seq_along(names)) {
-    one <- folds[metric_key(folds) == metric_key(metrics)[[k]], ]
-    mean <- metrics$mean[[k]]
-    sd <- metrics$sd[[k]]
-    draw(graphics::plot, list(one$.fold, one$.estimate, pch = 19, xlab = "fold", ylab = names[[k]], xaxt = "n",
-      ylim = range(one$.estimate, mean - sd, mean + sd, na.rm = TRUE)), ...)
-    graphics::axis(1, one$.fold)
-    graphics::abline(h = mean, col = "#0072B2")
-    graphics::abline(h = mean + c(-1, 1) * sd, col = "#0072B2", lty = 3)
-    above <- paste0("mean ", format(mean, digits = 3), ", sd ", format(sd, digits = 2))
-    graphics::mtext(above, 3, line = 0.5, cex = 0.8)
-  }
-  invisible(x)
+  folds <- tibble(name = name[match(metric_key(folds), metric_key(metrics))], fold = folds$.fold,
+    value = folds$.estimate)
+  folds <- folds[!is.na(folds$name), ]
+  limits <- vapply(seq_along(name), function(k) {
+    band <- metrics$mean[[k]] + c(-1, 1) * metrics$sd[[k]]
+    metric_range(metrics$.metric[[k]], c(folds$value[folds$name == name[[k]]], band))
+  }, c(0, 0))
+  says <- paste0("mean ", format_each(metrics$mean), ", sd ", vapply(metrics$sd, format, "", digits = 2))
+  list(folds = folds, metrics = tibble(name = name, mean = metrics$mean, sd = metrics$sd, from = limits[1, ],
+    to = limits[2, ], says = says))
 }

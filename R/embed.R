@@ -18,9 +18,9 @@
 #'   model's.
 #' @param verbose Show a progress bar and messages? `TRUE` by default; the bar appears only in the console.
 #' @return A numeric matrix with one row per text, in order. It has `hidden_size` columns, times the number of
-#'   concatenated layers or poolings, or the width of the folder's last dense layer. Rows are NA where a text is NA.
-#'   With `pool = "none"` a list with one matrix per text, with one row per token including special tokens; `NULL` where
-#'   a text is NA.
+#'   concatenated layers or poolings, or the width of the folder's last dense layer; their names are `d001`, `d002` and
+#'   so on. Rows are NA where a text is NA. With `pool = "none"` a list with one matrix per text, with one row per token
+#'   including special tokens; `NULL` where a text is NA.
 #' @seealso [bert_similarity()] compares texts without a matrix of all pairs; [bert_attention()].
 #' @source Reimers and Gurevych (2019), Sentence-BERT, \doi{10.18653/v1/D19-1410}; layers and how they are
 #'   combined: Devlin et al. (2019), section 5.3, \doi{10.18653/v1/N19-1423}.
@@ -55,10 +55,11 @@ bert_embed <- function(model, x, pair = NULL, text = NULL, pool = NULL, layer = 
   options <- c(options, list(normalise = normalise, prompt = prompt))
   n <- length(texts$complete)
   tokens <- identical(pool, "none")
-  out <- if (tokens) vector("list", n) else matrix(NA_real_, n, vector_width(info, options))
+  names <- vector_names(vector_width(info, options))
+  out <- if (tokens) vector("list", n) else matrix(NA_real_, n, length(names), dimnames = list(NULL, names))
   py_chunks("embed", model, texts, options, verbose, call, function(result, rows, chunk) {
     if (tokens) {
-      out[chunk[rows]] <<- token_vectors(result)
+      out[chunk[rows]] <<- token_vectors(result, names)
     } else if (length(rows) > 0) {
       out[chunk[rows], ] <<- result$values
     }
@@ -86,10 +87,17 @@ vector_width <- function(info, options) {
   info$config$hidden_size * n * if (options$combine == "concatenate") max(1L, length(options$layer)) else 1L
 }
 
+# As d001, so that sorted names are in order
+vector_names <- function(width) {
+  paste0("d", formatC(seq_len(width), width = nchar(width), flag = "0"))
+}
+
 # One matrix per text
-token_vectors <- function(result) {
+token_vectors <- function(result, names) {
   ends <- cumsum(result$n_tokens)
+  values <- result$values
+  colnames(values) <- names
   lapply(seq_along(ends), function(i) {
-    result$values[seq.int(to = ends[[i]], length.out = result$n_tokens[[i]]), , drop = FALSE]
+    values[seq.int(to = ends[[i]], length.out = result$n_tokens[[i]]), , drop = FALSE]
   })
 }

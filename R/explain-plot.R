@@ -24,32 +24,63 @@ panels_drawn <- 12
 #' }
 #' @export
 plot.bert_explanation <- function(x, ...) {
-  check_explanation(x, "x")
-  about <- summary(x)
-  if (nrow(about) > panels_drawn) {
-    abort("argument", "{.arg x} has {nrow(about)} texts, but at most {panels_drawn} are drawn together.",
-      "Choose some of them, for example with {.code x[x$row %in% 1:4, ]}.", call = rlang::current_env())
-  }
+  about <- explained_texts_drawn(x, "x")
   columns <- min(nrow(about), 3)
   old <- graphics::par("mar", "mfrow")
   on.exit(graphics::par(old))
   graphics::par(mfrow = c(ceiling(nrow(about) / columns), columns))
   for (i in seq_len(nrow(about))) {
-    plot_explained(x[x$row == about$row[[i]], ], about[i, ], ...)
+    plot_explained(x[x$row == about$row[[i]], ], about[i, ], names(attr(x, "texts")), ...)
   }
   invisible(x)
 }
 
-plot_explained <- function(words, about, ...) {
-  names <- cli::ansi_strtrim(words$word, 20)
+# The texts to draw, one row each
+explained_texts_drawn <- function(x, arg, call = caller_env()) {
+  check_explanation(x, arg, call)
+  about <- summary(x)
+  if (nrow(about) > panels_drawn) {
+    abort("argument", "{.arg {arg}} has {nrow(about)} texts, but at most {panels_drawn} are drawn together.",
+      "Choose some of them, for example with {.code x[x$row %in% 1:4, ]}.", call = call)
+  }
+  about
+}
+
+plot_explained <- function(words, about, texts, ...) {
+  line <- graphics::par("csi")
+  height <- graphics::par("fin")[[2]] - 6.5 * line # without margins
+  bars <- explained_bars(words, texts, most = max(5, floor(height / (0.55 * line))))
+  n <- nrow(bars)
   # the first word at the top; labels as large as fit between two bars
-  size <- min(1, graphics::par("fin")[[2]] / nrow(words) / graphics::par("csi") * 0.9)
-  margin <- max(graphics::strwidth(names, "inches", cex = size)) / graphics::par("csi") + 1.5
-  graphics::par(mar = c(4, margin, 2.5, 1))
-  limits <- range(0, words$weight)
-  draw(graphics::barplot, list(rev(words$weight), names.arg = rev(names), horiz = TRUE, las = 1, cex.names = size,
-    col = rev(ifelse(words$weight > 0, "#0072B2", "#D55E00")), border = NA, space = 0.25, xlab = "weight",
-    xlim = limits), ...)
+  size <- min(1, 0.85 * height / n / line)
+  graphics::par(mar = c(4, max(graphics::strwidth(bars$label, "inches", cex = size)) / line + 1, 2.5, 1))
+  at <- draw(graphics::barplot, list(rev(bars$weight), axisnames = FALSE, horiz = TRUE, col = rev(bars$colour),
+    border = NA, space = 0.25, xlab = weight_label(bars, words), xlim = 1.04 * range(0, bars$weight, na.rm = TRUE)),
+    ...)
+  graphics::axis(2, at, rev(bars$label), las = 1, tick = FALSE, cex.axis = size, gap.axis = 0, line = -0.6)
   graphics::abline(v = 0)
-  graphics::title(cli::ansi_strtrim(explained_label(about), 45), cex.main = 1)
+  panel_title(shortened(explained_label(about), 45))
+}
+
+# The bars of one text: a bar per word in reading order, for a pair after the name of its text, which has no weight. Of
+# more than `most` bars those with the largest weights are left.
+explained_bars <- function(words, texts, most) {
+  paired <- length(texts) > 1
+  kept <- utils::head(order(-abs(words$weight)), most - if (paired) length(texts) else 0)
+  words <- words[sort(kept), ]
+  bars <- tibble(label = shortened(words$word, 20), weight = words$weight,
+    colour = ifelse(words$weight > 0, "#0072B2", "#D55E00"))
+  if (paired) {
+    bars <- do.call(rbind, lapply(texts, function(name) {
+      rbind(tibble(label = paste0(shortened(name, 20), ":"), weight = NA_real_, colour = NA_character_),
+        bars[words$text == name, ])
+    }))
+  }
+  bars
+}
+
+# Says if words were left out
+weight_label <- function(bars, words) {
+  shown <- sum(!is.na(bars$weight))
+  paste0("weight", if (shown < nrow(words)) paste0(" (the ", shown, " largest of ", nrow(words), ")"))
 }

@@ -53,8 +53,14 @@ score_label <- function(about) {
 explained_label <- function(about) {
   label <- if (!is.na(about$class)) about$class
   part <- if (!is.na(about$part)) if (nzchar(about$part)) dQuote(about$part, FALSE) else "no answer"
-  probability <- if (!is.na(about$probability)) paste("probability", format(round(about$probability, 3)))
+  probability <- if (!is.na(about$probability)) paste("probability", probability_label(about$probability))
   paste(c(paste(c(label, part), collapse = " "), probability), collapse = ", ")
+}
+
+# With three digits, but never as 0 or 1, which no probability is
+probability_label <- function(p) {
+  p <- round(p, 3)
+  if (p == 0) "below 0.001" else if (p == 1) "above 0.999" else format(p)
 }
 
 # The texts of one row, one or those of a pair: list(name, text, words, shade); `words` are those of this row

@@ -16,15 +16,24 @@
 #' temperature, by which the network's outputs are divided (Guo et al. 2017). This changes the probabilities but never
 #' the predicted class. Multi-label classification uses them to choose the thresholds. If `validation` provides rows,
 #' these are used instead and none are held out. With fewer rows, all are used for training: with few rows per class the
-#' probabilities are well calibrated without it. `bert_control(calibrate = FALSE)` trains on all rows and does not
-#' change the probabilities. The history shows losses before calibration.
+#' probabilities are well calibrated without it. Where `validation` provides only few rows, a prior keeps the
+#' temperature near 1. `bert_control(calibrate = FALSE)` trains on all rows and does not change the probabilities. The
+#' history shows losses before calibration.
 #'
-#' @param model A model from [bert_load()], or a fit for any task, whose encoder is trained further.
+#' @section History:
+#' `loss` is the mean loss of the training rows, `val_loss` that of the validation rows, and the other columns with
+#' `val_` are metrics of the validation rows. For classification `accuracy` is the share of training rows that were
+#' predicted correctly. It is measured as Keras does, on the batches of the epoch: with dropout, and each batch before
+#' the step that learns from it. It can therefore be lower than `val_accuracy`, and than the accuracy of the finished
+#' fit on the same rows.
+#'
+#' @param model A model from [bert_load()], a name or folder that it takes, such as `"all-MiniLM-L6-v2"`, or a fit for any
+#'   task, whose encoder is trained further.
 #' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome selects the task: a label,
 #'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks]. It may be computed, as
 #'   in `factor(stars) ~ text`, `log(price) ~ text` or `cbind(toxic = score >= 0.5, insult) ~ text`. The texts must be
-#'   columns.
-#' @param data A data frame with the columns of the formula.
+#'   columns. `outcome ~ .` takes the only other column of texts (strings or a factor).
+#' @param data A data frame with the columns of the formula, or a split of the package rsample, for its analysis rows.
 #' @param validation `NULL` (default) for no validation, a data frame like `data`, or the fraction of the rows of `data`
 #'   to hold out, between 0 and 1. Rows are drawn at random with `seed`, stratified by class.
 #' @param train What to train: `"all"` (default, fine-tuning), `"head"` (the encoder is frozen and runs once per text:
@@ -75,10 +84,12 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
                      control = bert_control(), seed = sample.int(.Machine$integer.max, 1), verbose = TRUE) {
   call <- rlang::current_env()
   given <- !missing(seed)
-  check_class(model, c("bert_model", "bert_fit"), "model")
+  check_flag(verbose, "verbose")
+  data <- analysis_rows(data)
   check_data(data)
   check_class(head, "bert_head", "head")
   check_class(control, "bert_control", "control")
+  model <- given_model(model, verbose, call)
   check_train(train, encoder_info(model)$config$num_layers)
   check_max_len(max_len, model)
   check_rates(epochs, learning_rate, batch_size)
@@ -87,7 +98,6 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
     seed <- kept_seed(control$checkpoint, seed, call)
   }
   check_whole(seed, "seed", from = 0)
-  check_flag(verbose, "verbose")
 
   say <- speaker(verbose)
   rows <- training_rows(formula, data, task, head$link, validation, seed, say, call)
@@ -101,7 +111,7 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
 
 # Checks the training data: list(spec, computed, train, valid)
 training_rows <- function(formula, data, task, link, validation, seed, say, call) {
-  computed <- find_computed(formula, data, call)
+  computed <- find_computed(without_dot(formula, data, call), data, call)
   data <- add_computed(computed, data, "data", call)
   spec <- read_formula(computed$formula, data, task, call)
   spec$lhs <- formula_label(rlang::f_lhs(formula))
@@ -140,7 +150,9 @@ train_fit <- function(model, rows, options, serialize, verbose, call) {
     fit$computed <- rows$computed[c("expressions", "columns", "env")]
   }
   say <- speaker(verbose)
-  say_truncated(say, fit$info$n_truncated, fit$info$rows + fit$info$valid_rows, fit$info$max_len)
+  if (progress_mode(verbose) == "none") { # else the reporter said so before training
+    say_truncated(say, fit$info$n_truncated, fit$info$rows, fit$info$max_len)
+  }
   for (note in as_chr(fit$info$notes)) {
     say("{note}")
   }

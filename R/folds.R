@@ -75,6 +75,11 @@ rset_folds <- function(rset, rows, n, call) {
   })
 }
 
+# The rows to train on of a split, as rsample::analysis() gives them; anything else as it is
+analysis_rows <- function(data) {
+  if (inherits(data, "rsplit") && is_split(data)) data$data[data$in_id, , drop = FALSE] else data
+}
+
 is_split <- function(x) {
   is.list(x) && is.data.frame(x$data) && is.numeric(x$in_id)
 }

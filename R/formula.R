@@ -7,12 +7,35 @@ read_formula <- function(formula, data, task = NULL, call = caller_env()) {
   lhs <- rlang::f_lhs(formula)
   text <- formula_text(formula, data, call = call)
   check_columns(all.vars(lhs), data, call = call)
+  both <- intersect(all.vars(lhs), text)
+  if (length(both) > 0) {
+    abort("formula", "{.val {both[[1]]}} is on both sides of the formula, so the outcome would be among the texts.",
+      "The right-hand side names only the texts to predict from.", call = call)
+  }
   twice <- anyDuplicated(cbind_names(lhs))
   if (twice > 0) {
     abort("formula", "The left-hand side names {.val {cbind_names(lhs)[[twice]]}} more than once.", call = call)
   }
   task <- find_task(lhs, data, task, call)
   c(list(task = task, text = text, lhs = formula_label(lhs)), tasks()[[task]]$spec(lhs, data))
+}
+
+# `label ~ .` with the only column of texts that the left-hand side does not use in place of the dot
+without_dot <- function(formula, data, call) {
+  if (!rlang::is_formula(formula) || !identical(rlang::f_rhs(formula), quote(.))) {
+    return(formula)
+  }
+  others <- setdiff(names(data), c(all.vars(rlang::f_lhs(formula)), ""))
+  texts <- Filter(function(name) is.character(data[[name]]) || is.factor(data[[name]]), others)
+  if (length(texts) != 1) {
+    found <- if (length(texts) == 0) "no other column of texts" else
+      cli::format_inline("{length(texts)} others: {.val {shorten(texts, 10)}}")
+    example <- paste(formula_label(rlang::f_lhs(formula)), "~", formula_label(as.symbol(c(texts, "text")[[1]])))
+    abort("formula", "{.code .} on the right-hand side means the only other column of texts, but {.arg data} has
+      {found}.", "Name the column, as in {.code {example}}.", call = call)
+  }
+  rlang::f_rhs(formula) <- as.symbol(texts)
+  formula
 }
 
 # The left-hand side as R code; "" if there is none

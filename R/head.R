@@ -1,7 +1,7 @@
 #' The layers on top of the encoder
 #'
-#' @param units Sizes of the dense layers (ReLU) between the encoder and the output layer, as whole numbers: `c(256,
-#'   256)` for two. None by default.
+#' @param units Sizes of the dense layers between the encoder and the output layer, as whole numbers: `c(256, 256)` for
+#'   two. None by default.
 #' @param dropout Dropout before each of these layers and the output, from 0 to below 1. `NULL` (default) uses the
 #'   encoder's value, 0.1 for BERT.
 #' @param pool How a text becomes one vector: `"cls"` (the first token), `"mean"` (of all tokens), `"max"` or `"pooler"`
@@ -24,13 +24,16 @@
 #' @param relations How to find relations: `"gplinker"` (default), all in one pass, or `"subject_first"`, first the
 #'   heads and then the relations and tails of each head. The second one only adds the scores of head and tail, so it
 #'   does not suit texts in which the tail of one triple is often the head of another.
+#' @param activation The activation of the dense layers in `units`: `"relu"` (default), `"gelu"`, `"tanh"`, `"sigmoid"`,
+#'   `"elu"`, `"selu"`, `"silu"` or `"softplus"`, each as in Keras. Without `units` it has no effect.
 #' @return A list of class `bert_head` for the `head` argument of [bert_fit()].
 #' @examples
-#' bert_head(units = c(256, 256), dropout = 0.5, pool = "mean")
+#' bert_head(units = c(256, 256), dropout = 0.5, pool = "mean", activation = "tanh")
 #' @export
 bert_head <- function(units = integer(), dropout = NULL, pool = NULL, pair = c("joint", "cosine"),
                       link = c("identity", "logit"), windows = c("mean", "max", "attention"), crf = FALSE,
-                      words = c("punctuation", "space"), relations = c("gplinker", "subject_first")) {
+                      words = c("punctuation", "space"), relations = c("gplinker", "subject_first"),
+                      activation = c("relu", "gelu", "tanh", "sigmoid", "elu", "selu", "silu", "softplus")) {
   values <- checked_settings(mget(names(formals())), head_settings(), rlang::current_env())
   values$units <- as.integer(units)
   structure(values, class = "bert_head")

@@ -10,8 +10,11 @@
 #' ALBERT is read from the same two kinds of folder, with `spiece.model` (Google: `30k-clean.model`) instead of the
 #' vocabulary. Its tokenizer needs the Python package sentencepiece, which [bert_install()] does not install:
 #' `reticulate::py_install("sentencepiece")`. All its layers share the weights of one block, so `train = "top:k"` of
-#' [bert_fit()] is not possible, and `layers = k` applies the block k times. Other model families (RoBERTa, DistilBERT,
-#' ELECTRA) are refused.
+#' [bert_fit()] is not possible, and `layers = k` applies the block k times.
+#'
+#' BERT's weights with the unigram tokenizer of XLM-RoBERTa (`tokenizer.json` or `sentencepiece.bpe.model`) are read
+#' too: multilingual sentence models such as paraphrase-multilingual-MiniLM-L12-v2. Their tokens are those of Hugging
+#' Face's tokenizers. Other model families (RoBERTa, DistilBERT, ELECTRA) are refused.
 #'
 #' A name is looked up in [bert_models()], then on the Hugging Face hub. Files are downloaded once, to
 #' `tools::R_user_dir("bertr", "cache")` or the folder in the environment variable `BERTR_HOME`, and checked against the
@@ -29,8 +32,9 @@
 #' @param layers Keep only this number of lower layers, for speed: a whole number. `NULL` (default) keeps all.
 #' @param tokens `"wordpiece"` (default, unless the folder was saved with another value), or `"characters"` for one
 #'   token per character (a space is `[unused1]`, a character outside the vocabulary `[UNK]`), intended for Chinese. A
-#'   model with a SentencePiece tokenizer (ALBERT) always uses it.
-#' @param lower_case Lower-case texts and strip accents? `NULL` (default) follows the checkpoint.
+#'   model with a SentencePiece or unigram tokenizer always uses it.
+#' @param lower_case Lower-case texts and strip accents? `NULL` (default) follows the checkpoint. A unigram tokenizer has
+#'   no such setting.
 #' @param max_len Maximum text length in tokens when the model is used: a whole number up to its number of positions
 #'   (512 for BERT). `NULL` (default) uses the checkpoint's recommended length.
 #' @param activation `"gelu_erf"` (the exact form) or `"gelu_tanh"` (the approximation in Google's later code; they
@@ -49,7 +53,8 @@
 #'   Default model: Wang et al. (2020), MiniLM, <https://arxiv.org/abs/2002.10957>, fine-tuned by
 #'   <https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2>. Character tokens:
 #'   <https://github.com/bojone/bert_in_keras>. ALBERT: Lan et al. (2020), <https://arxiv.org/abs/1909.11942>, and
-#'   <https://github.com/google-research/albert>.
+#'   <https://github.com/google-research/albert>. Unigram tokenizer: Kudo (2018), Subword Regularization,
+#'   <https://arxiv.org/abs/1804.10959>.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
 #' model
@@ -81,6 +86,16 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
   check_read(fit, x, call)
   fit$saved <- list(folder = fit$base$folder, fingerprint = py_value("fingerprint", py))
   fit
+}
+
+# The `model` of a fit: a model or fit, or a name or folder to load
+given_model <- function(model, verbose, call = caller_env()) {
+  if (is.character(model)) {
+    check_string(model, "model", call)
+    model <- bert_load(model, verbose = verbose)
+  }
+  check_class(model, c("bert_model", "bert_fit"), "model", call)
+  model
 }
 
 check_load <- function(x, layers, tokens, lower_case, max_len, activation, revision, call = caller_env()) {

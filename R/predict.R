@@ -1,6 +1,10 @@
 #' Predict with a fit
 #'
-#' @param object A fit from [bert_fit()] or [bert_load()].
+#' With a fit, what it has learned. With a pre-trained model, whether the second text of a pair follows the first: the
+#' next-sentence prediction that BERT was pre-trained on, as is a fit by `~ a + b`. This needs the checkpoint's head for
+#' it; sentence models such as the default have none.
+#'
+#' @param object A fit from [bert_fit()] or [bert_load()], or a model from [bert_load()].
 #' @param new_data A data frame with the text columns of the fit, or a character vector if it has one text column.
 #' @param type What to return; the default is the first of these. Classification: `"all"`, `"class"` or `"prob"`;
 #'   multi-label classification: `"class"` or `"prob"`; question answering: `"all"` or `"nbest"`. Other tasks have only
@@ -13,8 +17,14 @@
 #'   that a threshold of [bert_calibrate()] selects), and one double column `.pred_<level>` per level with the
 #'   probabilities.
 #'
+#'   For a model: a tibble with one row per pair and the column `.pred_next`, the probability that the second text
+#'   follows the first (in ALBERT, which learned the order of sentences: that they are in the right order); NA where one
+#'   of them is NA.
+#'
 #'   `augment()`: `new_data` as a tibble with these columns added. It fails if a column with such a name already exists.
 #' @seealso [bert_evaluate()]
+#' @source Next sentences: Devlin et al. (2019), \doi{10.18653/v1/N19-1423}; their order: Lan et al. (2020),
+#'   <https://arxiv.org/abs/1909.11942>.
 #' @examplesIf bertr::bert_info()$ready
 #' faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))
 #' faq <- subset(faq, label %in% unique(label)[1:2])
@@ -22,15 +32,37 @@
 #' bert_predict(fit, c("My card does not work", NA))
 #' predict(fit, faq[1:3, ], type = "class")
 #' augment(fit, faq[1:3, ])
+#'
+#' # does the second text follow the first?
+#' pairs <- data.frame(first = faq$text[1:10], second = faq$text[2:11])
+#' fit <- bert_fit(bert_load(), ~ first + second, pairs, train = "top:1", epochs = 1)
+#' bert_predict(fit, pairs[1:2, ])
 #' @export
-bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
+bert_predict <- function(object, ...) {
+  UseMethod("bert_predict")
+}
+
+#' @export
+bert_predict.default <- function(object, ...) {
+  check_class(object, c("bert_fit", "bert_model"), "object")
+}
+
+#' @rdname bert_predict
+#' @export
+bert_predict.bert_fit <- function(object, new_data, type = NULL, verbose = TRUE, ...) {
   call <- rlang::current_env()
+  check_dots(...)
   check_class(object, "bert_fit", "object")
   check_flag(verbose, "verbose")
   task <- task_of(object$spec)
+  if (learned_pairs(object$spec)) {
+    check_choice(if (is.null(type)) "all" else type, "all", "type")
+    return(next_sentences(object, new_texts(object$spec, new_data, call), NULL, verbose, call))
+  }
   texts <- new_texts(object$spec, new_data, call)
   type <- prediction_type(task, object$spec, type)
   n <- length(texts$complete)
+  warn_no_texts(texts)
   columns <- NULL
   kinds <- NULL
   score(object, texts, verbose, call, function(result, rows, chunk) {
@@ -50,6 +82,27 @@ bert_predict <- function(object, new_data, type = NULL, verbose = TRUE) {
 }
 
 #' @rdname bert_predict
+#' @inheritParams bert_texts
+#' @param max_len Maximum length of a pair in tokens. Longer ones are truncated with a message. `NULL` (default) uses
+#'   the model's.
+#' @export
+bert_predict.bert_model <- function(object, x, pair = NULL, text = NULL, max_len = NULL, verbose = TRUE, ...) {
+  call <- rlang::current_env()
+  check_dots(...)
+  check_class(object, "bert_model", "object")
+  check_max_len(max_len, object)
+  check_flag(verbose, "verbose")
+  texts <- read_texts(x, rlang::enquo(pair), rlang::enquo(text))
+  if (is.null(texts$b)) {
+    abort("pair", "A pre-trained model predicts whether one text follows another, but {.arg x} has single texts.",
+      "Give the second texts as well, as in {.code bert_predict(model, first, second)} or
+      {.code bert_predict(model, data, c(first, second))}; for other predictions train a fit with {.fn bert_fit}.",
+      call = call)
+  }
+  next_sentences(object, texts, max_len, verbose, call)
+}
+
+#' @rdname bert_predict
 #' @importFrom stats predict
 #' @export
 predict.bert_fit <- function(object, new_data, type = NULL, verbose = TRUE, ..., newdata) {
@@ -58,15 +111,14 @@ predict.bert_fit <- function(object, new_data, type = NULL, verbose = TRUE, ...,
 }
 
 #' @rdname bert_predict
-#' @param x The same as `object`.
+#' @param x For a model the texts, see [bert_texts]. In `augment()` the same as `object`.
 #' @export
 augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newdata) {
   check_dots(...)
   check_class(x, "bert_fit", "x")
   new_data <- either(new_data, newdata)
   check_data(new_data, "new_data")
-  task <- task_of(x$spec) # the column names are known before scoring
-  added <- names(task$predict(x$spec, NULL, integer(), 0, prediction_type(task, x$spec, type)))
+  added <- predicted_columns(x$spec, type) # known before scoring
   taken <- intersect(added, names(new_data))
   if (length(taken) > 0) {
     abort("column", "{.arg new_data} already has {cli::qty(taken)}{?a column/columns} {.val {shorten(taken)}}, which
@@ -92,6 +144,15 @@ either <- function(new_data, newdata, call = caller_env()) {
   newdata
 }
 
+# The columns of the predictions
+predicted_columns <- function(spec, type, call = caller_env()) {
+  if (learned_pairs(spec)) {
+    return(".pred_next")
+  }
+  task <- task_of(spec)
+  names(task$predict(spec, NULL, integer(), 0, prediction_type(task, spec, type, call)))
+}
+
 # The type to return, by default the first of the task
 prediction_type <- function(task, spec, type, call = caller_env()) {
   if (is.null(task$predict)) {
@@ -103,14 +164,24 @@ prediction_type <- function(task, spec, type, call = caller_env()) {
   type
 }
 
+# A factor whose strings are all new becomes NA without a word where a recipe prepares the data.
+warn_no_texts <- function(texts) {
+  if (length(texts$complete) > 0 && !any(texts$complete)) {
+    cli::cli_warn(c("All texts of {.arg new_data} are NA, and so are the predictions.",
+      i = "A recipe turns texts that it has not seen into NA, unless {.code prep(strings_as_factors = FALSE)}."),
+      class = "bertr_warning_no_texts")
+  }
+}
+
 # The texts to predict from: columns of a data frame, or one character vector
 new_texts <- function(spec, new_data, call, arg = "new_data") {
   if (is.data.frame(new_data)) {
     return(text_columns(spec$text, new_data, arg, call))
   }
   if (length(spec$text) > 1) {
+    hint <- rows_hint(new_data)
     abort("data", "{.arg {arg}} must be a data frame, not {.obj_type_friendly {new_data}}.",
-      "The fit needs the columns {.val {spec$text}}.", call = call)
+      if (is.null(hint)) "The fit needs the columns {.val {spec$text}}." else hint, call = call)
   }
   text_vector(new_data, NULL, arg, call)
 }

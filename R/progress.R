@@ -147,7 +147,7 @@ pacer <- function(clock) {
   }
 }
 
-# As "epoch 3/20  loss 0.52  val_loss 0.61  val_accuracy 0.83  1.2 s"
+# As "epoch 3/20  loss 0.52  accuracy 0.9  val_loss 0.61  val_accuracy 0.83  1.2 s"
 epoch_text <- function(values) {
   metrics <- values[!names(values) %in% c("epoch", "epochs", "seconds", "learning_rate")]
   metrics <- metrics[lengths(metrics) > 0]
@@ -164,6 +164,10 @@ resume_text <- function(values) {
 said_once <- list(
   resume = resume_text,
   downloaded = function(values) sprintf("Downloaded %s, %s MB", values$name, megabytes(values$total)),
+  truncated = function(values) {
+    cli::format_inline("{values$texts} of {values$rows} text{?s} {cli::qty(values$texts)}{?is/are} longer than
+      {values$max_len} tokens and will be truncated.", keep_whitespace = FALSE)
+  },
   remark = function(values) values$text
 )
 

@@ -66,10 +66,22 @@ py_module <- function(call) {
     on.exit(the$starting <- FALSE)
     py_start(call)
     py_check_packages(call)
+    the$threads <- getOption("bertr.threads")
     the$bridge <- py_import(call)
     the$pid <- Sys.getpid()
   }
+  warn_late_threads()
   the$bridge
+}
+
+# TensorFlow reads the number of threads only when it starts; said once for each new value
+warn_late_threads <- function() {
+  threads <- getOption("bertr.threads")
+  if (!identical(threads, the$threads)) {
+    the$threads <- threads
+    cli::cli_warn(c("{.code options(bertr.threads)} was changed after Python had started, so it has no effect.",
+      i = "Restart R and set it before the first call that uses a model."), class = "bertr_warning_threads")
+  }
 }
 
 # Starts Python: the one the user configured, else the environment of bert_install(), else what reticulate finds.

@@ -53,7 +53,7 @@ new_reliability <- function(result, estimator) {
 #' @export
 glance.bert_reliability <- function(x, ...) {
   check_dots(...)
-  attr(check_reliability(x), "ece")
+  attr(check_reliability(x, "x"), "ece")
 }
 
 #' @export
@@ -65,9 +65,9 @@ print.bert_reliability <- function(x, ...) {
   NextMethod()
 }
 
-check_reliability <- function(x, call = caller_env()) {
+check_reliability <- function(x, arg, call = caller_env()) {
   if (!is.data.frame(attr(x, "ece")) || !all(c("lower", "upper", "n", "confidence", "accuracy") %in% names(x))) {
-    abort("argument", "{.arg x} must be a complete result of {.fn bert_reliability}, but columns are missing.",
+    abort("argument", "{.arg {arg}} must be a complete result of {.fn bert_reliability}, but columns are missing.",
       call = call)
   }
   x
@@ -76,11 +76,11 @@ check_reliability <- function(x, call = caller_env()) {
 #' @rdname bert_reliability
 #' @export
 plot.bert_reliability <- function(x, ...) {
-  check_reliability(x)
+  check_reliability(x, "x")
   old <- graphics::par(mar = c(4.5, 4.5, 2.5, 1), pty = "s")
   on.exit(graphics::par(old))
-  draw(graphics::plot, list(NA, xlim = 0:1, ylim = 0:1, xlab = "probability of the predicted class",
-    ylab = "share of correct predictions", xaxs = "i", yaxs = "i"), ...)
+  draw(graphics::plot, list(NA, xlim = 0:1, ylim = 0:1, xlab = reliability_axes[[1]], ylab = reliability_axes[[2]],
+    xaxs = "i", yaxs = "i", las = 1), ...)
   some <- x[x$n > 0, ]
   graphics::rect(some$lower, 0, some$upper, some$accuracy, col = "#9ECAE9", border = "white")
   graphics::abline(0, 1, lty = 3, col = "grey40")
@@ -88,7 +88,12 @@ plot.bert_reliability <- function(x, ...) {
   graphics::points(some$confidence, some$confidence, pch = 20, col = "#D55E00", xpd = TRUE)
   graphics::text((some$lower + some$upper) / 2, 0.01, some$n, adj = c(0.5, 0), cex = 0.7)
   graphics::box()
-  graphics::mtext(paste0("ece ", figure(attr(x, "ece")$.estimate), " of ", counted(sum(x$n), "row"),
-    "; points: mean probability"), 3, line = 0.6, cex = 0.9)
+  graphics::mtext(reliability_title(x), 3, line = 0.6, cex = 0.9)
   invisible(x)
+}
+
+reliability_axes <- c("probability of the predicted class", "share of correct predictions")
+
+reliability_title <- function(x) {
+  paste0("ece ", figure(attr(x, "ece")$.estimate), " of ", counted(sum(x$n), "row"), "; points: mean probability")
 }

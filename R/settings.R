@@ -28,9 +28,13 @@ control_settings <- function() {
 # How to pool the tokens of a text
 pools <- c("cls", "mean", "max", "pooler")
 
+# Activations of hidden layers, by Keras' names; Python has the same list
+activations <- c("relu", "gelu", "tanh", "sigmoid", "elu", "selu", "silu", "softplus")
+
 head_settings <- function() {
   list(
     units = setting(check_units, as.list, head = TRUE, empty = "none"),
+    activation = setting(is_choice(activations), head = TRUE),
     dropout = setting(is_between(0, 0.999), head = TRUE, null = "from the model"),
     pool = setting(is_choice(pools), head = TRUE, null = "from the model"),
     pair = setting(is_choice("joint", "cosine"), head = TRUE),

@@ -35,6 +35,10 @@ label_outcome <- function(spec, data, arg, call) {
     return(factor(x, c(FALSE, TRUE)))
   }
   what <- function() column_label(spec$outcome, arg)
+  if (spec$type == "logical" && is.numeric(x)) {
+    abort("outcome", "{what()} must be logical, as in training, not {.obj_type_friendly {x}}.",
+      "If 1 means TRUE, convert it with {.code as.logical({spec$outcome})}.", call = call)
+  }
   levels <- if (is.factor(x)) levels(x)
   x <- check_text(x, what(), call)
   if (is.null(levels)) {

@@ -71,7 +71,15 @@ label_sets <- function(x, what, call) {
   bad <- which(!is_missing(x) & !vapply(x, is_labels, NA))
   abort_rows("outcome", bad, "{what} contains something other than labels",
     "Every row must be a character vector; use {.code character()} for a row without labels.", call = call)
-  lapply(x, function(row) if (is.factor(row)) as.character(row) else row)
+  out <- lapply(x, function(row) if (is.factor(row)) as.character(row) else row)
+  labels <- unique(unlist(out))
+  tags <- grep("^[BI]-.", labels, value = TRUE)
+  if (length(tags) > 0 && "O" %in% labels) {
+    abort("tags", "{what} has tags of words such as {.val {tags[[1]]}} and {.val O}, not labels of whole texts.",
+      "Turn words and tags into entities with {.fn bert_entities}, or read the file with {.fn read_conll}.",
+      call = call)
+  }
+  out
 }
 
 settle_multilabel <- function(spec, outcome, say, call) {

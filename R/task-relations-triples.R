@@ -10,9 +10,11 @@ check_triples <- function(x, rows, texts, what, call) {
   refuse(!vapply(x[rows], is.data.frame, NA), "shape", "{what} does not contain a data frame")
   rows <- rows[vapply(x[rows], nrow, 0L) > 0]
   x <- x[rows]
+  x <- with_places(x, rows, texts, what, refuse, call)
   lacks <- unique(unlist(lapply(x, function(d) setdiff(triple_columns, names(d)))))
   refuse(vapply(x, function(d) any(lacks %in% setdiff(triple_columns, names(d))), NA), "shape",
-    "The data frames of {within_sentence(what)} are missing {.val {lacks}}")
+    "The data frames of {within_sentence(what)} are missing {.val {lacks}}",
+    "Give the positions, or the words themselves in the columns {.val head} and {.val tail}.")
   numbers <- function(d) all(vapply(as.list(d)[triple_places], is.numeric, NA))
   refuse(!vapply(x, numbers, NA), "shape", "{what} has positions that are not numbers")
 

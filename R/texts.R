@@ -40,8 +40,8 @@ read_texts <- function(x, pair, text, call = caller_env()) {
 
 check_no_columns <- function(text, x, hint = NULL, call = caller_env()) {
   if (!rlang::quo_is_null(text) && !is.null(tryCatch(rlang::eval_tidy(text), error = identity))) {
-    abort("argument", "{.arg text} names columns of a data frame, but {.arg x} is {.obj_type_friendly {x}}.", hint,
-      call = call)
+    abort("argument", "{.arg text} names columns of a data frame, but {.arg x} is {.obj_type_friendly {x}}.",
+      if (is_lazy(x)) rows_hint(x) else hint, call = call)
   }
 }
 

@@ -37,14 +37,14 @@ class Engine:
         optimizer.begin(RATE, STEPS, 0.0)
         targets, encodings = codes.astype(np.int32), self.model.encode(texts, None, max_len)
         step = TrainStep(
-            lambda y, *x: network.task.loss(y, network(*x, training=True), network.head),
+            lambda y, *x: [network.task.loss(y, network(*x, training=True), network.head)],
             variables,
             network.non_trainable_variables,
             optimizer,
             targets[:1],
             encodings.pad([0]),
         )
-        return [step(targets[rows], *encodings.pad(rows)) for rows in order]
+        return [float(step(targets[rows], *encodings.pad(rows))[0]) for rows in order]
 
     def linear_network(self, kernel, bias):
         """The fine-tuned whole, with a linear head of these weights, without dropout."""

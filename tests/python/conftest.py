@@ -114,19 +114,12 @@ def tiny(tmp_path_factory):
     """The folder of a small random BERT with a vocabulary of a few words."""
     import torch
     import transformers
+    from small import small_config
 
     folder = tmp_path_factory.mktemp("tiny")
     vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##er"]
     torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(vocab),
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.2,
-    )
+    config = small_config(len(vocab), num_hidden_layers=3, max_position_embeddings=64, initializer_range=0.2)
     transformers.BertModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(vocab) + "\n", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": true}', encoding="utf-8")
@@ -134,14 +127,21 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def spiece(fixtures):
-    """The bytes of a SentencePiece model like ALBERT's, with 2,000 pieces, trained on the committed English texts."""
+def english(fixtures):
+    """The committed English texts."""
     import gzip
+
+    return gzip.decompress((fixtures / "texts" / "english.txt.gz").read_bytes()).decode().splitlines()
+
+
+@pytest.fixture(scope="session")
+def spiece(english):
+    """The bytes of a SentencePiece model like ALBERT's, with 2,000 pieces, trained on the committed English texts."""
     import io
 
     import sentencepiece
 
-    texts = gzip.decompress((fixtures / "texts" / "english.txt.gz").read_bytes()).decode().lower().splitlines()
+    texts = [text.lower() for text in english]
     numbers = [f"in {year}, {year % 100}, {year}" for year in range(1990, 2020)] * 10  # so that "2000," is a piece
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -164,6 +164,7 @@ def make_albert(folder, spiece, **settings):
     """Writes a small random ALBERT with its pre-training heads; gives the torch model."""
     import torch
     import transformers
+    from small import perturb
 
     torch.manual_seed(0)
     config = transformers.AlbertConfig(
@@ -181,10 +182,7 @@ def make_albert(folder, spiece, **settings):
             **settings,
         }
     )
-    model = transformers.AlbertForPreTraining(config)
-    for name, p in model.named_parameters():  # zeros and ones would hide a tensor that is lost
-        if name.endswith("bias") or "norm" in name.lower():
-            p.data += 0.1 * torch.randn_like(p)
+    model = perturb(transformers.AlbertForPreTraining(config))
     model.save_pretrained(folder)
     (folder / "spiece.model").write_bytes(spiece)
     return model.eval()
@@ -269,24 +267,18 @@ def pretrained(tmp_path_factory):
     """A small random BERT in torch with both pre-training heads, and its folder."""
     import torch
     import transformers
+    from small import perturb, small_config
 
     folder = tmp_path_factory.mktemp("pretrained")
     torch.manual_seed(6)
-    config = transformers.BertConfig(
-        vocab_size=len(VOCAB),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
+    config = small_config(
+        len(VOCAB),
         max_position_embeddings=48,
         initializer_range=0.2,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
-    model = transformers.BertForPreTraining(config)
-    for name, p in model.named_parameters():  # zeros and ones would hide a bias that is lost
-        if name.endswith("bias") or "LayerNorm" in name:
-            p.data += 0.1 * torch.randn_like(p)
+    model = perturb(transformers.BertForPreTraining(config))
     model.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(VOCAB) + "\n", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(

@@ -2,9 +2,14 @@
 
 import json
 
+import pytest
 import torch
 import transformers
 from conftest import WORDS
+from small import small_config
+
+from bertr.errors import BertrError
+from bertr.families import read_checkpoint
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LETTERS = "bcdefghijklmnopqrstuvwxyz1"
@@ -31,15 +36,8 @@ def write_json(path, value):
 def make_folder(out):
     """A small random BERT of 2 layers with rows for the vocabulary and the added tokens; no settings of a tokenizer."""
     torch.manual_seed(3)
-    config = transformers.BertConfig(
-        vocab_size=len(VOCAB) + len(ADDED),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=48,
-        initializer_range=0.3,
-    )
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
+    config = small_config(len(VOCAB) + len(ADDED), max_position_embeddings=48, initializer_range=0.3, **sizes)
     transformers.BertModel(config).save_pretrained(out)
     (out / "vocab.txt").write_text("\n".join(VOCAB) + "\n", encoding="utf-8")
     write_json(out / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "do_lower_case": True})
@@ -87,3 +85,11 @@ def use_names(folder):
             f"{kind}_token": names[old] for kind, old in zip(("pad", "unk", "cls", "sep", "mask"), SPECIAL, strict=True)
         },
     )
+
+
+def assert_refused(folder, make, message):
+    """What `make` makes of the folder is refused in one line, with a hint."""
+    make(folder)
+    with pytest.raises(BertrError, match=message) as caught:
+        read_checkpoint(folder)
+    assert caught.value.hint and "\n" not in str(caught.value.args[0])

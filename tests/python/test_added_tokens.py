@@ -8,7 +8,8 @@ import pytest
 from test_tokenizer import assert_same, random_strings, reference
 from tokenizers import AddedToken
 
-from bertr.text.wordpiece import SPECIAL, Tokenizer, literal
+from bertr.text.added_tokens import literal
+from bertr.text.wordpiece import SPECIAL, Tokenizer
 
 KINDS = {
     "normalized": {"normalized": True},

@@ -163,7 +163,12 @@ def test_models_and_info_are_plain(model):
 
 # ---------------------------------------------------------------- keeping
 
-FITS = [{}, {"train": "head"}, {"train": "head", "head": {"units": [8, 4]}}, {"train": "top:1", "max_len": 20}]
+FITS = [
+    {},
+    {"train": "head"},
+    {"train": "head", "head": {"units": [8, 4], "activation": "tanh"}},
+    {"train": "top:1", "max_len": 20},
+]
 
 
 @pytest.mark.parametrize("options", FITS)

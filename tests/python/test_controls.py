@@ -291,7 +291,7 @@ def test_fgm_adds_the_gradient_at_the_moved_words(model, sentences):
     words.assign(before)
     recorder = Recorder(trained)
     step = TrainStep(
-        lambda y, *x: task.loss(y, network(*x, training=True), network.head),
+        lambda y, *x: [task.loss(y, network(*x, training=True), network.head)],
         trained,
         network.non_trainable_variables,
         recorder,

@@ -31,7 +31,22 @@ def only_a_pickle(folder):
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"weights": 1}))
 
 
+def a_pointer(folder):
+    """As the specification of Git LFS shows it."""
+    (folder / "model.safetensors").write_text(
+        "version https://git-lfs.github.com/spec/v1\n"
+        "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+    )
+
+
+def a_torch_pointer(folder):
+    a_pointer(folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
 HUGGINGFACE_DAMAGE = {
+    "a pointer": (a_pointer, "model.safetensors' is a Git LFS pointer of a few lines"),
+    "a pointer of torch": (a_torch_pointer, "pytorch_model.bin' is a Git LFS pointer"),
     "cut safetensors": (lambda f: cut(f / "model.safetensors", 0.9), "model.safetensors' is damaged or cut short"),
     "safetensors cut in its header": (lambda f: cut(f / "model.safetensors", 0.01), "damaged or cut short"),
     "empty safetensors": (lambda f: cut(f / "model.safetensors", 0), "damaged or cut short"),
@@ -65,9 +80,9 @@ HUGGINGFACE_DAMAGE = {
     "another tokenizer": (
         lambda f: (
             (f / "vocab.txt").unlink(),
-            (f / "tokenizer.json").write_text('{"model": {"type": "Unigram", "vocab": []}}'),
+            (f / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": []}}'),
         ),
-        "holds a Unigram tokenizer",
+        "holds a BPE tokenizer",
     ),
     "token ids with a gap": (
         lambda f: (

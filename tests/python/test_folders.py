@@ -13,6 +13,7 @@ from folders import (
     SPECIAL,
     TEXTS,
     VOCAB,
+    assert_refused,
     configure,
     edit,
     flags,
@@ -24,8 +25,6 @@ from folders import (
 from safetensors.torch import load_file, save_file
 
 from bertr import bridge
-from bertr.errors import BertrError
-from bertr.families import read_checkpoint
 
 
 @pytest.fixture
@@ -352,8 +351,4 @@ REFUSED = {
 
 @pytest.mark.parametrize("shape", REFUSED)
 def test_what_cannot_be_read_is_refused(folder, shape):
-    make, message = REFUSED[shape]
-    make(folder)
-    with pytest.raises(BertrError, match=message) as caught:
-        read_checkpoint(folder)
-    assert caught.value.hint and "\n" not in str(caught.value.args[0])
+    assert_refused(folder, *REFUSED[shape])

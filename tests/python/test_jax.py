@@ -14,7 +14,8 @@ target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
 fit = bridge.fit(bridge.load(tiny, {}), "classification", texts, None, target, None, options, None)
 out = {
     "saved": bridge.predict(bridge.load(saved, {}), texts, None, {}, None)["prob"].tolist(),
-    "losses": fit.history["loss"], "prob": bridge.predict(fit, texts, None, {}, None)["prob"].tolist(),
+    "losses": fit.history["loss"], "accuracy": fit.history["accuracy"],
+    "prob": bridge.predict(fit, texts, None, {}, None)["prob"].tolist(),
 }
 """
 
@@ -43,6 +44,7 @@ def test_jax_gives_the_numbers_of_tensorflow(on_jax, tiny, sentences, tmp_path, 
     np.testing.assert_allclose(ours["saved"], expected, atol=1e-5)
     # no dropout, the same order of rows: the same losses up to rounding, which two epochs of training amplify
     np.testing.assert_allclose(ours["losses"], fitted.history["loss"], rtol=1e-3)
+    np.testing.assert_allclose(ours["accuracy"], fitted.history["accuracy"], atol=1e-6)
     np.testing.assert_allclose(ours["prob"], expected, atol=1e-2)
 
 
@@ -62,9 +64,9 @@ class Probe(keras.layers.Layer):
 probe = Probe(); probe.build()
 optimizer = BertAdamW([probe.seen], 0.0, None)
 optimizer.begin(1.0, 10, 0.0)
-step = compiled.FeatureSteps(lambda y, x: probe(x)[:, 0] + 0 * probe.seen[0], [probe.seen],
+step = compiled.FeatureSteps(lambda y, x: [probe(x)[:, 0] + 0 * probe.seen[0]], [probe.seen],
                            probe.non_trainable_variables, optimizer, np.zeros(400, np.int32), np.ones((400, 1), "f"))
-out = [float(step([[i]])[0]) for i in range(40)]
+out = [float(step([[i]])[0, 0]) for i in range(40)]
 """
 
 

@@ -75,7 +75,7 @@ def _most_during_a_step(size, depth):
     def loss(targets, x):
         for kernel in kernels:
             x = keras.ops.tanh(keras.ops.matmul(x, kernel))
-        return keras.ops.mean(x, axis=-1)
+        return [keras.ops.mean(x, axis=-1)]
 
     optimizer = BertAdamW(kernels, weight_decay=0.01, clip=1.0)
     optimizer.begin(1e-3, 10, 0.0)

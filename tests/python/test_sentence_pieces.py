@@ -1,7 +1,6 @@
 """ALBERT's tokens and their places: against the sentencepiece package used as transformers 4's AlbertTokenizer uses
 it, and against transformers 5's AlbertTokenizer, which is written anew in Rust."""
 
-import gzip
 import json
 import random
 import re
@@ -31,11 +30,6 @@ def rust(spiece):
         vocab=[(p.piece, p.score) for p in model.pieces],
         _spm_precompiled_charsmap=model.normalizer_spec.precompiled_charsmap,
     )
-
-
-@pytest.fixture(scope="module")
-def english(fixtures):
-    return gzip.decompress((fixtures / "texts" / "english.txt.gz").read_bytes()).decode().splitlines()
 
 
 @pytest.fixture(scope="module")

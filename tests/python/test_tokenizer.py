@@ -10,8 +10,9 @@ import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
 from bertr.errors import BertrError
-from bertr.text import wordpiece as module
-from bertr.text.wordpiece import Tokenizer, literal
+from bertr.text import chunks
+from bertr.text.added_tokens import literal
+from bertr.text.wordpiece import Tokenizer
 
 CASED = {"uncased": False, "cased": True, "chinese": False, "multi_cased": True}
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -25,11 +26,6 @@ def vocabs(fixtures):
         return [line.strip() for line in lines[:-1]]
 
     return {name: read(name) for name in CASED}
-
-
-@pytest.fixture(scope="module")
-def english(fixtures):
-    return gzip.decompress((fixtures / "texts" / "english.txt.gz").read_bytes()).decode().splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +257,7 @@ def test_the_cache_changes_nothing(monkeypatch, vocabs, english, languages):
     texts = english[::5] + languages
     ours = Tokenizer(vocabs["uncased"])
     first, again = ours.encode(texts, offsets=True), ours.encode(texts, offsets=True)
-    monkeypatch.setattr(module, "CACHE_SIZE", 10)
+    monkeypatch.setattr(chunks, "CACHE_SIZE", 10)
     small = Tokenizer(vocabs["uncased"])
     bounded = small.encode(texts, offsets=True)
     assert 0 < len(small._ids) <= 10

@@ -95,6 +95,33 @@ def test_validation_is_measured_as_it_predicts(model, sentences):
     assert fitted.history["epoch"] == [1, 2, 3]
 
 
+ONE_STEP = {"batch_size": 60, "schedule": "constant", "warmup": 0.0, "dropout": 0.0}
+SAME_WEIGHTS = {"learning_rate": 1e-12, "dropout": 0.0, "batch_size": 7}
+
+
+@pytest.mark.parametrize("train", ["all", "head"])
+def test_training_accuracy_is_that_of_the_weights_before_the_step(model, sentences, train):
+    one = fit(model, sentences, epochs=1, train=train, learning_rate=0.03, **ONE_STEP)
+    two = fit(model, sentences, epochs=2, train=train, learning_rate=0.03, **ONE_STEP)
+    assert two.history["accuracy"][0] == one.history["accuracy"][0]
+    assert two.history["accuracy"][1] == pytest.approx(accuracy(one, sentences), abs=1e-6)
+    assert one.history["accuracy"][0] != pytest.approx(accuracy(one, sentences), abs=1e-6)  # else it shows nothing
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"train": "head"}, {"accumulate": 2, "adversarial": 0.5, "class_weights": [1.0, 9.0]}],
+    ids=["head", "all"],
+)
+def test_training_accuracy_counts_every_row_once(model, sentences, options):
+    """With batches of different sizes, whatever the loss weighs."""
+    rows = (sentences[0][:17], sentences[1][:17])
+    fitted = fit(model, rows, epochs=1, **SAME_WEIGHTS, **options)
+    assert fitted.history["accuracy"] == pytest.approx([accuracy(fitted, rows)], abs=1e-6)
+    assert 0 < fitted.history["accuracy"][0] < 1
+    assert list(fitted.history) == ["epoch", "loss", "accuracy", "seconds"]
+
+
 SCRIPT = """
     import sys, hashlib, numpy as np
     from bertr import bridge

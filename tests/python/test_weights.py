@@ -10,6 +10,7 @@ import torch
 import transformers
 from checkpoints import TINY, canonical_tensors, same_tensors
 from safetensors.numpy import load_file, save_file
+from small import small_config
 
 from bertr.checkpoints import weight_names
 from bertr.checkpoints.config import BertConfig
@@ -73,14 +74,8 @@ def test_what_is_written_opens_in_transformers_with_the_same_numbers(checkpoint,
 
 def random_pretraining_model(folder, **save):
     torch.manual_seed(1)
-    config = transformers.BertConfig(
-        vocab_size=15,
-        hidden_size=12,
-        num_hidden_layers=3,
-        num_attention_heads=3,
-        intermediate_size=20,
-        max_position_embeddings=16,
-    )
+    sizes = {"hidden_size": 12, "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 20}
+    config = small_config(15, max_position_embeddings=16, **sizes)
     model = transformers.BertForPreTraining(config)
     for p in model.parameters():
         torch.nn.init.normal_(p)

@@ -135,3 +135,16 @@ test_that("wrong labels are found in real texts", {
   expect_identical(as.character(found$.suggested[[1]]), "card_swallowed")
   expect_identical(found$text, data$text[found$.row])
 })
+
+test_that("shares are drawn from 0 to 1, losses from 0", {
+  metrics <- tibble(.fold = rep(1:3, each = 2), .metric = rep(c("accuracy", "mn_log_loss"), 3),
+    .estimator = "multiclass", .estimate = c(0.8, 0.6, 0.9, 0.5, 0.7, 1.3))
+  cv <- structure(list(predictions = list(), metrics = metrics, spec = the_fit()$spec, seed = 1,
+    info = list(rows = 9, folds = c(3, 3, 3), train = "head")), class = "bert_cv")
+  drawn <- cv_drawn(cv)
+  expect_identical(as.character(drawn$metrics$name), c("accuracy", "mn_log_loss"))
+  expect_equal(drawn$metrics$mean, c(0.8, 0.8))
+  expect_identical(c(drawn$metrics$from[[1]], drawn$metrics$to[[1]]), c(0, 1))
+  expect_equal(c(drawn$metrics$from[[2]], drawn$metrics$to[[2]]), c(0, 1.3))
+  expect_identical(drawn$folds$value[drawn$folds$name == "accuracy"], c(0.8, 0.9, 0.7))
+})

@@ -101,3 +101,26 @@ test_that("the bins of reliability give the metric ece", {
   metrics <- bert_evaluate(the_fit(), rows$data, verbose = FALSE)
   expect_equal(glance(out), metrics[metrics$.metric == "ece", ])
 })
+
+test_that("curves are drawn through their points, those of precision as steps", {
+  roc <- list(level = rep(1:2, each = 2), threshold = c(0.5, Inf, 0.5, Inf), specificity = c(0, 1, 0, 1),
+    sensitivity = c(1, 0, 0.5, 0))
+  area <- list(metric = rep("roc_auc", 2), estimator = rep("binary", 2), estimate = c(0.5, 0.25), level = 1:2)
+  drawn <- curve_points(new_curve(list(curve = roc, area = area), c("a", "b"), "roc"))
+  expect_identical(drawn$level, c("a", "a", "b", "b"))
+  expect_identical(drawn$x, roc$specificity)
+  expect_identical(drawn$y, roc$sensitivity)
+  pr <- list(level = rep(1L, 3), threshold = c(Inf, 0.6, 0.3), recall = c(0, 0.5, 1), precision = c(1, 0.75, 0.5))
+  area <- list(metric = "average_precision", estimator = "binary", estimate = 0.625, level = 1L)
+  drawn <- curve_points(new_curve(list(curve = pr, area = area), "a", "pr"))
+  # average precision is the area below the steps
+  expect_equal(sum(diff(drawn$x) * drawn$y[-1]), 0.625)
+})
+
+test_that("the legend of curves names the smallest areas and counts the others", {
+  area <- tibble(.level = letters[1:12], .estimate = 12:1 / 20)
+  lines <- curve_lines(area)
+  expect_identical(lines$level, rev(letters[1:12]))
+  expect_identical(lines$label[c(1, 9, 12)], c("0.050 l", rep("0.450 to 0.600: 4 others", 2)))
+  expect_identical(curve_lines(area[1:9, ])$label[[9]], "0.600: 1 other")
+})

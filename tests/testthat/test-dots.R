@@ -12,12 +12,16 @@ test_that("no method lets an argument go unseen", {
   methods <- grep("[.]bert_", ls(asNamespace("bertr")), value = TRUE)
   methods <- Filter(function(name) "..." %in% names(formals(get(name, asNamespace("bertr")))), methods)
   methods <- methods[!startsWith(methods, "plot.")] # go to graphics
-  methods <- setdiff(methods, paste0("print.bert_", c("confusion", "curve", "reliability"))) # go to print() of tibbles
-  methods <- methods[!grepl("^(as[.]tags|knit_print|model_type|predict_model)[.]", methods)] # called by other packages
+  methods <- setdiff(methods, paste0("print.bert_", c("confusion", "curve", "reliability", "map"))) # as tibbles
+  others <- "^(as[.]tags|knit_print|model_type|predict_model|update|tunable|vetiver_[a-z_]+|handler_[a-z]+)[.]"
+  methods <- methods[!grepl(others, methods)] # called by other packages
+  if (!requireNamespace("ggplot2", quietly = TRUE)) {
+    methods <- methods[!startsWith(methods, "autoplot.")]
+  }
   expect_gt(length(methods), 14)
   for (name in methods) {
     generic <- sub("[.](summary[.])?bert_.*", "", name)
-    call <- match.fun(if (generic == "formula") stats::formula else generic)
+    call <- switch(generic, formula = stats::formula, autoplot = ggplot2::autoplot, match.fun(generic))
     object <- object_of(sub(paste0("^", generic, "[.]"), "", name))
     data <- if (generic %in% c("predict", "augment")) list(faq()[1:2, ])
     expect_error(do.call(call, c(list(object), data, other = 1)), "Unknown argument `other`",

@@ -214,3 +214,22 @@ test_that("bars are drawn for at most twelve texts", {
   dev.off()
   expect_gt(file.size(file), 1000)
 })
+
+test_that("of many words the largest are drawn, those of pairs after the name of their text", {
+  why <- fixed_reasons()
+  one <- why[why$row == 1, ]
+  bars <- explained_bars(one, "text", 3)
+  expect_identical(bars$label, c("card", "late", ")"))
+  expect_identical(bars$weight, c(2, 1.25, -0.5))
+  expect_identical(weight_label(bars, one), "weight (the 3 largest of 8)")
+  expect_identical(weight_label(explained_bars(one, "text", 8), one), "weight")
+  one$text <- rep(c("question", "answer"), each = 4)
+  bars <- explained_bars(one, c("question", "answer"), 5)
+  expect_identical(bars$label, c("question:", "card", "late", "answer:", ")"))
+  expect_identical(is.na(bars$weight), c(TRUE, FALSE, FALSE, TRUE, FALSE))
+})
+
+test_that("no probability is 0 or 1", {
+  expect_identical(vapply(c(1 - 1e-9, 0.9994, 0.5, 0.0006, 1e-9), probability_label, ""),
+    c("above 0.999", "0.999", "0.5", "0.001", "below 0.001"))
+})

@@ -45,3 +45,16 @@ test_that("the folds of an rset are used, without incomplete rows", {
   folds <- make_folds(rsample::vfold_cv(data, v = 3), 1:6, 6, NULL, NULL, 1, NULL)
   expect_identical(sort(unlist(lapply(folds, `[[`, "held"))), 1:6)
 })
+
+test_that("a split stands for its analysis rows, a model's name for the model", {
+  data <- faq()
+  split <- as_rset(tibble::as_tibble(data), list(c(1:9, 3L, 15:20)))$splits[[1]]
+  expect_identical(analysis_rows(split), tibble::as_tibble(data[c(1:9, 3, 15:20), ]))
+  skip_if_not_installed("rsample")
+  withr::local_seed(1)
+  for (made in list(rsample::initial_split(data, strata = label), rsample::bootstraps(data, 1)$splits[[1]])) {
+    expect_identical(analysis_rows(made), rsample::analysis(made))
+  }
+  fit <- bert_fit("all-MiniLM-L6-v2", label ~ text, made, train = "head", epochs = 2, seed = 1, verbose = FALSE)
+  expect_equal(bert_predict(fit, data), bert_predict(quick_fit(label ~ text, rsample::analysis(made)), data))
+})

@@ -30,6 +30,20 @@ test_that("what cannot be read from a formula gives a one-sentence error", {
   expect_error(read_formula(cbind(n, n) ~ text, data), "\"n\" more than once", class = "bertr_error_formula")
 })
 
+test_that("a dot is the only other column of texts", {
+  dot <- function(formula, data) without_dot(formula, data, NULL)
+  expect_identical(dot(label ~ ., data[-3])[[3]], quote(text))
+  expect_identical(dot(label ~ ., transform(data, other = NULL, text = factor(text)))[[3]], quote(text))
+  expect_identical(dot(cbind(bad = label == "a", other) ~ ., data)[[3]], quote(text)) # what it uses is not a text
+  expect_identical(dot(~., data["text"]), ~text)
+  expect_identical(environment(dot(label ~ ., data[-3])), environment())
+  expect_identical(dot(label ~ text, data), label ~ text)
+  expect_error(dot(label ~ ., data), "2 others: \"text\" and \"other\"", class = "bertr_error_formula")
+  expect_error(dot(label ~ ., data[c("label", "n")]), "no other column", class = "bertr_error_formula")
+  fit <- quick_fit(label ~ ., data.frame(id = 1, faq()), epochs = 1)
+  expect_identical(format(formula(fit)), "label ~ text")
+})
+
 test_that("missing columns are named, with those there are", {
   expect_error(read_formula(label ~ txt, data), "no column \"txt\"", class = "bertr_error_column")
   expect_error(read_formula(class ~ text, data), "columns are \"label\", \"text\"", class = "bertr_error_column")

@@ -71,6 +71,13 @@ test_that("two columns add whether one follows the other, and whole words can be
   expect_output(print(fit), "mlm (masked words and next sentences): ~ text + more", fixed = TRUE)
   expect_true("val_nsp_accuracy" %in% names(tidy(fit)))
   expect_true("nsp_accuracy" %in% bert_evaluate(fit, data, verbose = FALSE)$.metric)
+  data$text[[2]] <- NA
+  follows <- bert_predict(fit, data)
+  expect_named(follows, ".pred_next")
+  expect_identical(which(is.na(follows$.pred_next)), 2L)
+  expect_true(all(follows$.pred_next[-2] > 0 & follows$.pred_next[-2] < 1))
+  expect_equal(bert_predict(fit, data[c(5, 3), ])$.pred_next, follows$.pred_next[c(5, 3)], tolerance = 1e-5)
+  expect_identical(augment(fit, data[2:3, ])$.pred_next, bert_predict(fit, data[2:3, ])$.pred_next)
   expect_error(bert_control(whole_words = NA), "whole_words", class = "bertr_error_argument")
 })
 
@@ -101,4 +108,20 @@ test_that("a fit by ~ text survives its folder", {
   loaded <- bert_load(folder)
   expect_identical(loaded$spec, the_words()$spec)
   expect_equal(bert_fill_mask(loaded, "a [MASK]"), bert_fill_mask(the_words(), "a [MASK]"), tolerance = 1e-6)
+})
+
+test_that("a pre-trained model says which texts follow each other", {
+  # the heads that a fit trained, in a model of Hugging Face's format
+  data <- data.frame(a = faq()$text, b = rev(faq()$text))
+  fit <- quick_fit(~ a + b, data, train = "top:1", epochs = 1)
+  folder <- file.path(withr::local_tempdir(), "fit")
+  bert_save(fit, folder)
+  unlink(file.path(folder, "bertr.json"))
+  model <- bert_load(folder)
+  expect_s3_class(model, "bert_model")
+  expected <- bert_predict(fit, data)
+  expect_equal(bert_predict(model, data, c(a, b)), expected, tolerance = 1e-5)
+  expect_equal(bert_predict(model, data$a, data$b), expected, tolerance = 1e-5)
+  expect_equal(bert_predict(model, data, text = ~ a + b), expected, tolerance = 1e-5)
+  expect_message(bert_predict(model, data, c(a, b), max_len = 10), "truncated")
 })

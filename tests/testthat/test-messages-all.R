@@ -25,7 +25,8 @@ unshown <- c(
   "lambda x: x" = "is Python",
   "margin: 0.3em 0; line-height: 1.7; white-space: pre-wrap;" = "is a style in HTML",
   "<span style=\"background-color: %s; color: black; border-radius: 0.2em;\" title=\"%s\">%s</span>" = "is HTML",
-  " or more: " = "is drawn", ", sd " = "is drawn",
+  " of the variance)" = "is drawn", " largest of " = "is drawn", ", sd " = "is drawn",
+  "What to Train" = "is a label of dials",
   "probability of the predicted class" = "is drawn", "share of correct predictions" = "is drawn",
   "; points: mean probability" = "is drawn", "estimate, in % of the true class" = "is drawn"
 )

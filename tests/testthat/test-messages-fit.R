@@ -3,7 +3,9 @@ fit <- function(formula, data, ..., model = the_model()) bert_fit(model, formula
 
 test_that("bert_fit() says what each argument must be", {
   expect_said({
-    fit(label ~ text, data, model = "bert")
+    fit(label ~ text, data, model = 1)
+    fit(label ~ text, data, model = c("all-MiniLM-L6-v2", "bert"))
+    fit(label ~ text, data, model = file.path(tempdir(), "none"))
     fit(label ~ text, as.list(data))
     fit(label ~ text, data, train = "heads")
     fit(label ~ text, data, train = 2)

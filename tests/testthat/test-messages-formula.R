@@ -6,10 +6,12 @@ test_that("what is not a formula, or has no text column, is reported", {
   expect_said({
     fit("label ~ text", data)
     fit(label ~ ., data)
+    fit(factor(n) ~ ., data["n"])
     fit(label ~ text * other, data)
     fit(label ~ tolower(text), data)
     fit(label ~ text + other + n, data)
     fit(label ~ text + text, data)
+    fit(label ~ text + label, data)
     fit(label ~ txt, data)
     fit(class ~ text, data)
     fit(cbind(n, n) ~ text, data)

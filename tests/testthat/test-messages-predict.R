@@ -4,7 +4,10 @@ test_that("bert_predict() and augment() say what they need", {
   pairs <- the_fit()
   pairs$spec$text <- c("question", "answer")
   expect_said({
+    bert_predict(1, "a")
     bert_predict(the_model(), "a")
+    bert_predict(the_model(), "a", "b")
+    bert_predict(the_model(), "a", "b", type = "class")
     bert_predict(the_fit(), data.frame(x = "a"))
     bert_predict(the_fit(), data.frame(text = 1))
     bert_predict(the_fit(), NULL)
@@ -19,6 +22,24 @@ test_that("bert_predict() and augment() say what they need", {
     augment(the_fit(), "a")
     augment(the_fit(), transform(data, .pred_class = label))
     augment(the_fit(), data.frame(data, .pred_class = 1, .pred_card_arrival = 1))
+  })
+})
+
+test_that("texts that are all NA, and rows that are not here, are reported", {
+  query <- structure(list(), class = c("tbl_SQLiteConnection", "tbl_dbi", "tbl_sql", "tbl_lazy", "tbl"))
+  arrow <- structure(new.env(), class = c("Table", "ArrowTabular", "ArrowObject", "R6"))
+  split <- structure(list(data = data, in_id = 1L, out_id = NA), class = "rsplit")
+  pairs <- the_fit()
+  pairs$spec$text <- c("question", "answer")
+  expect_said(invisible(bert_predict(the_fit(), c(NA, NA))), error = FALSE)
+  expect_said({
+    bert_fit(the_model(), label ~ text, query)
+    bert_fit(the_model(), label ~ text, arrow)
+    bert_predict(the_fit(), query)
+    bert_predict(pairs, query)
+    bert_embed(the_model(), arrow, text = text)
+    bert_evaluate(the_fit(), split)
+    bert_predict(the_fit(), split)
   })
 })
 

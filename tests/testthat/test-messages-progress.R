@@ -12,6 +12,8 @@ events <- list(
   list("downloaded", list(name = "owner/name", total = 438e6)),
   list("downloaded", list(name = "owner/tiny", total = 1234567)),
   list("remark", list(text = "The hub cannot be reached.")),
+  list("truncated", list(texts = 1, rows = 9000, max_len = 256)),
+  list("truncated", list(texts = 12, rows = 9000, max_len = 256)),
   list("encode", list(done = 0, total = 9000)), list("encode", list(done = 300, total = 9000)),
   list("compare", list(done = 10, total = 20)), list("resume", list(epoch = 1, epochs = 3)),
   list("step", list(epoch = 2, epochs = 3, step = 1, steps = 90, loss = 0.123456)),

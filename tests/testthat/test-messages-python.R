@@ -39,6 +39,17 @@ test_that("a wrong number of threads is reported", {
   expect_said(py_import(NULL))
 })
 
+test_that("a number of threads that comes too late is reported once", {
+  model <- the_model()
+  before <- the$threads
+  withr::defer(the$threads <- before)
+  withr::local_options(bertr.threads = 3)
+  expect_said({
+    bert_count_tokens(model, "a")
+    bert_count_tokens(model, "a")
+  }, error = FALSE)
+})
+
 test_that("bert_install() says what it did, and what it could not do", {
   local_binding("py_install", function(envname, packages, ...) NULL, environment())
   expect_said({

@@ -43,6 +43,7 @@ test_that("bert_head() says what each setting must be", {
     bert_head(crf = 1)
     bert_head(words = "spaces")
     bert_head(relations = "casrel")
+    bert_head(activation = "tan")
   })
 })
 

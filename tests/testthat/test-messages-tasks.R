@@ -33,12 +33,16 @@ test_that("labels that cannot be learned are reported", {
   mixed <- data
   mixed$tags[[2]] <- 1
   other <- transform(data, long = c(0, 2, 3, 1), tags = "a")
+  words <- data
+  words$tags <- list("O", c("B-person", "I-person", "O"), "O", "B-place")
   none <- data
   none$tags[] <- list(character())
   expect_said({
     fit(tags ~ text, mixed)
     fit(tags ~ text, none)
     fit(tags ~ text, data, validation = other)
+    fit(card ~ text, data, validation = transform(data, card = 1 * card))
+    fit(tags ~ text, words)
     fit(cbind(card, long) ~ text, data, validation = other)
   })
 })
@@ -97,10 +101,16 @@ test_that("relations that cannot be learned are reported", {
     both(tail_start = 0)
     both(tail = "Bib")
     both(head = "Ado")
+    both(first = data.frame(head = "Ado", relation = "met", tail = "Bob"))
+    both(first = data.frame(head = "Ada", relation = "met", tail = ""))
     both(formula = relations ~ text + other)
     both(more = list(validation = transform(data, relations = "a")))
     fit(relations ~ text, tibble(data["text"], relations = list(whole[0, ], whole[0, ])))
   })
+  data$text <- c("Ada met Bob and Bob.", "Bob met Ada, Ada met Bob.")
+  data$relations <- list(data.frame(head = "Ada", relation = "met", tail = "Bob"))
+  expect_said(fit(relations ~ text, data), error = FALSE)
+  expect_said(fit(relations ~ text, data[1, ]), error = FALSE)
 })
 
 test_that("answers that cannot be learned are reported", {

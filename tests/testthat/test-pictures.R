@@ -4,6 +4,14 @@ expect_picture <- function(title, draw) {
   vdiffr::expect_doppelganger(title, draw)
 }
 
+# The same drawn by ggplot2, whose versions differ in details
+expect_ggplot <- function(title, object, ...) {
+  skip_if_not_installed("ggplot2", "3.4.0")
+  if (utils::packageVersion("ggplot2") < "3.5") {
+    expect_picture(paste("ggplot2", title), ggplot2::autoplot(object, ...))
+  }
+}
+
 fit_with <- function(history) {
   fit <- the_fit()
   fit$history <- history
@@ -14,22 +22,26 @@ test_that("the history of a fit", {
   history <- tibble::tibble(epoch = 1:4, loss = c(1.2, 0.7, 0.5, 0.4), learning_rate = 1e-4)
   expect_picture("training alone", function() plot(fit_with(history)))
   history$val_loss <- c(1.1, 0.8, 0.7, 0.75)
+  history$accuracy <- c(0.4, 0.75, 0.9, 0.95)
   history$val_accuracy <- c(0.5, 0.7, 0.8, 0.78)
   expect_picture("training and validation", function() plot(fit_with(history)))
   expect_picture("settings of the user", function() {
     plot(fit_with(history), main = "A title", xlab = "pass", type = "l", ylim = c(0, 2))
   })
+  history$accuracy <- NULL # as in tasks without it, and in older fits
   history$val_f_meas <- c(0.4, 0.6, 0.65, 0.6)
   history$val_kap <- c(-0.1, 0.5, 0.6, 0.5)
   best <- fit_with(history)
   best$info$best_epoch <- 3
   expect_picture("more than three metrics and the best epoch", function() plot(best))
+  expect_ggplot("more than three metrics and the best epoch", best)
 })
 
 test_that("a confusion matrix", {
   few <- rbind(c(10L, 2L, 0L), c(0L, 5L, 1L), c(0L, 0L, 0L), c(1L, 1L, 3L))
   few <- new_confusion(few, c("transfer", "arrival", "age", "unseen"), c("transfer", "arrival", "age"))
   expect_picture("three classes and an unseen one", function() plot(few))
+  expect_ggplot("three classes and an unseen one", few)
   names <- paste("class number", 1:30)
   many <- outer(1:30, 1:30, function(truth, estimate) 9L * (truth == estimate) + (truth * estimate %% 7L == 3L))
   expect_picture("thirty classes", function() plot(new_confusion(many, names, names)))
@@ -46,6 +58,7 @@ test_that("curves", {
     level = 1:10)
   curves <- new_curve(list(curve = pr, area = area), letters[1:10], "pr")
   expect_picture("ten precision-recall curves", function() plot(curves))
+  expect_ggplot("ten precision-recall curves", curves)
 })
 
 test_that("reliability", {
@@ -53,7 +66,9 @@ test_that("reliability", {
   bins$n[c(8, 12, 15)] <- c(10L, 20L, 70L)
   bins$confidence[c(8, 12, 15)] <- c(0.5, 0.75, 0.98)
   bins$accuracy[c(8, 12, 15)] <- c(0.6, 0.5, 1)
-  expect_picture("a reliability diagram", function() plot(new_reliability(bins, "binary")))
+  reliability <- new_reliability(bins, "binary")
+  expect_picture("a reliability diagram", function() plot(reliability))
+  expect_ggplot("a reliability diagram", reliability)
 })
 
 test_that("a cross-validation", {
@@ -62,6 +77,7 @@ test_that("a cross-validation", {
   cv <- structure(list(predictions = list(), metrics = metrics, spec = the_fit()$spec, seed = 1,
     info = list(rows = 9, folds = c(3, 3, 3), train = "head")), class = "bert_cv")
   expect_picture("three folds", function() plot(cv))
+  expect_ggplot("three folds", cv)
 })
 
 test_that("attention", {
@@ -72,6 +88,7 @@ test_that("attention", {
   attention <- structure(values, class = "bert_attention")
   expect_picture("one head", function() plot(attention, layer = 1, head = 2))
   expect_picture("the mean of two heads", function() plot(attention))
+  expect_ggplot("the mean of two heads", attention)
   expect_picture("special tokens too", function() plot(attention, special = TRUE))
 })
 
@@ -79,4 +96,21 @@ test_that("explanations", {
   why <- fixed_reasons()
   expect_picture("words of one text", function() plot(why[why$row == 1, ]))
   expect_picture("words of two texts", function() plot(why))
+  expect_ggplot("words of two texts", why)
+  pair <- why[why$row == 1, ]
+  pair$text <- rep(c("question", "answer"), each = 4)
+  attr(pair, "texts") <- list(question = "", answer = "")
+  expect_picture("words of a pair", function() plot(pair))
+})
+
+test_that("maps", {
+  n <- 12
+  map <- bert_map(NULL, cbind(rep(c(-3, 0, 4), each = 4) + 0.1 * (1:n), cos(1:n)), method = "pca")
+  expect_picture("a map without colours", function() plot(map))
+  map$class <- c(rep(c("card_arrival", "age_limit", "a class with a name that is long"), each = 4))
+  map$class[2] <- NA
+  expect_picture("a map of three classes", function() plot(map))
+  expect_ggplot("a map of three classes", map)
+  map$n <- 1:n
+  expect_picture("a map of numbers", function() plot(map, colour = n))
 })

@@ -25,6 +25,21 @@ test_that("shares have whole axes, others begin at 0 or below", {
   expect_error(plot(the_fit(), main = 1), "`main` must be a single", class = "bertr_error_argument")
 })
 
+test_that("panels fill the device", {
+  grDevices::pdf(NULL, width = 7, height = 5)
+  expect_identical(panel_grid(3), c(1, 3))
+  expect_identical(panel_grid(6), c(2, 3))
+  grDevices::dev.off()
+  grDevices::pdf(NULL, width = 3, height = 9)
+  expect_identical(panel_grid(6), c(6, 1))
+  grDevices::dev.off()
+})
+
+test_that("long names are shortened, others are whole", {
+  expect_identical(shortened(c("abcdef", "abcdefg", NA), 6), c("abcdef", "abc...", NA))
+  expect_identical(shortened("\u4e2d\u6587\u5b57\u7b26", 7), "\u4e2d\u6587...") # two columns a character
+})
+
 test_that("a fit without a whole epoch says that there is nothing to draw", {
   fit <- the_fit()
   fit$history <- fit$history[0, ]

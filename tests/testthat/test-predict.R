@@ -16,7 +16,9 @@ test_that("NA texts give NA, empty ones and factors a prediction", {
   out <- bert_predict(the_fit(), c(NA, "", "Where is my card?"))
   expect_identical(is.na(out$.pred_class), c(TRUE, FALSE, FALSE))
   expect_true(all(is.na(out[1, ])))
-  expect_true(all(is.na(bert_predict(the_fit(), c(NA_character_, NA)))))
+  expect_warning(none <- bert_predict(the_fit(), c(NA_character_, NA)), "All texts", class = "bertr_warning_no_texts")
+  expect_true(all(is.na(none)) && nrow(none) == 2)
+  expect_no_warning(bert_predict(the_fit(), character()))
   expect_identical(dim(bert_predict(the_fit(), character())), c(0L, 4L))
   expect_identical(dim(bert_predict(the_fit(), faq()[0, ])), c(0L, 4L))
   data <- data.frame(text = factor("Where is my card?"))
@@ -65,7 +67,7 @@ test_that("newdata is new_data, as R's own models have it", {
 })
 
 test_that("texts of odd kinds are predicted or told", {
-  nothing <- bert_predict(the_fit(), data.frame(text = c(NA, NA))) # logical
+  nothing <- suppressWarnings(bert_predict(the_fit(), data.frame(text = c(NA, NA)))) # logical
   expect_true(all(is.na(nothing)) && nrow(nothing) == 2)
   expect_error(bert_predict(the_fit(), NULL), "text, not NULL", class = "bertr_error_text")
   expect_error(bert_predict(the_fit(), list("a", "b")), "each element into one text", class = "bertr_error_text")

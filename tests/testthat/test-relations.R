@@ -62,6 +62,25 @@ test_that("triples become one tibble per row, none and missing ones distinguishe
   expect_identical(outcome(one(relation = factor("met"), head_start = 1)), outcome(one()))
 })
 
+test_that("heads and tails without positions are found in the text", {
+  whole <- one()[[1]]
+  expect_identical(outcome(list(whole[c("head", "relation", "tail")])), outcome(one()))
+  # one side alone, and other columns
+  expect_identical(outcome(list(whole[setdiff(names(whole), c("tail_start", "tail_end"))])), outcome(one()))
+  words <- function(head, tail) list(data.frame(head = head, relation = "r", tail = tail))
+  starts <- function(head, tail, text) unlist(outcome(words(head, tail), text)[[1]][c("head_start", "tail_start")])
+  # whole words come first, but a part of a word is found too
+  expect_identical(unname(starts("he", "Theo", "The lathe Theo said he had.")), c(21L, 11L))
+  expect_identical(unname(starts("had", "o s", "The lathe Theo said he had.")), c(24L, 14L))
+  expect_warning(part <- starts("th", "!", "The lathe!!"), "\"!\" in row 1")
+  expect_identical(unname(part), c(7L, 10L))
+  expect_identical(unname(starts("\u5317\u4eac", "\U0001F600", "\u6211\u5728\u5317\u4eac\u3002\U0001F600")), c(3L, 6L))
+  expect_warning(
+    several <- outcome(c(words("Ada", "Bob"), words("a", "Ada")), c("Ada met Bob.", "a Ada, a Ada")),
+    "has 2 heads or tails .* such as \"a\" in row 2", class = "bertr_warning_ambiguous")
+  expect_identical(several[[2]][c("head_start", "tail_end")], tibble::tibble(head_start = 1L, tail_end = 5L))
+})
+
 test_that("what cannot be a triple is reported with its rows", {
   fails <- function(relations, message, code = "span", ...) {
     expect_error(outcome(relations, ...), message, class = paste0("bertr_error_", code))

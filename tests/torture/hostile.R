@@ -3,11 +3,8 @@
 #     Rscript tests/torture/hostile.R [TRIALS] [SEED]
 #
 # Every trial calls one verb as it should be called, but for one argument, which is something else altogether.
-arguments <- commandArgs(TRUE)
-trials <- if (length(arguments) > 0) as.integer(arguments[[1]]) else 3000L
-seed <- if (length(arguments) > 1) as.integer(arguments[[2]]) else sample.int(1e6, 1)
-set.seed(seed)
-cat(trials, "hostile calls, seed", seed, "\n")
+source("tests/torture/arguments.R")
+trials <- begin(3000L, "hostile calls")
 suppressMessages(library(bertr))
 options(cli.num_colors = 1)
 setwd(tempdir())

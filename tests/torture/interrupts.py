@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 
+from arguments import trials_and_seed
+
 SETUP = r"""
 options(cli.num_colors = 1, width = 200)
 suppressMessages(library(bertr))
@@ -165,9 +167,4 @@ def main(trials, seed):
 
 
 if __name__ == "__main__":
-    sys.exit(
-        main(
-            int(sys.argv[1]) if len(sys.argv) > 1 else 300,
-            int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**6),
-        )
-    )
+    sys.exit(main(*trials_and_seed(300)))

@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT / "inst" / "python"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np  # noqa: E402
+from arguments import trials_and_seed  # noqa: E402
 
 from bertr import bridge  # noqa: E402
 
@@ -217,9 +218,4 @@ def main(trials, seed):
 
 
 if __name__ == "__main__":
-    sys.exit(
-        main(
-            int(sys.argv[1]) if len(sys.argv) > 1 else 70,
-            int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**6),
-        )
-    )
+    sys.exit(main(*trials_and_seed(70)))

@@ -4,11 +4,8 @@
 #     Rscript tests/torture/sessions.R [TRIALS] [SEED]
 #
 # Every trial sends one fit to one kind of session with a draw of texts.
-arguments <- commandArgs(TRUE)
-trials <- if (length(arguments) > 0) as.integer(arguments[[1]]) else 30L
-seed <- if (length(arguments) > 1) as.integer(arguments[[2]]) else sample.int(1e6, 1)
-set.seed(seed)
-cat(trials, "trips to another session, seed", seed, "\n")
+source("tests/torture/arguments.R")
+trials <- begin(30L, "trips to another session")
 suppressMessages(library(bertr))
 
 faq <- read.csv(system.file("extdata/faq30/train.csv", package = "bertr"))

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 
+from arguments import trials_and_seed
 from kills import KINDS, Child, fit
 
 from bertr.errors import BertrError
@@ -71,9 +72,4 @@ def main(trials, seed):
 
 
 if __name__ == "__main__":
-    sys.exit(
-        main(
-            int(sys.argv[1]) if len(sys.argv) > 1 else 50,
-            int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**6),
-        )
-    )
+    sys.exit(main(*trials_and_seed(50)))

@@ -2,11 +2,8 @@
 # nothing about memory.
 #
 #     Rscript tests/torture/soak.R [CALLS] [SEED]
-arguments <- commandArgs(TRUE)
-calls <- if (length(arguments) > 0) as.integer(arguments[[1]]) else 2000L
-seed <- if (length(arguments) > 1) as.integer(arguments[[2]]) else sample.int(1e6, 1)
-set.seed(seed)
-cat(calls, "calls, seed", seed, "\n")
+source("tests/torture/arguments.R")
+calls <- begin(2000L, "calls")
 suppressMessages(library(bertr))
 most <- 1.05
 settled <- 300

@@ -37,6 +37,7 @@ from .nn.unit import unit_rows
 from .tasks import metrics
 from .tasks.inputs import encode
 from .tasks.mlm.fill_mask import fill
+from .tasks.mlm.next_sentence import follow
 from .tasks.predictions import Predictions
 from .tasks.span import squad
 from .training import run_folder
@@ -205,7 +206,7 @@ def describe(handle: Model | Fit) -> dict[str, Any]:
         "unused_rows": config.vocab_size - len(checkpoint.vocab),
         "max_len": cut_length(handle, None),
         "fingerprint": model.fingerprint,
-        "lower_case": bool(checkpoint.tokenizer.get("lower_case", True)),
+        "lower_case": bool(checkpoint.tokenizer.get("lower_case")),
         "tokens": checkpoint.tokenizer.get("mode", "wordpiece"),
         "mask": model.tokenizer.mask_name,
         "parameters": float(sum(map(math.prod, checkpoint.tensors.shapes.values()))),
@@ -571,6 +572,22 @@ def fill_mask(
         "probability": np.array(columns["probability"], np.float64),
         **_cut(encodings, max_len),
     }
+
+
+def next_sentence(
+    handle: Model | Fit, a: list[str], b: list[str], options: dict[str, Any], on_event: Callable[..., Any] | None
+) -> dict[str, Any]:
+    """Whether the second text of each pair follows the first, by the head of pre-training.
+
+    Args:
+        options: `max_len`.
+
+    Returns:
+        A dict: `probability`, float64 [pairs]; `n_truncated` and `max_len`.
+    """
+    model, max_len = _encoder(handle), cut_length(handle, options.get("max_len"))
+    encodings = model.encode(a, b, max_len)
+    return {"probability": follow(model, encodings, counter(on_event, len(a), len(a))), **_cut(encodings, max_len)}
 
 
 def embed(

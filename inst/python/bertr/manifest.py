@@ -5,8 +5,9 @@ from typing import Any
 
 from .checkpoints.hub import ORIGIN
 from .checkpoints.sentence_modules import POOLING
-from .checkpoints.tokenizer_files import SETTINGS
+from .checkpoints.tokenizer_files import SETTINGS, tokenizer_kind
 from .families import FAMILIES
+from .nn.heads import ACTIVATIONS
 from .shapes import FIGURE, FLAG, TABLE, TEXT, both, fields, list_of, matching, number, one_of, or_null, table_of, whole
 from .tasks import TASKS
 
@@ -19,6 +20,7 @@ POOL, POOL_OR_NONE = (matching(pattern, 'a pooling mode, such as "mean"') for pa
 HEAD = fields(
     optional={  # the result of `read_head_options`
         "units": list_of(whole(1)),
+        "activation": one_of(*ACTIVATIONS),
         "dropout": or_null(SHARE),
         "pool": POOL,
         "pair": one_of("joint", "cosine"),
@@ -115,5 +117,5 @@ PIECES = fields(
 
 
 def tokenizer_shape(spiece: bytes | None) -> Callable[[Any, str], Any]:
-    """The shape of the tokenizer settings of a model with this SentencePiece model, or None."""
-    return SETTINGS["sentencepiece" if spiece else "wordpiece"]
+    """The shape of the tokenizer settings of a model with these bytes of its tokenizer, or None."""
+    return SETTINGS[tokenizer_kind(spiece)]

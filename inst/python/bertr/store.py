@@ -180,7 +180,14 @@ def load_folder(
     if activation is not None:
         checkpoint.config = dataclasses.replace(checkpoint.config, activation=activation)
     given = {"mode": tokens, "lower_case": lower_case}
-    checkpoint.tokenizer |= {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "lower_case" in given and "lower_case" not in checkpoint.tokenizer:
+        raise BertrError(
+            "tokenizer",
+            "`lower_case` is given, but this model's tokenizer has no such setting.",
+            "Leave `lower_case` out.",
+        )
+    checkpoint.tokenizer |= given
     model = Model(
         checkpoint,
         meta.get("source") or source or DEFAULT,

@@ -22,14 +22,14 @@ class Checkpoint:
     config: BertConfig
     tensors: collections.abc.Mapping  # canonical name -> contiguous float32 array, kernels (in, out)
     vocab: list
-    tokenizer: dict  # keyword arguments of `Tokenizer`, or of `SentencePieceTokenizer`
+    tokenizer: dict  # keyword arguments of the tokenizer, see families.make_tokenizer
     pooling: str  # recommended: "pooler", or modes of sentence_modules.py joined by "+"
     max_len: int  # tokens, recommended
     format: str  # "google", "google2", "huggingface" or "bertr"
     folder: str
     unread: dict  # variable of the file -> why it was not read
     missing: dict  # "pooler", "mlm" or "nsp" -> what that means
-    spiece: bytes | None = None  # content of the SentencePiece model, if the tokenizer uses one
+    spiece: bytes | None = None  # what the tokenizer needs beside `vocab`: a SentencePiece model or a tokenizer.json
     stamp: list = dataclasses.field(default_factory=list)  # the folder's stamp when it was read
     sentence: Sentence = dataclasses.field(default_factory=Sentence)  # pooling and the modules after it
 

@@ -26,6 +26,7 @@ DESCRIBING = (  # files that describe the model; each module of a sentence model
     "special_tokens_map.json",
     "added_tokens.json",
     "spiece.model",
+    "sentencepiece.bpe.model",
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",

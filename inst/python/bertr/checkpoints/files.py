@@ -1,4 +1,4 @@
-"""JSON files in a checkpoint folder."""
+"""JSON files in a checkpoint folder, and files that are only pointers."""
 
 import json
 import os
@@ -7,6 +7,8 @@ from typing import Any
 
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import TABLE, check
+
+POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def read_json(path: str, shape: Callable[[Any, str], Any] = TABLE, kind: type = dict) -> Any:
@@ -23,6 +25,25 @@ def read_json(path: str, shape: Callable[[Any, str], Any] = TABLE, kind: type = 
     if not isinstance(out, kind):
         raise BertrError("config", f"'{path}' does not hold a JSON {'object' if kind is dict else 'list'}.", COPY_AGAIN)
     return check(out, shape, f"'{path}'", COPY_AGAIN, "config")
+
+
+def check_content(path: str) -> None:
+    """Checks that a file is not a Git LFS pointer, which a clone without Git LFS has in place of large files.
+
+    Raises:
+        BertrError: checkpoint.
+    """
+    try:
+        with open(path, "rb") as f:
+            start = f.read(len(POINTER))
+    except OSError:
+        return  # whoever reads the file reports this
+    if start == POINTER:
+        raise BertrError(
+            "checkpoint",
+            f"'{path}' is a Git LFS pointer of a few lines in place of the weights.",
+            "Run git lfs pull in that folder, or download the file itself.",
+        )
 
 
 def optional_json(folder: str, name: str, shape: Callable[[Any, str], Any]) -> dict[str, Any]:

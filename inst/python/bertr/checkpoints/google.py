@@ -63,6 +63,10 @@ def _read_vocab(folder):
     return [token.strip() for token in read_vocab_txt(path)]
 
 
+def read_unigram(folder: str, rows: int) -> None:
+    """Google's folders have no unigram tokenizer."""
+
+
 def read_spiece(folder: str) -> bytes | None:
     """The SentencePiece model, or None if there is a vocabulary file."""
     path = _spiece_path(folder)

@@ -12,11 +12,12 @@ from safetensors.numpy import save_file
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from . import weight_names
-from .files import optional_json, read_json
+from .files import check_content, optional_json, read_json
 from .sentence_modules import read_sentence, write_sentence, write_settings
 from .tensor_file import TensorFile
-from .tokenizer_files import read_sentencepiece, read_wordpiece, tokenizer_config
+from .tokenizer_files import read_sentencepiece, read_wordpiece, tokenizer_config, tokenizer_kind
 from .torch_file import TorchFile
+from .unigram_files import JSON, SPM, read_unigram
 from .vocabulary import read_bytes
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ FILES = (
     "config.json",
     "vocab.txt",
     SPIECE,
+    JSON,
     "tokenizer_config.json",
     WEIGHTS,
     "sentence_bert_config.json",
@@ -42,7 +44,7 @@ FILES = (
     os.path.join("[0-9]*_Dense", "config.json"),
     os.path.join("[0-9]*_Dense", "model.safetensors"),
 )
-__all__ = ["read_sentence", "read_sentencepiece", "read_wordpiece"]  # also used by checkpoint.py
+__all__ = ["read_sentence", "read_sentencepiece", "read_unigram", "read_wordpiece"]  # also used by checkpoint.py
 # Shapes of the JSON files
 CONFIG = fields(
     optional={
@@ -58,9 +60,9 @@ INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name
 def missing_files(folder: str) -> list[str]:
     """The files that a Hugging Face checkpoint in this folder lacks."""
     weights = (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS)
-    wanted = (("config.json",), weights, ("vocab.txt", "tokenizer.json", SPIECE))
+    wanted = (("config.json",), weights, ("vocab.txt", JSON, SPIECE, SPM))
     return [
-        " or ".join(n for n in either if n not in (*weights[1:], SPIECE))
+        " or ".join(n for n in either if n not in (*weights[1:], SPIECE, SPM))
         for either in wanted
         if not any(os.path.exists(os.path.join(folder, n)) for n in either)
     ]
@@ -132,6 +134,7 @@ def open_variables(folder: str) -> tuple[str, dict[str, tuple[int, ...]], Callab
     are opened now, so `read` returns their current content even if they are replaced."""
     files = {}
     for path in _weight_files(folder):
+        check_content(path)
         file = TorchFile(path) if path.endswith(".bin") else TensorFile(path)
         for name in file.shapes:
             if name in files:
@@ -181,7 +184,8 @@ def write_huggingface(folder: str, checkpoint: "Checkpoint") -> None:
     settings = checkpoint.tokenizer
     _write_json(folder, "config.json", checkpoint.config.to_huggingface())
     if checkpoint.spiece:
-        with open(os.path.join(folder, SPIECE), "wb") as f:
+        name = JSON if tokenizer_kind(checkpoint.spiece) == "unigram" else SPIECE
+        with open(os.path.join(folder, name), "wb") as f:
             f.write(checkpoint.spiece)
     config, words = tokenizer_config(settings, checkpoint.vocab)
     if words:

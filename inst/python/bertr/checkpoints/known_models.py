@@ -78,6 +78,16 @@ _FOLLOWED = [
     _named("thenlper/gte-small", "English sentences, lower case, 12 layers of 384", 33360000),
     _named("thenlper/gte-base", "English sentences, lower case, 12 layers of 768", 109482240),
     _named("sentence-transformers/LaBSE", "Sentences of 109 languages, with capitals, 12 layers of 768", 470926848),
+    _named(
+        "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+        "Sentences of 50 languages, with capitals, 12 layers of 384",
+        117653760,
+    ),
+    _named(
+        "intfloat/multilingual-e5-small",
+        'Search in 94 languages, with capitals, 12 layers of 384; texts begin with "query: " or "passage: "',
+        117653760,
+    ),
     _named("google-bert/bert-base-german-cased", "German with capitals, 12 layers of 768"),
     _named("dbmdz/bert-base-german-uncased", "German, lower case, 12 layers of 768"),
     _named("dbmdz/bert-base-italian-xxl-cased", "Italian with capitals, 12 layers of 768"),

@@ -5,7 +5,7 @@ Source: transformers, `tokenization_utils_base.py` and `tokenization_utils_token
 """
 
 import os
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import FLAG, TEXT, check, either, fields, list_of, one_of, or_null, table_of, whole
@@ -37,7 +37,6 @@ SAME = (
     | GENERIC
     | {"PreTrainedTokenizer"}
 )
-SAME_AS_ALBERT = {"AlbertTokenizer", "AlbertTokenizerFast"}
 
 # Arguments of our tokenizers
 _FLAGS = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip", "special"), FLAG)
@@ -52,6 +51,15 @@ SETTINGS = {
             "special": fields(dict.fromkeys(SPECIAL, TEXT)),
             "added": list_of(fields(ADDED)),
             "mode": one_of("wordpiece", "characters"),
+        }
+    ),
+    "unigram": fields(
+        {
+            "special": fields(dict.fromkeys(SPECIAL, TEXT)),
+            "added": list_of(fields(ADDED)),
+            "spaces": FLAG,
+            "one_segment": FLAG,
+            "mode": one_of("unigram"),
         }
     ),
     "sentencepiece": fields(
@@ -98,6 +106,7 @@ _STEP = {
     "type": TEXT,
     **{name: or_null(FLAG) for name in ("lowercase", "strip_accents", "handle_chinese_chars", "clean_text")},
 }
+ADDED_TOKEN = fields({"content": TEXT, "id": whole()}, _FLAGS)
 _JSON = fields(
     optional={  # tokenizer.json
         "model": or_null(
@@ -112,12 +121,20 @@ _JSON = fields(
         ),
         "normalizer": or_null(fields(optional={**_STEP, "normalizers": or_null(list_of(fields(optional=_STEP)))})),
         "pre_tokenizer": or_null(fields({"type": TEXT})),
-        "added_tokens": or_null(list_of(fields({"content": TEXT, "id": whole()}, _FLAGS))),
+        "added_tokens": or_null(list_of(ADDED_TOKEN)),
     }
 )
-_JSON_KIND = fields(optional={"model": or_null(fields(optional={"type": or_null(TEXT)}))})
+KIND = fields(optional={"model": or_null(fields(optional={"type": or_null(TEXT)}))})
 _VOCAB = fields({"model": fields({"vocab": table_of(whole())})})
 _IDS = table_of(whole())  # added_tokens.json
+
+
+def tokenizer_kind(spiece: bytes | None) -> str:
+    """The kind of tokenizer, a name in SETTINGS, by the bytes that it needs beside its vocabulary: none, the content of
+    a tokenizer.json, or a SentencePiece model."""
+    if not spiece:
+        return "wordpiece"
+    return "unigram" if spiece[:1] == b"{" else "sentencepiece"
 
 
 def filler(i: int) -> str:
@@ -125,24 +142,36 @@ def filler(i: int) -> str:
     return f"[unused_row_{i}]"
 
 
-class TokenizerFiles:
-    """The tokenizer files of a folder, read once."""
+class Files:
+    """The tokenizer files of a folder, read once. A subclass says which classes of transformers split texts alike
+    (`same`), how their special tokens are named by default (`special`), and reads tokenizer.json and the words."""
 
-    def __init__(self, folder: str, same: set[str] = SAME):
+    same: set[str]
+    special: dict[str, str]
+
+    def __init__(self, folder: str):
         self.folder = folder
         self.config = optional_json(self.folder, "tokenizer_config.json", _CONFIG)
-        self._check_class(same)
+        self._check_class()
         decides = "added_tokens_decoder" in self.config
         self.map = {} if decides else optional_json(folder, "special_tokens_map.json", _MAP)
-        self.json = self._tokenizer_json()
-        self.words = self._words()
+        self.json = self.read_json()
+        self.words = self.read_words()
         self.named, more = self._named()
         self.added = self._added(more)
 
-    def _check_class(self, same):
+    def read_json(self) -> dict[str, Any]:
+        """The content of tokenizer.json, checked."""
+        raise NotImplementedError
+
+    def read_words(self) -> dict[int, str]:
+        """The vocabulary without added tokens, {id: token}."""
+        raise NotImplementedError
+
+    def _check_class(self):
         for config in (self.config, optional_json(self.folder, "config.json", _MODEL_CONFIG)):
             name = config.get("tokenizer_class")
-            if name and name not in same:
+            if name and name not in self.same:
                 raise BertrError(
                     "not_bert",
                     f"The folder '{self.folder}' asks for the tokenizer {name}, which splits "
@@ -150,91 +179,14 @@ class TokenizerFiles:
                     "Only models with BERT's own tokenizer can be read.",
                 )
 
-    def _tokenizer_json(self):
-        out = optional_json(self.folder, "tokenizer.json", _JSON_KIND)
-        kind = (out.get("model") or {}).get("type") or "WordPiece"
-        path = os.path.join(self.folder, "tokenizer.json")
-        if kind != "WordPiece":
-            if os.path.exists(os.path.join(self.folder, "spiece.model")):
-                return {}
-            raise BertrError(
-                "vocabulary",
-                f"'{path}' holds a {kind} tokenizer, but BERT needs a WordPiece vocabulary.",
-                "Only models with BERT's own tokenizer can be read.",
-            )
-        check(out, _JSON, f"'{path}'", COPY_AGAIN, "vocabulary")
-        found = [step["type"] for step in self._normalizers(out) if step.get("type")]
-        found += [out["pre_tokenizer"]["type"]] if out.get("pre_tokenizer") else []
-        odd = [name for name in found if name not in ("BertNormalizer", "BertPreTokenizer")]
-        if self.is_generic(out):
-            odd += [f"no {part}" for part in ("normalizer", "pre_tokenizer", "post_processor") if not out.get(part)]
-        odd += ["no text cleaning"] * any(step.get("clean_text") is False for step in self._normalizers(out))
-        prefix = (out.get("model") or {}).get("continuing_subword_prefix") or "##"
-        if prefix != "##":
-            odd.append(f"pieces that begin with '{prefix}'")
-        if odd:
-            raise BertrError(
-                "not_bert",
-                f"The tokenizer in '{path}' has {' and '.join(odd)}, unlike BERT's.",
-                "Only models with BERT's own tokenizer can be read.",
-            )
-        return out
-
-    def is_generic(self, content: dict[str, Any]) -> bool:
-        """Whether tokenizer.json alone determines the tokenizer."""
-        return bool(content) and self.config.get("tokenizer_class") in GENERIC
-
-    def _normalizers(self, content):
-        steps = content.get("normalizer") or {}
-        return steps["normalizers"] if steps.get("normalizers") is not None else [steps]
-
     @property
     def lowered(self) -> bool:
         """Whether the sentence model lower-cases texts. It does not affect accents."""
         return bool(optional_json(self.folder, "sentence_bert_config.json", _SENTENCE).get("do_lower_case"))
 
-    @property
-    def normalizer(self) -> dict[str, Any]:
-        """Settings of the (first) normalizer in tokenizer.json."""
-        return next(iter(self._normalizers(self.json)), {})
-
-    def _words(self):
-        """The WordPiece vocabulary, {id: token}; {} with a `spiece.model`."""
-        path = os.path.join(self.folder, "vocab.txt")
-        if os.path.exists(path):
-            words = dict(enumerate(read_vocab_txt(path)))
-            self._check_same(words)
-        elif os.path.exists(os.path.join(self.folder, "spiece.model")):
-            return {}
-        else:
-            path = os.path.join(self.folder, "tokenizer.json")
-            check(self.json, _VOCAB, f"'{path}'", COPY_AGAIN, "vocabulary")
-            words = {i: token for token, i in self.json["model"]["vocab"].items()}
-        pieces = sum(token.startswith("\u2581") for token in words.values())
-        if pieces > sum(token.startswith("##") for token in words.values()):
-            raise BertrError(
-                "vocabulary",
-                f"{pieces} of the {len(words)} tokens in '{self.folder}' begin with \u2581, "
-                "as SentencePiece's do, but BERT needs WordPiece tokens such as ##ing.",
-                "Only models with BERT's own tokenizer can be read.",
-            )
-        return words
-
-    def _check_same(self, words):
-        """Checks that tokenizer.json and vocab.txt agree on ids."""
-        model = self.json.get("model") or {}
-        for token, i in (model.get("vocab") or {}).items():
-            if words.get(i, token) not in (token, token.rstrip(WHITE_SPACE)):
-                raise BertrError(
-                    "vocabulary",
-                    f"'{self.folder}' has two vocabularies: token {i} is '{words[i]}' in "
-                    f"vocab.txt and '{token}' in tokenizer.json.",
-                    "Remove the one that does not belong to the model.",
-                )
-
     def _named(self):
         """({kind: name} of the special tokens, list of all special tokens as text or dict)."""
-        given = dict(zip(KINDS, SPECIAL.values(), strict=True))
+        given = dict(zip(KINDS, self.special.values(), strict=True))
         for source in (self.config, self.map):  # "bos_token" and the like are tokens too
             given |= {
                 key: token
@@ -276,6 +228,96 @@ class TokenizerFiles:
         return out
 
 
+class TokenizerFiles(Files):
+    """Those of a WordPiece tokenizer."""
+
+    same = SAME
+    special = SPECIAL
+
+    def read_json(self) -> dict[str, Any]:
+        out = optional_json(self.folder, "tokenizer.json", KIND)
+        kind = (out.get("model") or {}).get("type") or "WordPiece"
+        path = os.path.join(self.folder, "tokenizer.json")
+        if kind != "WordPiece":
+            if os.path.exists(os.path.join(self.folder, "spiece.model")):
+                return {}
+            raise BertrError(
+                "vocabulary",
+                f"'{path}' holds a {kind} tokenizer, but BERT needs a WordPiece vocabulary.",
+                "Only models with BERT's own tokenizer can be read.",
+            )
+        check(out, _JSON, f"'{path}'", COPY_AGAIN, "vocabulary")
+        found = [step["type"] for step in self._normalizers(out) if step.get("type")]
+        found += [out["pre_tokenizer"]["type"]] if out.get("pre_tokenizer") else []
+        odd = [name for name in found if name not in ("BertNormalizer", "BertPreTokenizer")]
+        if self.is_generic(out):
+            odd += [f"no {part}" for part in ("normalizer", "pre_tokenizer", "post_processor") if not out.get(part)]
+        odd += ["no text cleaning"] * any(step.get("clean_text") is False for step in self._normalizers(out))
+        prefix = (out.get("model") or {}).get("continuing_subword_prefix") or "##"
+        if prefix != "##":
+            odd.append(f"pieces that begin with '{prefix}'")
+        if odd:
+            raise BertrError(
+                "not_bert",
+                f"The tokenizer in '{path}' has {' and '.join(odd)}, unlike BERT's.",
+                "Only models with BERT's own tokenizer can be read.",
+            )
+        return out
+
+    def is_generic(self, content: dict[str, Any]) -> bool:
+        """Whether tokenizer.json alone determines the tokenizer."""
+        return bool(content) and self.config.get("tokenizer_class") in GENERIC
+
+    def _normalizers(self, content):
+        steps = content.get("normalizer") or {}
+        return steps["normalizers"] if steps.get("normalizers") is not None else [steps]
+
+    @property
+    def normalizer(self) -> dict[str, Any]:
+        """Settings of the (first) normalizer in tokenizer.json."""
+        return next(iter(self._normalizers(self.json)), {})
+
+    def read_words(self) -> dict[int, str]:
+        """The WordPiece vocabulary, {id: token}; {} with a `spiece.model`."""
+        path = os.path.join(self.folder, "vocab.txt")
+        if os.path.exists(path):
+            words = dict(enumerate(read_vocab_txt(path)))
+            self._check_same(words)
+        elif os.path.exists(os.path.join(self.folder, "spiece.model")):
+            return {}
+        else:
+            path = os.path.join(self.folder, "tokenizer.json")
+            check(self.json, _VOCAB, f"'{path}'", COPY_AGAIN, "vocabulary")
+            words = {i: token for token, i in self.json["model"]["vocab"].items()}
+        pieces = sum(token.startswith("\u2581") for token in words.values())
+        if pieces > sum(token.startswith("##") for token in words.values()):
+            raise BertrError(
+                "vocabulary",
+                f"{pieces} of the {len(words)} tokens in '{self.folder}' begin with \u2581, "
+                "as SentencePiece's do, but BERT needs WordPiece tokens such as ##ing.",
+                "Only models with BERT's own tokenizer can be read.",
+            )
+        return words
+
+    def _check_same(self, words):
+        """Checks that tokenizer.json and vocab.txt agree on ids."""
+        model = self.json.get("model") or {}
+        for token, i in (model.get("vocab") or {}).items():
+            if words.get(i, token) not in (token, token.rstrip(WHITE_SPACE)):
+                raise BertrError(
+                    "vocabulary",
+                    f"'{self.folder}' has two vocabularies: token {i} is '{words[i]}' in "
+                    f"vocab.txt and '{token}' in tokenizer.json.",
+                    "Remove the one that does not belong to the model.",
+                )
+
+
+class AlbertFiles(TokenizerFiles):
+    """Those of ALBERT's tokenizer."""
+
+    same = {"AlbertTokenizer", "AlbertTokenizerFast"}
+
+
 def _content(token):
     return token if isinstance(token, str) else token["content"]
 
@@ -305,9 +347,12 @@ def _added(token, i):
     }
 
 
-def read_vocabulary(folder: str, rows: int) -> tuple[list[str], list[dict[str, Any]], TokenizerFiles]:
-    """(tokens in the order of ids, including added ones; added tokens as `Tokenizer` takes them; TokenizerFiles)."""
-    files = TokenizerFiles(folder)
+F = TypeVar("F", bound=Files)
+
+
+def read_vocabulary(files: F, rows: int) -> tuple[list[str], list[dict[str, Any]], F]:
+    """(tokens in the order of ids, including added ones; added tokens as `AddedTokens` takes them; the files)."""
+    folder = files.folder
     ids = {token: i for i, token in files.words.items()}  # the last of duplicates, as in Rust
     tokens = dict(files.words)
     added = []
@@ -333,7 +378,7 @@ def read_vocabulary(folder: str, rows: int) -> tuple[list[str], list[dict[str, A
 
 def read_wordpiece(folder: str, rows: int) -> tuple[list[str], dict[str, Any]]:
     """(vocabulary, settings of `Tokenizer`) for a word embedding with this number of rows."""
-    vocab, added, files = read_vocabulary(folder, rows)
+    vocab, added, files = read_vocabulary(TokenizerFiles(folder), rows)
     config, normalizer, ours = files.config, files.normalizer, _ours(files, "wordpiece")
     if ours.get("keep_special") is False:
         added = [token for token in added if token["content"] not in files.named.values()]
@@ -364,7 +409,7 @@ def read_wordpiece(folder: str, rows: int) -> tuple[list[str], dict[str, Any]]:
 
 def read_sentencepiece(folder: str, pieces: list[str]) -> dict[str, Any]:
     """The settings of `SentencePieceTokenizer`, as in transformers' `AlbertTokenizer`."""
-    files = TokenizerFiles(folder, SAME_AS_ALBERT)
+    files = AlbertFiles(folder)
     strange = [content for content, token in files.added.items() if content not in pieces and token["id"] is not None]
     if strange:
         raise BertrError(
@@ -398,15 +443,18 @@ def _ours(files, mode):
 
 def tokenizer_config(settings: dict[str, Any], vocab: list[str]) -> tuple[dict[str, Any], list[str]]:
     """(content of `tokenizer_config.json`, tokens of `vocab.txt`) for these settings and tokens."""
-    lower_case, mode = settings["lower_case"], settings["mode"]
+    mode = settings["mode"]
     if mode == "sentencepiece":
         return {
             "tokenizer_class": "AlbertTokenizer",
-            "do_lower_case": lower_case,
+            "do_lower_case": settings["lower_case"],
             "keep_accents": settings["keep_accents"],
             "bertr": {name: settings[name] for name in ("quotes", "keep_special", "mode")},
         }, []
     special, added = settings["special"], settings["added"]
+    if mode == "unigram":
+        names = {f"{kind}_token": name for kind, name in special.items() if name in vocab}
+        return {"tokenizer_class": "XLMRobertaTokenizer", **names}, []
     last = {token: i for i, token in enumerate(vocab)}
     not_pieces = {token["id"] for token in added if not token["piece"]}
     names = [token if token and last[token] == i else filler(i) for i, token in enumerate(vocab)]
@@ -422,7 +470,7 @@ def tokenizer_config(settings: dict[str, Any], vocab: list[str]) -> tuple[dict[s
     }
     return {
         "tokenizer_class": "BertTokenizer",
-        "do_lower_case": lower_case,
+        "do_lower_case": settings["lower_case"],
         "strip_accents": settings["strip_accents"],
         "tokenize_chinese_chars": settings["chinese_chars"],
         **{f"{kind}_token": name for kind, name in special.items() if name in vocab},

@@ -5,8 +5,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoints import checkpoint
+from ..checkpoints.tokenizer_files import tokenizer_kind
+from ..checkpoints.unigram_files import model_of
 from ..nn.backbone import Backbone
+from ..text.chunks import ChunkEncoder
 from ..text.sentencepiece import SentencePieceTokenizer
+from ..text.unigram import UnigramTokenizer
 from ..text.wordpiece import Tokenizer
 from .albert import ALBERT
 from .bert import BERT
@@ -111,18 +115,20 @@ def with_dropout(config: "BertConfig", dropout: float | None) -> "BertConfig":
     return dataclasses.replace(config, hidden_dropout=dropout, attention_dropout=dropout)
 
 
-def make_tokenizer(checkpoint: "Checkpoint") -> SentencePieceTokenizer | Tokenizer:
+def make_tokenizer(checkpoint: "Checkpoint") -> ChunkEncoder | SentencePieceTokenizer:
     """The tokenizer of a checkpoint.
 
     Args:
         checkpoint: a Checkpoint.
 
     Returns:
-        A SentencePieceTokenizer if the checkpoint has a SentencePiece model, else a Tokenizer.
+        A Tokenizer (WordPiece), UnigramTokenizer or SentencePieceTokenizer.
 
     Raises:
         BertrError: vocabulary, tokenizer, sentencepiece.
     """
-    if checkpoint.spiece:
-        return SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer)
-    return Tokenizer(checkpoint.vocab, **checkpoint.tokenizer)
+    if checkpoint.spiece is None:
+        return Tokenizer(checkpoint.vocab, **checkpoint.tokenizer)
+    if tokenizer_kind(checkpoint.spiece) == "unigram":
+        return UnigramTokenizer(checkpoint.vocab, **model_of(checkpoint.spiece), **checkpoint.tokenizer)
+    return SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer)

@@ -9,7 +9,8 @@ from ..checkpoints.vocabulary import check_size
 from ..errors import BertrError
 from ..nn.layers import Block, Embeddings
 from ..text.sentencepiece import open_model, pieces_of
-from .base import Family, read_wordpiece
+from .base import Family
+from .base import read_tokenizer as read_bert_tokenizer
 
 # {i} is the group of layers that share the block's weights; no official TF2 code saves ALBERT.
 _GROUP, _HF_GROUP = "encoder/transformer/group_{i}/inner_group_0/", "encoder.albert_layer_groups.{i}.albert_layers.0."
@@ -149,7 +150,7 @@ def read_tokenizer(reader: Any, folder: str, config: BertConfig) -> tuple[list[s
     """
     spiece = reader.read_spiece(folder)
     if spiece is None:
-        return read_wordpiece(reader, folder, config)
+        return read_bert_tokenizer(reader, folder, config)
     vocab = pieces_of(open_model(spiece))
     settings = reader.read_sentencepiece(folder, vocab)
     check_size(len(vocab), config.vocab_size, folder)

@@ -13,13 +13,13 @@ class Family:
 
     config: type[BertConfig]  # sizes, how config files name them, and the names of the weights
     from_google: Callable  # the JSON of Google's config file -> what `config.from_dict` reads, or None: another family
-    read_tokenizer: Callable  # (reader, folder, config) -> (vocabulary, settings, SentencePiece model or None)
+    read_tokenizer: Callable  # (reader, folder, config) -> (vocabulary, settings, bytes of the tokenizer or None)
     embeddings: type  # Keras layer: (ids, segments, positions) to [tokens, hidden], see nn/layers.py
     block: type  # Keras layer: one transformer block
 
 
-def read_wordpiece(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], None]:
-    """Reads vocab.txt or tokenizer.json.
+def read_tokenizer(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], bytes | None]:
+    """Reads vocab.txt or tokenizer.json, WordPiece or unigram.
 
     Args:
         reader: the module that reads this format, checkpoints/google.py or checkpoints/huggingface.py.
@@ -27,10 +27,11 @@ def read_wordpiece(reader: Any, folder: str, config: BertConfig) -> tuple[list[s
         config: a BertConfig.
 
     Returns:
-        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; None, as there is no SentencePiece
-        model).
+        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; the bytes of a unigram tokenizer, or
+        None).
 
     Raises:
         BertrError: vocabulary and others of the reader.
     """
-    return *reader.read_wordpiece(folder, config.vocab_size), None
+    unigram = reader.read_unigram(folder, config.vocab_size)
+    return unigram or (*reader.read_wordpiece(folder, config.vocab_size), None)

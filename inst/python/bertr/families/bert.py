@@ -4,7 +4,7 @@ from typing import Any
 
 from ..checkpoints.config import BertConfig
 from ..nn.layers import Block, Embeddings
-from .base import Family, read_wordpiece
+from .base import Family, read_tokenizer
 
 
 def from_google(d: dict[str, Any]) -> dict[str, Any] | None:
@@ -19,4 +19,4 @@ def from_google(d: dict[str, Any]) -> dict[str, Any] | None:
     return None if "embedding_size" in d else d
 
 
-BERT = Family(BertConfig, from_google, read_wordpiece, Embeddings, Block)
+BERT = Family(BertConfig, from_google, read_tokenizer, Embeddings, Block)

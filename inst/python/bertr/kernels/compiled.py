@@ -190,12 +190,13 @@ if BACKEND == "tensorflow":
 
     class TrainStep:
         """Passes the gradients of a batch to the optimizer, which takes a step, or waits for `flush` if it accumulates.
-        `loss(targets, *inputs)` returns the loss of each row; an `adversary` adds the gradients of a second pass (see
-        training/adversarial.py). Steps of the same `kind` (see `_graph`) share their graphs."""
+        `values(targets, *inputs)` returns a list, the loss of each row and any number of metrics of each row, [batch]
+        each; an `adversary` adds the gradients of a second pass (see training/adversarial.py). Steps of the same `kind`
+        (see `_graph`) share their graphs."""
 
         def __init__(
             self,
-            loss: Callable[..., Any],
+            values: Callable[..., list[Any]],
             variables: list[Any],
             other_variables: list[Any],
             optimizer: Any,
@@ -205,7 +206,7 @@ if BACKEND == "tensorflow":
             kind: Any = None,
         ):
             def step(targets, *inputs):
-                return _apply(loss, variables, optimizer, adversary, targets, *inputs)
+                return _apply(values, variables, optimizer, adversary, targets, *inputs)
 
             self.optimizer, self.kind = optimizer, kind
             every = [*variables, *other_variables, *optimizer.variables]
@@ -213,7 +214,8 @@ if BACKEND == "tensorflow":
             self.flushed = None
 
         def __call__(self, targets, *inputs):
-            return float(self.bound(targets, *inputs))
+            """The means over the batch, float32 [values]."""
+            return self.bound(targets, *inputs).numpy()
 
         def flush(self) -> None:
             if self.flushed is None:
@@ -231,7 +233,7 @@ if BACKEND == "tensorflow":
 
         def __init__(
             self,
-            loss: Callable[..., Any],
+            values: Callable[..., list[Any]],
             variables: list[Any],
             other_variables: list[Any],
             optimizer: Any,
@@ -243,13 +245,13 @@ if BACKEND == "tensorflow":
             def run(order, splits, targets, features):  # rows of all batches, concatenated; offsets of the batches
                 batches = tf.size(splits) - 1
 
-                def step(i, losses):
+                def step(i, means):
                     rows = order[splits[i] : splits[i + 1]]
                     batch = tf.gather(targets, rows), tf.gather(features, rows)
-                    return i + 1, losses.write(i, _apply(loss, variables, optimizer, None, *batch))
+                    return i + 1, means.write(i, _apply(values, variables, optimizer, None, *batch))
 
-                losses = tf.TensorArray(tf.float32, size=batches)
-                return tf.while_loop(lambda i, _: i < batches, step, (0, losses))[1].stack()
+                means = tf.TensorArray(tf.float32, size=batches)
+                return tf.while_loop(lambda i, _: i < batches, step, (0, means))[1].stack()
 
             # no autograph: it leaves generated code in the temporary folder
             signature = [order, order, _open(targets), _open(features)]
@@ -261,7 +263,7 @@ if BACKEND == "tensorflow":
             self.data: Any = tf.constant(targets), tf.constant(features)
 
         def __call__(self, batches):
-            """The mean loss of each batch."""
+            """The means over each batch, float32 [batches, values]."""
             splits = np.cumsum([0] + [len(b) for b in batches]).astype(np.int32)
             return self.function(np.concatenate(batches).astype(np.int32), splits, *self.data).numpy()
 
@@ -276,16 +278,16 @@ if BACKEND == "tensorflow":
             """How often the function was traced."""
             return self.function.experimental_get_tracing_count()
 
-    def _apply(loss, variables, optimizer, adversary, targets, *inputs):
-        each = loss(targets, *inputs)
-        value = tf.reduce_mean(each)
-        gradients = _gradients(value, variables)
+    def _apply(values, variables, optimizer, adversary, targets, *inputs):
+        each = values(targets, *inputs)
+        means = [tf.reduce_mean(value) for value in each]
+        gradients = _gradients(means[0], variables)
         if adversary:
             with adversary.attack(gradients):
-                more = _gradients(tf.reduce_mean(loss(targets, *inputs)), variables)
+                more = _gradients(tf.reduce_mean(values(targets, *inputs)[0]), variables)
             gradients = [a + b for a, b in zip(gradients, more, strict=True)]
-        optimizer.take(gradients, tf.size(each))
-        return value
+        optimizer.take(gradients, tf.size(each[0]))
+        return tf.stack(means)
 
     def _gradients(value, variables):
         gradients = tf.gradients(value, [v.value for v in variables])  # a tape would not use the custom gradients
@@ -294,6 +296,7 @@ if BACKEND == "tensorflow":
 
 else:
     import jax
+    import jax.numpy as jnp
 
     def new_variable(value: Any, name: str | None = None, trainable: bool = True) -> Any:
         return keras.Variable(value, name=name, trainable=trainable)
@@ -335,14 +338,17 @@ else:
     class TrainStep:
         """As on TensorFlow; rows that only pad the batch have an all-zero mask and do not count."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
+        def __init__(self, values, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
             self.layers = (variables, other_variables, optimizer.variables)
             self.begin()
 
             def mean_loss(trained, others, targets, *inputs):
-                rows, now = _with_values(lambda: loss(targets, *inputs), variables + other_variables, trained + others)
-                real = (inputs[-1][:, 0] > 0).astype(rows.dtype)
-                return (rows * real).sum() / real.sum(), now[len(trained) :]
+                each, now = _with_values(
+                    lambda: values(targets, *inputs), variables + other_variables, trained + others
+                )
+                real = (inputs[-1][:, 0] > 0).astype(each[0].dtype)
+                means = [(value * real).sum() / real.sum() for value in each]
+                return means[0], (jnp.stack(means), now[len(trained) :])
 
             both = jax.value_and_grad(mean_loss, has_aux=True)
 
@@ -352,14 +358,14 @@ else:
 
             @jax.jit
             def step(trained, others, state, targets, *inputs):
-                (value, others), gradients = both(trained, others, targets, *inputs)
+                (_, (means, others)), gradients = both(trained, others, targets, *inputs)
                 if adversary:
                     with adversary.attack(gradients):
-                        (_, others), more = both(trained, others, targets, *inputs)
+                        (_, (_, others)), more = both(trained, others, targets, *inputs)
                     gradients = [a + b for a, b in zip(gradients, more, strict=True)]
                 rows = (inputs[-1][:, 0] > 0).sum()
                 trained, state = optimize(lambda: optimizer.take(gradients, rows), trained, state)
-                return value, [trained, others, state]
+                return means, [trained, others, state]
 
             @jax.jit
             def flush(trained, others, state):
@@ -371,8 +377,8 @@ else:
         def __call__(self, targets, *inputs):
             rows = len(inputs[0])
             targets = np.concatenate([targets, np.repeat(targets[:1], rows - len(targets), axis=0)])
-            value, self.values = self.function(*self.values, targets, *inputs)
-            return float(value)
+            means, self.values = self.function(*self.values, targets, *inputs)
+            return np.asarray(means)
 
         def flush(self) -> None:
             self.values = self.last(*self.values)
@@ -390,9 +396,9 @@ else:
     class FeatureSteps:
         """Many optimizer steps on features in memory."""
 
-        def __init__(self, loss, variables, other_variables, optimizer, targets, features):
+        def __init__(self, values, variables, other_variables, optimizer, targets, features):
             self.step = TrainStep(
-                lambda y, x, mask: loss(y, x), variables, other_variables, optimizer, targets, features
+                lambda y, x, mask: values(y, x), variables, other_variables, optimizer, targets, features
             )
             self.begin(targets, features)
 

@@ -10,6 +10,8 @@ from ..kernels.dropout import dropout
 from .unit import unit
 
 SCALES = np.geomspace(1.0, 1000.0, 61)
+SCALE_MEDIAN, SCALE_SD = 30.0, 2.0  # log-normal prior: few separable rows would have the highest scale
+ACTIVATIONS = ("relu", "gelu", "tanh", "sigmoid", "elu", "selu", "silu", "softplus")  # of hidden layers, as in Keras
 
 
 class PrototypeHead(keras.layers.Layer):
@@ -45,8 +47,8 @@ class PrototypeHead(keras.layers.Layer):
 
 
 def nearest_means(x: np.ndarray, label_ids: np.ndarray, classes: int) -> tuple[np.ndarray, float]:
-    """Class means, and the scale s for which softmax(-s / 2 * squared distance) has the lowest leave-one-out
-    cross-entropy.
+    """Class means, and the maximum a posteriori scale s of softmax(-s / 2 * squared distance), from the leave-one-out
+    cross-entropy and a prior.
 
     Args:
         x: float [rows, hidden].
@@ -64,35 +66,47 @@ def nearest_means(x: np.ndarray, label_ids: np.ndarray, classes: int) -> tuple[n
     rows, n = np.arange(len(x)), counts[label_ids]
     squared[rows, label_ids] *= np.square(n / np.maximum(n - 1, 1))  # its distance to the mean of the others
     usable = n > 1  # leave-one-out needs a second row of the class
-    if not usable.any():
-        return means, 1.0
-    return means, min(SCALES, key=lambda s: _cross_entropy(-0.5 * s * squared[usable], label_ids[usable]))
+    return means, min(
+        SCALES,
+        key=lambda s: (
+            _cross_entropy(-0.5 * s * squared[usable], label_ids[usable])
+            + 0.5 * np.square(np.log(s / SCALE_MEDIAN) / SCALE_SD)
+        ),
+    )
 
 
 def _cross_entropy(z, label_ids):
     z = z - z.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), label_ids]))
+    return float(np.sum(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), label_ids]))
 
 
 class DenseHead(keras.layers.Layer):
-    """Hidden layers of ReLU units, each followed by dropout, then a linear output."""
+    """Hidden layers, each followed by dropout, then a linear output."""
 
     def __init__(
-        self, outputs: int, units: list[int], dropout: float, seed: int, bias: list[float] | None = None, **kwargs: Any
+        self,
+        outputs: int,
+        units: list[int],
+        dropout: float,
+        seed: int,
+        activation: str = ACTIVATIONS[0],
+        bias: list[float] | None = None,
+        **kwargs: Any,
     ):
-        """`bias`: initial output bias, [outputs]; zeros by default."""
+        """`activation`: of the hidden layers, one of ACTIVATIONS; `bias`: initial output bias, [outputs]; zeros by
+        default."""
         super().__init__(dtype="float32", **kwargs)
         self.rate, self.bias = dropout, bias
         self.generator = keras.random.SeedGenerator(seed)
         self.stack = [
             keras.layers.Dense(
                 n,
-                activation,
+                function,
                 kernel_initializer=keras.initializers.GlorotUniform(seed + 1 + i),
                 name=f"dense_{i}",
                 dtype=self.dtype_policy,
             )
-            for i, (n, activation) in enumerate([*((n, "relu") for n in units), (outputs, None)])
+            for i, (n, function) in enumerate([*((n, activation) for n in units), (outputs, None)])
         ]
 
     def build(self, shape: tuple[int | None, ...]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
+from .heads import ACTIVATIONS
 from .join import make_join
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def read_head_options(model: Any, given: dict[str, Any]) -> dict[str, Any]:
     """
     return {
         "units": [int(n) for n in given.get("units") or []],
+        "activation": given.get("activation") or ACTIVATIONS[0],
         "dropout": given.get("dropout"),
         "pool": model.pool(given.get("pool")),
         "pair": given.get("pair") or "joint",

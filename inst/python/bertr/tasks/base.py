@@ -81,6 +81,7 @@ class Task:
     whole_vocabulary = False  # the head reads the whole word table, so all of it is trained
     not_in_graph = ()  # entries of `spec` that affect neither outputs nor loss
     evaluated = ()  # columns of `decode` that `metric_table` takes
+    watched = ()  # metrics of training rows that the history shows beside the loss, see `watch`
     explains = False  # whether there is a `picks`
 
     def __init__(self, spec: dict[str, Any]):
@@ -164,6 +165,16 @@ class Task:
     def training_loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         """The loss that training minimizes, [batch]: `loss` with the settings of `train_with`."""
         return self.loss(targets, outputs, head)
+
+    def watch(self, targets: Any, outputs: Any) -> list[Any]:
+        """The metrics `watched` of each row, [batch] each, of which the history shows the means; arguments as in
+        `loss`. They come from the outputs that training has anyway: with dropout, and from weights that change within
+        the epoch."""
+        return []
+
+    def training_values(self, targets: Any, outputs: Any, head: Any) -> list[Any]:
+        """What a training step computes of each row, [batch] each: `training_loss`, then `watch`."""
+        return [self.training_loss(targets, outputs, head), *self.watch(targets, outputs)]
 
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         """The loss of each row, [batch]; `head` is the layer that computed the outputs."""

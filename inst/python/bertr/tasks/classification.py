@@ -28,6 +28,7 @@ class Classification(Task):
     calibrates = True
     not_in_graph = ("temperature", "event_threshold")
     evaluated = ("prob", "chosen")
+    watched = ("accuracy",)
     explains = True
     shape = staticmethod(
         both(
@@ -72,7 +73,8 @@ class Classification(Task):
 
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> DenseHead | PrototypeHead:
         if head_options["units"]:
-            return DenseHead(len(self.levels), head_options["units"], dropout, seed, name="head")
+            activation = head_options["activation"]
+            return DenseHead(len(self.levels), head_options["units"], dropout, seed, activation, name="head")
         return PrototypeHead(len(self.levels), dropout, config.initializer_range, seed, name="head")
 
     def start_rows(self, head: Any, targets: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
@@ -109,6 +111,9 @@ class Classification(Task):
 
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch], [batch, classes] -> [batch]
         return ops.logsumexp(outputs, axis=1) - picked(outputs, targets)
+
+    def watch(self, targets: Any, outputs: Any) -> list[Any]:  # [batch], [batch, classes]
+        return [ops.cast(ops.argmax(outputs, axis=1) == targets, "float32")]
 
     def metrics(self, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         return {"accuracy": metrics.accuracy(targets, np.argmax(outputs, axis=1))}

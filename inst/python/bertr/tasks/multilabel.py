@@ -68,7 +68,13 @@ class MultiLabel(Task):
 
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> DenseHead:
         return DenseHead(
-            len(self.spec["levels"]), head_options["units"], dropout, seed, self.spec["log_odds"], name="head"
+            len(self.spec["levels"]),
+            head_options["units"],
+            dropout,
+            seed,
+            head_options["activation"],
+            self.spec["log_odds"],
+            name="head",
         )
 
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch, labels] each -> [batch]

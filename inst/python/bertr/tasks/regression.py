@@ -85,6 +85,7 @@ class Regression(Task):
             dropout,
             seed,
             config.initializer_range,
+            activation=head_options["activation"],
             bias=self.spec.get("log_odds"),
             name="head",
         )

@@ -60,6 +60,19 @@ class AddedTokens:
         return _split(text, self._in_normal, self._normal)
 
 
+def literal(content: str, token_id: int) -> dict[str, Any]:
+    """An added token that is matched literally, a dict."""
+    return {
+        "content": content,
+        "id": token_id,
+        "normalized": False,
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "piece": True,
+    }
+
+
 def _any_of(contents):
     """A pattern that matches the longest of these."""
     return re.compile("|".join(map(re.escape, sorted(contents, key=len, reverse=True))) or "(?!)")

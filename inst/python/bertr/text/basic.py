@@ -92,7 +92,7 @@ _NEW_CAPITALS = [
 _NEW_LOWER = {chr(c): chr(c + shift) for first, last, shift in _NEW_CAPITALS for c in range(first, last + 1)}
 
 
-def _regex_class(ranges):
+def regex_class(ranges: str) -> str:
     """The content of a regular expression's [...] for hexadecimal ranges."""
     ends = (r.partition("-") for r in ranges.split())
     return "".join(f"\\U{int(first, 16):08x}-\\U{int(last or first, 16):08x}" for first, _, last in ends)
@@ -100,7 +100,7 @@ def _regex_class(ranges):
 
 _KIND = re.compile(
     "|".join(
-        f"(?P<{name}>[{_regex_class(ranges)}])"
+        f"(?P<{name}>[{regex_class(ranges)}])"
         for name, ranges in [
             ("control", _CONTROL),
             ("space", _SPACE),
@@ -110,9 +110,9 @@ _KIND = re.compile(
         ]
     )
 )
-_CHUNK = re.compile(f"[^{_regex_class(_SPACE)}]+")
-_WORD = re.compile(f"[{_regex_class(_PUNCTUATION)}]|[^ {_regex_class(_PUNCTUATION)}]+")
-_PARTS_WORDS = re.compile(f"[\\s{_regex_class(_PUNCTUATION + _CJK)}]")
+_CHUNK = re.compile(f"[^{regex_class(_SPACE)}]+")
+_WORD = re.compile(f"[{regex_class(_PUNCTUATION)}]|[^ {regex_class(_PUNCTUATION)}]+")
+_PARTS_WORDS = re.compile(f"[\\s{regex_class(_PUNCTUATION + _CJK)}]")
 # White space for str.split(), but control characters for BERT.
 _ONLY_PYTHON_SPACE = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BertrError
+from .basic import parts_words
 from .ragged import positions, row_numbers, runs, splits
 
 
@@ -25,6 +26,7 @@ class Encodings:
     end: Any = None  # int32 [total], exclusive
     pad_id: int = 0
     owner: Any = None  # int32 [n], ascending: the text of each row, if texts may have several rows
+    one_segment: bool = False  # the network's input is segment 0 for all tokens
 
     def __len__(self):
         return len(self.row_splits) - 1
@@ -70,6 +72,7 @@ class Encodings:
             None if self.end is None else self.end[at],
             self.pad_id,
             None if self.owner is None else self.owner[rows],
+            self.one_segment,
         )
 
     def pad(self, rows: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -79,7 +82,8 @@ class Encodings:
         ids = np.full(real.shape, self.pad_id, np.int32)
         segments = np.zeros(real.shape, np.int32)
         ids[real] = taken.ids
-        segments[real] = taken.segments
+        if not self.one_segment:
+            segments[real] = taken.segments
         return ids, segments, real.astype(np.int32)
 
 
@@ -92,8 +96,12 @@ class TextEncoder:
     vocab: list[str]
     literals: Any  # tokens of `vocab` that represent no text
     pad_id: int
+    unk_id: int
     cls_id: int
     sep_id: int
+    mask_name: str
+    mask_id: int | None
+    one_segment = False  # RoBERTa's way: all tokens have segment 0, and a pair has two [SEP] in the middle
 
     def inside_word(self, token: str) -> bool:
         """Whether this token of the vocabulary continues a word."""
@@ -101,8 +109,21 @@ class TextEncoder:
 
     def inside_words(self, encodings: Encodings, texts: list[str]) -> np.ndarray:
         """Which tokens continue the word of the token before, bool [tokens]; `encodings` are those of whole texts, with
-        offsets."""
-        raise NotImplementedError
+        offsets.
+
+        Determined from the text, because pieces mark only spaces. A token continues a word if there is no space, no
+        punctuation and no Chinese character (a word in BERT) before it or at its start, or if two pieces share a
+        character.
+        """
+        out = np.zeros(len(encodings.ids), bool)
+        for row, text in enumerate(texts):
+            first, stop = encodings.row_splits[row] + 1, encodings.row_splits[row + 1] - 1  # without [CLS] and [SEP]
+            starts, ends = encodings.start[first:stop].tolist(), encodings.end[first:stop].tolist()
+            out[first + 1 : stop] = [
+                start < end or not parts_words(text[end - 1 : start + 1])
+                for end, start in zip(ends, starts[1:], strict=False)
+            ]
+        return out
 
     def _rows(self, texts):
         """The ids of every text as int32 bytes: joining and slicing bytes creates no Python integers."""
@@ -119,7 +140,8 @@ class TextEncoder:
     def encode(
         self, texts: list[str], pairs: list[str] | None = None, max_len: int = 512, offsets: bool = False
     ) -> Encodings:
-        """`[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]` for every text, truncated to `max_len` tokens.
+        """`[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]` for every text, truncated to `max_len` tokens. If
+        `one_segment`, a second [SEP] belongs to the first text.
 
         Args:
             texts, pairs: lists of str; pairs None: single texts.
@@ -133,7 +155,7 @@ class TextEncoder:
             BertrError: max_len (too small), pairs (another number of texts).
         """
         sides = _sides(texts, pairs)
-        special = len(sides) + 1
+        special = self._special_tokens(sides)
         if max_len < special + 1:
             raise BertrError(
                 "max_len",
@@ -144,7 +166,7 @@ class TextEncoder:
         counts = _counts(rows)
         kept = truncate(counts, max_len - special)
         lengths = kept + 1  # [n, sides]: a text and its [SEP] ...
-        lengths[:, 0] += 1  # ... and the first one's [CLS]
+        lengths[:, 0] += special - len(sides)  # ... and the first one's [CLS], and second [SEP]
         out = Encodings(
             ids=self._join(rows, kept),
             segments=np.repeat(np.tile(np.arange(len(sides), dtype=np.int8), len(texts)), lengths.ravel()),
@@ -152,11 +174,14 @@ class TextEncoder:
             n_truncated=int((kept < counts).any(1).sum()),
             full_lengths=(counts.sum(1) + special).astype(np.int32),
             pad_id=self.pad_id,
+            one_segment=self.one_segment,
         )
         if offsets:
             ordinary = np.ones(len(out.ids), bool)  # neither [CLS] nor [SEP]
             ordinary[out.row_splits[:-1]] = False
             ordinary[np.cumsum(lengths) - 1] = False
+            if special > len(sides) + 1:
+                ordinary[np.cumsum(lengths)[::2] - 2] = False
             out.start, out.end = np.zeros((2, len(out.ids)), np.int32)
             for i, side in enumerate(sides):
                 where = ordinary & (out.segments == i)
@@ -166,7 +191,7 @@ class TextEncoder:
     def count(self, texts: list[str], pairs: list[str] | None = None) -> np.ndarray:
         """Tokens of each text before truncation, special ones included: int32 [n]."""
         sides = _sides(texts, pairs)
-        return (_counts([self._rows(side) for side in sides]).sum(1) + len(sides) + 1).astype(np.int32)
+        return (_counts([self._rows(side) for side in sides]).sum(1) + self._special_tokens(sides)).astype(np.int32)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of one row of ids, without [CLS], [SEP] and [PAD].
@@ -182,6 +207,10 @@ class TextEncoder:
             )
         return self._words([i for i in ids if i not in (self.pad_id, self.cls_id, self.sep_id)])
 
+    def _special_tokens(self, sides):
+        """How many special tokens a row has."""
+        return len(sides) + 1 + (self.one_segment and len(sides) > 1)
+
     def _join(self, rows, kept):
         """All ids with special tokens in one array [total], from rows [sides][n] of bytes."""
         cls, sep = int32([self.cls_id]), int32([self.sep_id])
@@ -189,7 +218,8 @@ class TextEncoder:
             [row[: 4 * k] for row, k in zip(side, keep, strict=True)]
             for side, keep in zip(rows, kept.T.tolist(), strict=True)
         ]
-        texts = [sep.join(parts) for parts in zip(*cut, strict=True)]
+        between = sep + sep if self.one_segment else sep
+        texts = [between.join(parts) for parts in zip(*cut, strict=True)]
         return np.frombuffer(cls + (sep + cls).join(texts) + sep if texts else b"", np.int32).copy()
 
 

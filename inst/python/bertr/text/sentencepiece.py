@@ -6,16 +6,13 @@ the quotes; Kudo and Richardson 2018, SentencePiece. The only module that uses t
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from ..errors import COPY_AGAIN, BertrError
-from .basic import parts_words
 from .encodings import TextEncoder, any_of, int32
-
-if TYPE_CHECKING:
-    from .encodings import Encodings
 
 REQUIRED = ("<pad>", "<unk>", "[CLS]", "[SEP]")
 SPACE = "\u2581"  # SentencePiece's mark for the space before a word
@@ -91,20 +88,6 @@ class SentencePieceTokenizer(TextEncoder):
     def inside_word(self, token: str) -> bool:
         """As in ALBERT's `create_pretraining_data.py`: numbers, marks and other scripts start a word."""
         return re.fullmatch("[A-Za-z]+", token) is not None
-
-    def inside_words(self, encodings: "Encodings", texts: list[str]) -> np.ndarray:
-        """Determined from the text, because pieces mark only spaces. A token continues a word if there is no space, no
-        punctuation and no Chinese character (a word in BERT) before it or at its start, or if two pieces share a
-        character."""
-        out = np.zeros(len(encodings.ids), bool)
-        for row, text in enumerate(texts):
-            first, stop = encodings.row_splits[row] + 1, encodings.row_splits[row + 1] - 1  # without [CLS] and [SEP]
-            starts, ends = encodings.start[first:stop].tolist(), encodings.end[first:stop].tolist()
-            out[first + 1 : stop] = [
-                start < end or not parts_words(text[end - 1 : start + 1])
-                for end, start in zip(ends, starts[1:], strict=False)
-            ]
-        return out
 
     def _words(self, ids):
         words = [SPACE + self.vocab[i] if i == self.mask_id else self.vocab[i] for i in ids]
@@ -244,14 +227,14 @@ def pieces_of(model: Any) -> list[str]:
 def _read_pieces(data):
     """(id, start, end) of every piece, in bytes. Parsed by hand, because this is the only interface for offsets that is
     the same in all versions of sentencepiece. Format: google/sentencepiece `src/sentencepiece.proto`."""
-    for number, value in _fields(data):
+    for number, value in read_fields(data):
         if number == 2:
-            piece = dict(_fields(value))
+            piece = dict(read_fields(value))
             yield piece[2], piece.get(4, 0), piece.get(5, 0)
 
 
-def _fields(data):
-    """(number, value) of a message's fields."""
+def read_fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """(number, value) of the fields of a protocol buffer."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

@@ -54,8 +54,9 @@ def _rows_of(encodings, max_len, choose):
             last = int(encodings.segments[start + length - 1])  # the segment that is split
             body = start + int(np.searchsorted(encodings.segments[start : start + length], last)) + (last == 0)
             lead = np.arange(start, body)[: max(1, max_len // 2)]  # [CLS], or [CLS] and the first text with its [SEP]
-            if lead[-1] != body - 1:
-                lead[-1] = body - 1  # a first text longer than half is truncated, but keeps its [SEP]
+            if lead[-1] != body - 1:  # a first text longer than half is truncated, but keeps its [SEP]
+                seps = 1 + encodings.one_segment
+                lead[-seps:] = range(body - seps, body)
                 cut += 1
             n, end = start + length - 1 - body, start + length - 1  # excluding the last [SEP]
             room = max_len - len(lead) - 1

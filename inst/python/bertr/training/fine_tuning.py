@@ -11,7 +11,7 @@ from .adamw import BertAdamW
 from .adversarial import FastGradientMethod
 from .batches import training_batches
 from .layer_rates import rate_scales
-from .run import of_validation
+from .run import of_validation, overall
 from .word_rows import WordRows
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class FineTuning:
         self._prepare_step()
         kind = (network.kind, plan.train, plan.adversarial, repr(self.optimizer.kind))
         self.step = TrainStep(
-            lambda y, *x: task.training_loss(y, network(*x, training=True), network.head),
+            lambda y, *x: task.training_values(y, network(*x, training=True), network.head),
             variables,
             network.non_trainable_variables,
             self.optimizer,
@@ -85,13 +85,14 @@ class FineTuning:
         began = time.perf_counter()
         samples = run.task.draw(run.samples, run.rng)
         batches = training_batches(samples.lengths, run.rows_a_step, run.rng)
-        losses, total, rows_done = [], 0.0, 0
+        means, total, rows_done = [], 0.0, 0
         self._prepare_step()
         for i, rows in enumerate(batches):
-            losses.append(self._one_step(samples, rows))
+            means.append(self._one_step(samples, rows))
             run.steps_done += 1
-            run.check_loss(losses[-1], epoch)
-            total, rows_done = total + losses[-1] * len(rows), rows_done + len(rows)
+            loss = float(means[-1][0])
+            run.check_loss(loss, epoch)
+            total, rows_done = total + loss * len(rows), rows_done + len(rows)
             run.emit(
                 "step",
                 {
@@ -103,7 +104,7 @@ class FineTuning:
                 },
             )
         self._prepare_evaluation()
-        row = run.row(epoch, time.perf_counter() - began, losses, batches)
+        row = run.row(epoch, time.perf_counter() - began, means, batches)
         try:
             if run.validation:
                 row |= of_validation(
@@ -121,14 +122,14 @@ class FineTuning:
         self.embeddings.word_rows = None
 
     def _one_step(self, samples, rows):
-        """The mean loss of these rows."""
+        """The means of `Task.training_values` over these rows, [values]."""
         size = self.run.plan.batch_size
         if self.run.plan.accumulate == 1:
             return self.step(*self._batch(samples, rows))
         parts = [rows[i : i + size] for i in range(0, len(rows), size)]
-        losses = [self.step(*self._batch(samples, part)) for part in parts]
+        means = [self.step(*self._batch(samples, part)) for part in parts]
         self.step.flush()
-        return float(np.average(losses, weights=[len(part) for part in parts]))
+        return overall(means, parts)
 
     def _batch(self, samples, chosen):
         targets, inputs = samples.batch(chosen, self.run.rng)

@@ -99,6 +99,8 @@ def _fit(model, task_name, a, b, target, validation, options, on_event):
             "max_len": max_len,
         },
     )
+    if all_samples.encodings.n_truncated:
+        on_event("truncated", {"texts": all_samples.encodings.n_truncated, "rows": len(a), "max_len": max_len})
     folder = None
     if options.get("checkpoint"):
         identity = {

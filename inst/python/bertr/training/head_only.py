@@ -40,10 +40,10 @@ def train_head(run: "Run", features_of: "Callable[[Encodings], Any]", steps: "He
         while not run.is_over():
             began, done = time.perf_counter(), run.history.rows
             epochs = [_shuffled(run) for _ in range(min(epochs_at_once, plan.epochs - done))]
-            losses = steps([batch for batches in epochs for batch in batches])
-            run.steps_done += len(losses)
+            means = steps([batch for batches in epochs for batch in batches])
+            run.steps_done += len(means)
             seconds = (time.perf_counter() - began) / len(epochs)
-            of_epochs = zip(np.split(losses, len(epochs)), epochs, strict=True)
+            of_epochs = zip(np.split(means, len(epochs)), epochs, strict=True)
             rows = [run.row(done + i, seconds, *of_epoch) for i, of_epoch in enumerate(of_epochs)]
             if run.validation:
                 rows[-1] |= of_validation(

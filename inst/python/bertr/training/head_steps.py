@@ -49,7 +49,7 @@ class HeadSteps:
             return
         twin, task = self.twin, self.task
         self.steps = FeatureSteps(
-            lambda y, x: task.training_loss(y, twin(x, training=True), twin),
+            lambda y, x: task.training_values(y, twin(x, training=True), twin),
             twin.trainable_variables,
             twin.non_trainable_variables,
             self.optimizer,
@@ -58,11 +58,11 @@ class HeadSteps:
         )
 
     def __call__(self, batches):
-        """The mean loss of each batch."""
-        losses = self.steps(batches)
+        """The means of `Task.training_values` over each batch, float32 [batches, values]."""
+        means = self.steps(batches)
         self.steps.finish()
         self._show()
-        return losses
+        return means
 
     def end(self) -> None:
         """Releases the run; the steps stay cached for the next one."""

@@ -106,12 +106,17 @@ class Run:
         return self.scorer.encodings(samples.encodings)
 
     def row(
-        self, epoch: int, seconds: float, losses: Sequence[float] | np.ndarray, batches: Sequence[np.ndarray]
+        self, epoch: int, seconds: float, means: Sequence[Any] | np.ndarray, batches: Sequence[np.ndarray]
     ) -> dict[str, Any]:
-        """An epoch's row of the history."""
-        loss = float(np.average(losses, weights=[len(b) for b in batches]))
+        """An epoch's row of the history; `means` are those of its batches, [batches, values]."""
+        loss, *watched = overall(means, batches)
         self.check_loss(loss, epoch)
-        return {"epoch": epoch + 1, "loss": loss, "seconds": seconds}
+        return {
+            "epoch": epoch + 1,
+            "loss": loss,
+            **dict(zip(self.task.watched, watched, strict=True)),
+            "seconds": seconds,
+        }
 
     def close(self, rows: list[dict[str, Any]]) -> None:
         """Ends one or more epochs; `rows` are their complete rows of the history."""
@@ -141,6 +146,12 @@ class Run:
         """Checks the weights after the last step, whose loss was computed before its update."""
         for variable in self.learned:
             self.check_loss(float(ops.sum(variable)), self.plan.epochs - 1)
+
+
+def overall(means: Sequence[Any] | np.ndarray, batches: Sequence[Any]) -> list[float]:
+    """The means over all rows, one per value, from those over each batch of rows, [batches, values]."""
+    weights = [len(batch) for batch in batches]
+    return [float(np.average(column, weights=weights)) for column in np.transpose(means)]
 
 
 def of_validation(metrics: dict[str, float]) -> dict[str, float]:

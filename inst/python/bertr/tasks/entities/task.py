@@ -90,7 +90,8 @@ class Entities(Task):
 
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> TokenHead:
         kind = CrfHead if self.spec["crf"] else TokenHead
-        return kind(1 + 2 * len(self.levels), head_options["units"], dropout, seed, name="head")
+        units, activation = head_options["units"], head_options["activation"]
+        return kind(1 + 2 * len(self.levels), units, dropout, seed, activation, name="head")
 
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         """Negative log-likelihood; all words of the batch count equally."""

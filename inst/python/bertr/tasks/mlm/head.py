@@ -118,7 +118,27 @@ def word_head(model: Any) -> PretrainingHead:
             "Train one on your texts with bert_fit(model, ~ text, data), or load a checkpoint that has "
             "one, such as bert-base-uncased.",
         )
-    head = PretrainingHead(model.config, pairs=False)
+    return _pretrained(model, pairs=False)
+
+
+def pair_head(model: Any) -> PretrainingHead:
+    """A model's next-sentence head.
+
+    Raises:
+        BertrError: no_nsp.
+    """
+    if not {"nsp/kernel", "pooler/kernel"} <= set(model.checkpoint.tensors):
+        raise BertrError(
+            "no_nsp",
+            "This model has no next-sentence head, so it cannot tell whether one text follows another.",
+            "Train one on your texts with bert_fit(model, ~ first + second, data), or load a checkpoint that has "
+            "one, such as bert-base-uncased.",
+        )
+    return _pretrained(model, pairs=True)
+
+
+def _pretrained(model, pairs):
+    head = PretrainingHead(model.config, pairs)
     head.build()
     head.attach(model.backbone.embeddings, model.checkpoint.tensors)
     return head

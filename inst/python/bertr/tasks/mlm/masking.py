@@ -109,12 +109,13 @@ def pair_up(whole: Any, second: np.ndarray, max_len: int) -> Any:
     start, stop = whole.row_splits[:-1], whole.row_splits[1:]
     n_second = np.add.reduceat(whole.segments.astype(np.int64), start)  # tokens of the second text, with its [SEP]
     middle = stop - n_second  # where the second text begins
-    counts = np.stack([middle - start - 2, n_second[second] - 1], axis=1)
-    kept = truncate(counts, max_len - 3)
+    seps = 1 + whole.one_segment
+    counts = np.stack([middle - start - 1 - seps, n_second[second] - 1], axis=1)
+    kept = truncate(counts, max_len - 2 - seps)
     one = np.ones(len(kept), np.int64)
     # [CLS] and the first text, its [SEP], the second text, its [SEP]
-    starts = np.stack([start, middle - 1, middle[second], stop[second] - 1], axis=1).ravel()
-    sizes = np.stack([kept[:, 0] + 1, one, kept[:, 1], one], axis=1)
+    starts = np.stack([start, middle - seps, middle[second], stop[second] - 1], axis=1).ravel()
+    sizes = np.stack([kept[:, 0] + 1, seps * one, kept[:, 1], one], axis=1)
     at = runs(starts, sizes.ravel())
     return dataclasses.replace(
         whole,
@@ -122,5 +123,5 @@ def pair_up(whole: Any, second: np.ndarray, max_len: int) -> Any:
         segments=whole.segments[at],
         row_splits=splits(sizes.sum(axis=1)),
         n_truncated=int((kept < counts).any(axis=1).sum()),
-        full_lengths=(counts.sum(axis=1) + 3).astype(np.int32),
+        full_lengths=(counts.sum(axis=1) + 2 + seps).astype(np.int32),
     )

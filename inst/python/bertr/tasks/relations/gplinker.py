@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ...nn.heads import DenseHead
+from ...nn.heads import ACTIVATIONS, DenseHead
 
 SIZE = 64  # of the queries and keys of a pointer
 PRIOR = -7.0  # initial value of every score: fewer than one pair in a thousand is right, and learning that takes long
@@ -26,10 +26,18 @@ class PointerHead(keras.layers.Layer):
     """For every token and pointer a query and a key, and for every kind of pair two biases: as first and as second
     token. The score of tokens i and j for a kind is `query_i . key_j + first_i + second_j`."""
 
-    def __init__(self, kinds: Sequence[int], units: list[int], dropout: float, seed: int, **kwargs: Any):
+    def __init__(
+        self,
+        kinds: Sequence[int],
+        units: list[int],
+        dropout: float,
+        seed: int,
+        activation: str = ACTIVATIONS[0],
+        **kwargs: Any,
+    ):
         """`kinds`: number of kinds of each pointer."""
         super().__init__(dtype="float32", **kwargs)
-        self.project = DenseHead(2 * SIZE * len(kinds), units, dropout, seed, name="project")
+        self.project = DenseHead(2 * SIZE * len(kinds), units, dropout, seed, activation, name="project")
         self.biases = [
             keras.layers.Dense(
                 2 * n,
@@ -92,8 +100,8 @@ class GPLinker:
     def __init__(self, relations: int):
         self.kinds = (2, relations, relations)  # head and tail; one kind per relation, twice
 
-    def head(self, units: list[int], dropout: float, seed: int) -> PointerHead:
-        return PointerHead(self.kinds, units, dropout, seed, name="head")
+    def head(self, units: list[int], dropout: float, seed: int, activation: str) -> PointerHead:
+        return PointerHead(self.kinds, units, dropout, seed, activation, name="head")
 
     def sample(self, triples: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
         """There is nothing to sample."""

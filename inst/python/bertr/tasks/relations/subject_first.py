@@ -25,8 +25,8 @@ class SubjectFirst:
     def __init__(self, relations: int):
         self.relations = relations
 
-    def head(self, units: list[int], dropout: float, seed: int) -> DenseHead:
-        return DenseHead(2 + 2 * self.relations, units, dropout, seed, name="head")
+    def head(self, units: list[int], dropout: float, seed: int, activation: str) -> DenseHead:
+        return DenseHead(2 + 2 * self.relations, units, dropout, seed, activation, name="head")
 
     def sample(self, triples: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
         """Samples a head of a row, (first, last) token: a first token, then a last token not before it. They may belong

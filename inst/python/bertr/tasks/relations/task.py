@@ -65,7 +65,7 @@ class Relations(Task):
         return np.concatenate([info, targets.padded(rows)], axis=1), ids
 
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> Any:
-        return self.form.head(head_options["units"], dropout, seed)
+        return self.form.head(head_options["units"], dropout, seed, head_options["activation"])
 
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         return self.form.loss(targets[:, 0, :3], targets[:, 1:], outputs)

@@ -91,7 +91,7 @@ class Span(Task):
         return targets.places[rows], ids
 
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> DenseHead:
-        return DenseHead(2, head_options["units"], dropout, seed, name="head")
+        return DenseHead(2, head_options["units"], dropout, seed, head_options["activation"], name="head")
 
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch, 4], [batch, length, 2] -> [batch]
         place = ops.arange(ops.shape(outputs)[1], dtype="int32")[None]
