@@ -84,11 +84,12 @@ bench: setup
 docs: setup-dev
 	Rscript -e 'roxygen2::roxygenise()'
 
-vignettes: setup-test
+vignettes: setup-dev
 	Rscript tools/vignettes.R $(V)
 
+# bertr is not on CRAN, so pkgdown need not look for it there
 site: setup-dev
-	Rscript -e 'pkgdown::build_site(preview = FALSE)'
+	Rscript -e 'options(pkgdown.internet = FALSE); pkgdown::build_site(preview = FALSE)'
 
 .PHONY: torture torture-draw
 torture: setup-test

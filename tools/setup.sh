@@ -1,7 +1,7 @@
 #!/bin/bash
 # Sets up what bertr needs, and skips what is there: R and its packages (apt), .venv with the Python packages,
 # the package in the user's R library. `setup.sh test` adds what the tests need, `setup.sh dev` also the tools of
-# `make coverage`, `make docs` and `make site`.
+# `make coverage`, `make docs`, `make site` and `make vignettes`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -92,7 +92,7 @@ if [ "${1:-}" = test ] || [ "${1:-}" = dev ]; then
   pip_install test requirements-test.txt
 fi
 if [ "${1:-}" = dev ]; then
-  r_packages covr pkgdown roxygen2 xml2
+  r_packages covr janeaustenr pkgdown roxygen2 xml2
   pip_install dev requirements-dev.txt
 fi
 r_install
