@@ -27,8 +27,8 @@
 #' the step that learns from it. It can therefore be lower than `val_accuracy`, and than the accuracy of the finished
 #' fit on the same rows.
 #'
-#' @param model A model from [bert_load()], a name or folder that it takes, such as `"all-MiniLM-L6-v2"`, or a fit for any
-#'   task, whose encoder is trained further.
+#' @param model A model from [bert_load()], a name or folder that it takes, such as `"all-MiniLM-L6-v2"`, or a fit for
+#'   any task, whose encoder is trained further.
 #' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome selects the task: a label,
 #'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks]. It may be computed, as
 #'   in `factor(stars) ~ text`, `log(price) ~ text` or `cbind(toxic = score >= 0.5, insult) ~ text`. The texts must be

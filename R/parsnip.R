@@ -3,10 +3,10 @@
 #' Model specifications for the package parsnip, with the engine `"bertr"`. They work with its `fit()`, `fit_xy()`,
 #' `predict()` and `augment()`, in workflows, and can be tuned with the package tune.
 #'
-#' Outcomes and texts are those of [bert_fit()]: `label ~ text`, `label ~ question + answer` for pairs, `label ~ .` where
+#' Outcomes and texts are those of [bert_fit()]: `label ~ text`, `label ~ question + answer` for pairs, `label ~ .` if
 #' one column of texts is left. For classification parsnip requires a factor. `set_engine("bertr", ...)` takes the other
-#' arguments of [bert_fit()]: `validation`, `head`, `max_len`, `control`, `seed` and `verbose`. Unlike [bert_fit()] these
-#' models are silent; `set_engine("bertr", verbose = TRUE)` shows progress and messages.
+#' arguments of [bert_fit()]: `validation`, `head`, `max_len`, `control`, `seed` and `verbose`. Unlike [bert_fit()],
+#' these models are silent; `set_engine("bertr", verbose = TRUE)` shows progress and messages.
 #'
 #' The arguments of `bert_classifier()` and `bert_regressor()` can be tuned, except for `model`:
 #'

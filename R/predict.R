@@ -168,7 +168,8 @@ prediction_type <- function(task, spec, type, call = caller_env()) {
 warn_no_texts <- function(texts) {
   if (length(texts$complete) > 0 && !any(texts$complete)) {
     cli::cli_warn(c("All texts of {.arg new_data} are NA, and so are the predictions.",
-      i = "A recipe turns texts that it has not seen into NA, unless {.code prep(strings_as_factors = FALSE)}."),
+      i = "A recipe turns texts that it has not seen into NA: in a workflow use {.fn add_formula} instead, or
+        {.fn step_bert_embed}."),
       class = "bertr_warning_no_texts")
   }
 }

@@ -4,9 +4,9 @@
 #' tidymodels can then be trained on them.
 #'
 #' The model is loaded when the recipe is prepared. A prepared recipe refers to the model's folder and does not hold its
-#' weights, so it is small. If you save it with `saveRDS()`, the folder must be there, unchanged, when it is used again;
-#' a model known by name is downloaded again. A fit of [bert_fit()] that was not loaded from a folder contains its
-#' weights, and so does a recipe with it.
+#' weights. It is small with `prep(retain = FALSE)`; otherwise it holds the vectors of the training texts. If you save it
+#' with `saveRDS()`, the folder must be there, unchanged, when it is used again; a model known by name is downloaded
+#' again. A fit of [bert_fit()] that was not loaded from a folder contains its weights, and so does a recipe with it.
 #'
 #' @param recipe A recipe.
 #' @param ... Columns of texts (strings or factors), as in other steps: names or selectors.
@@ -69,7 +69,7 @@ check_embed_options <- function(options, call = caller_env()) {
 }
 
 #' @exportS3Method recipes::prep
-prep.step_bert_embed <- function(x, training, info = NULL, ...) {
+prep.step_bert_embed <- function(x, training, info = NULL, ...) { # nolint: object_name_linter. Methods of recipes
   call <- rlang::call2("step_bert_embed")
   columns <- unname(recipes::recipes_eval_select(x$terms, training, info))
   for (name in columns) {
@@ -80,7 +80,7 @@ prep.step_bert_embed <- function(x, training, info = NULL, ...) {
 }
 
 #' @exportS3Method recipes::bake
-bake.step_bert_embed <- function(object, new_data, ...) {
+bake.step_bert_embed <- function(object, new_data, ...) { # nolint: object_name_linter.
   call <- rlang::call2("step_bert_embed")
   check_columns(object$columns, new_data, "new_data", call)
   added <- lapply(object$columns, function(name) {
@@ -88,8 +88,8 @@ bake.step_bert_embed <- function(object, new_data, ...) {
     colnames(vectors) <- paste(object$prefix, name, colnames(vectors), sep = "_")
     as_tibble(vectors)
   })
-  kept <- as.list(new_data)[if (object$keep_original_cols) names(new_data) else setdiff(names(new_data), object$columns)]
-  columns <- c(kept, unlist(lapply(added, as.list), recursive = FALSE))
+  kept <- if (object$keep_original_cols) names(new_data) else setdiff(names(new_data), object$columns)
+  columns <- c(as.list(new_data)[kept], unlist(lapply(added, as.list), recursive = FALSE))
   taken <- names(columns)[duplicated(names(columns))]
   if (length(taken) > 0) {
     abort("column", "The data already have a column {.val {taken[[1]]}}.", "Choose another {.arg prefix}.", call = call)

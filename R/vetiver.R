@@ -1,13 +1,14 @@
 # Methods for vetiver, which puts a model on a pin board and serves it with plumber; they are registered when vetiver is
 # loaded. The input is one row per text, in the text columns of the fit.
+# nolint start: object_name_linter, object_length_linter. Methods of vetiver's generics
 
 #' @exportS3Method vetiver::vetiver_create_description
-vetiver_create_description.bert_fit <- function(model) { # nolint: object_name_linter. Methods of vetiver's generics
+vetiver_create_description.bert_fit <- function(model) {
   paste("A fit of BERT for", model$spec$task)
 }
 
 #' @exportS3Method vetiver::vetiver_create_meta
-vetiver_create_meta.bert_fit <- function(model, metadata) { # nolint: object_name_linter.
+vetiver_create_meta.bert_fit <- function(model, metadata) {
   vetiver::vetiver_meta(metadata, required_pkgs = "bertr")
 }
 
@@ -19,7 +20,7 @@ vetiver_ptype.bert_fit <- function(model, ...) {
 
 # A board may be read on another machine, so the weights go along.
 #' @exportS3Method vetiver::vetiver_prepare_model
-vetiver_prepare_model.bert_fit <- function(model) { # nolint: object_name_linter.
+vetiver_prepare_model.bert_fit <- function(model) {
   check_class(model, "bert_fit", "model")
   if (is.null(model$weights)) {
     model$weights <- weight_bytes(live(model), model$spec)
@@ -40,6 +41,8 @@ handler_predict.bert_fit <- function(vetiver_model, ...) {
     bert_predict(vetiver_model$model, request_rows(req$body, vetiver_model$model), ..., verbose = FALSE)
   }
 }
+
+# nolint end
 
 # The rows of a request: JSON that plumber has read, an array of objects or one object
 request_rows <- function(body, fit) {

@@ -31,7 +31,10 @@ read_request <- function(raw) {
   if (!is.list(texts) || !all(fields %in% names(texts))) {
     return(paste("The request must be an object with", paste0('"', fields, '"', collapse = " and "), "in it."))
   }
-  texts <- texts[fields]
+  read_texts(texts[fields])
+}
+
+read_texts <- function(texts) {
   strings <- vapply(texts, function(text) is.character(text) && is.null(dim(text)), NA)
   if (!all(strings) || length(unique(lengths(texts))) != 1) {
     return("Each field must hold a string or an array of strings, as many as the others.")

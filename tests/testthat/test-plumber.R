@@ -35,7 +35,8 @@ ask <- function(port, bodies) {
     writeBin(if (is.raw(bodies[[k]])) bodies[[k]] else charToRaw(enc2utf8(bodies[[k]])), files[[k]])
   }
   url <- paste0("http://127.0.0.1:", port, "/predict")
-  curl <- sprintf("curl -s -m 60 -o %s.out -w '%%{http_code}' --data-binary @%s %s > %s.code &", files, files, url, files)
+  curl <- "curl -s -m 60 -o %s.out -w '%%{http_code}' --data-binary @%s %s > %s.code &"
+  curl <- sprintf(curl, files, files, url, files)
   system(paste(c(curl, "wait"), collapse = "\n"))
   lapply(files, function(file) {
     list(status = readLines(paste0(file, ".code"), warn = FALSE), json = jsonlite::fromJSON(paste0(file, ".out")))

@@ -13,7 +13,8 @@ test_that("a recipe gives the vectors of bert_embed(), with names", {
   expect_equal(unname(as.matrix(out[-1])), unname(expected), tolerance = 1e-5)
   expect_equal(dim(recipes::bake(recipe, NULL)), c(nrow(faq()), 385))
 
-  other <- prepared(model = the_fit(), options = list(pool = "cls", max_len = 8), prefix = "b", keep_original_cols = TRUE)
+  options <- list(pool = "cls", max_len = 8)
+  other <- prepared(model = the_fit(), options = options, prefix = "b", keep_original_cols = TRUE)
   out <- recipes::bake(other, new)
   expect_named(out[1:3], c("text", "label", "b_text_d001"))
   expected <- bert_embed(the_fit(), new$text, pool = "cls", max_len = 8, verbose = FALSE)
