@@ -7,7 +7,8 @@
 #' [bert_tokenize()], [bert_count_tokens()], [bert_embed()] and [bert_attention()] read single texts and pairs.
 #' [bert_fill_mask()] reads single texts and has no `pair`. [bert_similarity()] compares single texts: its third
 #' argument is not read together with `x` but compared with it, and is therefore called `y`; both may be data frames.
-#' [bert_predict()] needs no `text`: a fit knows the names of its columns.
+#' [bert_map()] reads single texts. [bert_predict()] of a model reads pairs; of a fit it needs no `text`, because a fit
+#' knows the names of its columns.
 #'
 #' @param model A model from [bert_load()], or a fit from [bert_fit()] to use its fine-tuned encoder.
 #' @param x A character vector, or a data frame with the columns in `text`. A factor is treated as text.
