@@ -4,8 +4,8 @@
 #' tidymodels can then be trained on them.
 #'
 #' The model is loaded when the recipe is prepared. A prepared recipe refers to the model's folder and does not hold its
-#' weights. It is small with `prep(retain = FALSE)`; otherwise it holds the vectors of the training texts. If you save it
-#' with `saveRDS()`, the folder must be there, unchanged, when it is used again; a model known by name is downloaded
+#' weights. It is small with `prep(retain = FALSE)`; otherwise it holds the vectors of the training texts. After
+#' `saveRDS()` the folder must be there, unchanged, when it is used again; a model known by name is downloaded
 #' again. A fit of [bert_fit()] that was not loaded from a folder contains its weights, and so does a recipe with it.
 #'
 #' @param recipe A recipe.

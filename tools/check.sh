@@ -7,6 +7,7 @@ mkdir -p .cache/check
 (cd .cache/check && R CMD build ../..)
 export _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_PACKAGE_DEPENDS_IGNORE_MISSING_ENHANCES_=true
 export NOT_CRAN=true # else testthat skips the snapshots of messages and prints
+export TZ=${TZ:-UTC} # else loading recipes calls timedatectl, which complains in a container: a note
 # checks that --as-cran adds; --as-cran itself asks CRAN about suggested packages that are not installed
 export _R_CHECK_RD_LINE_WIDTHS_=true _R_CHECK_S3_METHODS_NOT_REGISTERED_=true _R_CHECK_CONNECTIONS_LEFT_OPEN_=true
 export _R_CHECK_CODE_USAGE_VIA_NAMESPACES_=true _R_CHECK_CODE_USAGE_WITH_ONLY_BASE_ATTACHED_=true
