@@ -33,8 +33,8 @@
 #' @param tokens `"wordpiece"` (default, unless the folder was saved with another value), or `"characters"` for one
 #'   token per character (a space is `[unused1]`, a character outside the vocabulary `[UNK]`), intended for Chinese. A
 #'   model with a SentencePiece or unigram tokenizer always uses it.
-#' @param lower_case Lower-case texts and strip accents? `NULL` (default) follows the checkpoint. A unigram tokenizer has
-#'   no such setting.
+#' @param lower_case Lower-case texts and strip accents? `NULL` (default) follows the checkpoint. A unigram tokenizer
+#'   has no such setting.
 #' @param max_len Maximum text length in tokens when the model is used: a whole number up to its number of positions
 #'   (512 for BERT). `NULL` (default) uses the checkpoint's recommended length.
 #' @param activation `"gelu_erf"` (the exact form) or `"gelu_tanh"` (the approximation in Google's later code; they
