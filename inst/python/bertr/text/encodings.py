@@ -239,6 +239,16 @@ def any_of(literals: Collection[str]) -> re.Pattern[str]:
     return re.compile(f"({'|'.join(map(re.escape, literals))})" if literals else "(?!)")
 
 
+def refuse_mode(mode: str, only: str, source: str) -> None:
+    """An error if another mode is asked of a tokenizer that has `only` one; `source` is where its pieces are."""
+    if mode != only:
+        raise BertrError(
+            "tokenizer",
+            f"`tokens` is '{mode}', but this model only knows the pieces of its {source}.",
+            "Leave `tokens` out.",
+        )
+
+
 def _sides(texts, pairs):
     if pairs is None:
         return [texts]

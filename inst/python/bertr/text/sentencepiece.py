@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import COPY_AGAIN, BertrError
-from .encodings import MARK, TextEncoder, any_of, int32
+from .encodings import MARK, TextEncoder, any_of, int32, refuse_mode
 
 REQUIRED = ("<pad>", "<unk>", "[CLS]", "[SEP]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -48,12 +48,7 @@ class SentencePieceTokenizer(TextEncoder):
         keep_special: bool = True,
         mode: str = "sentencepiece",
     ):
-        if mode != "sentencepiece":
-            raise BertrError(
-                "tokenizer",
-                f"`tokens` is '{mode}', but this model only knows the pieces of its SentencePiece model.",
-                "Leave `tokens` out.",
-            )
+        refuse_mode(mode, "sentencepiece", "SentencePiece model")
         self.lower_case, self.keep_accents, self.quotes = lower_case, keep_accents, quotes
         self._model = open_model(spiece)
         self.vocab = pieces_of(self._model)

@@ -9,11 +9,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import BertrError
 from .basic import WHITE_SPACE
 from .charsmap import Charsmap
 from .chunks import ChunkEncoder, required
-from .encodings import MARK, int32
+from .encodings import MARK, int32, refuse_mode
 from .graphemes import joins_space
 
 SPECIAL = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}  # XLM-RoBERTa's own names
@@ -54,12 +53,7 @@ class UnigramTokenizer(ChunkEncoder):
         one_segment: bool = True,
         mode: str = "unigram",
     ):
-        if mode != "unigram":
-            raise BertrError(
-                "tokenizer",
-                f"`tokens` is '{mode}', but this model only knows the pieces of its vocabulary.",
-                "Leave `tokens` out.",
-            )
+        refuse_mode(mode, "unigram", "vocabulary")
         self.vocab, self.spaces, self.one_segment = list(vocab), spaces, one_segment
         self.literals = tuple(special.values())
         self._index = {piece: i for i, piece in enumerate(self.vocab)}  # the last of duplicates, as in Rust
