@@ -24,7 +24,7 @@ plot.bert_fit <- function(x, main = NULL, ...) {
   }
   points <- history_points(x)
   metrics <- levels(points$metric)
-  old <- graphics::par(mfrow = panel_grid(length(metrics)), mar = c(4.5, 4.5, 2, 1), oma = c(0, 0, 2, 0))
+  old <- graphics::par(mfrow = panel_grid(length(metrics)), mar = c(5, 5, 2, 1), oma = c(0, 0, 2, 0))
   on.exit(graphics::par(old))
   for (metric in metrics) {
     plot_metric(points[points$metric == metric, ], metric, x$info$best_epoch, ...)
@@ -56,7 +56,8 @@ plot_metric <- function(points, metric, best, ...) {
   values <- do.call(cbind, lapply(unname(parts), `[[`, "value"))
   colours <- part_colours[names(parts)]
   draw(graphics::matplot, list(parts[[1]]$epoch, values, type = "o", pch = 20, lty = 1, col = colours,
-    xlab = epoch_label(best), ylab = metric, ylim = metric_range(metric, values), xaxt = "n", las = 1), ...)
+    xlab = epoch_label(best), ylab = metric, ylim = metric_range(metric, values), xaxt = "n", las = 1,
+    mgp = c(3.6, 0.9, 0)), ...) # room for labels such as 0.005
   if (!"xaxt" %in% names(list(...))) {
     graphics::axis(1, whole_ticks(graphics::axTicks(1)))
   }
