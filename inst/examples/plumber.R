@@ -59,5 +59,5 @@ options(plumber.maxRequestSize = 1e6) # bytes; larger requests get status 413
 invisible(bert_predict(fit, as.data.frame(as.list(setNames(fields, fields))), verbose = FALSE)) # the first is slow
 no_parsers <- setNames(list(), character()) # read_request() reads what it gets, whatever its content type
 server <- plumber::pr_set_parsers(plumber::pr(), no_parsers)
-server <- plumber::pr_post(server, "/predict", answer, serializer = plumber::serializer_unboxed_json())
+server <- plumber::pr_post(server, "/predict", answer, serializer = plumber::serializer_unboxed_json(digits = NA))
 plumber::pr_run(server, port = port, docs = FALSE)

@@ -126,7 +126,7 @@ test_that("label errors are those off the diagonal of the confident joint", {
 })
 
 test_that("wrong labels are found in real texts", {
-  data <- faq()
+  data <- faq(6)
   wrong <- which(data$label == "card_swallowed")[[2]]
   data$label[[wrong]] <- "cancel_transfer"
   cv <- cv_of(factor(label) ~ text, data, epochs = 20)

@@ -33,7 +33,7 @@ test_that("prompts and several poolings of a folder are followed, and summary() 
   plain <- bert_embed(the_model(), paste0("query: ", texts), pool = "mean", verbose = FALSE)
   first <- bert_embed(the_model(), paste0("query: ", texts), pool = "cls", verbose = FALSE)
   both <- cbind(first, plain)
-  expect_equal(vectors(texts, prompt = "query"), both / sqrt(rowSums(both^2)), tolerance = 1e-5)
+  expect_equal(unname(vectors(texts, prompt = "query")), unname(both / sqrt(rowSums(both^2))), tolerance = 1e-5)
   expect_equal(vectors(texts), vectors(texts, prompt = "passage"))
   expect_output(print(summary(model)), 'after pooling: normalize\n  prompt "query": "query: "\n  prompt "passage"')
   expect_error(vectors(texts, prompt = "search"), '`prompt` is "search", but this model has only "query", "passage"',

@@ -62,7 +62,7 @@ test_that("the server answers as bert_predict() does, also many at a time, and s
   expected$.pred_class <- as.character(expected$.pred_class)
   for (k in seq_along(answers)) {
     rows <- list(1, 2, 3, 1:3)[[(k - 1) %% 4 + 1]]
-    expect_equal(answers[[k]]$json, expected[rows, ], tolerance = 1e-3, ignore_attr = "row.names") # JSON has 4 digits
+    expect_equal(answers[[k]]$json, expected[rows, ], tolerance = 1e-8, ignore_attr = "row.names")
   }
 
   bad <- list(

@@ -36,7 +36,7 @@ test_that("new data that cannot be used is reported", {
     class = "bertr_error_column")
   expect_error(bert_predict(the_fit(), data.frame(text = 1)), "must be text, not a number", class = "bertr_error_text")
   expect_error(bert_predict(the_fit(), c("a", "\xff")), "row 2", class = "bertr_error_encoding")
-  expect_error(bert_predict(the_model(), "a"), "bert_fit\\(\\)", class = "bertr_error_argument")
+  expect_error(bert_predict(the_model(), "a"), "bert_fit\\(\\)", class = "bertr_error_pair")
 })
 
 test_that("augment() adds the predictions", {
