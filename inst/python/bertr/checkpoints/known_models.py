@@ -5,6 +5,7 @@ there are no hashes, and the repository's main branch is loaded. `parameters` co
 """
 
 DEFAULT = "all-MiniLM-L6-v2"
+_E5 = 'texts begin with "query: " or "passage: "'  # as these models were trained
 
 
 def _named(repo, description, parameters=None):
@@ -65,16 +66,8 @@ _FOLLOWED = [
     _named("sentence-transformers/all-MiniLM-L12-v2", "English sentences, lower case, 12 layers of 384", 33360000),
     _named("BAAI/bge-small-en-v1.5", "English sentences and search, lower case, 12 layers of 384", 33360000),
     _named("BAAI/bge-base-en-v1.5", "English sentences and search, lower case, 12 layers of 768", 109482240),
-    _named(
-        "intfloat/e5-small-v2",
-        'English search, lower case, 12 layers of 384; texts begin with "query: " or "passage: "',
-        33360000,
-    ),
-    _named(
-        "intfloat/e5-base-v2",
-        'English search, lower case, 12 layers of 768; texts begin with "query: " or "passage: "',
-        109482240,
-    ),
+    _named("intfloat/e5-small-v2", f"English search, lower case, 12 layers of 384; {_E5}", 33360000),
+    _named("intfloat/e5-base-v2", f"English search, lower case, 12 layers of 768; {_E5}", 109482240),
     _named("thenlper/gte-small", "English sentences, lower case, 12 layers of 384", 33360000),
     _named("thenlper/gte-base", "English sentences, lower case, 12 layers of 768", 109482240),
     _named("sentence-transformers/LaBSE", "Sentences of 109 languages, with capitals, 12 layers of 768", 470926848),
@@ -85,7 +78,7 @@ _FOLLOWED = [
     ),
     _named(
         "intfloat/multilingual-e5-small",
-        'Search in 94 languages, with capitals, 12 layers of 384; texts begin with "query: " or "passage: "',
+        f"Search in 94 languages, with capitals, 12 layers of 384; {_E5}",
         117653760,
     ),
     _named("google-bert/bert-base-german-cased", "German with capitals, 12 layers of 768"),

@@ -134,16 +134,7 @@ def from_google(d: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def read_tokenizer(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], bytes | None]:
-    """Reads the tokenizer, which is BERT's if there is a vocabulary file (Chinese ALBERTs).
-
-    Args:
-        reader: the module that reads this format, checkpoints/google.py or checkpoints/huggingface.py.
-        folder: a path.
-        config: an AlbertConfig.
-
-    Returns:
-        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; bytes of the SentencePiece model, or
-        None).
+    """As `base.read_tokenizer`; a SentencePiece model if there is one, BERT's tokenizer otherwise (Chinese ALBERTs).
 
     Raises:
         BertrError: vocabulary, tokenizer, sentencepiece and others of the reader.
