@@ -24,7 +24,8 @@
 #' @param dropout Dropout in the encoder while training, from 0 to below 1. `NULL` (default) uses the model's.
 #' @param precision `"float32"` (default), `"mixed_bfloat16"` or `"mixed_float16"`. With the last two the encoder
 #'   computes in half precision, which is faster on GPUs; weights and outputs are float32.
-#' @return `bert_keras()`: a Keras model. `inputs` is a list of three int32 tensors `[batch, length]`: `token_ids`,
+#' @return `bert_keras()`: a Keras model. It needs Keras 3.7 or later: earlier versions mix up inputs given by name.
+#'   `inputs` is a list of three int32 tensors `[batch, length]`: `token_ids`,
 #'   `segment_ids` and `mask`. `output` is a list of two float32 tensors: `sequence` `[batch, length, hidden]`, the
 #'   hidden states of the last layer, zero at padding; and `pooled` `[batch, hidden]`, the vectors of
 #'   `bert_embed(model, pool = )`.

@@ -17,6 +17,10 @@ if [ "$(cat .venv-oldest/.done 2>/dev/null)" != "${versions[*]}" ]; then
     .venv-oldest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-others.pth"
   echo "${versions[*]}" >.venv-oldest/.done
 fi
-# test_sentence_pieces.py uses neither TensorFlow nor Keras, and its tools need a newer protobuf than this TensorFlow
+# What is left out: tests whose tools (SentencePiece files in transformers) need a newer protobuf than this TensorFlow,
+# and bert_keras(), which needs Keras 3.7
 PYTHONPATH=inst/python .venv-oldest/bin/python -m pytest -q -p no:cacheprovider \
-  --ignore=tests/python/test_sentence_pieces.py "${@:-tests/python}"
+  --ignore=tests/python/test_sentence_pieces.py --ignore=tests/python/test_unigram_folders.py \
+  --ignore=tests/python/test_keras_model.py \
+  --deselect=tests/python/test_albert.py::test_what_is_written_opens_in_transformers \
+  --deselect=tests/python/test_albert.py::test_tokenizer_settings "${@:-tests/python}"

@@ -483,3 +483,9 @@ def test_jax_gives_the_same(on_jax, tiny, model):
     assert theirs["jit"] and theirs["loss"][-1] < theirs["loss"][0]
     ours = bridge.embed(bridge.from_keras(classifier, model), TEXTS, None, {}, None)["values"]
     np.testing.assert_allclose(ours, theirs["back"], atol=2e-3)
+
+
+def test_keras_that_mixes_up_named_inputs_is_refused(tiny, monkeypatch):
+    monkeypatch.setattr(keras, "__version__", "3.6.0")
+    with pytest.raises(BertrError, match="needs Keras 3.7 or later, but Keras 3.6.0 is installed"):
+        bridge.keras_model(bridge.load(tiny, {}), None, "all", None, None, "float32")

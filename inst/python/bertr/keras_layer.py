@@ -102,6 +102,16 @@ class BertEncoder(keras.layers.Layer):
         }
 
 
+def _check_keras():
+    """Before Keras 3.7 a model mixes up inputs that are given by name, without an error."""
+    if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 7):
+        raise BertrError(
+            "keras",
+            f"`bert_keras()` needs Keras 3.7 or later, but Keras {keras.__version__} is installed.",
+            'Update it with `reticulate::py_install("keras>=3.7", pip = TRUE)` and restart R.',
+        )
+
+
 def keras_model(
     model: Model, pool: str | None, train: str, max_len: int | None, dropout: float | None, precision: str
 ) -> keras.Model:
@@ -119,8 +129,9 @@ def keras_model(
         keras.Model: a list of three inputs (see INPUTS) to the outputs of BertEncoder.
 
     Raises:
-        BertrError: no_pooler, max_len.
+        BertrError: keras (too old), no_pooler, max_len.
     """
+    _check_keras()
     config = with_dropout(model.config, dropout)
     layer = BertEncoder(
         config.model_type, dataclasses.asdict(config), model.pool(pool), train, name="bert", dtype=precision
