@@ -1,4 +1,4 @@
-"""JSON files in a checkpoint folder, and files that are only pointers."""
+"""JSON files in a checkpoint folder, and Git LFS pointers in place of files."""
 
 import json
 import os
@@ -27,8 +27,8 @@ def read_json(path: str, shape: Callable[[Any, str], Any] = TABLE, kind: type = 
     return check(out, shape, f"'{path}'", COPY_AGAIN, "config")
 
 
-def check_content(path: str) -> None:
-    """Checks that a file is not a Git LFS pointer, which a clone without Git LFS has in place of large files.
+def refuse_pointer(path: str) -> None:
+    """An error if a file is a Git LFS pointer, which a clone without Git LFS has in place of large files.
 
     Raises:
         BertrError: checkpoint.

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from . import weight_names
-from .files import check_content, optional_json, read_json
+from .files import refuse_pointer, optional_json, read_json
 from .sentence_modules import read_sentence, write_sentence, write_settings
 from .tensor_file import TensorFile
 from .tokenizer_files import read_sentencepiece, read_wordpiece, tokenizer_config, tokenizer_kind
@@ -134,7 +134,7 @@ def open_variables(folder: str) -> tuple[str, dict[str, tuple[int, ...]], Callab
     are opened now, so `read` returns their current content even if they are replaced."""
     files = {}
     for path in _weight_files(folder):
-        check_content(path)
+        refuse_pointer(path)
         file = TorchFile(path) if path.endswith(".bin") else TensorFile(path)
         for name in file.shapes:
             if name in files:
