@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from . import weight_names
-from .files import refuse_pointer, optional_json, read_json
+from .files import optional_json, read_json, refuse_pointer
 from .sentence_modules import read_sentence, write_sentence, write_settings
 from .tensor_file import TensorFile
 from .tokenizer_files import read_sentencepiece, read_wordpiece, tokenizer_config, tokenizer_kind
