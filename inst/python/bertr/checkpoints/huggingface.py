@@ -15,10 +15,11 @@ from . import weight_names
 from .files import optional_json, read_json, refuse_pointer
 from .sentence_modules import read_sentence, write_sentence, write_settings
 from .tensor_file import TensorFile
-from .tokenizer_files import read_sentencepiece, read_wordpiece, tokenizer_config, tokenizer_kind
+from .tokenizer_files import tokenizer_config, tokenizer_kind
 from .torch_file import TorchFile
 from .unigram_files import JSON, SPM, read_unigram
 from .vocabulary import read_bytes
+from .wordpiece_files import read_sentencepiece, read_wordpiece
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint

@@ -1,42 +1,19 @@
-"""Reads and writes the tokenizer files of a Hugging Face folder: `vocab.txt` or `tokenizer.json`, `added_tokens.json`,
-`tokenizer_config.json`, `special_tokens_map.json`, `sentence_bert_config.json`.
+"""What the tokenizer files of all Hugging Face folders have in common: `tokenizer_config.json`, `added_tokens.json`,
+`special_tokens_map.json`, `sentence_bert_config.json`. wordpiece_files.py and unigram_files.py read the vocabularies.
 
 Source: transformers, `tokenization_utils_base.py` and `tokenization_utils_tokenizers.py`; precedence is the same.
 """
 
-import os
 from typing import Any, TypeVar
 
 from ..errors import COPY_AGAIN, BertrError
-from ..shapes import FLAG, TEXT, check, either, fields, list_of, one_of, or_null, table_of, whole
-from ..text.basic import WHITE_SPACE
+from ..shapes import FLAG, TEXT, either, fields, list_of, one_of, or_null, table_of, whole
 from ..text.wordpiece import SPECIAL
 from .files import optional_json
-from .vocabulary import check_size, guess_lower_case, read_vocab_txt
+from .vocabulary import check_size
 
 KINDS = tuple(f"{kind}_token" for kind in SPECIAL)
 GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}  # these follow tokenizer.json in everything
-# Tokenizers that split texts like BERT's
-SAME = (
-    {
-        f"{name}Tokenizer{fast}"
-        for fast in ("", "Fast")
-        for name in (
-            "Bert",
-            "ConvBert",
-            "DistilBert",
-            "DPRContextEncoder",
-            "DPRQuestionEncoder",
-            "Electra",
-            "LayoutLM",
-            "MobileBert",
-            "RetriBert",
-            "SqueezeBert",
-        )
-    }
-    | GENERIC
-    | {"PreTrainedTokenizer"}
-)
 
 # Arguments of our tokenizers
 _FLAGS = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip", "special"), FLAG)
@@ -72,13 +49,6 @@ SETTINGS = {
         }
     ),
 }
-# Our additions to tokenizer_config.json
-OURS = {
-    "wordpiece": fields(
-        {"max_word_chars": whole(1, 10_000), "keep_special": FLAG, "mode": one_of("wordpiece", "characters")}
-    ),
-    "sentencepiece": fields({"quotes": FLAG, "keep_special": FLAG, "mode": one_of("sentencepiece")}),
-}
 
 # Shapes of the files
 _TOKEN = fields({"content": TEXT}, _FLAGS)
@@ -102,30 +72,8 @@ _CONFIG = fields(
 _MAP = fields(optional={**_NAMED, **_MORE})
 _MODEL_CONFIG = fields(optional={"tokenizer_class": or_null(TEXT)})
 _SENTENCE = fields(optional={"do_lower_case": or_null(FLAG)})
-_STEP = {
-    "type": TEXT,
-    **{name: or_null(FLAG) for name in ("lowercase", "strip_accents", "handle_chinese_chars", "clean_text")},
-}
 ADDED_TOKEN = fields({"content": TEXT, "id": whole()}, _FLAGS)
-_JSON = fields(
-    optional={  # tokenizer.json
-        "model": or_null(
-            fields(
-                optional={
-                    "type": or_null(TEXT),
-                    "vocab": table_of(whole()),
-                    "continuing_subword_prefix": or_null(TEXT),
-                    "max_input_chars_per_word": or_null(whole(1, 10_000)),
-                }
-            )
-        ),
-        "normalizer": or_null(fields(optional={**_STEP, "normalizers": or_null(list_of(fields(optional=_STEP)))})),
-        "pre_tokenizer": or_null(fields({"type": TEXT})),
-        "added_tokens": or_null(list_of(ADDED_TOKEN)),
-    }
-)
 KIND = fields(optional={"model": or_null(fields(optional={"type": or_null(TEXT)}))})
-_VOCAB = fields({"model": fields({"vocab": table_of(whole())})})
 _IDS = table_of(whole())  # added_tokens.json
 
 
@@ -228,96 +176,6 @@ class Files:
         return out
 
 
-class TokenizerFiles(Files):
-    """Those of a WordPiece tokenizer."""
-
-    same = SAME
-    special = SPECIAL
-
-    def read_json(self) -> dict[str, Any]:
-        out = optional_json(self.folder, "tokenizer.json", KIND)
-        kind = (out.get("model") or {}).get("type") or "WordPiece"
-        path = os.path.join(self.folder, "tokenizer.json")
-        if kind != "WordPiece":
-            if os.path.exists(os.path.join(self.folder, "spiece.model")):
-                return {}
-            raise BertrError(
-                "vocabulary",
-                f"'{path}' holds a {kind} tokenizer, but BERT needs a WordPiece vocabulary.",
-                "Only models with BERT's own tokenizer can be read.",
-            )
-        check(out, _JSON, f"'{path}'", COPY_AGAIN, "vocabulary")
-        found = [step["type"] for step in self._normalizers(out) if step.get("type")]
-        found += [out["pre_tokenizer"]["type"]] if out.get("pre_tokenizer") else []
-        odd = [name for name in found if name not in ("BertNormalizer", "BertPreTokenizer")]
-        if self.is_generic(out):
-            odd += [f"no {part}" for part in ("normalizer", "pre_tokenizer", "post_processor") if not out.get(part)]
-        odd += ["no text cleaning"] * any(step.get("clean_text") is False for step in self._normalizers(out))
-        prefix = (out.get("model") or {}).get("continuing_subword_prefix") or "##"
-        if prefix != "##":
-            odd.append(f"pieces that begin with '{prefix}'")
-        if odd:
-            raise BertrError(
-                "not_bert",
-                f"The tokenizer in '{path}' has {' and '.join(odd)}, unlike BERT's.",
-                "Only models with BERT's own tokenizer can be read.",
-            )
-        return out
-
-    def is_generic(self, content: dict[str, Any]) -> bool:
-        """Whether tokenizer.json alone determines the tokenizer."""
-        return bool(content) and self.config.get("tokenizer_class") in GENERIC
-
-    def _normalizers(self, content):
-        steps = content.get("normalizer") or {}
-        return steps["normalizers"] if steps.get("normalizers") is not None else [steps]
-
-    @property
-    def normalizer(self) -> dict[str, Any]:
-        """Settings of the (first) normalizer in tokenizer.json."""
-        return next(iter(self._normalizers(self.json)), {})
-
-    def read_words(self) -> dict[int, str]:
-        """The WordPiece vocabulary, {id: token}; {} with a `spiece.model`."""
-        path = os.path.join(self.folder, "vocab.txt")
-        if os.path.exists(path):
-            words = dict(enumerate(read_vocab_txt(path)))
-            self._check_same(words)
-        elif os.path.exists(os.path.join(self.folder, "spiece.model")):
-            return {}
-        else:
-            path = os.path.join(self.folder, "tokenizer.json")
-            check(self.json, _VOCAB, f"'{path}'", COPY_AGAIN, "vocabulary")
-            words = {i: token for token, i in self.json["model"]["vocab"].items()}
-        pieces = sum(token.startswith("\u2581") for token in words.values())
-        if pieces > sum(token.startswith("##") for token in words.values()):
-            raise BertrError(
-                "vocabulary",
-                f"{pieces} of the {len(words)} tokens in '{self.folder}' begin with \u2581, "
-                "as SentencePiece's do, but BERT needs WordPiece tokens such as ##ing.",
-                "Only models with BERT's own tokenizer can be read.",
-            )
-        return words
-
-    def _check_same(self, words):
-        """Checks that tokenizer.json and vocab.txt agree on ids."""
-        model = self.json.get("model") or {}
-        for token, i in (model.get("vocab") or {}).items():
-            if words.get(i, token) not in (token, token.rstrip(WHITE_SPACE)):
-                raise BertrError(
-                    "vocabulary",
-                    f"'{self.folder}' has two vocabularies: token {i} is '{words[i]}' in "
-                    f"vocab.txt and '{token}' in tokenizer.json.",
-                    "Remove the one that does not belong to the model.",
-                )
-
-
-class AlbertFiles(TokenizerFiles):
-    """Those of ALBERT's tokenizer."""
-
-    same = {"AlbertTokenizer", "AlbertTokenizerFast"}
-
-
 def _content(token):
     return token if isinstance(token, str) else token["content"]
 
@@ -374,71 +232,6 @@ def read_vocabulary(files: F, rows: int) -> tuple[list[str], list[dict[str, Any]
     check_size(n, rows, folder)
     added = sorted(added, key=lambda token: token["id"])
     return [tokens.get(i, "") for i in range(n)], added, files  # a duplicate token leaves a gap
-
-
-def read_wordpiece(folder: str, rows: int) -> tuple[list[str], dict[str, Any]]:
-    """(vocabulary, settings of `Tokenizer`) for a word embedding with this number of rows."""
-    vocab, added, files = read_vocabulary(TokenizerFiles(folder), rows)
-    config, normalizer, ours = files.config, files.normalizer, _ours(files, "wordpiece")
-    if ours.get("keep_special") is False:
-        added = [token for token in added if token["content"] not in files.named.values()]
-    if files.is_generic(files.json):
-        config = {
-            **config,
-            "do_lower_case": normalizer.get("lowercase"),
-            "strip_accents": normalizer.get("strip_accents"),
-            "tokenize_chinese_chars": normalizer.get("handle_chinese_chars"),
-        }
-    lower_case = config.get("do_lower_case", normalizer.get("lowercase"))
-    lower_case = guess_lower_case(folder, vocab) if lower_case is None else lower_case
-    strip_accents = config.get("strip_accents", normalizer.get("strip_accents"))
-    if files.lowered and not lower_case:
-        lower_case, strip_accents = True, bool(strip_accents)
-    chinese_chars = config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars"))
-    longest = (files.json.get("model") or {}).get("max_input_chars_per_word") or 100
-    return vocab, {
-        "lower_case": lower_case,
-        "strip_accents": strip_accents,
-        "chinese_chars": chinese_chars is not False,
-        "max_word_chars": ours.get("max_word_chars", longest),
-        "special": files.named,
-        "added": added,
-        "mode": ours.get("mode", "wordpiece"),
-    }
-
-
-def read_sentencepiece(folder: str, pieces: list[str]) -> dict[str, Any]:
-    """The settings of `SentencePieceTokenizer`, as in transformers' `AlbertTokenizer`."""
-    files = AlbertFiles(folder)
-    strange = [content for content, token in files.added.items() if content not in pieces and token["id"] is not None]
-    if strange:
-        raise BertrError(
-            "vocabulary",
-            f"'{folder}' adds the token '{strange[0]}' to an ALBERT, but bertr takes its "
-            "tokens only from its SentencePiece model.",
-            "Use another checkpoint.",
-        )
-    ours = _ours(files, "sentencepiece")
-    return {
-        "lower_case": files.config.get("do_lower_case") is not False or files.lowered,
-        "keep_accents": bool(files.config.get("keep_accents")),
-        "quotes": ours.get("quotes", True),
-        "keep_special": ours.get("keep_special", True),
-        "mode": "sentencepiece",
-    }
-
-
-def _ours(files, mode):
-    """Our additions to tokenizer_config.json, checked."""
-    if "bertr" in files.config:
-        check(
-            files.config,
-            fields({"bertr": OURS[mode]}),
-            f"'{os.path.join(files.folder, 'tokenizer_config.json')}'",
-            COPY_AGAIN,
-            "config",
-        )
-    return files.config.get("bertr") or {}
 
 
 def tokenizer_config(settings: dict[str, Any], vocab: list[str]) -> tuple[dict[str, Any], list[str]]:
