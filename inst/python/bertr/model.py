@@ -142,7 +142,7 @@ class Model:
         return self._encode(a, b, 2**30, offsets)
 
     def _encode(self, a, b, max_len, offsets):
-        if b is not None and self.config.num_segments < 2:
+        if b is not None and self.config.num_segments == 1 and not self.tokenizer.one_segment:
             raise BertrError(
                 "pairs",
                 "This model was trained on single texts: it has no second segment.",

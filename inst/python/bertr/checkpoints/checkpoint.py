@@ -240,7 +240,7 @@ def _check_complete(found, shapes, config, fmt, folder):
         other = weight_names.other_model(shapes)
         there = ", ".join(f"'{name}'" for name in sorted(shapes)[:3]) or "none"
         what = (
-            f"they belong to {other}, which is not BERT"
+            f"they belong to {other}"
             if other
             else f"{len(lacking)} variables of the encoder are missing (first: '{table[lacking[0]]}'); the file holds "
             f"{len(shapes)} variables (first: {there})"

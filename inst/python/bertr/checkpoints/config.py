@@ -84,7 +84,35 @@ class BertConfig:
     title = "a BERT"
     names = weight_names.BERT
     more = {}  # additional fields of the family, as in `OPTIONAL`
-    projects_embeddings = False  # to the hidden size
+    prefix = ""  # of the weights in task models; empty: model_type
+
+    @property
+    def projects_embeddings(self) -> bool:
+        """Whether embeddings are projected to the hidden size."""
+        return False
+
+    @property
+    def predicts_pairs(self) -> bool:
+        """Whether the family has a next-sentence or sentence-order head."""
+        return any(name == "nsp/kernel" for name, *_ in self.names.tensors)
+
+    def more_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Canonical name -> shape, of tensors that only this family has."""
+        return {}
+
+    @property
+    def mlm_activation(self) -> str:
+        """The activation of the masked-word head."""
+        return self.activation
+
+    @property
+    def first_position(self) -> int:
+        """The row of the position table of the first token."""
+        return 0
+
+    @property
+    def position_rows(self) -> int:
+        return self.max_positions + self.first_position
 
     @property
     def head_size(self) -> int:

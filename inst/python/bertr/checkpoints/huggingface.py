@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
 TORCH, TORCH_SHARDS = "pytorch_model.bin", "pytorch_model.bin.index.json"
+NOT_YET = {"modernbert": "ModernBERT", "deberta": "DeBERTa", "deberta-v2": "DeBERTa of version 2 or 3"}
 OTHERS = {"tf_model.h5": "from_tf=True", "flax_model.msgpack": "from_flax=True"}  # unsupported weights
 SPIECE = "spiece.model"
 # Patterns of all files that `write_huggingface` writes
@@ -86,31 +87,34 @@ def model_type(folder: str, families: dict[str, Any]) -> str:
     """The model type in the config file; an error if it is none of the families."""
     d = optional_json(folder, "config.json", CONFIG)
     kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
-    if kind.lower() not in families:
-        known = " or ".join(f'"{name}"' for name in families)
+    names = {name.replace("-", ""): name for name in families}  # "XLMRobertaModel" is of type "xlm-roberta"
+    name = names.get(kind.lower().replace("-", ""))
+    if name is None:
+        *most, last = (f'"{name}"' for name in families)
+        what = f"a {NOT_YET[kind]}" if kind in NOT_YET else f"a model of type '{kind}'"
         raise BertrError(
             "not_bert",
-            f"'{folder}' holds a model of type '{kind}', which is not BERT.",
-            f'bertr reads models whose config.json says "model_type": {known}.',
+            f"'{folder}' holds {what}, which bertr does not read{' yet' if kind in NOT_YET else ''}.",
+            f'bertr reads models whose config.json says "model_type": {", ".join(most)} or {last}.',
         )
-    return kind.lower()
+    return name
 
 
 def read_config(folder: str, families: dict[str, Any]) -> "BertConfig":
     kind = model_type(folder, families)
     path = os.path.join(folder, "config.json")
-    d = read_json(path, CONFIG)
+    d, title = read_json(path, CONFIG), families[kind].config.title
     if (d.get("position_embedding_type") or "absolute") != "absolute":
         raise BertrError(
             "not_bert",
-            f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions, "
+            f"'{folder}' holds {title} with '{d['position_embedding_type']}' positions, "
             "but bertr supports only absolute ones.",
             "Use another checkpoint.",
         )
     if d.get("is_decoder"):
         raise BertrError(
             "not_bert",
-            f"'{folder}' holds a BERT decoder (a left-to-right model).",
+            f"'{folder}' holds {title} that is a decoder (a left-to-right model).",
             "bertr supports only encoders: use another checkpoint.",
         )
     return families[kind].config.from_dict(d, f"'{path}'")

@@ -14,6 +14,10 @@ from ..text.unigram import UnigramTokenizer
 from ..text.wordpiece import Tokenizer
 from .albert import ALBERT
 from .bert import BERT
+from .distilbert import DISTILBERT
+from .electra import ELECTRA
+from .mpnet import MPNET
+from .roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 
 if TYPE_CHECKING:
     from ..checkpoints.checkpoint import Checkpoint
@@ -32,7 +36,7 @@ def register(family: "Family") -> None:
     FAMILIES[family.config.model_type] = family
 
 
-for known in (BERT, ALBERT):
+for known in (BERT, ALBERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET):
     register(known)
 
 

@@ -65,7 +65,10 @@ class AlbertConfig(BertConfig):
     title = "an ALBERT"
     names = NAMES
     more = {"embedding_size": ("embedding_size", SIZE), "num_hidden_groups": ("num_groups", LAYERS)}
-    projects_embeddings = True
+
+    @property
+    def projects_embeddings(self) -> bool:
+        return True
 
     @property
     def num_blocks(self) -> int:

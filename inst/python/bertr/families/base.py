@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from ..checkpoints import weight_names
 from ..checkpoints.config import BertConfig
 
 
@@ -16,6 +17,17 @@ class Family:
     read_tokenizer: Callable  # (reader, folder, config) -> (vocabulary, settings, bytes of the tokenizer or None)
     embeddings: type  # Keras layer: (ids, segments, positions) to [tokens, hidden], see nn/layers.py
     block: type  # Keras layer: one transformer block
+
+
+def no_google(d: dict[str, Any]) -> None:
+    """`from_google` of a family that bertr reads only from Hugging Face's folders."""
+
+
+def as_in_bert(
+    table: tuple[tuple[Any, ...], ...], without: tuple[str, ...] = ("mlm", "nsp")
+) -> tuple[tuple[str, str], ...]:
+    """Ours and Hugging Face's names in a table of BERT's, without those of some parts of the model."""
+    return tuple((row[0], row[3]) for row in table if weight_names.part(row[0]) not in without)
 
 
 def read_tokenizer(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], bytes | None]:
