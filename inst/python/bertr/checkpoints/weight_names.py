@@ -131,7 +131,6 @@ BERT = Names(
 )
 
 
-
 def huggingface_names(tensors: tuple, dense: tuple, norms: tuple, aliases: dict[str, str]) -> Names:
     """The names of a family that bertr reads only from Hugging Face's folders.
 
