@@ -45,6 +45,7 @@ from .training.fit import check_train
 from .training.fit import fit as train
 from .training.keras_adamw import bert_optimizer
 from .training.recalibrate import recalibrate
+from .zero_shot import zero_shot as label_texts
 
 
 class Outcome:
@@ -572,6 +573,28 @@ def fill_mask(
         "probability": np.array(columns["probability"], np.float64),
         **_cut(encodings, max_len),
     }
+
+
+def zero_shot(
+    handle: Fit, a: list[str], b: None, options: dict[str, Any], on_event: Callable[..., Any] | None
+) -> dict[str, Any]:
+    """How well labels that were not trained fit texts, by a fit that knows whether one text follows from another.
+
+    Args:
+        handle: a Fit of pairs whose task is classification.
+        options: `hypotheses`, list of str, one sentence per label; `entails`, int [1], the class of "follows", from 0;
+            `against`, int [classes], those that count against it if `several`, bool.
+
+    Returns:
+        A dict: `prob`, float64 [texts, labels]; `chosen`, int32 [texts], from 0; `n_truncated` and `max_len`.
+    """
+    max_len, labels = cut_length(handle, None), options["hypotheses"]
+    tell = counter(on_event, len(a), len(a) * len(labels))
+    (entails,), several = options["entails"], options["several"]
+    prob, encodings = label_texts(handle, a, labels, entails, options["against"], several, max_len, tell)
+    n_truncated = -(-encodings.n_truncated // len(labels))  # texts, not pairs
+    chosen = np.argmax(prob, axis=1).astype(np.int32)
+    return {"prob": prob, "chosen": chosen, "n_truncated": n_truncated, "max_len": max_len}
 
 
 def next_sentence(

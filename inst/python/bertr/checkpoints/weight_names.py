@@ -141,8 +141,8 @@ def huggingface_names(tensors: tuple, dense: tuple, norms: tuple, aliases: dict[
     Returns:
         Names.
     """
-    tables = (tuple((ours, None, None, theirs) for ours, theirs in table) for table in (tensors, dense, norms))
-    return Names(*tables, {"google": {}, "google2": {}, "huggingface": aliases})
+    rows = [tuple((ours, None, None, theirs) for ours, theirs in table) for table in (tensors, dense, norms)]
+    return Names(rows[0], rows[1], rows[2], {"google": {}, "google2": {}, "huggingface": aliases})
 
 
 # Prefixes of official TF2 code of different years (model/, encoder/, a pre-training model's layer 0).

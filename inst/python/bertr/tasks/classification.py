@@ -137,9 +137,13 @@ class Classification(Task):
             prob = self.probabilities(outputs)[:, event]
             self.spec["event_threshold"] = {**threshold, "value": best_threshold(targets == event, prob, measure)}
 
+    def logits(self, outputs: np.ndarray) -> np.ndarray:
+        """Logits at the temperature, float64 [rows, classes], from those of the network."""
+        return outputs.astype(np.float64) / self._temperature
+
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Probabilities at the temperature, float64 [rows, classes], from logits of that shape."""
-        z = outputs.astype(np.float64) / self._temperature
+        z = self.logits(outputs)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return z / z.sum(axis=1, keepdims=True)
 
