@@ -39,7 +39,7 @@ bert_zero_shot <- function(fit, x, labels, text = NULL, template = "This example
   check_class(fit, "bert_fit", "fit")
   check_flag(several, "several")
   check_flag(verbose, "verbose")
-  labels <- check_labels(labels, several, call)
+  labels <- check_candidates(labels, several, call)
   check_template(template, call)
   levels <- inference_levels(fit, call)
   texts <- read_texts(x, NULL, rlang::enquo(text))
@@ -57,7 +57,7 @@ bert_zero_shot <- function(fit, x, labels, text = NULL, template = "This example
     list(prob = prob[done, , drop = FALSE], chosen = best[done] - 1L), done, n, if (several) "prob" else "all")
 }
 
-check_labels <- function(labels, several, call) {
+check_candidates <- function(labels, several, call) {
   labels <- check_text(labels, cli::format_inline("{.arg labels}"), call)
   least <- if (several) 1 else 2
   if (length(labels) < least || anyNA(labels) || anyDuplicated(labels)) {
