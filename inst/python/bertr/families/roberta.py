@@ -14,7 +14,6 @@ from ..nn.layers import Block, Embeddings
 from ..shapes import whole
 from .base import Family, as_in_bert, no_google, read_tokenizer
 
-
 NAMES = weight_names.huggingface_names(
     (*as_in_bert(weight_names.TENSORS), ("mlm/bias", "lm_head.bias")),
     (*as_in_bert(weight_names.DENSE), ("mlm/transform", "lm_head.dense")),
