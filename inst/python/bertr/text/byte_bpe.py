@@ -142,9 +142,7 @@ class ByteBPETokenizer(ChunkEncoder):
         """The pieces of a chunk without added tokens."""
         data = chunk.encode("utf-8", "surrogatepass")
         place = range(len(data)) if chunk.isascii() else _characters(chunk)
-        return [
-            (i, *_trimmed(chunk, place[first], place[last - 1] + 1, " ")) for i, first, last in self._merged(data)
-        ]
+        return [(i, *_trimmed(chunk, place[first], place[last - 1] + 1, " ")) for i, first, last in self._merged(data)]
 
     def _merged(self, data):
         """(id, first byte, last byte + 1) of the pieces of a word. The pair of neighbours whose merge comes first is
