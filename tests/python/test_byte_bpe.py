@@ -13,6 +13,7 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
 from bertr.errors import BertrError
+from bertr.explain import find_words
 from bertr.tasks.entities.words import at_spaces, at_words
 from bertr.text.basic import WHITE_SPACE
 from bertr.text.byte_bpe import LETTER, SPACE, ByteBPETokenizer
@@ -230,16 +231,20 @@ def test_hand_made_merges():
 
 def test_words_begin_at_spaces_and_punctuation(both):
     ours = both[0]
-    text = " The 中文 cat\n\nisn't  \u00e9t\u00e9, "
+    text = " The 中文 cat\n\nis (on)  \u00e9t\u00e9, "
     whole = ours.encode([text], max_len=100, offsets=True)
     start, end = at_words(whole, ours.inside_words(whole, [text]), [text])
     assert [text[a:b] for a, b in zip(start, end, strict=True) if b > 0] == [
-        *("The", "中", "文", "cat", "isn", "'", "t", "\u00e9t\u00e9", ",")
+        *("The", "中", "文", "cat", "is", "(", "on", ")", "\u00e9t\u00e9", ",")
     ]
     start, end = at_spaces(whole, [text])
     assert [text[a:b] for a, b in zip(start, end, strict=True) if b > 0] == [
-        *("The", "中文", "cat", "isn't", "\u00e9t\u00e9,")
+        *("The", "中文", "cat", "is", "(on)", "\u00e9t\u00e9,")
     ]
+    texts = ["a cat", "\n  b"]
+    words, whole = find_words(ours, texts, None, False), ours.encode(texts, max_len=100, offsets=True)
+    kinds = words.of_tokens(whole, False)
+    assert [ours.vocab[i].strip(SPACE) for i in whole.ids[kinds == 2]] == ["b"]  # white space at the start is no word
     assert [ours.surface(token) for token in ("\u0120the", "the", "\u010a")] == [
         *(("the", False), ("the", True), ("\n", True))
     ]

@@ -124,7 +124,8 @@ def _pipeline(files):
         odd.append("a ByteLevel that does not split texts")
     if model.get("dropout"):
         odd.append("a dropout")
-    odd += [f"a {name}" for name in ("continuing_subword_prefix", "end_of_word_suffix") if model.get(name)]
+    for name in ("continuing_subword_prefix", "end_of_word_suffix"):
+        odd += [f"the {name} '{model[name]}'"] if model.get(name) else []
     if model.get("byte_fallback"):
         odd.append("a fallback to bytes")
     unknown = model.get("unk_token") if any(letter not in model["vocab"] for letter in LETTER) else None
