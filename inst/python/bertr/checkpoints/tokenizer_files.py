@@ -346,7 +346,11 @@ def tokenizer_config(settings: dict[str, Any], vocab: list[str], model_type: str
     if settings.get("one_segment"):
         names |= {"bos_token": special["cls"], "eos_token": special["sep"]}
     if mode == "unigram":
-        return {"tokenizer_class": f"{'Camembert' if vocab[0] == NOT_USED else 'XLMRoberta'}Tokenizer", **names}, []
+        if vocab[0] != NOT_USED:
+            return {"tokenizer_class": "XLMRobertaTokenizer", **names}, []
+        # without these, transformers adds three more
+        more = [token["content"] for token in added if token["special"] and token["content"] not in special.values()]
+        return {"tokenizer_class": "CamembertTokenizer", **names, "additional_special_tokens": more}, []
     if mode == "byte_bpe":
         is_usual = settings["one_segment"] and not settings["ignore_merges"] and settings["unknown"] is None
         return {

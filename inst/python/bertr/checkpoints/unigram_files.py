@@ -1,7 +1,8 @@
-"""Reads the files of a unigram tokenizer: `tokenizer.json`, or `sentencepiece.bpe.model` as XLM-RoBERTa uses it.
+"""Reads the files of a unigram tokenizer: `tokenizer.json`, or `sentencepiece.bpe.model` as XLM-RoBERTa and CamemBERT
+use it.
 
 Sources: Hugging Face tokenizers, for the format of `tokenizer.json`; transformers `convert_slow_tokenizer.py` and
-`tokenization_xlm_roberta.py`, for what they make of a SentencePiece model.
+`tokenization_xlm_roberta.py` and `tokenization_camembert.py`, for what they make of a SentencePiece model.
 """
 
 import base64
@@ -14,6 +15,7 @@ from typing import Any
 
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import TEXT, check, fields, one_of, plain, whole
+from ..text.chunks import required
 from ..text.encodings import MARK
 from ..text.sentencepiece import read_fields
 from ..text.unigram import SPECIAL
@@ -158,6 +160,7 @@ def _from_sentencepiece(path, is_camembert):
     first, replaced = (FIRST_CAMEMBERT, 1) if is_camembert else (FIRST, 3)
     vocab = [[name, score] for name, score in first.items()] + pieces[replaced:]
     index = {name: i for i, (name, _) in enumerate(vocab)}
+    required(index, SPECIAL, COPY_AGAIN)
     cls, sep = ({"SpecialToken": {"id": name, "type_id": 0}} for name in ("<s>", "</s>"))
     a, b = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
     mask = {"id": len(vocab), "content": "<mask>", **special, "lstrip": True}

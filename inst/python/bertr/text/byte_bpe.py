@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import COPY_AGAIN, BertrError
 from .basic import WHITE_SPACE, regex_class
-from .chunks import ChunkEncoder, required
+from .chunks import ChunkEncoder, required, trimmed
 from .encodings import int32, refuse_mode
 from .letters import LETTERS, NUMBERS
 from .ragged import splits
@@ -51,6 +51,8 @@ class ByteBPETokenizer(ChunkEncoder):
         BertrError: tokenizer (another mode), vocabulary (missing or misplaced tokens).
     """
 
+    trims_added = True
+
     def __init__(
         self,
         vocab: list[str],
@@ -74,7 +76,6 @@ class ByteBPETokenizer(ChunkEncoder):
         self.mask_takes_space = any(token["id"] == self.mask_id and token["lstrip"] for token in added)
         super().__init__(added, lambda text: (text, range(len(text))))
         self._prefix_space, self._ignore_merges = prefix_space, ignore_merges
-        self._added_ids = {token["id"] for token in added}
         not_pieces = {token["id"] for token in added if not token["piece"]}
         self._index = {token: i for token, i in index.items() if i not in not_pieces}
         self._merges = _ranks(merges, self._index)
@@ -119,15 +120,8 @@ class ByteBPETokenizer(ChunkEncoder):
         return int32([at for _, start, end in self._cut(chunk) for at in (start, end)])
 
     def _cut(self, chunk):
-        """(id, start, end) of every piece of a chunk. Places leave out spaces at both ends, those of added tokens all
-        white space."""
-        if not self._added.anywhere(chunk):
-            return self._pieces(chunk)
-        pieces = self._with_added(chunk, self._segment)
-        return [
-            (i, *_trimmed(chunk, start, end, WHITE_SPACE)) if i in self._added_ids else (i, start, end)
-            for i, start, end in pieces
-        ]
+        """(id, start, end) of every piece of a chunk."""
+        return self._with_added(chunk, self._segment) if self._added.anywhere(chunk) else self._pieces(chunk)
 
     def _segment(self, text, source):
         """The pieces of a part between added tokens."""
@@ -139,10 +133,10 @@ class ByteBPETokenizer(ChunkEncoder):
         return out
 
     def _pieces(self, chunk):
-        """The pieces of a chunk without added tokens."""
+        """The pieces of a chunk without added tokens; their places leave out spaces at both ends."""
         data = chunk.encode("utf-8", "surrogatepass")
         place = range(len(data)) if chunk.isascii() else _characters(chunk)
-        return [(i, *_trimmed(chunk, place[first], place[last - 1] + 1, " ")) for i, first, last in self._merged(data)]
+        return [(i, *trimmed(chunk, place[first], place[last - 1] + 1, " ")) for i, first, last in self._merged(data)]
 
     def _merged(self, data):
         """(id, first byte, last byte + 1) of the pieces of a word. The pair of neighbours whose merge comes first is
@@ -191,13 +185,6 @@ def _ranks(merges, index):
                 )
         out[index[left], index[right]] = rank, index[left + right]
     return out
-
-
-def _trimmed(text, start, end, spaces):
-    """(start, end) without the spaces at both ends; both are `end` if nothing else is there."""
-    part = text[start:end]
-    start = end - len(part.lstrip(spaces))
-    return start, max(start, end - len(part) + len(part.rstrip(spaces)))
 
 
 def _characters(text):

@@ -66,7 +66,7 @@ class Tokenizer(ChunkEncoder):
         self.strip_accents = strip_accents
         self.chinese_chars = chinese_chars
         self.max_word_chars = max_word_chars
-        self.one_segment = one_segment
+        self.one_segment = self.trims_added = one_segment
         self.mode = mode
         self.literals = tuple(special.values())
         index = {token: i for i, token in enumerate(self.vocab)}  # the last of duplicates, as in Rust
