@@ -25,6 +25,8 @@ from folders import (
 from safetensors.torch import load_file, save_file
 
 from bertr import bridge
+from bertr.checkpoints.tokenizer_files import SETTINGS
+from bertr.text.wordpiece import Tokenizer
 
 
 @pytest.fixture
@@ -404,3 +406,9 @@ def test_special_tokens_in_another_order_are_refused(folder):
     template = {"type": "TemplateProcessing", "single": [a, cls], "pair": [a, cls], "special_tokens": {}}
     edit(folder / "tokenizer.json", lambda text: json.dumps({**json.loads(text), "post_processor": template}))
     assert_refused(folder, lambda f: None, "has special tokens in another order")
+
+
+def test_fits_saved_before_mpnet_could_be_read_have_one_setting_less(folder):
+    settings = dict(bridge.load(str(folder), {}).checkpoint.tokenizer)
+    assert settings.pop("one_segment") is False
+    assert SETTINGS["wordpiece"](settings, "") is None and Tokenizer(VOCAB, **settings).one_segment is False

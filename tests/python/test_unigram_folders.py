@@ -174,6 +174,18 @@ def test_other_pieces_at_the_edges(copied):
     assert rows(ours) == theirs(TEXTS, TEXTS[::-1])["input_ids"]
 
 
+def test_added_tokens_of_other_files_are_kept(copied, tmp_path_factory):
+    saved = tmp_path_factory.mktemp("saved") / "model"
+    change(copied, lambda content: {**content, "added_tokens": content["added_tokens"][:-1]})  # without <mask>
+    model = bridge.load(str(copied), {})
+    assert model.tokenizer.mask_id in model.tokenizer.encode(TEXTS).ids
+    bridge.save(model, str(saved), "")
+    again = bridge.load(str(saved), {})
+    assert again.fingerprint == model.fingerprint and again.checkpoint.tokenizer == model.checkpoint.tokenizer
+    ids = rows(model.tokenizer.encode(TEXTS, max_len=64))
+    assert transformers.AutoTokenizer.from_pretrained(saved)(TEXTS)["input_ids"] == ids
+
+
 def _with(part, value):
     return lambda folder: change(folder, lambda content: {**content, part: value})
 

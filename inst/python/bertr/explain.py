@@ -59,7 +59,9 @@ class Words:
         side = row % 2 if each_alone else pieces.segments
         words = sort_keys(2 * self.text + self.side, self.start)
         word = np.searchsorted(words, sort_keys(2 * text + side, pieces.start), side="right") - 1
-        is_there = np.append(words, -1)[word] >= sort_keys(2 * text + side, 0)  # not before the text's first word
+        is_there = np.append(words, -1)[word] >= sort_keys(
+            2 * text + side, np.zeros_like(pieces.start)
+        )  # not before the text's first word
         return np.where((pieces.end > 0) & is_there, word, -1)
 
 

@@ -14,7 +14,7 @@ from ..text.byte_bpe import LETTER
 from ..text.chunks import required
 from ..text.unigram import SPECIAL
 from .files import optional_json, read_json
-from .tokenizer_files import ADDED, GENERIC, KIND, PIPELINE, Files, frame, read_vocabulary, refuse_odd, steps
+from .tokenizer_files import GENERIC, KIND, PIPELINE, Files, frame, listed, read_vocabulary, refuse_odd, steps
 from .vocabulary import read_bytes
 
 VOCAB, MERGES, JSON = "vocab.json", "merges.txt", "tokenizer.json"
@@ -150,7 +150,7 @@ def _bytes(content, vocab, settings):
     out = {
         "model": {"type": "BPE", **{key: value for key, value in content["model"].items() if key != "type"}},
         **{key: value for key, value in content.items() if key != "model"},
-        "added_tokens": [{name: token[name] for name in ADDED if name != "piece"} for token in settings["added"]],
+        "added_tokens": listed(settings["added"]),
         "pre_tokenizer": {"type": "ByteLevel", "trim_offsets": True, "use_regex": True, **space},
     }
     if settings["one_segment"]:

@@ -166,7 +166,7 @@ class Files:
                     "texts differently from BERT's WordPiece.",
                     "Only models with BERT's own tokenizer can be read.",
                 )
-        return next(filter(None, names), OF_TYPE.get(model.get("model_type"), ""))
+        return next(filter(None, names), OF_TYPE.get(model.get("model_type") or "", ""))
 
     @property
     def is_generic(self) -> bool:
@@ -180,7 +180,7 @@ class Files:
 
     def _named(self):
         """({kind: name} of the special tokens, list of all special tokens as text or dict)."""
-        given = dict(zip(KINDS, self.special.values(), strict=True))
+        given: dict[str, Any] = dict(zip(KINDS, self.special.values(), strict=True))
         for source in (self.config, self.map):  # "bos_token" and the like are tokens too
             given |= {
                 key: token
@@ -280,6 +280,11 @@ def read_vocabulary(files: F, rows: int) -> tuple[list[str], list[dict[str, Any]
     check_size(n, rows, folder)
     added = sorted(added, key=lambda token: token["id"])
     return [tokens.get(i, "") for i in range(n)], added, files  # a duplicate token leaves a gap
+
+
+def listed(added: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Added tokens as tokenizer.json lists them."""
+    return [{name: token[name] for name in ADDED if name != "piece"} for token in added]
 
 
 def steps(part: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from ..text.encodings import MARK
 from ..text.sentencepiece import read_fields
 from ..text.unigram import SPECIAL
 from .files import optional_json
-from .tokenizer_files import GENERIC, KIND, NOT_USED, PIPELINE, Files, frame, read_vocabulary, refuse_odd, steps
+from .tokenizer_files import GENERIC, KIND, NOT_USED, PIPELINE, Files, frame, listed, read_vocabulary, refuse_odd, steps
 from .vocabulary import read_bytes
 
 SPM, JSON = "sentencepiece.bpe.model", "tokenizer.json"
@@ -91,7 +91,11 @@ def read_unigram(folder: str, rows: int) -> tuple[list[str], dict[str, Any], byt
     if not is_unigram(folder):
         return None
     vocab, added, files = read_vocabulary(UnigramFiles(folder), rows)
-    return vocab, {"special": files.named, "added": added, **_pipeline(files), "mode": "unigram"}, _bytes(files.json)
+    content = files.json
+    names = {token["content"] for token in content.get("added_tokens") or []}
+    if any(token["content"] not in names for token in added):  # those of other files
+        content = {**content, "added_tokens": listed(added)}
+    return vocab, {"special": files.named, "added": added, **_pipeline(files), "mode": "unigram"}, _bytes(content)
 
 
 def model_of(data: bytes) -> dict[str, Any]:

@@ -157,7 +157,7 @@ class ByteBPETokenizer(ChunkEncoder):
             right = after[at]
             if right == len(ids) or (ids[at], ids[right]) != pair:  # one of the two was merged in the meantime
                 continue
-            ids[at], ends[at], ids[right] = merged, ends[right], None
+            ids[at], ends[at], ids[right] = merged, ends[right], -1
             after[at] = following = after[right]
             if following < len(ids):
                 before[following] = at
@@ -165,7 +165,7 @@ class ByteBPETokenizer(ChunkEncoder):
                     heapq.heappush(heap, (merges[pair], at, pair))
             if (previous := before[at]) >= 0 and (pair := (ids[previous], merged)) in merges:
                 heapq.heappush(heap, (merges[pair], previous, pair))
-        return [(i, known[at][1], ends[at]) for at, i in enumerate(ids) if i is not None]
+        return [(i, known[at][1], ends[at]) for at, i in enumerate(ids) if i >= 0]
 
 
 def _lengths(values):
