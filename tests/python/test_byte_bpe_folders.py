@@ -214,11 +214,11 @@ REFUSED = {
     "too many tokens": (_vocab(qqqqq=ROWS), f"has {ROWS + 1} tokens, but the word embedding has only {ROWS} rows"),
     "another tokenizer": (
         lambda folder: configure(folder, tokenizer_class="GPT2Tokenizer"),
-        "asks for the tokenizer GPT2Tokenizer",
+        "asks for the tokenizer GPT2Tokenizer, which splits texts differently from RoBERTa's byte-level BPE",
     ),
     "lower-casing": (
         lambda folder: (folder / "sentence_bert_config.json").write_text('{"do_lower_case": true}'),
-        "lower-cases texts before its BPE tokenizer",
+        "lower-cases texts before its byte-level BPE",
     ),
     "no special token": (
         lambda folder: configure(folder, pad_token="<none>", added_tokens_decoder={}),

@@ -87,6 +87,7 @@ HUGGINGFACE_DAMAGE = {
     "a BPE without a vocabulary": (
         lambda f: (
             (f / "vocab.txt").unlink(),
+            (f / "tokenizer_config.json").unlink(),
             (f / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": [], "merges": []}}'),
         ),
         "'model.vocab' in .* must be an object",

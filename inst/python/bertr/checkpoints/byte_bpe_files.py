@@ -46,6 +46,7 @@ _FILE = fields(
 class ByteBPEFiles(Files):
     """The tokenizer files of a folder with a byte-level BPE, read once."""
 
+    owner, way = "RoBERTa", "byte-level BPE"
     same = GENERIC | {"RobertaTokenizer", "RobertaTokenizerFast"}
 
     @property
@@ -133,7 +134,7 @@ def _pipeline(files):
         odd.append("joined unknown bytes")
     if (one_segment := frame(files)) is None:
         odd.append("special tokens in another order")
-    refuse_odd(odd, files, "BPE", "RoBERTa")
+    refuse_odd(odd, files)
     prefix_space = splits[0].get("add_prefix_space") is not False if files.is_generic else None
     return {
         "prefix_space": bool(files.config.get("add_prefix_space")) if prefix_space is None else prefix_space,

@@ -120,9 +120,11 @@ def filler(i: int) -> str:
 
 
 class Files:
-    """The tokenizer files of a folder, read once. A subclass says which classes of transformers split texts alike
-    (`same`), and reads tokenizer.json and the words."""
+    """The tokenizer files of a folder, read once. A subclass says whose kind of tokenizer it is (`owner`, `way`), which
+    classes of transformers split texts alike (`same`), and reads tokenizer.json and the words."""
 
+    owner: str
+    way: str
     same: set[str]
 
     def __init__(self, folder: str):
@@ -163,8 +165,8 @@ class Files:
                 raise BertrError(
                     "not_bert",
                     f"The folder '{self.folder}' asks for the tokenizer {name}, which splits "
-                    "texts differently from BERT's WordPiece.",
-                    "Only models with BERT's own tokenizer can be read.",
+                    f"texts differently from {self.owner}'s {self.way}.",
+                    f"Only models with {self.owner}'s own tokenizer can be read.",
                 )
         return next(filter(None, names), OF_TYPE.get(model.get("model_type") or "", ""))
 
@@ -319,19 +321,18 @@ def _piece(piece, names):
     return names[value["id"]] if kind == "SpecialToken" else value["id"], value["type_id"]
 
 
-def refuse_odd(odd: list[str], files: Files, kind: str, usual: str) -> None:
+def refuse_odd(odd: list[str], files: Files) -> None:
     """An error if a tokenizer.json has anything `odd`, a list of nouns, or if the sentence model lower-cases texts."""
     if odd:
         raise BertrError(
             "not_bert",
-            f"The {kind} tokenizer in '{files.folder}' has {' and '.join(odd)}, unlike {usual}'s.",
-            f"Only models with {usual}'s own tokenizer can be read.",
+            f"The {files.way} in '{files.folder}' has {' and '.join(odd)}, unlike {files.owner}'s.",
+            f"Only models with {files.owner}'s own tokenizer can be read.",
         )
     if files.lowered:
         raise BertrError(
             "not_bert",
-            f"The sentence model in '{files.folder}' lower-cases texts before its {kind} tokenizer, which bertr does "
-            "not.",
+            f"The sentence model in '{files.folder}' lower-cases texts before its {files.way}, which bertr does not.",
             "Use another checkpoint.",
         )
 

@@ -49,6 +49,7 @@ _SPACES = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}  # 
 class UnigramFiles(Files):
     """The tokenizer files of a folder with a unigram model, read once."""
 
+    owner, way = "XLM-RoBERTa", "unigram tokenizer"
     same = GENERIC | {f"{name}Tokenizer{fast}" for name in ("XLMRoberta", "Camembert") for fast in ("", "Fast")}
 
     @property
@@ -131,7 +132,7 @@ def _pipeline(files):
         odd.append("a fallback to bytes")
     if (one_segment := frame(files)) is None:
         odd.append("special tokens in another order")
-    refuse_odd(odd, files, "unigram", "XLM-RoBERTa")
+    refuse_odd(odd, files)
     for step in normalizers:
         if step["type"] == "Precompiled":
             _check_base64(step.get("precompiled_charsmap"), files.folder)

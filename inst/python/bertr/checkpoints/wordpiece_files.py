@@ -75,6 +75,7 @@ _VOCAB = fields({"model": fields({"vocab": table_of(whole())})})
 class WordPieceFiles(Files):
     """Those of a WordPiece tokenizer."""
 
+    owner, way = "BERT", "WordPiece"
     same = SAME
 
     @property
