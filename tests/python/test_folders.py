@@ -25,7 +25,7 @@ from folders import (
 from safetensors.torch import load_file, save_file
 
 from bertr import bridge
-from bertr.checkpoints.tokenizer_files import SETTINGS
+from bertr.checkpoints.tokenizer_files import SETTINGS, tokenizer_config
 from bertr.text.wordpiece import Tokenizer
 
 
@@ -412,3 +412,9 @@ def test_fits_saved_before_mpnet_could_be_read_have_one_setting_less(folder):
     settings = dict(bridge.load(str(folder), {}).checkpoint.tokenizer)
     assert settings.pop("one_segment") is False
     assert SETTINGS["wordpiece"](settings, "") is None and Tokenizer(VOCAB, **settings).one_segment is False
+
+
+def test_distilbert_keeps_its_tokenizer_which_gives_no_segments(folder):
+    settings = bridge.load(str(folder), {}).checkpoint.tokenizer
+    kinds = {kind: tokenizer_config(settings, VOCAB, kind)[0]["tokenizer_class"] for kind in ("bert", "distilbert")}
+    assert kinds == {"bert": "BertTokenizer", "distilbert": "DistilBertTokenizer"}
