@@ -12,9 +12,10 @@
 #' `reticulate::py_install("sentencepiece")`. All its layers share the weights of one block, so `train = "top:k"` of
 #' [bert_fit()] is not possible, and `layers = k` applies the block k times.
 #'
-#' BERT's weights with the unigram tokenizer of XLM-RoBERTa (`tokenizer.json` or `sentencepiece.bpe.model`) are read
-#' too: multilingual sentence models such as paraphrase-multilingual-MiniLM-L12-v2. Their tokens are those of Hugging
-#' Face's tokenizers. Other model families (RoBERTa, DistilBERT, ELECTRA) are refused.
+#' BERT's weights with another tokenizer are read too: the unigram tokenizer of XLM-RoBERTa and CamemBERT
+#' (`tokenizer.json` or `sentencepiece.bpe.model`; multilingual sentence models such as
+#' paraphrase-multilingual-MiniLM-L12-v2 have it), the byte-level BPE of RoBERTa (`tokenizer.json`, or `vocab.json` and
+#' `merges.txt`), and MPNet's WordPiece. Their tokens are those of Hugging Face's tokenizers. Other model families (RoBERTa, DistilBERT, ELECTRA) are refused.
 #'
 #' A name is looked up in [bert_models()], then on the Hugging Face hub. Files are downloaded once, to
 #' `tools::R_user_dir("bertr", "cache")` or the folder in the environment variable `BERTR_HOME`, and checked against the
@@ -32,9 +33,9 @@
 #' @param layers Keep only this number of lower layers, for speed: a whole number. `NULL` (default) keeps all.
 #' @param tokens `"wordpiece"` (default, unless the folder was saved with another value), or `"characters"` for one
 #'   token per character (a space is `[unused1]`, a character outside the vocabulary `[UNK]`), intended for Chinese. A
-#'   model with a SentencePiece or unigram tokenizer always uses it.
-#' @param lower_case Lower-case texts and strip accents? `NULL` (default) follows the checkpoint. A unigram tokenizer
-#'   has no such setting.
+#'   model with a SentencePiece, unigram or BPE tokenizer always uses it.
+#' @param lower_case Lower-case texts and strip accents? `NULL` (default) follows the checkpoint. Unigram and BPE
+#'   tokenizers have no such setting.
 #' @param max_len Maximum text length in tokens when the model is used: a whole number up to its number of positions
 #'   (512 for BERT). `NULL` (default) uses the checkpoint's recommended length.
 #' @param activation `"gelu_erf"` (the exact form) or `"gelu_tanh"` (the approximation in Google's later code; they
@@ -54,7 +55,8 @@
 #'   <https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2>. Character tokens:
 #'   <https://github.com/bojone/bert_in_keras>. ALBERT: Lan et al. (2020), <https://arxiv.org/abs/1909.11942>, and
 #'   <https://github.com/google-research/albert>. Unigram tokenizer: Kudo (2018), Subword Regularization,
-#'   <https://arxiv.org/abs/1804.10959>.
+#'   <https://arxiv.org/abs/1804.10959>. Byte-level BPE: Sennrich et al. (2016), <https://arxiv.org/abs/1508.07909>, and
+#'   <https://github.com/openai/gpt-2>.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
 #' model

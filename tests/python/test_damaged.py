@@ -87,9 +87,17 @@ HUGGINGFACE_DAMAGE = {
     "another tokenizer": (
         lambda f: (
             (f / "vocab.txt").unlink(),
-            (f / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": []}}'),
+            (f / "tokenizer.json").write_text('{"model": {"type": "WordLevel", "vocab": []}}'),
         ),
-        "holds a BPE tokenizer",
+        "holds a WordLevel tokenizer",
+    ),
+    "a BPE without a vocabulary": (
+        lambda f: (
+            (f / "vocab.txt").unlink(),
+            (f / "tokenizer_config.json").unlink(),
+            (f / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": [], "merges": []}}'),
+        ),
+        "'model.vocab' in .* must be an object",
     ),
     "token ids with a gap": (
         lambda f: (

@@ -1,5 +1,5 @@
 """Reads and writes Hugging Face folders: `config.json`, `model.safetensors` or `pytorch_model.bin`, `vocab.txt` or
-`tokenizer.json`, for ALBERT `spiece.model`."""
+`tokenizer.json`, for ALBERT `spiece.model`, for RoBERTa `vocab.json` and `merges.txt`."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from . import weight_names
+from .byte_bpe_files import VOCAB, read_byte_bpe
 from .files import optional_json, read_json, refuse_pointer
 from .sentence_modules import read_sentence, write_sentence, write_settings
 from .tensor_file import TensorFile
@@ -46,7 +47,8 @@ FILES = (
     os.path.join("[0-9]*_Dense", "config.json"),
     os.path.join("[0-9]*_Dense", "model.safetensors"),
 )
-__all__ = ["read_sentence", "read_sentencepiece", "read_unigram", "read_wordpiece"]  # also used by checkpoint.py
+# also used by checkpoint.py
+__all__ = ["read_byte_bpe", "read_sentence", "read_sentencepiece", "read_unigram", "read_wordpiece"]
 # Shapes of the JSON files
 CONFIG = fields(
     optional={
@@ -62,9 +64,9 @@ INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name
 def missing_files(folder: str) -> list[str]:
     """The files that a Hugging Face checkpoint in this folder lacks."""
     weights = (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS)
-    wanted = (("config.json",), weights, ("vocab.txt", JSON, SPIECE, SPM))
+    wanted = (("config.json",), weights, ("vocab.txt", JSON, SPIECE, SPM, VOCAB))
     return [
-        " or ".join(n for n in either if n not in (*weights[1:], SPIECE, SPM))
+        " or ".join(n for n in either if n not in (*weights[1:], SPIECE, SPM, VOCAB))
         for either in wanted
         if not any(os.path.exists(os.path.join(folder, n)) for n in either)
     ]
@@ -189,10 +191,10 @@ def write_huggingface(folder: str, checkpoint: "Checkpoint") -> None:
     settings = checkpoint.tokenizer
     _write_json(folder, "config.json", checkpoint.config.to_huggingface())
     if checkpoint.spiece:
-        name = JSON if tokenizer_kind(checkpoint.spiece) == "unigram" else SPIECE
+        name = SPIECE if tokenizer_kind(checkpoint.spiece) == "sentencepiece" else JSON
         with open(os.path.join(folder, name), "wb") as f:
             f.write(checkpoint.spiece)
-    config, words = tokenizer_config(settings, checkpoint.vocab)
+    config, words = tokenizer_config(settings, checkpoint.vocab, checkpoint.config.model_type)
     if words:
         with open(os.path.join(folder, "vocab.txt"), "w", encoding="utf-8", newline="") as f:
             f.writelines(token + "\n" for token in words)

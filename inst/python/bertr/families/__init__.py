@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoints import checkpoint
+from ..checkpoints.byte_bpe_files import merges_of
 from ..checkpoints.tokenizer_files import tokenizer_kind
 from ..checkpoints.unigram_files import model_of
 from ..nn.backbone import Backbone
+from ..text.byte_bpe import ByteBPETokenizer
 from ..text.chunks import ChunkEncoder
 from ..text.sentencepiece import SentencePieceTokenizer
 from ..text.unigram import UnigramTokenizer
@@ -126,13 +128,16 @@ def make_tokenizer(checkpoint: "Checkpoint") -> ChunkEncoder | SentencePieceToke
         checkpoint: a Checkpoint.
 
     Returns:
-        A Tokenizer (WordPiece), UnigramTokenizer or SentencePieceTokenizer.
+        A Tokenizer (WordPiece), UnigramTokenizer, ByteBPETokenizer or SentencePieceTokenizer.
 
     Raises:
         BertrError: vocabulary, tokenizer, sentencepiece.
     """
     if checkpoint.spiece is None:
         return Tokenizer(checkpoint.vocab, **checkpoint.tokenizer)
-    if tokenizer_kind(checkpoint.spiece) == "unigram":
+    kind = tokenizer_kind(checkpoint.spiece)
+    if kind == "byte_bpe":
+        return ByteBPETokenizer(checkpoint.vocab, merges_of(checkpoint.spiece), **checkpoint.tokenizer)
+    if kind == "unigram":
         return UnigramTokenizer(checkpoint.vocab, **model_of(checkpoint.spiece), **checkpoint.tokenizer)
     return SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer)

@@ -31,7 +31,7 @@ def as_in_bert(
 
 
 def read_tokenizer(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], bytes | None]:
-    """Reads vocab.txt or tokenizer.json, WordPiece or unigram.
+    """Reads a tokenizer of any kind but a SentencePiece model: unigram, byte-level BPE or WordPiece.
 
     Args:
         reader: the module that reads this format, checkpoints/google.py or checkpoints/huggingface.py.
@@ -39,11 +39,12 @@ def read_tokenizer(reader: Any, folder: str, config: BertConfig) -> tuple[list[s
         config: a BertConfig.
 
     Returns:
-        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; the bytes of a unigram tokenizer, or
+        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; the bytes that it needs beside them, or
         None).
 
     Raises:
         BertrError: vocabulary and others of the reader.
     """
-    unigram = reader.read_unigram(folder, config.vocab_size)
-    return unigram or (*reader.read_wordpiece(folder, config.vocab_size), None)
+    rows = config.vocab_size
+    found = reader.read_unigram(folder, rows) or reader.read_byte_bpe(folder, rows)
+    return found or (*reader.read_wordpiece(folder, rows), None)
