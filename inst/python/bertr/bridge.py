@@ -469,7 +469,7 @@ def keep_predictions(
         before, done = done, done + len(part)
         return handle.scorer.encodings(part, tell and (lambda rows: tell(before + rows)))
 
-    part = task.predictions(encodings, score, a, b, handle.network.head, handle.facts["seed"])
+    part = task.predictions(encodings, score, a, b, handle.network.head, handle.facts.get("seed", 0))
     options["kept"].add(part, len(a))
     return _cut(encodings, max_len)
 
