@@ -307,7 +307,8 @@ def fit(
     options: dict[str, Any],
     on_event: Callable[..., Any] | None,
 ) -> Fit:
-    """Trains a model, or the encoder of a fit. An interrupt returns the fit so far.
+    """Trains a model, or the encoder of a fit, with `options["further"]` also its head, if it predicts the same. An
+    interrupt returns the fit so far.
 
     Args:
         model: a Model or a Fit.
@@ -319,7 +320,8 @@ def fit(
     Returns:
         A Fit.
     """
-    return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event))
+    start = model if isinstance(model, Fit) and options.get("further") else None
+    return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event), start)
 
 
 def remember(model: Model | Fit, on: bool) -> None:

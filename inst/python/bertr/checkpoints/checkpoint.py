@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import BertrError
 from . import google, huggingface, weight_names
 from .config import BertConfig
-from .heads import Head, open_head
+from .heads import NO_HEAD, Head, open_head
 from .moment import at_one_moment
 from .sentence_modules import Sentence
 
@@ -77,11 +77,15 @@ def open_checkpoint(
     _check_shapes(found, shapes, config, fmt, folder)
     vocab, tokenizer, spiece = families[config.model_type].read_tokenizer(reader, folder, config)
     sentence = reader.read_sentence(folder, config.hidden_size)
-    read_head = lambda: None
-    if head and reader is huggingface:
-        of_head, read_head, no_head = open_head(folder, config, shapes, read, labels)
-        unread = {variable: why for variable, why in unread.items() if variable not in of_head}
-        missing |= no_head
+
+    def floats(name):
+        array = read(name).astype(np.float32)
+        check_finite(name, array, f"'{folder}'")
+        return array
+
+    wanted = head and reader is huggingface
+    of_head, read_head, no_head = open_head(folder, config, shapes, floats, labels) if wanted else NO_HEAD
+    unread = {variable: why for variable, why in unread.items() if variable not in of_head}
     checkpoint = Checkpoint(
         config=cut,
         tensors={},
@@ -93,7 +97,7 @@ def open_checkpoint(
         format="bertr" if os.path.exists(os.path.join(folder, "bertr.json")) else fmt,
         folder=folder,
         unread=unread,
-        missing=missing,
+        missing=missing | no_head,
         spiece=spiece,
     )
 

@@ -22,6 +22,7 @@ SINGLE, MULTI, NUMBERS = "single_label_classification", "multi_label_classificat
 TEXTS, TOKENS, SPANS = KINDS = "SequenceClassification", "TokenClassification", "QuestionAnswering"
 OF_TOKENS = {TOKENS: "classifier", SPANS: "qa_outputs"}  # the output layers, which all families call the same
 INSTEAD = "Name its outputs with `labels`, or load the encoder alone with `head = FALSE`."
+PROBLEM = fields(optional={"problem_type": or_null(one_of(SINGLE, MULTI, NUMBERS))})
 WITHOUT = "Load the encoder alone with `head = FALSE`."
 
 
@@ -65,6 +66,9 @@ def kind_of(d: dict[str, Any], config: "BertConfig") -> str | None:
     return next((kind for kind in KINDS if architecture(config, kind) == named), None)
 
 
+NO_HEAD: Any = (set(), lambda: None, {})  # see `open_head`
+
+
 def open_head(
     folder: str,
     config: "BertConfig",
@@ -78,7 +82,7 @@ def open_head(
         folder: a path.
         config: the encoder's BertConfig.
         shapes: {variable: shape} of the weight files.
-        read: a function that returns a variable.
+        read: a function that returns a variable, float32.
         labels: the names of the outputs; None: those of the config file.
 
     Returns:
@@ -92,49 +96,43 @@ def open_head(
     d = read_json(path)
     kind = kind_of(d, config)
     if kind is None:
-        return set(), lambda: None, {}
+        return NO_HEAD
+    check(d, PROBLEM, f"'{path}'", WITHOUT, "head")
     names = [OF_TOKENS[kind]] if kind in OF_TOKENS else [config.heads.dense, config.heads.output]
     in_file = {weight_names.plain_name(variable, "huggingface", config): variable for variable in shapes}
-    plain = [weight_names.plain_name(name, "huggingface", config) for name in names]
-    found = [[in_file.get(f"{name}.{leaf}") for leaf in ("weight", "bias")] for name in plain]
+    found, absent = [], []
+    for name in names:
+        wanted = [f"{name}.weight", f"{name}.bias"]
+        layer = [in_file.get(weight_names.plain_name(each, "huggingface", config), "") for each in wanted]
+        absent += [each for each, variable in zip(wanted, layer, strict=True) if not variable]
+        found.append(layer)
+    what = architecture(config, kind)
     if not any(found[-1]):
-        return set(), lambda: None, {"head": f"config.json names a {architecture(config, kind)}, but its head is not in the file"}
-    outputs = _check_layers(found, shapes, names, kind, config, folder)
+        return *NO_HEAD[:2], {"head": f"config.json names a {what}, but the file has no weights of its head"}
+    if absent:
+        raise BertrError("head", f"'{folder}' has no '{absent[0]}', which a {what} needs.", WITHOUT)
+    outputs = _outputs(found, shapes, kind, what, config.hidden_size, folder)
     if kind != SPANS:
         labels = labels or _labels(d, outputs, f"'{path}'")
         _check_number(labels, outputs)
-    problem = check(d, fields(optional={"problem_type": or_null(one_of(SINGLE, MULTI, NUMBERS))}), f"'{path}'", WITHOUT)
 
     def whole():
-        layers = [(_floats(read(kernel).T), _floats(read(bias))) for kernel, bias in found]
-        return Head(kind, layers, labels, problem.get("problem_type"))
+        layers = [(np.ascontiguousarray(read(kernel).T), read(bias)) for kernel, bias in found]
+        return Head(kind, layers, labels, d.get("problem_type"))
 
     return {name for layer in found for name in layer}, whole, {}
 
 
-def _check_layers(found, shapes, names, kind, config, folder):
-    """The number of outputs; an error if a layer is missing or has another shape."""
-    hidden, what = config.hidden_size, architecture(config, kind)
-    absent = [
-        f"'{name}.{leaf}'"
-        for name, layer in zip(names, found, strict=True)
-        for leaf, variable in zip(("weight", "bias"), layer, strict=True)
-        if variable is None
-    ]
-    if absent:
-        raise BertrError(
-            "head",
-            f"'{folder}' says that it holds a {what}, but its weights have no {' and no '.join(absent)}.",
-            WITHOUT,
-        )
-    outputs = 2 if kind == SPANS else (shapes[found[-1][0]] or (0,))[0]
-    sizes = [hidden] * (len(found) - 1) + [outputs]
-    for (kernel, bias), size in zip(found, sizes, strict=True):
+def _outputs(found, shapes, kind, what, hidden, folder):
+    """The number of outputs; an error if a layer has another shape than it must have."""
+    outputs = 2 if kind == SPANS else (shapes[found[-1][0]] or (1,))[0]
+    for i, (kernel, bias) in enumerate(found):
+        size = max(1, outputs) if i == len(found) - 1 else hidden
         for name, needed in ((kernel, (size, hidden)), (bias, (size,))):
-            if shapes[name] != needed or not size:
-                by = [" x ".join(map(str, shape)) for shape in (shapes[name], needed)]
+            if shapes[name] != needed:
+                has, wants = (" x ".join(map(str, shape)) for shape in (shapes[name], needed))
                 raise BertrError(
-                    "head", f"'{name}' in '{folder}' has the shape {by[0]}, but a {what} requires {by[1]}.", WITHOUT
+                    "head", f"'{name}' in '{folder}' has the shape {has}, but a {what} requires {wants}.", WITHOUT
                 )
     return outputs
 

@@ -173,9 +173,12 @@ def huggingface_tensors(
 ) -> dict[str, np.ndarray]:
     """Canonical tensors with Hugging Face's names and orientation, contiguous as safetensors requires; `prefix` comes
     before those of the encoder."""
-    table = weight_names.file_names(config, "huggingface")
+    table = {
+        ours: theirs if weight_names.part(ours) in ("mlm", "nsp") else prefix + theirs
+        for ours, theirs in weight_names.file_names(config, "huggingface").items()
+    }
     return {
-        ("" if weight_names.part(name) in ("mlm", "nsp") else prefix) + table[name]: np.ascontiguousarray(x.T if weight_names.is_transposed(name, "huggingface") else x)
+        table[name]: np.ascontiguousarray(x.T if weight_names.is_transposed(name, "huggingface") else x)
         for name, x in tensors.items()
     }
 

@@ -10,7 +10,7 @@ import re
 import numpy as np
 
 OUTSIDE = "O"
-BEGIN, INSIDE = "BSU", "IEL"
+BEGIN = "BSU"  # prefixes of tags that begin an entity
 
 
 def levels_of(tags: list[str]) -> list[str]:
@@ -32,10 +32,10 @@ def _split(tags):
     def split(tag):
         if tag == OUTSIDE:
             return False, None
-        prefix, label = re.fullmatch(r"(?:([BIESLU])-)?(.+)", tag, re.DOTALL).groups()
-        if prefix is None or (prefix not in "BI" and f"B-{label}" not in tags):
+        found = re.fullmatch("([BIESLU])-(.+)", tag, re.DOTALL)
+        if found is None or (found[1] not in "BI" and f"B-{found[2]}" not in tags):
             return begins_alone, tag
-        return prefix in BEGIN, label
+        return found[1] in BEGIN, found[2]
 
     return split
 
@@ -54,3 +54,13 @@ def well_formed(codes: np.ndarray, splits: np.ndarray) -> np.ndarray:
     before = np.append(0, codes)[: len(codes)]
     before[splits[:-1][np.diff(splits) > 0]] = 0
     return codes - (goes_on & ((before + 1) // 2 != codes // 2))
+
+
+def outputs_with(tags: list[str]) -> dict[int, int]:
+    """{code: the number of the tag that is closest to it}; 0 is absent without OUTSIDE."""
+    codes = codes_of(tags).tolist()
+    # of the tags with one code "B-" and "I-" come before those of BIOES
+    order = sorted(range(len(tags)), key=lambda i: tags[i][:2] in ("B-", "I-"))
+    own = {codes[i]: i for i in order}
+    other = {code + 1 if code % 2 else code - 1: i for code, i in own.items() if code}
+    return {**other, **own}

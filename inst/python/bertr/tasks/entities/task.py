@@ -12,12 +12,12 @@ from ...shapes import FILLED, FLAG, TEXT, both, fields, list_of, one_of
 from ...text.ragged import ROOM, positions, row_numbers, sort_keys
 from ...text.windows import windows
 from .. import metrics
-from ..base import Picks, Task, log_odds
+from ..base import Picks, Task, log_odds, same_levels
 from ..inputs import OVERLAP
 from .crf import Chains, negative_log_likelihood
 from .heads import CrfHead, TokenHead
-from .iob import allowed_pairs, label_ids_of, spans
-from .tags import codes_of, levels_of, well_formed
+from .iob import allowed_pairs, label_ids_of, spans, tags_of
+from .tags import codes_of, levels_of, outputs_with, well_formed
 from .word_accuracy import word_accuracy
 from .words import at_spaces, at_words, word_places
 
@@ -107,6 +107,15 @@ class Entities(Task):
         units, activation = head_options["units"], head_options["activation"]
         outputs = len(self.spec.get("tags", ())) or 1 + 2 * len(self.levels)
         return kind(outputs, units, dropout, seed, activation, name="head")
+
+    def outputs_of(self, other: Task) -> tuple[list[int], Any, Any] | None:
+        """A code without a tag of its own starts as the other tag of its label, such as "I-PER"."""
+        numbers = same_levels(self.levels, other.spec["levels"])
+        if numbers is None:
+            return None
+        codes = outputs_with(other.spec.get("tags") or tags_of(other.spec["levels"]))
+        index = [codes.get(0), *(codes[1 + 2 * number + goes_on] for number in numbers for goes_on in (0, 1))]
+        return None if index[0] is None else (index, 1.0, 0.0)
 
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         """Negative log-likelihood; all words of the batch count equally."""
