@@ -84,6 +84,7 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
                      control = bert_control(), seed = sample.int(.Machine$integer.max, 1), verbose = TRUE) {
   call <- rlang::current_env()
   given <- !missing(seed)
+  further <- missing(head)
   check_flag(verbose, "verbose")
   data <- analysis_rows(data)
   check_data(data)
@@ -102,6 +103,7 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
   say <- speaker(verbose)
   rows <- training_rows(formula, data, task, head$link, validation, seed, say, call)
   options <- fit_options(train, head, epochs, learning_rate, batch_size, max_len, control, seed)
+  options$further <- further
   if (control$keep == "all") {
     options$spec <- spec_json(rows$spec) # it is saved with every epoch
   }

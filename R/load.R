@@ -61,11 +61,13 @@
 #' bert_load(layers = 3)
 #' @export
 bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characters"), lower_case = NULL,
-                      max_len = NULL, activation = NULL, revision = NULL, verbose = TRUE) {
+                      max_len = NULL, activation = NULL, revision = NULL, verbose = TRUE, head = TRUE,
+                      labels = NULL, formula = NULL, no_answer = FALSE) {
   call <- rlang::current_env()
   tokens <- if (!missing(tokens)) tokens
   check_load(x, layers, tokens, lower_case, max_len, activation, revision)
   check_flag(verbose, "verbose")
+  check_head(head, labels, formula, no_answer)
   source <- if (!is.null(x) && file.exists(x)) normalizePath(x) else x
   options <- list(
     layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len),
@@ -74,17 +76,29 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
   gc() # free unreferenced models: R does not know how large they are
   reporter <- progress(verbose)
   on.exit(reporter$close())
-  py <- py_call("load", source, c(options, list(revision = revision)), on_event = reporter$event, call = call)
+  of_head <- list(labels = if (!is.null(labels)) as.list(labels), no_answer = if (no_answer) TRUE)
+  py <- py_call("load", source, c(options, of_head, list(head = head, revision = revision)), on_event = reporter$event,
+    call = call)
   if (!py_value("is_fit", py)) {
+    check_unused_formula(formula, call)
     return(new_model(py, options))
   }
-  if (any(lengths(options) > 0)) {
+  spec <- py_value("spec", py)
+  if (!nzchar(spec)) {
+    return(hub_fit(py, formula, c(options, of_head), call))
+  }
+  if (any(lengths(options) > 0) || !is.null(formula)) {
     abort("argument", "{.file {x}} contains a fit, whose settings cannot be changed.",
       "Call {.fn bert_load} with the folder only.", call = call)
   }
-  fit <- new_fit(py, read_spec(py_value("spec", py), x, call), serialize = FALSE)
-  check_read(fit, x, call)
-  fit$saved <- list(folder = fit$base$folder, fingerprint = py_value("fingerprint", py))
+  saved_fit(py, read_spec(spec, x, call), x, NULL, call)
+}
+
+# The fit in a folder; `options` are those of a head from the hub. The object refers to the folder and does not contain its weights.
+saved_fit <- function(py, spec, folder, options, call) {
+  fit <- new_fit(py, spec, serialize = FALSE)
+  check_read(fit, folder, call)
+  fit$saved <- list(folder = fit$base$folder, fingerprint = py_value("fingerprint", py), options = options)
   fit
 }
 

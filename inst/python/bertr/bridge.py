@@ -342,7 +342,7 @@ def describe_fit(handle: Fit) -> dict[str, Any]:
         handle: a Fit.
 
     Returns:
-        A dict: the fit's facts, `task`, `levels`, `units`, `event_threshold` (of two classes) and `thresholds` (of
+        A dict: the fit's facts, `task`, `levels`, `outputs` (names of numbers), `units`, `event_threshold` (of two classes) and `thresholds` (of
         labels) or None, and `history`, a dict of columns with one entry per epoch.
     """
     facts = handle.facts
@@ -351,6 +351,7 @@ def describe_fit(handle: Fit) -> dict[str, Any]:
         **facts,
         "task": handle.task.name,
         "levels": handle.task.spec.get("levels", []),
+        "outputs": handle.task.spec.get("outputs", []),
         "event_threshold": handle.task.spec.get("event_threshold"),
         "thresholds": handle.task.spec.get("thresholds"),
         "units": handle.head_options["units"],
