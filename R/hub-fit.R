@@ -67,7 +67,8 @@ check_head <- function(head, labels, formula, no_answer, call = caller_env()) {
     check_labels(labels, call)
   }
   if (!is.null(formula) && !rlang::is_formula(formula, lhs = TRUE)) {
-    abort("formula", "{.arg formula} must be a formula with an outcome, not {.obj_type_friendly {formula}}.",
+    got <- if (rlang::is_formula(formula)) "one without an outcome" else cli::format_inline("{.obj_type_friendly {formula}}")
+    abort("formula", "{.arg formula} must be a formula of an outcome and texts, not {got}.",
       "For example {.code sentiment ~ review}.", call = call)
   }
 }
@@ -81,7 +82,7 @@ check_labels <- function(labels, call) {
   if (length(twice) > 0) {
     abort("argument", "{.arg labels} has {.val {twice[[1]]}} more than once.", call = call)
   }
-  check_text(labels, "{.arg labels}", call)
+  check_text(labels, cli::format_inline("{.arg labels}"), call)
 }
 
 # A model has no outcome

@@ -319,13 +319,13 @@ def test_labels_that_are_missing(copy):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"id2label": {"0": "a", "1": "b"}}, "'id2label' in .* is for 2 outputs, but the head has 3"),
+        ({"id2label": {"0": "a", "1": "b"}}, "'id2label' in .* names 2 outputs, but the head has 3"),
         ({"id2label": {"0": "a", "1": "b", "3": "c"}}, "has 3 labels, but none for output 2"),
         ({"id2label": {"0": "a", "1": "b", "2": "b"}}, "has the label 'b' for more than one output"),
         ({"id2label": {"0": "a", "1": "b", "2": 7}}, r"'id2label.2' in .* must be a string that is not empty, not 7"),
         ({"id2label": {"0": "a", "1": "b", "2": ""}}, "must be a string that is not empty"),
         ({"id2label": ["a", "b", "c"]}, "'id2label' in .* must be an object"),
-        ({"id2label": None, "num_labels": 4}, "'num_labels' in .* is for 4 outputs, but the head has 3"),
+        ({"id2label": None, "num_labels": 4}, "'num_labels' in .* names 4 outputs, but the head has 3"),
         ({"id2label": None, "num_labels": "3"}, "'num_labels' in .* must be a whole number"),
         ({"problem_type": "ranking"}, "'problem_type' in .* must be one of"),
         ({"problem_type": 1}, "'problem_type' in .* must be one of"),

@@ -17,11 +17,10 @@ def make(folder, kind, outputs, fields):
     with open(config) as f:
         d = json.load(f)
     with open(config, 'w') as f:
-        json.dump({**d, 'architectures': ['BertFor' + kind], **json.loads(fields)}, f)
+        json.dump({**d, 'architectures': ['BertFor' + kind], **dict(fields)}, f)
     return {name: value.tolist() for name, value in head.items()}
 ", local = TRUE, convert = TRUE)$make
-  fields <- list(...)
-  head <- make(folder, kind, as.integer(outputs), as.character(jsonlite::toJSON(fields, auto_unbox = TRUE)))
+  head <- make(folder, kind, as.integer(outputs), list(...))
   once$hub_head <- lapply(head, function(x) if (is.list(x)) do.call(rbind, x) else x)
   folder
 }
@@ -38,7 +37,7 @@ test_that("a classification predicts at once, with the probabilities of its head
   fit <- bert_load(folder)
   found <- bert_predict(fit, c(some_texts, NA))
   head <- once$hub_head
-  first <- bert_embed(bert_load(folder, head = FALSE), some_texts, pool = "cls", as_matrix = TRUE)
+  first <- bert_embed(bert_load(folder, head = FALSE), some_texts, pool = "cls")
   pooled <- tanh(first %*% t(head$bert.pooler.dense.weight) + rep(head$bert.pooler.dense.bias, each = 3))
   z <- exp(pooled %*% t(head$classifier.weight) + rep(head$classifier.bias, each = 3))
   expect_named(found, c(".pred_class", ".pred_bad", ".pred_good", ".pred_so so"))
@@ -53,7 +52,6 @@ test_that("a classification predicts at once, with the probabilities of its head
 
 test_that("a fit from the hub is evaluated, explained, calibrated, kept and trained further", {
   folder <- task_folder("SequenceClassification", 3)
-  named <- c("cancel_transfer", "card_arrival", "card_swallowed")
   data <- faq()
   data$label <- factor(data$label, rev(sort(unique(data$label))))
   labels <- sort(unique(as.character(data$label)))
@@ -111,7 +109,7 @@ test_that("labels, numbers, entities and answers are predicted like those of a f
   found <- bert_predict(entities, some_texts)
   each <- do.call(rbind, Map(cbind, source = some_texts, found$.pred_entities))
   expect_identical(substr(each$source, each$start, each$end), each$text)
-  expect_setequal(each$label, c("PER", "LOC"))
+  expect_in(each$label, c("PER", "LOC"))
   truth <- tibble::tibble(text = some_texts, entities = found$.pred_entities)
   expect_identical(unique(bert_evaluate(entities, truth)$.estimate[1:3]), 1)
 

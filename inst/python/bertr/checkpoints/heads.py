@@ -145,7 +145,7 @@ def _labels(d, outputs, where):
     given = len(named) if named is not None else d.get("num_labels") or outputs
     if given != outputs:
         field = "num_labels" if named is None else "id2label"
-        raise BertrError("head", f"'{field}' in {where} is for {given} outputs, but the head has {outputs}.", INSTEAD)
+        raise BertrError("head", f"'{field}' in {where} names {given} outputs, but the head has {outputs}.", INSTEAD)
     ids = [str(i) for i in range(outputs)]
     if named is None:
         return [f"LABEL_{i}" for i in ids]
