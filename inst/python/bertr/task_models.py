@@ -50,7 +50,7 @@ def fit_of(model: Model, head: Head, no_answer: bool) -> Fit:
     task = _task(head, no_answer)
     units = [kernel.shape[1] for kernel, _ in head.layers[:-1]]
     given = {"units": units, "activation": model.config.heads.activation, "pool": None if task.per_token else "cls"}
-    head_options = read_head_options(model, given)
+    head_options = read_head_options(model, {**given, "link": task.spec.get("link")})
     network = build_network(model, task, head_options, "head")
     for layer, weights in zip(network.head.stack, head.layers, strict=True):
         layer.set_weights(weights)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import BertrError
 from ..nn.heads import DenseHead, PrototypeHead
 from ..tasks import find_task
 
@@ -23,12 +24,17 @@ def options_of(start: "Fit", task_name: str, target: dict[str, Any], given: dict
         given: dict of head options, of which those of bert_control() count.
 
     Returns:
-        A dict for `read_head_options`; None if the fit has another task, or other labels.
+        A dict for `read_head_options`; None if the fit has another task, or other labels, or if its head cannot learn
+        these outcomes.
     """
     if start.task.name != task_name or not isinstance(start.network.head, (DenseHead, PrototypeHead)):
         return None
     options = {**start.head_options, **{name: given.get(name) for name in OF_CONTROL}}
-    return options if find_task(task_name).from_target(target, options).outputs_of(start.task) else None
+    try:
+        task = find_task(task_name).from_target(target, options)
+    except BertrError:
+        return None
+    return options if task.outputs_of(start.task) else None
 
 
 def start_from(network: "Network", start: "Fit") -> None:
