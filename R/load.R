@@ -12,10 +12,13 @@
 #' `reticulate::py_install("sentencepiece")`. All its layers share the weights of one block, so `train = "top:k"` of
 #' [bert_fit()] is not possible, and `layers = k` applies the block k times.
 #'
-#' BERT's weights with another tokenizer are read too: the unigram tokenizer of XLM-RoBERTa and CamemBERT
-#' (`tokenizer.json` or `sentencepiece.bpe.model`; multilingual sentence models such as
-#' paraphrase-multilingual-MiniLM-L12-v2 have it), the byte-level BPE of RoBERTa (`tokenizer.json`, or `vocab.json` and
-#' `merges.txt`), and MPNet's WordPiece. Their tokens are those of Hugging Face's tokenizers. Other model families (RoBERTa, DistilBERT, ELECTRA) are refused.
+#' These families of encoders are read from Hugging Face folders as well: RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT,
+#' ELECTRA (discriminators and generators) and MPNet. DistilBERT, MPNet and the RoBERTas have no segments, but take pairs
+#' all the same; only BERT and ALBERT predict next sentences; DistilBERT and ELECTRA have no pooler. Tokens are those of
+#' Hugging Face's tokenizers: WordPiece, the byte-level BPE of RoBERTa (`tokenizer.json`, or `vocab.json` and
+#' `merges.txt`), the unigram tokenizer of XLM-RoBERTa and CamemBERT (`tokenizer.json` or `sentencepiece.bpe.model`),
+#' which multilingual sentence models such as paraphrase-multilingual-MiniLM-L12-v2 have with BERT's weights. Other
+#' families (DeBERTa, ModernBERT) are refused.
 #'
 #' @section Heads of the Hugging Face hub:
 #' A folder or name whose `config.json` names a model for a task, such as `BertForTokenClassification`, is loaded with
@@ -193,8 +196,8 @@ new_model <- function(py, options) {
 
 #' Models known by name
 #'
-#' A selection of popular models on the Hugging Face hub. [bert_load()] loads any other BERT or ALBERT by its full name,
-#' `"owner/name"`. Some models are pinned: bertr knows the commit and the SHA-256 of their files and refuses other
+#' A selection of popular models on the Hugging Face hub. [bert_load()] loads any other model of these families by its full
+#' name, `"owner/name"`. Some models are pinned: bertr knows the commit and the SHA-256 of their files and refuses other
 #' files. For the rest, the main branch at the time of the first load is used; `revision` of [bert_load()] pins another
 #' one. Licenses are those of the repositories.
 #'
@@ -215,8 +218,9 @@ bert_models <- function() {
 #'
 #' @param model A model from [bert_load()] or a fit from [bert_fit()].
 #' @return `bert_config()`: a named list with `vocab_size`, `hidden_size`, `num_layers`, `num_heads`,
-#'   `intermediate_size`, `max_positions`, `num_segments` and `activation`; for ALBERT also `embedding_size` (width of
-#'   the embeddings) and `num_groups` (number of blocks shared by the layers).
+#'   `intermediate_size`, `max_positions` (tokens), `num_segments` (0: none) and `activation`; for ALBERT and ELECTRA also
+#'   `embedding_size` (width of the embeddings), for ALBERT `num_groups` (number of blocks shared by the layers), for
+#'   MPNet and the RoBERTas `pad_id` (id of the padding token; positions are counted from the one after it).
 #'
 #'   `bert_vocab()`: a character vector of length `vocab_size`, or shorter if the word embedding has unused rows. Token
 #'   ids start at 0, so `bert_vocab(model)[id + 1]` is the token with a given id.

@@ -85,7 +85,6 @@ class BertConfig:
     names = weight_names.BERT
     heads = heads.BERT  # of Hugging Face's task models
     more = {}  # additional fields of the family, as in `OPTIONAL`
-    prefix = ""  # of the weights in task models; empty: model_type
 
     @property
     def projects_embeddings(self) -> bool:

@@ -43,6 +43,10 @@ class Heads:
 
 BERT = Heads("bert", "bert.pooler.dense", "tanh", "classifier")
 ALBERT = Heads("albert", "albert.pooler", "tanh", "classifier")
+DISTILBERT = Heads("distilbert", "pre_classifier", "relu", "classifier")
+ELECTRA = Heads("electra", "classifier.dense", "gelu", "classifier.out_proj")
+MPNET = Heads("mpnet", "classifier.dense", "tanh", "classifier.out_proj")
+ROBERTA = Heads("roberta", "classifier.dense", "tanh", "classifier.out_proj")  # also XLM-RoBERTa and CamemBERT
 
 
 @dataclasses.dataclass

@@ -155,7 +155,7 @@ TF2_PREFIXES = (
 )
 
 # Prefixes that tools add to Hugging Face's names: data-parallel training, trainers, sentence-transformers, and task
-# models (the model type, or another one of the family).
+# models.
 HF_PREFIXES = r"^((module|model|0|auto_model|{prefix})\.)+"
 
 PARTS = {
@@ -217,7 +217,7 @@ def plain_name(variable: str, fmt: str, config: "BertConfig") -> str:
         for pattern, replacement in TF2_PREFIXES:
             variable = re.sub(pattern, replacement, variable)
         return variable
-    variable = re.sub(HF_PREFIXES.format(prefix=config.prefix or config.model_type), "", variable)
+    variable = re.sub(HF_PREFIXES.format(prefix=config.heads.encoder), "", variable)
     return variable.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 

@@ -4,7 +4,7 @@
 import dataclasses
 from typing import Any
 
-from ..checkpoints import weight_names
+from ..checkpoints import heads, weight_names
 from ..checkpoints.config import BertConfig
 from ..nn.layers import Block, Embeddings
 from ..shapes import whole
@@ -54,6 +54,7 @@ class DistilBertConfig(BertConfig):
 
     model_type = "distilbert"
     title = "a DistilBERT"
+    heads = heads.DISTILBERT
     names = NAMES
     more = {"type_vocab_size": ("num_segments", whole(0, 0))}
 

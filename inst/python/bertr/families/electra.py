@@ -4,7 +4,7 @@ than the layers. Source: transformers `modeling_electra.py`."""
 import dataclasses
 from typing import Any
 
-from ..checkpoints import weight_names
+from ..checkpoints import heads, weight_names
 from ..checkpoints.config import SIZE, BertConfig
 from ..nn.layers import Block, Embeddings
 from .base import Family, as_in_bert, no_google, read_tokenizer
@@ -32,6 +32,7 @@ class ElectraConfig(BertConfig):
 
     model_type = "electra"
     title = "an ELECTRA"
+    heads = heads.ELECTRA
     more = {"embedding_size": ("embedding_size", SIZE)}
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from ..checkpoints import weight_names
+from ..checkpoints import heads, weight_names
 from ..nn.layers import Block, Embeddings
 from ..shapes import whole
 from .base import Family, as_in_bert, no_google, read_tokenizer
@@ -49,8 +49,8 @@ class MPNetConfig(RobertaConfig):
 
     model_type = "mpnet"
     title = "an MPNet"
+    heads = heads.MPNET
     names = NAMES
-    prefix = "mpnet"
     architecture = "MPNetModel"
     more = {**RobertaConfig.more, "type_vocab_size": ("num_segments", whole(0, 0))}
 

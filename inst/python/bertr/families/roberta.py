@@ -7,7 +7,7 @@ transformers `modeling_roberta.py`.
 import dataclasses
 from typing import Any
 
-from ..checkpoints import weight_names
+from ..checkpoints import heads, weight_names
 from ..checkpoints.config import BertConfig
 from ..errors import BertrError
 from ..nn.layers import Block, Embeddings
@@ -30,8 +30,8 @@ class RobertaConfig(BertConfig):
 
     model_type = "roberta"
     title = "a RoBERTa"
+    heads = heads.ROBERTA
     names = NAMES
-    prefix = "roberta"
     architecture = "RobertaModel"
     more = {"pad_token_id": ("pad_id", whole())}
 
