@@ -15,7 +15,8 @@
 #' BERT's weights with another tokenizer are read too: the unigram tokenizer of XLM-RoBERTa and CamemBERT
 #' (`tokenizer.json` or `sentencepiece.bpe.model`; multilingual sentence models such as
 #' paraphrase-multilingual-MiniLM-L12-v2 have it), the byte-level BPE of RoBERTa (`tokenizer.json`, or `vocab.json` and
-#' `merges.txt`), and MPNet's WordPiece. Their tokens are those of Hugging Face's tokenizers. Other model families (RoBERTa, DistilBERT, ELECTRA) are refused.
+#' `merges.txt`), and MPNet's WordPiece. Their tokens are those of Hugging Face's tokenizers. Other model families
+#' (RoBERTa, DistilBERT, ELECTRA) are refused.
 #'
 #' A name is looked up in [bert_models()], then on the Hugging Face hub. Files are downloaded once, to
 #' `tools::R_user_dir("bertr", "cache")` or the folder in the environment variable `BERTR_HOME`, and checked against the
