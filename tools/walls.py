@@ -25,8 +25,9 @@ MAY = {  # package, or root module -> what it may import
     "features": {"nn", "errors"},
     "keras_layer": {"model", "families", "checkpoints", "nn", "kernels", "errors"},
     "explain": {"nn", "kernels", "tasks", "text", "errors"},
-    "manifest": {"families", "checkpoints", "nn", "tasks", "shapes"},
-    "store": {"manifest", "model", "families", "checkpoints", "nn", "tasks", "kernels", *PLAIN},
+    "manifest": {"model", "families", "checkpoints", "nn", "tasks", "shapes"},
+    "task_models": {"model", "checkpoints", "nn", "tasks", "errors"},
+    "store": {"manifest", "task_models", "model", "families", "checkpoints", "nn", "tasks", "kernels", *PLAIN},
     "training": {"store", "manifest", "model", "checkpoints", "nn", "tasks", "kernels", "text", *PLAIN},
 }
 KNOW_BACKEND = {"kernels", "nn/packing.py"}

@@ -307,7 +307,8 @@ def fit(
     options: dict[str, Any],
     on_event: Callable[..., Any] | None,
 ) -> Fit:
-    """Trains a model, or the encoder of a fit. An interrupt returns the fit so far.
+    """Trains a model, or the encoder of a fit, with `options["further"]` also its head, if it predicts the same. An
+    interrupt returns the fit so far.
 
     Args:
         model: a Model or a Fit.
@@ -319,7 +320,8 @@ def fit(
     Returns:
         A Fit.
     """
-    return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event))
+    start = model if isinstance(model, Fit) and options.get("further") else None
+    return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event), start)
 
 
 def remember(model: Model | Fit, on: bool) -> None:
@@ -340,8 +342,8 @@ def describe_fit(handle: Fit) -> dict[str, Any]:
         handle: a Fit.
 
     Returns:
-        A dict: the fit's facts, `task`, `levels`, `units`, `event_threshold` (of two classes) and `thresholds` (of
-        labels) or None, and `history`, a dict of columns with one entry per epoch.
+        A dict: the fit's facts, `task`, `levels`, `outputs` (names of numbers), `units`, `event_threshold` (of two
+        classes) and `thresholds` (of labels) or None, and `history`, a dict of columns with one entry per epoch.
     """
     facts = handle.facts
     history = {name: np.asarray(v, np.int32 if name == "epoch" else np.float64) for name, v in handle.history.items()}
@@ -349,6 +351,7 @@ def describe_fit(handle: Fit) -> dict[str, Any]:
         **facts,
         "task": handle.task.name,
         "levels": handle.task.spec.get("levels", []),
+        "outputs": handle.task.spec.get("outputs", []),
         "event_threshold": handle.task.spec.get("event_threshold"),
         "thresholds": handle.task.spec.get("thresholds"),
         "units": handle.head_options["units"],
@@ -469,7 +472,7 @@ def keep_predictions(
         before, done = done, done + len(part)
         return handle.scorer.encodings(part, tell and (lambda rows: tell(before + rows)))
 
-    part = task.predictions(encodings, score, a, b, handle.network.head, handle.facts["seed"])
+    part = task.predictions(encodings, score, a, b, handle.network.head, handle.facts.get("seed", 0))
     options["kept"].add(part, len(a))
     return _cut(encodings, max_len)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import BertrError
 from ..shapes import check, fields, number, one_of, whole
-from . import weight_names
+from . import heads, weight_names
 
 ACTIVATIONS = {
     # name in a config file -> our name. "gelu" was the exact form when Google released BERT, and Hugging Face
@@ -83,6 +83,7 @@ class BertConfig:
     model_type = "bert"  # Hugging Face's name of the family
     title = "a BERT"
     names = weight_names.BERT
+    heads = heads.BERT  # of Hugging Face's task models
     more = {}  # additional fields of the family, as in `OPTIONAL`
     projects_embeddings = False  # to the hidden size
 

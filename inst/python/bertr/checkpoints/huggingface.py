@@ -13,6 +13,7 @@ from ..errors import COPY_AGAIN, BertrError
 from ..shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from . import weight_names
 from .files import optional_json, read_json, refuse_pointer
+from .heads import Head, head_config, head_tensors
 from .sentence_modules import read_sentence, write_sentence, write_settings
 from .tensor_file import TensorFile
 from .tokenizer_files import tokenizer_config, tokenizer_kind
@@ -167,23 +168,29 @@ def _shards(index):
     return [os.path.join(folder, s) for s in shards]
 
 
-def huggingface_tensors(tensors: Mapping[str, np.ndarray], config: "BertConfig") -> dict[str, np.ndarray]:
-    """Canonical tensors with Hugging Face's names and orientation, contiguous as safetensors requires."""
-    table = weight_names.file_names(config, "huggingface")
+def huggingface_tensors(
+    tensors: Mapping[str, np.ndarray], config: "BertConfig", prefix: str = ""
+) -> dict[str, np.ndarray]:
+    """Canonical tensors with Hugging Face's names and orientation, contiguous as safetensors requires; `prefix` comes
+    before those of the encoder."""
+    table = {
+        ours: theirs if weight_names.part(ours) in ("mlm", "nsp") else prefix + theirs
+        for ours, theirs in weight_names.file_names(config, "huggingface").items()
+    }
     return {
         table[name]: np.ascontiguousarray(x.T if weight_names.is_transposed(name, "huggingface") else x)
         for name, x in tensors.items()
     }
 
 
-def write_huggingface(folder: str, checkpoint: "Checkpoint") -> None:
-    """Writes a folder that transformers and sentence-transformers open as the same model.
+def write_huggingface(folder: str, checkpoint: "Checkpoint", head: Head | None = None) -> None:
+    """Writes a folder that transformers and sentence-transformers open as the same model, with `head` as a task model.
 
     The weights are written last: a folder without them is incomplete.
     """
     os.makedirs(folder, exist_ok=True)
-    settings = checkpoint.tokenizer
-    _write_json(folder, "config.json", checkpoint.config.to_huggingface())
+    settings, more = checkpoint.tokenizer, head_config(head, checkpoint.config) if head else {}
+    _write_json(folder, "config.json", {**checkpoint.config.to_huggingface(), **more})
     if checkpoint.spiece:
         name = JSON if tokenizer_kind(checkpoint.spiece) == "unigram" else SPIECE
         with open(os.path.join(folder, name), "wb") as f:
@@ -197,7 +204,9 @@ def write_huggingface(folder: str, checkpoint: "Checkpoint") -> None:
     write_settings(folder, checkpoint.sentence, _write_json)
     if checkpoint.pooling != "pooler":
         write_sentence(folder, checkpoint.sentence, checkpoint.pooling, checkpoint.config.hidden_size, _write_json)
-    tensors = huggingface_tensors(checkpoint.tensors, checkpoint.config)
+    prefix = f"{checkpoint.config.heads.encoder}." if head else ""
+    tensors = huggingface_tensors(checkpoint.tensors, checkpoint.config, prefix)
+    tensors |= head_tensors(head, checkpoint.config) if head else {}
     save_file(tensors, os.path.join(folder, WEIGHTS), metadata={"format": "pt"})
 
 

@@ -52,16 +52,20 @@ def read_checkpoint(folder: str, layers: int | None = None) -> "Checkpoint":
     return checkpoint.read_checkpoint(folder, FAMILIES, layers)
 
 
-def open_checkpoint(folder: str, layers: int | None = None) -> "Callable[[], Checkpoint]":
+def open_checkpoint(
+    folder: str, layers: int | None = None, head: bool = False, labels: list[str] | None = None
+) -> "Callable[[], Checkpoint]":
     """As `read_checkpoint`, but reads the weights later from files that are opened now.
 
     Args:
         folder, layers: as in `read_checkpoint`.
+        head: whether to read the head of a task model of Hugging Face.
+        labels: the names of its outputs; None: those of the folder.
 
     Returns:
         A function without arguments that returns the Checkpoint.
     """
-    return checkpoint.open_checkpoint(folder, FAMILIES, layers)
+    return checkpoint.open_checkpoint(folder, FAMILIES, layers, head, labels)
 
 
 def new_backbone(config: "BertConfig", has_pooler: bool, seed: int = 0, dtype: Any = "float32") -> Backbone:
