@@ -52,7 +52,7 @@ test_that("a classification predicts at once, with the probabilities of its head
 
 test_that("a fit from the hub is evaluated, explained, calibrated, kept and trained further", {
   folder <- task_folder("SequenceClassification", 3)
-  data <- subset(faq(), nchar(text) < 80)
+  data <- subset(faq(), nchar(text) < 70)
   data$label <- factor(data$label, rev(sort(unique(data$label))))
   labels <- sort(unique(as.character(data$label)))
   fit <- bert_load(folder, labels = labels, max_len = 31)
