@@ -26,6 +26,9 @@ hub_spec <- function(task, levels, outputs, formula, call) {
     }
   }
   spec <- read_formula(formula, made_up(formula, task), task, call)
+  if (task == "entities") {
+    check_one_text(spec, call)
+  }
   if (length(levels) > 0) {
     spec$levels <- levels
   }
@@ -67,7 +70,8 @@ check_head <- function(head, labels, formula, no_answer, call = caller_env()) {
     check_labels(labels, call)
   }
   if (!is.null(formula) && !rlang::is_formula(formula, lhs = TRUE)) {
-    got <- if (rlang::is_formula(formula)) "one without an outcome" else cli::format_inline("{.obj_type_friendly {formula}}")
+    got <- if (rlang::is_formula(formula)) "one without an outcome" else
+      cli::format_inline("{.obj_type_friendly {formula}}")
     abort("formula", "{.arg formula} must be a formula of an outcome and texts, not {got}.",
       "For example {.code sentiment ~ review}.", call = call)
   }
@@ -75,7 +79,8 @@ check_head <- function(head, labels, formula, no_answer, call = caller_env()) {
 
 check_labels <- function(labels, call) {
   if (!is.character(labels) || length(labels) == 0 || anyNA(labels) || !all(nzchar(labels))) {
-    abort("argument", "{.arg labels} must be names, one for each output of the head, not {.obj_type_friendly {labels}}.",
+    abort("argument",
+      "{.arg labels} must be names, one for each output of the head, not {.obj_type_friendly {labels}}.",
       "For example {.code c(\"negative\", \"positive\")}.", call = call)
   }
   twice <- labels[duplicated(labels)]

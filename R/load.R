@@ -60,7 +60,8 @@
 #'
 #' @param x A folder, a name from [bert_models()], or a name on the Hugging Face hub (`"owner/name"`). `NULL` (default):
 #'   all-MiniLM-L6-v2, a small English model (6 layers, 23 million parameters).
-#' @param layers Keep only this number of lower layers, for speed: a whole number. `NULL` (default) keeps all.
+#' @param layers Keep only this number of lower layers of an encoder, for speed: a whole number. `NULL` (default) keeps
+#'   all. A head needs all of them.
 #' @param tokens `"wordpiece"` (default, unless the folder was saved with another value), or `"characters"` for one
 #'   token per character (a space is `[unused1]`, a character outside the vocabulary `[UNK]`), intended for Chinese. A
 #'   model with a SentencePiece, unigram or BPE tokenizer always uses it.
@@ -77,8 +78,8 @@
 #'   branch as it was when the model was first downloaded. Only the pinned revision is checked against the hashes in
 #'   bertr.
 #' @param verbose Show the progress of a download? `TRUE` by default.
-#' @param head Load the head as well, if there is one? `TRUE` by default. With `FALSE` the result is the encoder alone, a
-#'   model.
+#' @param head Load the head as well, if there is one? `TRUE` by default. With `FALSE` the result is the encoder alone,
+#'   a model.
 #' @param labels For heads of the Hugging Face hub: names of the outputs in their order, such as
 #'   `c("negative", "positive")`; for entities the tags of words. `NULL` (default) takes the names in `config.json`;
 #'   where these are missing, the outputs are called `LABEL_0`, `LABEL_1`, ...
@@ -86,8 +87,8 @@
 #'   such as `sentiment ~ review`, or `relevance ~ query + passage` for pairs. `NULL` (default): see the section below.
 #' @param no_answer For heads of the Hugging Face hub that answer questions: may a question have no answer in its
 #'   context? `FALSE` by default.
-#' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit and for heads of the Hugging Face
-#'   hub. Both refer to their folder: if
+#' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit and for heads of the Hugging
+#'   Face hub. Both refer to their folder: if
 #'   you save them with `saveRDS()`, the folder must still be there, unchanged, when they are used again.
 #' @source Formats: <https://github.com/google-research/bert>, <https://huggingface.co/docs/safetensors>,
 #'   <https://github.com/pytorch/pytorch> (`torch.save()`). Added tokens: <https://github.com/huggingface/tokenizers>.
@@ -96,7 +97,11 @@
 #'   <https://github.com/bojone/bert_in_keras>. ALBERT: Lan et al. (2020), <https://arxiv.org/abs/1909.11942>, and
 #'   <https://github.com/google-research/albert>. Unigram tokenizer: Kudo (2018), Subword Regularization,
 #'   <https://arxiv.org/abs/1804.10959>. Byte-level BPE: Sennrich et al. (2016), <https://arxiv.org/abs/1508.07909>, and
-#'   <https://github.com/openai/gpt-2>.
+#'   <https://github.com/openai/gpt-2>. RoBERTa: Liu et al. (2019), <https://arxiv.org/abs/1907.11692>. XLM-RoBERTa:
+#'   Conneau et al. (2020), <https://arxiv.org/abs/1911.02116>. CamemBERT: Martin et al. (2020),
+#'   <https://arxiv.org/abs/1911.03894>. DistilBERT: Sanh et al. (2019), <https://arxiv.org/abs/1910.01108>. ELECTRA:
+#'   Clark et al. (2020), <https://arxiv.org/abs/2003.10555>. MPNet: Song et al. (2020),
+#'   <https://arxiv.org/abs/2004.09297>. All of these: <https://github.com/huggingface/transformers>.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
 #' model
@@ -128,18 +133,18 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
     check_unused_formula(formula, call)
     return(new_model(py, options))
   }
-  spec <- py_value("spec", py)
-  if (!nzchar(spec)) {
+  if (py_value("describe", py)$format != "bertr") {
     return(hub_fit(py, formula, c(options, of_head), call))
   }
   if (any(lengths(options) > 0) || !is.null(formula)) {
     abort("argument", "{.file {x}} contains a fit, whose settings cannot be changed.",
       "Call {.fn bert_load} with the folder only.", call = call)
   }
-  saved_fit(py, read_spec(spec, x, call), x, NULL, call)
+  saved_fit(py, read_spec(py_value("spec", py), x, call), x, NULL, call)
 }
 
-# The fit in a folder; `options` are those of a head from the hub. The object refers to the folder and does not contain its weights.
+# The fit in a folder; `options` are those of a head from the hub. The object refers to the folder and does not contain
+# its weights.
 saved_fit <- function(py, spec, folder, options, call) {
   fit <- new_fit(py, spec, serialize = FALSE)
   check_read(fit, folder, call)
@@ -196,10 +201,10 @@ new_model <- function(py, options) {
 
 #' Models known by name
 #'
-#' A selection of popular models on the Hugging Face hub. [bert_load()] loads any other model of these families by its full
-#' name, `"owner/name"`. Some models are pinned: bertr knows the commit and the SHA-256 of their files and refuses other
-#' files. For the rest, the main branch at the time of the first load is used; `revision` of [bert_load()] pins another
-#' one. Licenses are those of the repositories.
+#' A selection of popular models on the Hugging Face hub. [bert_load()] loads any other model of these families by its
+#' full name, `"owner/name"`. Some models are pinned: bertr knows the commit and the SHA-256 of their files and refuses
+#' other files. For the rest, the main branch at the time of the first load is used; `revision` of [bert_load()] pins
+#' another one. Licenses are those of the repositories.
 #'
 #' @return A tibble with one row per model: `name` (for [bert_load()]), `source` (repository on the Hugging Face hub),
 #'   `revision` (the pinned commit, or `NA`), `parameters` (of the encoder with its pooler, or `NA` if unknown to

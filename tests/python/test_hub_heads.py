@@ -321,13 +321,13 @@ def test_labels_that_are_missing(copy):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"id2label": {"0": "a", "1": "b"}}, "'id2label' in .* names 2 outputs, but the head has 3"),
+        ({"id2label": {"0": "a", "1": "b"}}, "'id2label' in .* is for 2 outputs, but the head has 3"),
         ({"id2label": {"0": "a", "1": "b", "3": "c"}}, "has 3 labels, but none for output 2"),
         ({"id2label": {"0": "a", "1": "b", "2": "b"}}, "has the label 'b' for more than one output"),
         ({"id2label": {"0": "a", "1": "b", "2": 7}}, r"'id2label.2' in .* must be a string that is not empty, not 7"),
         ({"id2label": {"0": "a", "1": "b", "2": ""}}, "must be a string that is not empty"),
         ({"id2label": ["a", "b", "c"]}, "'id2label' in .* must be an object"),
-        ({"id2label": None, "num_labels": 4}, "'num_labels' in .* names 4 outputs, but the head has 3"),
+        ({"id2label": None, "num_labels": 4}, "'num_labels' in .* is for 4 outputs, but the head has 3"),
         ({"id2label": None, "num_labels": "3"}, "'num_labels' in .* must be a whole number"),
         ({"problem_type": "ranking"}, "'problem_type' in .* must be one of"),
         ({"problem_type": 1}, "'problem_type' in .* must be one of"),
@@ -368,7 +368,7 @@ def test_another_class_is_an_encoder(copy):
 
 def test_arguments_that_do_not_fit(classes, tiny, task_model, tmp_path):
     folder, _ = classes
-    refused("`labels` has 2 names, but the head has 3 outputs", "labels", folder, labels=["a", "b"])
+    refused("`labels` names 2 outputs, but the head has 3", "labels", folder, labels=["a", "b"])
     refused("cannot be cut to lower layers", "layers", folder, layers=1)
     refused("`no_answer` is for models that answer questions", "argument", folder, no_answer=True)
     refused("`labels` is for heads from the Hugging Face hub, but .* has no such head", "argument", tiny, labels=["a"])

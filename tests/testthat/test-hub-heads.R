@@ -52,10 +52,10 @@ test_that("a classification predicts at once, with the probabilities of its head
 
 test_that("a fit from the hub is evaluated, explained, calibrated, kept and trained further", {
   folder <- task_folder("SequenceClassification", 3)
-  data <- faq()
+  data <- subset(faq(), nchar(text) < 70)
   data$label <- factor(data$label, rev(sort(unique(data$label))))
   labels <- sort(unique(as.character(data$label)))
-  fit <- bert_load(folder, labels = labels, max_len = 20)
+  fit <- bert_load(folder, labels = labels, max_len = 31)
   predicted <- bert_predict(fit, data)
   metrics <- bert_evaluate(fit, data)
   expect_equal(metrics$.estimate[metrics$.metric == "accuracy"],
@@ -67,11 +67,11 @@ test_that("a fit from the hub is evaluated, explained, calibrated, kept and trai
   saved <- withr::local_tempdir()
   bert_save(fit, saved)
   calibrated <- bert_calibrate(fit, data, verbose = FALSE)
-  for (other in list(bert_load(saved), unserialize(serialize(fit, NULL)), unserialize(serialize(bert_load(saved), NULL)))) {
+  again <- function(object) unserialize(serialize(object, NULL))
+  for (other in list(bert_load(saved), again(fit), again(bert_load(saved)))) {
     expect_equal(bert_predict(other, data), predicted, tolerance = 1e-6)
   }
-  again <- unserialize(serialize(calibrated, NULL))
-  expect_identical(bert_predict(again, data)$.pred_class, predicted$.pred_class)
+  expect_identical(bert_predict(again(calibrated), data)$.pred_class, predicted$.pred_class)
 
   further <- bert_fit(fit, label ~ text, data, epochs = 1, learning_rate = 1e-12, seed = 1, verbose = FALSE)
   expect_equal(bert_predict(further, data)[names(predicted)[-1]], predicted[-1], tolerance = 1e-4)
@@ -92,8 +92,8 @@ test_that("labels, numbers, entities and answers are predicted like those of a f
   columns <- bert_load(toxic, formula = cbind(insult, toxic) ~ text)
   expect_equal(bert_predict(columns, some_texts, type = "prob"), found)
   data <- data.frame(text = some_texts, insult = c(TRUE, FALSE, TRUE), toxic = c(1, 1, 0))
-  expect_identical(bert_evaluate(columns, data),
-    bert_evaluate(bert_load(toxic), list2DF(list(text = some_texts, labels = list(c("insult", "toxic"), "toxic", "insult")))))
+  sets <- tibble::tibble(text = some_texts, labels = list(c("insult", "toxic"), "toxic", "insult"))
+  expect_identical(bert_evaluate(columns, data), bert_evaluate(bert_load(toxic), sets))
 
   stars <- task_folder("SequenceClassification", 1, problem_type = "regression")
   expect_named(bert_predict(bert_load(stars), some_texts), ".pred")
@@ -109,7 +109,7 @@ test_that("labels, numbers, entities and answers are predicted like those of a f
   found <- bert_predict(entities, some_texts)
   each <- do.call(rbind, Map(cbind, source = some_texts, found$.pred_entities))
   expect_identical(substr(each$source, each$start, each$end), each$text)
-  expect_in(each$label, c("PER", "LOC"))
+  expect_true(all(each$label %in% c("PER", "LOC")))
   truth <- tibble::tibble(text = some_texts, entities = found$.pred_entities)
   expect_identical(unique(bert_evaluate(entities, truth)$.estimate[1:3]), 1)
 
@@ -142,6 +142,7 @@ test_that("a fit from the hub is printed", {
 test_that("what does not fit the head is refused", {
   folder <- task_folder("SequenceClassification", 2)
   stars <- task_folder("SequenceClassification", 2, problem_type = "regression")
+  tags <- task_folder("TokenClassification", 2, id2label = labels_of("O", "PER"))
   damaged <- task_folder("SequenceClassification", 2, id2label = list("0" = "a"))
   lost <- bert_load(folder)
   gone <- unserialize(serialize(lost, NULL))
@@ -166,6 +167,7 @@ test_that("what does not fit the head is refused", {
     writeLines(refused(folder, formula = cbind(a, b) ~ text))
     writeLines(refused(stars, formula = cbind(a, b) ~ text))
     writeLines(refused(stars, formula = a ~ text))
+    writeLines(refused(tags, formula = entities ~ a + b))
     writeLines(refused(damaged))
     writeLines(refused(plain, labels = "a"))
     writeLines(refused(plain, formula = a ~ text))

@@ -343,8 +343,8 @@ def describe_fit(handle: Fit) -> dict[str, Any]:
         handle: a Fit.
 
     Returns:
-        A dict: the fit's facts, `task`, `levels`, `outputs` (names of numbers), `units`, `event_threshold` (of two classes) and `thresholds` (of
-        labels) or None, and `history`, a dict of columns with one entry per epoch.
+        A dict: the fit's facts, `task`, `levels`, `outputs` (names of numbers), `units`, `event_threshold` (of two
+        classes) and `thresholds` (of labels) or None, and `history`, a dict of columns with one entry per epoch.
     """
     facts = handle.facts
     history = {name: np.asarray(v, np.int32 if name == "epoch" else np.float64) for name, v in handle.history.items()}

@@ -298,6 +298,8 @@ class Fit:
     @functools.cached_property
     def model(self) -> Model:
         """The trained encoder as a Model, for embeddings and further fits."""
+        if self.facts["train"] == ELSEWHERE:
+            return self.base
         model = Model(self.checkpoint(), self.base.source, stored=False, origin=self.base.origin)
         if "pooler/kernel" not in self.task.tensors(self.network.head):  # else the trained pooler belongs to the head
             model.backbone = self.network.backbone

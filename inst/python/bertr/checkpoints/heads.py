@@ -149,7 +149,7 @@ def _labels(d, outputs, where):
     given = len(named) if named is not None else d.get("num_labels") or outputs
     if given != outputs:
         field = "num_labels" if named is None else "id2label"
-        raise BertrError("head", f"'{field}' in {where} names {given} outputs, but the head has {outputs}.", INSTEAD)
+        raise BertrError("head", f"'{field}' in {where} is for {_counted(given)}, but the head has {outputs}.", INSTEAD)
     ids = [str(i) for i in range(outputs)]
     if named is None:
         return [f"LABEL_{i}" for i in ids]
@@ -163,11 +163,15 @@ def _labels(d, outputs, where):
     return labels
 
 
+def _counted(outputs):
+    return "1 output" if outputs == 1 else f"{outputs} outputs"
+
+
 def _check_number(labels, outputs):
     if len(labels) != outputs:
         raise BertrError(
             "labels",
-            f"`labels` has {len(labels)} names, but the head has {outputs} outputs.",
+            f"`labels` names {_counted(len(labels))}, but the head has {outputs}.",
             "Give one name per output, in their order.",
         )
 
