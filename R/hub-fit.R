@@ -27,7 +27,7 @@ hub_spec <- function(task, levels, outputs, formula, call) {
   }
   spec <- read_formula(formula, made_up(formula, task), task, call)
   if (task == "entities") {
-    check_one_text(spec, call)
+    check_one_column(spec, call)
   }
   if (length(levels) > 0) {
     spec$levels <- levels
