@@ -223,8 +223,8 @@ bert_models <- function() {
 #'
 #' @param model A model from [bert_load()] or a fit from [bert_fit()].
 #' @return `bert_config()`: a named list with `vocab_size`, `hidden_size`, `num_layers`, `num_heads`,
-#'   `intermediate_size`, `max_positions` (tokens), `num_segments` (0: none) and `activation`; for ALBERT and ELECTRA also
-#'   `embedding_size` (width of the embeddings), for ALBERT `num_groups` (number of blocks shared by the layers), for
+#'   `intermediate_size`, `max_positions` (tokens), `num_segments` (0: none) and `activation`; for ALBERT and ELECTRA
+#'   also `embedding_size` (width of the embeddings), for ALBERT `num_groups` (number of blocks shared by the layers), for
 #'   MPNet and the RoBERTas `pad_id` (id of the padding token; positions are counted from the one after it).
 #'
 #'   `bert_vocab()`: a character vector of length `vocab_size`, or shorter if the word embedding has unused rows. Token
