@@ -8,8 +8,8 @@ print.bert_model <- function(x, ...) {
     "  ", counted(config$num_layers, "layer"), ", hidden size ", config$hidden_size, ", ",
     counted(config$num_heads, "head"), ", ",
     count(info$parameters), " parameters, vocabulary of ", config$vocab_size, "\n",
-    "  ", if (info$lower_case) "lower-cased" else "cased", " ", info$tokens, ", texts up to ", info$max_len,
-    " tokens (", config$max_positions, " positions), pooling: ", info$pooling, "\n",
+    "  ", if (info$lower_case) "lower-cased" else "cased", " ", tokenizer_label(info$tokens), ", texts up to ",
+    info$max_len, " tokens (", config$max_positions, " positions), pooling: ", info$pooling, "\n",
     "  ", if (info$format == "keras") "trained in Keras, from" else paste(info$format, "format in"), " ", info$folder,
     "\n", sep = "")
   left <- c(`not read` = length(info$unread), missing = length(info$missing))
@@ -17,6 +17,10 @@ print.bert_model <- function(x, ...) {
     cat("  variables ", paste(names(left), left, sep = ": ", collapse = ", "), "; see summary()\n", sep = "")
   }
   invisible(x)
+}
+
+tokenizer_label <- function(tokens) {
+  if (tokens == "byte_bpe") "byte-level BPE" else tokens
 }
 
 #' The layers of a model
