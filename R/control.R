@@ -37,9 +37,9 @@
 #' @param devices Number of devices, such as GPUs, to train on: each gets the same part of the rows of every batch and
 #'   holds all weights. Losses and weights are those of one device up to rounding. Choose a `batch_size` that is a
 #'   multiple of it; other batches are filled up with rows that do not count. Only the JAX backend can do this
-#'   (`KERAS_BACKEND`, see [bertr][bertr-package]): Keras 3 itself distributes over devices only there, and marks what it
-#'   has for TensorFlow as not to be used. Needs `train = "all"` or `"top:k"`; predictions are computed on one device. A
-#'   whole number, or `NULL` (default) for one device.
+#'   (`KERAS_BACKEND`, see [bertr][bertr-package]): Keras 3 itself distributes over devices only there, and says of
+#'   what it has for TensorFlow that it must not be used. Needs `train = "all"` or `"top:k"`; predictions are computed
+#'   on one device. A whole number, or `NULL` (default) for one device.
 #' @param checkpoint Folder in which to save the run after every epoch (with `train = "head"`, every few tenths of a
 #'   second). Calling [bert_fit()] again with the same arguments resumes after the last complete epoch. On one machine
 #'   the result is, bit for bit, the fit of an uninterrupted run. If the run is complete, its fit is returned without

@@ -21,6 +21,14 @@ def pytest_collection_finish():
     freeze()
 
 
+# compiling takes most of the time of these tests
+XLA_FLAGS = (
+    "--xla_force_host_platform_device_count=4",
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+)
+
+
 @pytest.fixture(scope="session")
 def on_jax():
     """`on_jax(code, *values)` runs code in one process whose Keras runs on JAX (see jax_worker.py), which takes the
@@ -31,7 +39,7 @@ def on_jax():
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
+        env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": " ".join(XLA_FLAGS)},
     )
 
     def run(code, *values):

@@ -42,7 +42,7 @@ OPTIONS = {"head": {"calibrate": False}, "seed": 2, "epochs": 2, "learning_rate"
     [
         ({"batch_size": 7, "dropout": 0.0, "epochs": 3}, {7, 4}),  # filled up to 8 rows
         # fewer rows than devices; the same entries are dropped
-        ({"batch_size": 3, "accumulate": 2, "dropout": 0.3, "adversarial": 0.5, "ema": 0.8}, {3}),
+        ({"batch_size": 3, "accumulate": 2, "dropout": 0.3, "ema": 0.8, "train": "top:1"}, {3}),
     ],
 )
 def test_four_devices_give_the_losses_of_one(on_jax, tiny, sentences, given, sizes):

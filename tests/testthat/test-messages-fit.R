@@ -21,6 +21,8 @@ test_that("bert_fit() says what each argument must be", {
     fit(label ~ text, data, verbose = "no")
     fit(label ~ text, data, control = bert_control(early_stopping = 2))
     fit(label ~ text, data, control = bert_control(adversarial = 1), train = "head")
+    fit(label ~ text, data, control = bert_control(devices = 2), train = "head")
+    fit(label ~ text, data, control = bert_control(devices = 2))
     fit(label ~ text, data, control = bert_control(class_weights = c(a = 1, b = 2, c = 3)))
     fit(label ~ text, data, control = bert_control(class_weights = c(a = 1)))
   })
