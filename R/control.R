@@ -39,7 +39,9 @@
 #'   multiple of it; other batches are filled up with rows that do not count. Only the JAX backend can do this
 #'   (`KERAS_BACKEND`, see [bertr][bertr-package]): Keras 3 itself distributes over devices only there, and says of
 #'   what it has for TensorFlow that it must not be used. Needs `train = "all"` or `"top:k"`; predictions are computed
-#'   on one device. A whole number, or `NULL` (default) for one device.
+#'   on one device. On several machines run the same script with the same `seed` on each, after
+#'   `jax.distributed.initialize()` in Python, and give the number of devices of all of them. A whole number, or `NULL`
+#'   (default) for one device.
 #' @param checkpoint Folder in which to save the run after every epoch (with `train = "head"`, every few tenths of a
 #'   second). Calling [bert_fit()] again with the same arguments resumes after the last complete epoch. On one machine
 #'   the result is, bit for bit, the fit of an uninterrupted run. If the run is complete, its fit is returned without

@@ -22,35 +22,48 @@ def pytest_collection_finish():
 
 
 # compiling takes most of the time of these tests
-XLA_FLAGS = (
-    "--xla_force_host_platform_device_count=4",
-    "--xla_backend_optimization_level=0",
-    "--xla_llvm_disable_expensive_passes=true",
-)
+XLA_FLAGS = ("--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true")
+
+
+class OnJax:
+    """A process whose Keras runs on JAX (see jax_worker.py), which takes the processor for this many devices."""
+
+    def __init__(self, devices):
+        flags = [f"--xla_force_host_platform_device_count={devices}", *XLA_FLAGS]
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(os.path.dirname(__file__), "jax_worker.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": " ".join(flags)},
+        )
+
+    def __call__(self, code, *values):
+        """What the code leaves in `out`."""
+        self.ask(code, *values)
+        return self.answer()
+
+    def ask(self, code, *values):
+        print(json.dumps([code, values]), file=self.process.stdin, flush=True)
+
+    def answer(self):
+        answer = json.loads(self.process.stdout.readline())
+        assert "error" not in answer, answer["error"]
+        return answer["out"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with self.process:
+            self.process.kill()  # of processes that train together, each would wait for the others to end
 
 
 @pytest.fixture(scope="session")
 def on_jax():
-    """`on_jax(code, *values)` runs code in one process whose Keras runs on JAX (see jax_worker.py), which takes the
-    processor for four devices."""
-    worker = os.path.join(os.path.dirname(__file__), "jax_worker.py")
-    process = subprocess.Popen(
-        [sys.executable, worker],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": " ".join(XLA_FLAGS)},
-    )
-
-    def run(code, *values):
-        print(json.dumps([code, values]), file=process.stdin, flush=True)
-        answer = json.loads(process.stdout.readline())
-        assert "error" not in answer, answer["error"]
-        return answer["out"]
-
-    with process:
-        yield run
-        process.stdin.close()
+    """`on_jax(code, *values)` runs code in one process on JAX with four devices."""
+    with OnJax(4) as process:
+        yield process
 
 
 @pytest.fixture

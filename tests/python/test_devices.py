@@ -1,7 +1,10 @@
 """Training over several devices, on JAX: the numbers are those of one device."""
 
+import socket
+
 import numpy as np
 import pytest
+from conftest import OnJax
 
 from bertr import bridge
 from bertr.errors import BertrError
@@ -56,6 +59,42 @@ def test_four_devices_give_the_losses_of_one(on_jax, tiny, sentences, given, siz
     assert np.ptp(one["losses"]) > 0.01
     np.testing.assert_allclose(four["losses"], one["losses"], atol=1e-5)
     np.testing.assert_allclose(four["prob"], one["prob"], atol=1e-5)
+
+
+JOIN = """
+import jax
+address, number = values
+jax.distributed.initialize(address, 2, number)
+from bertr.errors import BertrError
+from bertr.kernels.devices import check_devices
+check_devices(None), check_devices(4)
+try:
+    check_devices(2)
+    out = None
+except BertrError as e:
+    out = e.message
+"""
+
+
+def test_two_processes_give_the_losses_of_one(on_jax, tiny, sentences):
+    """As on two machines: each runs the same script and computes half of each batch."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    options = {**OPTIONS, "batch_size": 7, "dropout": 0.3, "train": "top:1"}
+    with OnJax(2) as first, OnJax(2) as second:
+        for number, process in enumerate((first, second)):
+            process.ask(JOIN, address, number)
+        for process in (first, second):
+            assert process.answer() == "`devices` is 2, but the processes of JAX have 4, which train together."
+        for process in (first, second):
+            process.ask(SCRIPT, tiny, *sentences, {**options, "devices": 4})
+        one = on_jax(SCRIPT, tiny, *sentences, {**options, "devices": None})
+        for process in (first, second):
+            ours = process.answer()
+            assert (ours["places"], ours["after"]) == ([4], [1])
+            np.testing.assert_allclose(ours["losses"], one["losses"], atol=1e-5)
+            np.testing.assert_allclose(ours["prob"], one["prob"], atol=1e-5)
 
 
 SHARES = """

@@ -39,6 +39,12 @@ else:
                 f"`devices` is {count}, but JAX has {found}.",
                 f"Give at most {found}, or make more visible to JAX before Python starts.",
             )
+        if jax.process_count() > 1 and 1 < (count or 1) < found:
+            raise BertrError(
+                "devices",
+                f"`devices` is {count}, but the processes of JAX have {found}, which train together.",
+                f"Set devices = {found} in each process, or leave `devices` out.",
+            )
 
     class Devices:
         """The first `count` devices of JAX, of all its processes; None is one. One device is JAX's default: nothing is
