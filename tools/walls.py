@@ -27,6 +27,7 @@ MAY = {  # package, or root module -> what it may import
     "explain": {"nn", "kernels", "tasks", "text", "errors"},
     "manifest": {"families", "checkpoints", "nn", "tasks", "shapes"},
     "store": {"manifest", "model", "families", "checkpoints", "nn", "tasks", "kernels", *PLAIN},
+    "scoring": {"store", "model", "features", "tasks", *PLAIN},
     "training": {"store", "manifest", "model", "checkpoints", "nn", "tasks", "kernels", "text", *PLAIN},
 }
 KNOW_BACKEND = {"kernels", "nn/packing.py"}

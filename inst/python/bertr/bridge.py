@@ -34,6 +34,7 @@ from .kernels.backend import BACKEND, gpus
 from .kernels.memory import freeze
 from .model import Fit, Model
 from .nn.unit import unit_rows
+from .scoring.predict import predict as predict_columns
 from .tasks import metrics
 from .tasks.inputs import encode
 from .tasks.mlm.fill_mask import fill
@@ -369,9 +370,8 @@ def predict(
         A dict: the columns of the task's `decode`, `n_truncated` and `max_len`.
     """
     max_len = cut_length(handle, options.get("max_len"))
-    encodings = encode(handle.base, handle.task, handle.head_options, a, b, max_len)
-    outputs = handle.scorer.encodings(encodings, counter(on_event, len(a), len(encodings)))
-    return {**handle.task.decode(outputs, encodings, a, b, handle.network.head), **_cut(encodings, max_len)}
+    columns, encodings = predict_columns(handle, a, b, max_len, counter(on_event, len(a), len(a)))
+    return {**columns, **_cut(encodings, max_len)}
 
 
 def explain(
@@ -697,6 +697,29 @@ def nearest(
         *similarity.both(x, x_rows, y, y_rows), top, y is None, lambda done: emit("compare", {"done": done, "total": n})
     )
     return {"place": places.reshape(-1), "similarity": values.reshape(-1).astype(np.float64)}
+
+
+# ---------------------------------------------------------------- scoring of files
+
+
+def score(
+    handle: Model | Fit, source: str, target: str, plan: dict[str, Any], on_event: Callable[..., Any] | None
+) -> dict[str, Any]:
+    """Adds the columns of `predict`, `next_sentence` or `embed` to tables in files; arguments and result as those of
+    `score` in scoring/local.py.
+
+    Raises:
+        BertrError: no_pyarrow, if this package is missing.
+    """
+    try:
+        from .scoring import local
+    except ModuleNotFoundError as e:
+        raise BertrError(
+            "no_pyarrow",
+            f"Files are read with the Python package {e.name}, which is not installed.",
+            "Run bert_install(score = TRUE) and restart R, or install pyarrow there with pip.",
+        ) from None
+    return local.score(handle, source, target, plan, on_event)
 
 
 # ---------------------------------------------------------------- Keras

@@ -12,7 +12,7 @@ from ...shapes import FLAG, TEXT, fields, list_of, one_of
 from ...text.ragged import ROOM, positions, row_numbers, sort_keys
 from ...text.windows import windows
 from .. import metrics
-from ..base import Picks, Task, log_odds
+from ..base import Items, Picks, Task, log_odds
 from ..inputs import OVERLAP
 from .crf import Chains, negative_log_likelihood
 from .heads import CrfHead, TokenHead
@@ -37,6 +37,7 @@ class Entities(Task):
     per_token = True
     needs_offsets = True
     explains = True
+    item = {"start": "integer", "end": "integer", "label": "character", "text": "character", "score": "double"}
 
     @classmethod
     def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "Entities":
@@ -135,6 +136,10 @@ class Entities(Task):
             "text": text,
             "score": score,
         }
+
+    def table(self, columns, kinds):
+        label = [self.levels[code] for code in columns["code"]]
+        return [Items(columns["row"] - 1, {**columns, "label": label})]
 
     def predictions(self, encodings, score, a, b, head, seed):
         """`found`, int64 [entities, 4]: text, start (from 0), end (exclusive) and label."""
