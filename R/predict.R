@@ -150,7 +150,8 @@ empty_predictions <- function(spec, type, call = caller_env()) {
     return(tibble(.pred_next = double()))
   }
   task <- task_of(spec)
-  task$predict(spec, NULL, integer(), 0, prediction_type(task, spec, type, call))
+  type <- prediction_type(task, spec, type, call) # first: some tasks have no predictions
+  task$predict(spec, NULL, integer(), 0, type)
 }
 
 # The type to return, by default the first of the task

@@ -82,8 +82,11 @@ bar_reporter <- function(file = stderr(), clock = now) {
       keep(said_once[[kind]](values))
     }
     if (kind %in% names(work)) {
-      where <- switch(work[[kind]], Training = training_text(values), Downloading = arrived_text(values),
-        Scoring = rate_text(values))
+      where <- switch(work[[kind]],
+        Training = training_text(values),
+        Downloading = arrived_text(values),
+        Scoring = rate_text(values)
+      )
       write(paste(c(bar_text(work[[kind]], share_done(kind, values)), left_text(seconds), where), collapse = "  "))
     }
   }

@@ -8,10 +8,10 @@
 #' the first use of bertr if reticulate creates Python's environment.
 #'
 #' @section Files:
-#' `from` is one file or a folder, with the files in its folders; those whose names start with a dot or an underscore are
-#' skipped. All must have the same format, known by their names:
-#' - `.parquet`. The types of the kept columns stay, and classes are a dictionary, which the package arrow reads as a
-#'   factor. `kept` columns must be of the same type in all files.
+#' `from` is one file or a folder, with the files in its folders. Names that start with a dot or an underscore are
+#' skipped. All files must have the same format, known by their names:
+#' - `.parquet`. The types of the kept columns stay; each must be the same in all files. Classes are a dictionary, which
+#'   the package arrow reads as a factor.
 #' - `.csv`, with a header. All columns are kept as text, unchanged. `NA` and nothing, both without quotes, are missing
 #'   values. The output is written as by `write.csv(row.names = FALSE)`; vectors and other lists are JSON.
 #' - `.jsonl`, `.ndjson` or `.json`: JSON lines, an object on each. The columns of a file are those of its first line;
@@ -86,11 +86,7 @@ bert_score.bert_model <- function(object, from, to, text, keep = NULL, pool = NU
   call <- rlang::current_env()
   check_dots(...)
   check_class(object, "bert_model", "object")
-  if (missing(text) || !is.character(text) || !length(text) %in% 1:2 || anyNA(text) || anyDuplicated(text)) {
-    got <- if (missing(text)) "nothing" else cli::format_inline("{.obj_type_friendly {text}}")
-    abort("column", "{.arg text} must name the column with the texts, or two columns, not {got}.",
-      "For example {.code text = \"text\"}.", call = call)
-  }
+  check_names(if (!missing(text)) text, "text", "one column or two", 1:2, call)
   options <- embed_options(object, pools, pool, layer, combine, normalise, prompt, max_len, verbose, call)
   columns <- list(list(name = "vector", kind = "vector"))
   plan <- list(what = "embed", text = as.list(text), columns = columns, rows = to_int(chunk_size))
@@ -100,9 +96,8 @@ bert_score.bert_model <- function(object, from, to, text, keep = NULL, pool = NU
 score_files <- function(object, from, to, keep, plan, options, verbose, call) {
   check_string(from, "from", call)
   check_string(to, "to", call)
-  if (!is.null(keep) && (!is.character(keep) || anyNA(keep) || anyDuplicated(keep))) {
-    abort("argument", "{.arg keep} must be the names of columns, without NA or repetitions, not
-      {.obj_type_friendly {keep}}.", call = call)
+  if (!is.null(keep)) {
+    check_names(keep, "keep", "columns", seq_along(c(keep, 0)) - 1, call)
   }
   plan["keep"] <- list(if (!is.null(keep)) as.list(keep))
   handle <- live(object, call)
@@ -114,6 +109,17 @@ score_files <- function(object, from, to, keep, plan, options, verbose, call) {
   reporter$close()
   say_scored(done, to, options$max_len, speaker(verbose))
   invisible(to)
+}
+
+# Names of columns in files
+check_names <- function(x, arg, of, lengths, call) {
+  if (!is.character(x) || !length(x) %in% lengths || anyNA(x)) {
+    abort("argument", "{.arg {arg}} must be the names of {of}, not {.obj_type_friendly {x}}.", call = call)
+  }
+  twice <- x[duplicated(x)]
+  if (length(twice) > 0) {
+    abort("argument", "{.arg {arg}} names the column {.val {twice[[1]]}} twice.", call = call)
+  }
 }
 
 say_scored <- function(done, to, max_len, say) {

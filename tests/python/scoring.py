@@ -1,6 +1,10 @@
-"""What the tests of scoring share: fits of every task, plans as R makes them, and tables."""
+"""What the tests of scoring share: a fit, plans as R makes them, and tables."""
+
+import pathlib
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bertr import bridge
 
@@ -14,17 +18,15 @@ TEXTS = [
     None,
     "moon falls , rain",
 ]
+CLASSES = [
+    {"name": ".pred_class", "kind": "factor", "levels": ["cat", "dog"], "ordered": False},
+    {"name": ".pred_cat", "kind": "double"},
+    {"name": ".pred_dog", "kind": "double"},
+]
+VECTORS = [{"name": "vector", "kind": "vector"}]
 
 
-def factor(name, *levels):
-    return {"name": name, "kind": "factor", "levels": list(levels), "ordered": False}
-
-
-def columns(kind, *names):
-    return [{"name": name, "kind": kind} for name in names]
-
-
-def plan(columns, what="predict", text=("text",), keep=None, rows=3, **options):
+def plan(columns=CLASSES, what="predict", text=("text",), keep=None, rows=3, **options):
     return {
         "what": what,
         "text": list(text),
@@ -35,15 +37,25 @@ def plan(columns, what="predict", text=("text",), keep=None, rows=3, **options):
     }
 
 
-CLASSES = [factor(".pred_class", "cat", "dog"), *columns("double", ".pred_cat", ".pred_dog")]
+def quick_fit(folder, seed=1):
+    """A quick fit of two classes."""
+    texts = [text for text in TEXTS if text]
+    target = {"label_ids": np.arange(len(texts), dtype=np.int32) % 2, "levels": ["cat", "dog"]}
+    options = {"head": {}, "seed": seed, "epochs": 1, "learning_rate": 0.1, "train": "head", "max_len": 16}
+    return bridge.fit(bridge.load(folder, {}), "classification", texts, None, target, None, options, None)
 
 
-def fit(model, task, target, b=None, **head):
-    """A quick fit on the complete TEXTS and their neighbours."""
-    a = [text for text in TEXTS if text]
-    options = {"head": head, "seed": 1, "epochs": 1, "train": "all", "max_len": 16}
-    return bridge.fit(model, task, a, b, target, None, options, None)
+def write(path, texts=TEXTS, **columns):
+    """Writes a Parquet file; gives its table."""
+    table = pa.table({"id": pa.array(range(len(texts)), pa.int64()), "text": pa.array(texts, pa.string()), **columns})
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path)
+    return table
 
 
-def classes(model):
-    return fit(model, "classification", {"label_ids": np.array([0, 1, 0, 0, 1], np.int32), "levels": ["cat", "dog"]})
+def contents(folder):
+    """{name: bytes} of all files of a folder, except what the run keeps for itself."""
+    folder = pathlib.Path(folder)
+    paths = [path for path in folder.rglob("*") if path.is_file() and ".bertr-score" not in path.parts]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from ..errors import BertrError
@@ -34,9 +34,11 @@ class Table:
     """
 
     def __init__(self, path: str, text: list[str], keep: list[str] | None):
-        self.path, self.text, self.keep = path, text, keep
+        self.path, self.text, self.every = path, text, keep is None
+        self.keep = keep or []
+        self.source: Any = None
         names = self._names()
-        if keep is None:
+        if self.every:
             self.keep = list(dict.fromkeys(names))
         self._check(names)
 
@@ -109,7 +111,8 @@ class Parquet(Table):
     def join(self, parts, path):
         with pq.ParquetWriter(path, pq.read_schema(parts[0])) as out:
             for part in parts:
-                out.write_table(pq.read_table(part, partitioning=None))
+                with pq.ParquetFile(part) as file:
+                    out.write_table(file.read())
 
     def _open(self):
         return pq.ParquetFile(self.path, buffer_size=2**20)
@@ -121,18 +124,20 @@ class Csv(Table):
 
     def _names(self):
         with open(self.path, encoding="utf-8-sig", newline="") as source:
-            for row in csv.reader(source):
-                return row
-        raise ValueError("it has no header")
+            names = next(csv.reader(source), [])
+            self.empty = not source.read(1)  # not even a line's end after the header
+        if not names:
+            raise ValueError("it has no header")
+        return names
 
     def share(self):
         return self.source.tell() / max(1, os.path.getsize(self.path))
 
     def batches(self, rows):
         names = list(dict.fromkeys([*self.text, *self.keep]))
-        reading = pa.csv.ReadOptions(block_size=BLOCK, use_threads=False)
-        parsing = pa.csv.ParseOptions(newlines_in_values=True)
-        converting = pa.csv.ConvertOptions(
+        reading = arrow_csv.ReadOptions(block_size=BLOCK, use_threads=False)
+        parsing = arrow_csv.ParseOptions(newlines_in_values=True)
+        converting = arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             include_columns=names,
             null_values=["NA", ""],
@@ -140,8 +145,9 @@ class Csv(Table):
             quoted_strings_can_be_null=False,
         )
         with open(self.path, "rb") as self.source:
-            read = pa.csv.open_csv(self.source, reading, parsing, converting)
-            for table in cut(read, rows, read.schema):
+            schema = pa.schema([(name, pa.string()) for name in names])
+            read = [] if self.empty else arrow_csv.open_csv(self.source, reading, parsing, converting)
+            for table in cut(read, rows, schema):
                 yield [table[name].to_pylist() for name in self.text], table.select(self.keep)
 
     def write(self, rest, added, path, first):
@@ -158,11 +164,10 @@ class JsonLines(Table):
     """Every line is a JSON object. The columns are those of the first one; others may lack some, or have more."""
 
     def _names(self):
-        self.every = self.keep is None
         with self._open() as source:
             for row in self._rows(source):
                 return list(row)
-        return [*self.text, *(self.keep or [])]  # without rows nothing is missing
+        return [*self.text, *self.keep]  # without rows nothing is missing
 
     def kept(self):
         return None  # rows may differ in their columns and types

@@ -136,7 +136,8 @@ class Span(Task):
 
     def table(self, columns, kinds):
         if kinds == ["list"]:
-            return [Items(columns["nbest_row"] - 1, {name: columns[f"nbest_{name}"] for name in self.item})]
+            names = ("text", "start", "end", "score")
+            return [Items(columns["nbest_row"] - 1, {name: columns[f"nbest_{name}"] for name in names})]
         places = [np.ma.masked_equal(columns[name], 0) for name in ("start", "end")]
         return [columns["text"], *places, columns["score"]]
 
