@@ -122,7 +122,8 @@ has_line <- function(epoch, epochs) {
 }
 
 # Kinds of events and the work that each one reports
-work <- c(encode = "Encoding", score = "Scoring", compare = "Comparing", step = "Training", epoch = "Training", download = "Downloading")
+work <- c(encode = "Encoding", score = "Scoring", compare = "Comparing", step = "Training", epoch = "Training",
+  download = "Downloading")
 
 share_done <- function(kind, values) {
   switch(kind,

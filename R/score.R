@@ -4,8 +4,8 @@
 #' another folder. The tables may be larger than memory: they are read, scored and written 10,000 rows at a time. A call
 #' that was interrupted or killed goes on where it was when it is made again.
 #'
-#' Needs the Python package pyarrow: run `bert_install(score = TRUE)`, or call `reticulate::py_require("pyarrow")` before
-#' the first use of bertr if reticulate creates Python's environment.
+#' Needs the Python package pyarrow: run `bert_install(score = TRUE)`, or if reticulate creates Python's environment, call
+#' `reticulate::py_require("pyarrow")` before the first use of bertr.
 #'
 #' @section Files:
 #' `from` is one file or a folder, with the files in its folders. Names that start with a dot or an underscore are
