@@ -29,6 +29,22 @@
 #' same as without the kill. `.bertr-score` also says which run the folder belongs to: another fit, other columns or
 #' options, or changed files are refused. Files added to `from` are scored by the next call.
 #'
+#' @section Spark:
+#' With `spark` a cluster does the work, through PySpark: `bert_install(spark = TRUE)` installs it, Java 17 or later must be
+#' there. Only Parquet is read and written. `from` and `to` are folders that all machines see under this path, or
+#' addresses that Spark knows, such as `hdfs://` and `s3a://`. The fit and bertr's Python code are sent to the workers. A
+#' worker needs neither R nor bertr, but a Python with TensorFlow, Keras, safetensors, pyarrow and the version of Python
+#' that runs here; set the environment variable `PYSPARK_PYTHON` to its path if that is not the same there. Each task
+#' uses one thread, and the GPU that Spark gives it, if any.
+#'
+#' The output is Spark's: a folder of files `part-*`. All rows are in it once, but files and order of rows are not kept,
+#' so keep a column that identifies rows. Classes are text. Which files are done is in `_bertr_checkpoint` of `to`; the
+#' same call goes on after the driver was killed, and after a damaged file was repaired. Files that are addresses are not
+#' checked before: all must have the columns of the first one.
+#'
+#' A connection of sparklyr gives only the address of its master: bertr starts an application of its own there. Spark
+#' Connect (`sc://`) is not supported.
+#'
 #' @param object A fit from [bert_fit()] or [bert_load()], or a model from [bert_load()].
 #' @param from A file or a folder.
 #' @param to The folder of the result: a new or empty one, or that of the same call before. It must not be in `from`.
@@ -38,6 +54,8 @@
 #' @param type What to predict, as in [bert_predict()].
 #' @param pool,layer,combine,normalise,prompt,max_len How to compute vectors, as in [bert_embed()]; `pool = "none"` is
 #'   not possible.
+#' @param spark `NULL` (default): this machine does the work. Or the URL of the master of a Spark cluster, such as
+#'   `"spark://host:7077"`, `"yarn"`, or `"local[4]"` for four processes here, or a connection of sparklyr.
 #' @param verbose Show progress, with rows per second and the time left, and a summary? `TRUE` by default.
 #' @param ... Must be empty; other arguments are refused.
 #' @return `to`, invisibly. Its files have the columns in `keep` and then for a fit those of [bert_predict()], for a
@@ -67,7 +85,7 @@ bert_score.default <- function(object, ...) {
 
 #' @rdname bert_score
 #' @export
-bert_score.bert_fit <- function(object, from, to, keep = NULL, type = NULL, verbose = TRUE, ...) {
+bert_score.bert_fit <- function(object, from, to, keep = NULL, type = NULL, spark = NULL, verbose = TRUE, ...) {
   call <- rlang::current_env()
   check_dots(...)
   check_class(object, "bert_fit", "object")
@@ -75,14 +93,14 @@ bert_score.bert_fit <- function(object, from, to, keep = NULL, type = NULL, verb
   columns <- column_kinds(empty_predictions(object$spec, type, call))
   what <- if (learned_pairs(object$spec)) "next_sentence" else "predict"
   plan <- list(what = what, text = as.list(object$spec$text), columns = columns, rows = batch_rows(object$spec))
-  score_files(object, from, to, keep, plan, list(), verbose, call)
+  score_files(object, from, to, keep, plan, list(), spark, verbose, call)
 }
 
 #' @rdname bert_score
 #' @export
 bert_score.bert_model <- function(object, from, to, text, keep = NULL, pool = NULL, layer = NULL,
                                   combine = c("mean", "concatenate"), normalise = NULL, prompt = NULL, max_len = NULL,
-                                  verbose = TRUE, ...) {
+                                  spark = NULL, verbose = TRUE, ...) {
   call <- rlang::current_env()
   check_dots(...)
   check_class(object, "bert_model", "object")
@@ -90,22 +108,24 @@ bert_score.bert_model <- function(object, from, to, text, keep = NULL, pool = NU
   options <- embed_options(object, pools, pool, layer, combine, normalise, prompt, max_len, verbose, call)
   columns <- list(list(name = "vector", kind = "vector"))
   plan <- list(what = "embed", text = as.list(text), columns = columns, rows = to_int(chunk_size))
-  score_files(object, from, to, keep, plan, options, verbose, call)
+  score_files(object, from, to, keep, plan, options, spark, verbose, call)
 }
 
-score_files <- function(object, from, to, keep, plan, options, verbose, call) {
+score_files <- function(object, from, to, keep, plan, options, spark, verbose, call) {
   check_string(from, "from", call)
   check_string(to, "to", call)
   if (!is.null(keep)) {
     check_names(keep, "keep", "columns", seq_along(c(keep, 0)) - 1, call)
   }
+  master <- if (!is.null(spark)) spark_master(spark, call)
   plan["keep"] <- list(if (!is.null(keep)) as.list(keep))
   handle <- live(object, call)
   options$max_len <- py_value("cut_length", handle, options$max_len, call = call)
   plan$options <- options
   reporter <- progress(verbose)
   on.exit(reporter$close())
-  done <- py_value("score", handle, path.expand(from), path.expand(to), plan, on_event = reporter$event, call = call)
+  done <- py_value("score", handle, path.expand(from), path.expand(to), plan, master, on_event = reporter$event,
+    call = call)
   reporter$close()
   say_scored(done, to, options$max_len, speaker(verbose))
   invisible(to)
@@ -122,7 +142,19 @@ check_names <- function(x, arg, of, lengths, call) {
   }
 }
 
+# The URL of Spark's master; that of a connection of sparklyr, whose own Python cannot be reached
+spark_master <- function(spark, call) {
+  if (inherits(spark, "spark_connection")) {
+    spark <- spark$master
+  }
+  check_string(spark, "spark", call)
+  spark
+}
+
 say_scored <- function(done, to, max_len, say) {
+  if (is.null(done$files)) { # by Spark, which tells only this
+    return(say("Scored {done$rows} row{?s} into {.file {to}}."))
+  }
   before <- done$files_before
   already <- if (before > 0) " {before} file{?s} {?was/were} done before."
   say(c(paste0("Scored {done$rows} row{?s} of {done$files} file{?s} into {.file {to}}.", already)))

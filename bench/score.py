@@ -73,7 +73,7 @@ def main(rows):
                 line = f"{values['share']:.0%}: {megabytes('VmRSS'):.0f} MB, at most {megabytes('VmHWM'):.0f} MB"
                 print(f"{line}, {values['rate']:.0f} rows/s", flush=True)
 
-        bridge.score(fit, source, target, plan, on_event)
+        bridge.score(fit, source, target, plan, None, on_event)
         most, seconds = megabytes("VmHWM"), time.monotonic() - began
         size = os.path.getsize(os.path.join(target, "in.parquet")) / 1e6
     print(f"before {before:.0f} MB, at most {most:.0f} MB, growth {most - before:.0f} MB, output {size:.0f} MB")

@@ -54,7 +54,7 @@ def test_parquet_keeps_rows_order_and_types(fitted, wanted, tmp_path, rows):
     }
     before = write(tmp_path / "in" / "sub" / "a.parquet", **more)
     write(tmp_path / "in" / "b.parquet", [], **{name: column[:0] for name, column in more.items()})
-    out = bridge.score(fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(rows=rows), None)
+    out = bridge.score(fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(rows=rows), None, None)
     assert out == {"files": 2, "files_before": 0, "rows": 8, "n_truncated": 0}
     after = pq.read_table(tmp_path / "out" / "sub" / "a.parquet")
     assert after.select(before.schema.names).equals(before)
@@ -71,7 +71,7 @@ def test_csv_is_kept_as_it_is(fitted, wanted, tmp_path):
     odd = ["007", "1e3", " x ", '"a ""b"","', '"two\nlines"', '"NA"', "NA", '"é"']
     lines = [f"{a},{b}" for a, b in zip(odd, fields, strict=True)]
     source.write_text("\ufeffid,text\n" + "\r\n".join(lines) + "\n", encoding="utf-8")
-    bridge.score(fitted, str(source), str(tmp_path / "out"), plan(), None)
+    bridge.score(fitted, str(source), str(tmp_path / "out"), plan(), None, None)
     text = (tmp_path / "out" / "a.csv").read_text(encoding="utf-8")
     with open(tmp_path / "out" / "a.csv", encoding="utf-8", newline="") as f:
         rows = list(csv.DictReader(f))
@@ -94,7 +94,7 @@ def test_json_lines_keep_all_values(fitted, wanted, tmp_path):
     source.write_text("\n\n".join(map(json.dumps, rows)), encoding="utf-8")
     for keep, kept in ((None, rows), (["id"], [{"id": row["id"]} for row in rows])):
         target = tmp_path / str(keep)
-        bridge.score(fitted, str(source), str(target), plan(keep=keep), None)
+        bridge.score(fitted, str(source), str(target), plan(keep=keep), None, None)
         after = [json.loads(line) for line in (target / "a.jsonl").read_text(encoding="utf-8").splitlines()]
         check_rows(after, wanted)
         assert [{k: v for k, v in row.items() if not k.startswith(".pred")} for row in after] == kept
@@ -103,7 +103,7 @@ def test_json_lines_keep_all_values(fitted, wanted, tmp_path):
 @pytest.mark.parametrize(("ending", "text"), [(".csv", "text,id\n"), (".csv", "text,id"), (".jsonl", "")])
 def test_files_without_rows(fitted, tmp_path, ending, text):
     (tmp_path / f"a{ending}").write_text(text)
-    bridge.score(fitted, str(tmp_path / f"a{ending}"), str(tmp_path / "out"), plan(), None)
+    bridge.score(fitted, str(tmp_path / f"a{ending}"), str(tmp_path / "out"), plan(), None, None)
     after = (tmp_path / "out" / f"a{ending}").read_text()
     assert after == ('"text","id",".pred_class",".pred_cat",".pred_dog"\n' if text else "")
 
@@ -118,7 +118,7 @@ def test_vectors(tiny, tmp_path, ending):
         (tmp_path / "a.csv").write_text("text\n" + "".join("NA\n" if t is None else f'"{t}"\n' for t in TEXTS))
     else:
         (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
-    bridge.score(model, source, str(tmp_path / "out"), plan(VECTORS, "embed", keep=[], pool="mean"), None)
+    bridge.score(model, source, str(tmp_path / "out"), plan(VECTORS, "embed", keep=[], pool="mean"), None, None)
     if ending == ".parquet":
         got = pq.read_table(out)["vector"].to_pylist()
     elif ending == ".csv":
@@ -162,7 +162,7 @@ def test_an_end_at_any_rename_or_deletion_changes_nothing(fitted, tmp_path, monk
             os.remove(source / f"{name}.parquet")
             lines = [f"{row['id']}," + ("NA" if row["text"] is None else f'"{row["text"]}"') for row in rows]
             (source / f"{name}.csv").write_text("\n".join(["id,text", *lines]))
-    bridge.score(fitted, str(source), str(whole), plan(), None)
+    bridge.score(fitted, str(source), str(whole), plan(), None, None)
     steps = {}
 
     def end_at(k, before):
@@ -189,14 +189,14 @@ def test_an_end_at_any_rename_or_deletion_changes_nothing(fitted, tmp_path, monk
             target = tmp_path / f"out{k}{before}"
             end_at(k, before)
             try:
-                bridge.score(fitted, str(source), str(target), plan(), None)
+                bridge.score(fitted, str(source), str(target), plan(), None, None)
                 break
             except Killed:
                 ends += 1
             partly = contents(target)
             assert partly.items() <= contents(whole).items()  # nothing half written
             monkeypatch.undo()
-            out = bridge.score(fitted, str(source), str(target), plan(), None)
+            out = bridge.score(fitted, str(source), str(target), plan(), None, None)
             assert out["files_before"] == len(partly) and out["files"] == 3 - len(partly)
             assert contents(target) == contents(whole)
             assert os.listdir(target / ".bertr-score") in (["run.json"], ["run.json", "parts"], ["parts", "run.json"])
@@ -217,16 +217,16 @@ def test_batches_that_were_scored_are_not_scored_again(fitted, tmp_path, monkeyp
 
     monkeypatch.setattr(fitted.scorer, "encodings", dying)
     with pytest.raises(KeyboardInterrupt):
-        bridge.score(fitted, str(tmp_path / "a.parquet"), str(tmp_path / "out"), plan(), None)
+        bridge.score(fitted, str(tmp_path / "a.parquet"), str(tmp_path / "out"), plan(), None, None)
     assert read == [2, 3, 1]  # complete texts of three batches, of which the last one was lost
     assert contents(tmp_path / "out") == {}
-    assert bridge.score(fitted, str(tmp_path / "a.parquet"), str(tmp_path / "out"), plan(), None)["rows"] == 2
+    assert bridge.score(fitted, str(tmp_path / "a.parquet"), str(tmp_path / "out"), plan(), None, None)["rows"] == 2
     assert read == [2, 3, 1, 1]
 
 
 def test_new_files_are_scored_by_the_next_call(fitted, tmp_path):
     write(tmp_path / "in" / "b.parquet")
-    args = (fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(), None)
+    args = (fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(), None, None)
     bridge.score(*args)
     write(tmp_path / "in" / "a.parquet", TEXTS[:2])
     assert bridge.score(*args) == {"files": 1, "files_before": 1, "rows": 2, "n_truncated": 0}
@@ -257,7 +257,7 @@ def test_progress(fitted, tmp_path):
 
     module_seconds, module.EVENT_SECONDS = module.EVENT_SECONDS, 0.0
     try:
-        bridge.score(fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(rows=4), on_event)
+        bridge.score(fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(rows=4), None, on_event)
     finally:
         module.EVENT_SECONDS = module_seconds
     assert {kind for kind, _ in events} == {"score"}
@@ -272,7 +272,7 @@ def test_progress(fitted, tmp_path):
 
 def refused(code, match, handle, source, target, **more):
     with pytest.raises(BertrError, match=match) as e:
-        bridge.score(handle, str(source), str(target), plan(**more), None)
+        bridge.score(handle, str(source), str(target), plan(**more), None, None)
     assert e.value.code == code
     assert not os.path.exists(target) or contents(target) == {}
 
@@ -293,7 +293,7 @@ def test_wrong_columns_are_named_with_their_file(fitted, tmp_path):
     refused("column", "b.parquet' has more than one column 'text'", fitted, source, target)
     pq.write_table(pa.table({"id": [1], "text": ["a"], ".pred_cat": [1]}), source / "b.parquet")
     refused("column", "b.parquet' already has a column '.pred_cat'", fitted, source / "b.parquet", target)
-    out = bridge.score(fitted, str(source), str(target), plan(keep=["id"]), None)  # of those that are kept
+    out = bridge.score(fitted, str(source), str(target), plan(keep=["id"]), None, None)  # of those that are kept
     assert out["files"] == 2
 
 
@@ -331,11 +331,11 @@ def test_a_damaged_row_group_ends_the_run_where_it_is(fitted, tmp_path):
     (source / "b.parquet").write_bytes(good[:4] + b"\xff" * 60 + good[64:])
     stat = os.stat(source / "b.parquet")
     with pytest.raises(BertrError, match="b.parquet' could not be read"):
-        bridge.score(fitted, str(source), str(target), plan(rows=100), None)
+        bridge.score(fitted, str(source), str(target), plan(rows=100), None, None)
     assert set(contents(target)) == {"a.parquet"}
     (source / "b.parquet").write_bytes(good)
     os.utime(source / "b.parquet", ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert bridge.score(fitted, str(source), str(target), plan(rows=100), None)["files"] == 1
+    assert bridge.score(fitted, str(source), str(target), plan(rows=100), None, None)["files"] == 1
 
 
 def test_inputs_that_are_no_tables(fitted, tmp_path):
@@ -358,14 +358,14 @@ def test_folders_that_are_not_for_this_run(fitted, tiny, tmp_path):
     write(source / "a.parquet")
     for inside in (source, source / "out", tmp_path):
         with pytest.raises(BertrError, match="one is in the other"):
-            bridge.score(fitted, str(source), str(inside), plan(), None)
+            bridge.score(fitted, str(source), str(inside), plan(), None, None)
     write(target / "other.parquet")
     with pytest.raises(BertrError, match="holds other files, such as 'other.parquet'"):
-        bridge.score(fitted, str(source), str(target), plan(), None)
+        bridge.score(fitted, str(source), str(target), plan(), None, None)
     with pytest.raises(BertrError, match="is a file, not a folder"):
-        bridge.score(fitted, str(source), str(target / "other.parquet"), plan(), None)
+        bridge.score(fitted, str(source), str(target / "other.parquet"), plan(), None, None)
     shutil.rmtree(target)
-    bridge.score(fitted, str(source), str(target), plan(), None)
+    bridge.score(fitted, str(source), str(target), plan(), None, None)
     before = contents(target)
     other = quick_fit(tiny, seed=2)
     for handle, more, differs in (
@@ -376,17 +376,17 @@ def test_folders_that_are_not_for_this_run(fitted, tiny, tmp_path):
         (bridge.load(tiny, {}), {"what": "embed", "columns": VECTORS}, "model"),
     ):
         with pytest.raises(BertrError, match=f"holds the output of another run: it differs in .*{differs}"):
-            bridge.score(handle, str(source), str(target), plan(**more), None)
+            bridge.score(handle, str(source), str(target), plan(**more), None, None)
     os.utime(source / "a.parquet", ns=(1, 1))
     with pytest.raises(BertrError, match="a.parquet' has changed since its scoring began"):
-        bridge.score(fitted, str(source), str(target), plan(), None)
+        bridge.score(fitted, str(source), str(target), plan(), None, None)
     assert contents(target) == before
     (target / ".bertr-score" / "run.json").write_text("{")
     with pytest.raises(BertrError, match=r"run.json' could not be read"):
-        bridge.score(fitted, str(source), str(target), plan(), None)
+        bridge.score(fitted, str(source), str(target), plan(), None, None)
     (target / ".bertr-score" / "run.json").write_text('{"run": 1}')
     with pytest.raises(BertrError, match=r"run.json"):
-        bridge.score(fitted, str(source), str(target), plan(), None)
+        bridge.score(fitted, str(source), str(target), plan(), None, None)
 
 
 def test_two_processes_do_not_share_a_folder(fitted, tmp_path):
@@ -397,9 +397,9 @@ def test_two_processes_do_not_share_a_folder(fitted, tmp_path):
     work.mkdir(parents=True)
     lock = take_lock(str(work), needed=True)
     with pytest.raises(BertrError, match="Another process is scoring into"):
-        bridge.score(fitted, str(tmp_path / "a.parquet"), str(tmp_path / "out"), plan(), None)
+        bridge.score(fitted, str(tmp_path / "a.parquet"), str(tmp_path / "out"), plan(), None, None)
     drop_lock(str(work), lock)
-    assert bridge.score(fitted, str(tmp_path / "a.parquet"), str(tmp_path / "out"), plan(), None)["files"] == 1
+    assert bridge.score(fitted, str(tmp_path / "a.parquet"), str(tmp_path / "out"), plan(), None, None)["files"] == 1
 
 
 def test_without_pyarrow_one_sentence_says_so(monkeypatch):
@@ -412,5 +412,5 @@ def test_without_pyarrow_one_sentence_says_so(monkeypatch):
         monkeypatch.delitem(sys.modules, f"bertr.scoring.{name}")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(BertrError, match="pyarrow, which is not installed") as e:
-        bridge.score(None, "a", "b", {}, None)
-    assert e.value.code == "no_pyarrow"
+        bridge.score(None, "a", "b", {}, None, None)
+    assert e.value.code == "no_package"

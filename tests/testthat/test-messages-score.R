@@ -45,6 +45,7 @@ test_that("bert_score() says what it needs", {
     bert_score(the_fit(), file.path(from, "c.csv"), to)
     bert_score(the_fit(), from, file.path(from, "out"))
     bert_score(the_fit(), from, taken)
+    bert_score(the_fit(), from, to, spark = 1)
   })
   bert_score(the_fit(), from, to, verbose = FALSE)
   expect_said(bert_score(the_fit(), from, to, type = "class"))

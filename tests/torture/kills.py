@@ -228,7 +228,7 @@ def score(said, above, target):
     plan["columns"] = [{"name": f".pred_{level}", "kind": "double"} for level in CLASSES[1]["levels"]]
     fitted, began = bridge.load(os.path.join(above, "0"), {}), time.monotonic()
     said.write("ready\n")
-    bridge.score(fitted, os.path.join(above, "tables"), target, plan, None)
+    bridge.score(fitted, os.path.join(above, "tables"), target, plan, None, None)
     said.write(f"{time.monotonic() - began}\n")
 
 

@@ -703,23 +703,39 @@ def nearest(
 
 
 def score(
-    handle: Model | Fit, source: str, target: str, plan: dict[str, Any], on_event: Callable[..., Any] | None
+    handle: Model | Fit,
+    source: str,
+    target: str,
+    plan: dict[str, Any],
+    master: str | None,
+    on_event: Callable[..., Any] | None,
 ) -> dict[str, Any]:
-    """Adds the columns of `predict`, `next_sentence` or `embed` to tables in files; arguments and result as those of
-    `score` in scoring/local.py.
+    """Adds the columns of `predict`, `next_sentence` or `embed` to tables in files.
+
+    Args:
+        source, target, plan: as those of `score` in scoring/local.py.
+        master: None, or the URL of the master of Spark, which then does the work.
+
+    Returns:
+        A dict: as that of `score` in scoring/local.py, or in scoring/spark.py.
 
     Raises:
-        BertrError: no_pyarrow, if this package is missing.
+        BertrError: no_package, if one of the packages is missing.
     """
     try:
-        from .scoring import local
+        if master is None:
+            from .scoring import local
+        else:
+            from .scoring import spark
     except ModuleNotFoundError as e:
         raise BertrError(
-            "no_pyarrow",
-            f"Files are read with the Python package {e.name}, which is not installed.",
-            "Run bert_install(score = TRUE) and restart R, or install pyarrow there with pip.",
+            "no_package",
+            f"Files are scored with the Python package {e.name}, which is not installed.",
+            f"Run bert_install({'score' if master is None else 'spark'} = TRUE) and restart R.",
         ) from None
-    return local.score(handle, source, target, plan, on_event)
+    if master is None:
+        return local.score(handle, source, target, plan, on_event)
+    return spark.score(handle, source, target, plan, master, on_event)
 
 
 # ---------------------------------------------------------------- Keras

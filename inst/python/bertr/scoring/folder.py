@@ -80,7 +80,7 @@ class Folder:
         self.target, self.files = target, files
         self.work = os.path.join(target, WORK)
         self.run = json.loads(json.dumps(run))
-        _check_apart(target, source)
+        check_apart(target, source)
         self._check_others()
 
     def __enter__(self):
@@ -137,7 +137,7 @@ class Folder:
         before = self._read()
         files = {name: _moment(path) for name, path in self.files.items()}
         if before:
-            self._check_run(before["run"])
+            check_run(self.target, self.run, before["run"])
             for name, moment in before["files"].items():
                 if files.get(name, moment) != moment:
                     raise BertrError(
@@ -149,15 +149,6 @@ class Folder:
         path = os.path.join(self.work, RUN)
         text = json.dumps({"run": self.run, "files": files}, ensure_ascii=False, indent=1)
         self._write(path, path + NEW, lambda new: _write_text(new, text))
-
-    def _check_run(self, other):
-        differs = [name for name in {**self.run, **other} if self.run.get(name) != other.get(name)]
-        if differs:
-            raise BertrError(
-                "folder",
-                f"'{self.target}' holds the output of another run: it differs in {', '.join(differs)}.",
-                "Choose another folder, or delete this one to start over.",
-            )
 
     def _read(self):
         path = os.path.join(self.work, RUN)
@@ -201,8 +192,27 @@ class Folder:
             raise _unwritten(path, e) from None
 
 
-def _check_apart(target, source):
-    """Refuses an output in the input, or around it."""
+def check_run(target: str, run: dict[str, Any], other: dict[str, Any]) -> None:
+    """Refuses a folder with the output of another run.
+
+    Raises:
+        BertrError: folder.
+    """
+    differs = [name for name in {**run, **other} if run.get(name) != other.get(name)]
+    if differs:
+        raise BertrError(
+            "folder",
+            f"'{target}' holds the output of another run: it differs in {', '.join(differs)}.",
+            "Choose another folder, or delete this one to start over.",
+        )
+
+
+def check_apart(target: str, source: str) -> None:
+    """Refuses an output in the input, or around it.
+
+    Raises:
+        BertrError: folder.
+    """
     target, source = os.path.realpath(target), os.path.realpath(source)
     if os.path.isdir(source) and os.path.commonpath([target, source]) in (target, source):
         raise BertrError(

@@ -37,10 +37,7 @@ def score(
     columns = Columns(handle, plan["what"], plan["columns"], plan["options"], plain=False)
     columns.expect_many()
     files = find_files(source, list(FORMATS))
-    tables = {name: _open(path, plan) for name, path in files.items()}
-    _check_same(tables)
-    for table in tables.values():
-        check_new(columns.schema.names, table.keep, table.path)
+    tables = open_tables(files, plan, columns)
     with Folder(target, source, files, run_of(handle, plan)) as folder:
         folder.tidy()
         waiting = {name: table for name, table in tables.items() if not folder.is_done(name)}
@@ -69,21 +66,33 @@ def run_of(handle: Any, plan: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _open(path, plan) -> Table:
-    with naming(path):
-        return FORMATS[os.path.splitext(path)[1].lower()](path, plan["text"], plan["keep"])
+def open_tables(files: dict[str, str], plan: dict[str, Any], columns: Columns) -> dict[str, Table]:
+    """The Table of each file.
 
+    Args:
+        files: the result of `find_files`.
+        plan: as of `score`.
+        columns: the Columns that are added.
 
-def _check_same(tables):
-    """Refuses a table whose kept columns are not those of the first one."""
-    first, *others = tables.values()
-    for other in others:
-        if other.kept() != first.kept():
+    Raises:
+        BertrError: file, column, text, schema, if a file does not have the columns that it should have.
+    """
+    tables = {name: _open(path, plan) for name, path in files.items()}
+    first = next(iter(tables.values()))
+    for table in tables.values():
+        if table.kept() != first.kept():
             raise BertrError(
                 "schema",
-                f"The columns of '{other.path}' are not those of '{first.path}'.",
+                f"The columns of '{table.path}' are not those of '{first.path}'.",
                 "Name the columns to keep in `keep`, or score the files into different folders.",
             )
+        check_new(columns.schema.names, table.keep, table.path)
+    return tables
+
+
+def _open(path, plan):
+    with naming(path):
+        return FORMATS[os.path.splitext(path)[1].lower()](path, plan["text"], plan["keep"])
 
 
 def _score_file(folder, name, table, columns, rows, progress):
