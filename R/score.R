@@ -4,8 +4,8 @@
 #' another folder. The tables may be larger than memory: they are read, scored and written 10,000 rows at a time. A call
 #' that was interrupted or killed goes on where it was when it is made again.
 #'
-#' Needs the Python package pyarrow: run `bert_install(score = TRUE)`, or if reticulate creates Python's environment, call
-#' `reticulate::py_require("pyarrow")` before the first use of bertr.
+#' Needs the Python package pyarrow. Run `bert_install(score = TRUE)`; if reticulate creates Python's environment, call
+#' `reticulate::py_require("pyarrow")` before the first use of bertr instead.
 #'
 #' @section Files:
 #' `from` is one file or a folder, with the files in its folders. Names that start with a dot or an underscore are
@@ -30,16 +30,16 @@
 #' options, or changed files are refused. Files added to `from` are scored by the next call.
 #'
 #' @section Spark:
-#' With `spark` a cluster does the work, through PySpark: `bert_install(spark = TRUE)` installs it, Java 17 or later must be
-#' there. Only Parquet is read and written. `from` and `to` are folders that all machines see under this path, or
-#' addresses that Spark knows, such as `hdfs://` and `s3a://`. The fit and bertr's Python code are sent to the workers. A
-#' worker needs neither R nor bertr, but a Python with TensorFlow, Keras, safetensors, pyarrow and the version of Python
-#' that runs here; set the environment variable `PYSPARK_PYTHON` to its path if that is not the same there. Each task
-#' uses one thread, and the GPU that Spark gives it, if any.
+#' With `spark` a cluster does the work, through PySpark, which `bert_install(spark = TRUE)` installs, and Java 17 or
+#' later. Only Parquet is read and written. `from` and `to` are folders that all machines see under this path, or
+#' addresses that Spark knows, such as `hdfs://` and `s3a://`. The fit and bertr's Python code are sent to the workers.
+#' They need neither R nor bertr, but a Python of the same version as here with TensorFlow, Keras, safetensors and
+#' pyarrow; if its path is not the same there, set the environment variable `PYSPARK_PYTHON` to it. Each task uses one
+#' thread, and the GPU that Spark gives it, if any.
 #'
 #' The output is Spark's: a folder of files `part-*`. All rows are in it once, but files and order of rows are not kept,
-#' so keep a column that identifies rows. Classes are text. Which files are done is in `_bertr_checkpoint` of `to`; the
-#' same call goes on after the driver was killed, and after a damaged file was repaired. Files that are addresses are not
+#' so keep a column that identifies rows. Classes are text. `_bertr_checkpoint` in `to` knows which files are done: the
+#' same call goes on after the driver was killed, and after a damaged file was repaired. Files at addresses are not
 #' checked before: all must have the columns of the first one.
 #'
 #' A connection of sparklyr gives only the address of its master: bertr starts an application of its own there. Spark

@@ -1,9 +1,8 @@
-"""Scoring with Spark, on this machine: workers and a driver that are killed, damaged files, a Python without TensorFlow.
+"""Scoring with Spark, on this machine: killed workers and drivers, damaged files, a Python without TensorFlow.
 
 Needs pyspark and Java, else it is skipped."""
 
 import collections
-import json
 import os
 import shutil
 import signal
@@ -16,7 +15,8 @@ import pytest
 
 pytest.importorskip("pyspark")
 import pyarrow.parquet as pq  # noqa: E402
-from scoring import TEXTS, VECTORS, plan, quick_fit, write  # noqa: E402
+from pyspark import SparkContext  # noqa: E402
+from scoring import TEXTS, plan, quick_fit, write  # noqa: E402
 
 from bertr import bridge  # noqa: E402
 from bertr.errors import BertrError  # noqa: E402
@@ -56,7 +56,7 @@ def check_output(fitted, folder, texts):
     """All rows are there once, with the predictions of `bridge.predict`. Reads without Spark's own list of files."""
     files = [name for name in os.listdir(folder) if name.startswith("part-")]
     rows = [row for name in files for row in pq.read_table(folder / name).to_pylist()]
-    assert collections.Counter(row["number"] for row in rows) == collections.Counter(texts)
+    assert collections.Counter(row["number"] for row in rows) == collections.Counter(list(texts))
     assert {row["number"]: row["text"] for row in rows} == texts
     rows.sort(key=lambda row: row["number"])
     complete = [row for row in rows if row["text"] is not None]
@@ -67,14 +67,14 @@ def check_output(fitted, folder, texts):
     assert all(row[".pred_class"] is row[".pred_cat"] is None for row in rows if row["text"] is None)
 
 
-def children(pid):
-    """All processes below one, {pid: command}."""
+def executors_at_work():
+    """The process ids of Spark's executors below this process that have Python workers."""
     lines = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True).stdout.splitlines()
-    parent = {int(line.split()[0]): (int(line.split()[1]), line) for line in lines}
-    below = {pid}
+    above = {int(line.split()[0]): int(line.split()[1]) for line in lines}
+    below = {os.getpid()}
     for _ in range(10):
-        below |= {child for child, (above, _) in parent.items() if above in below}
-    return {child: parent[child][1] for child in below - {pid} if child in parent}
+        below |= {child for child, parent in above.items() if parent in below}
+    return sorted({above[pid] for line in lines if "pyspark.daemon" in line and (pid := int(line.split()[0])) in below})
 
 
 def test_two_workers_one_of_which_is_killed(fitted, tmp_path):
@@ -82,14 +82,15 @@ def test_two_workers_one_of_which_is_killed(fitted, tmp_path):
     killed = []
 
     def on_event(kind, values):
-        executors = [k for k, args in children(os.getpid()).items() if "CoarseGrainedExecutorBackend" in args]
-        if 0 < values["done"] < len(texts) and not killed and len(executors) >= 2:
+        executors = executors_at_work() if not killed else []
+        if len(executors) >= 2:
             killed.append(executors[0])
             os.kill(executors[0], signal.SIGKILL)
 
     args = (fitted, str(tmp_path / "in"), str(tmp_path / "out"))
     out = bridge.score(*args, plan(), "local-cluster[2,1,1024]", on_event)
-    assert out == {"rows": len(texts)} and killed
+    assert out == {"rows": len(texts)}
+    assert killed
     check_output(fitted, tmp_path / "out", texts)
 
 
@@ -170,6 +171,8 @@ def test_what_is_refused_before_spark_starts(fitted, tmp_path):
 def test_without_java_one_sentence_says_so(fitted, tmp_path, monkeypatch):
     write(tmp_path / "in" / "a.parquet")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    for name in ("_gateway", "_jvm"):  # a Java that already runs
+        monkeypatch.setattr(SparkContext, name, None)
     with pytest.raises(BertrError, match="Spark could not be started with 'local") as e:
         bridge.score(fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(), "local[1]", None)
     assert "Java 17" in e.value.hint
