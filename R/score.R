@@ -33,9 +33,9 @@
 #' With `spark` a cluster does the work, through PySpark, which `bert_install(spark = TRUE)` installs, and Java 17 or
 #' later. Only Parquet is read and written. `from` and `to` are folders that all machines see under this path, or
 #' addresses that Spark knows, such as `hdfs://` and `s3a://`. The fit and bertr's Python code are sent to the workers.
-#' They need neither R nor bertr, but a Python of the same version as here with TensorFlow, Keras, safetensors and
-#' pyarrow; if its path is not the same there, set the environment variable `PYSPARK_PYTHON` to it. Each task uses one
-#' thread, and the GPU that Spark gives it, if any.
+#' They need neither R nor bertr, but a Python of the same version as here with TensorFlow, Keras, safetensors, pandas
+#' and pyarrow; if its path is not the same there, set the environment variable `PYSPARK_PYTHON` to it. Each task uses
+#' one thread, and the GPU that Spark gives it, if any.
 #'
 #' The output is Spark's: a folder of files `part-*`. All rows are in it once, but files and order of rows are not kept,
 #' so keep a column that identifies rows. Classes are text. `_bertr_checkpoint` in `to` knows which files are done: the

@@ -149,3 +149,29 @@ test_that("CSV comes back as read.csv() reads it", {
   expect_equal(got[-(1:2)], as.data.frame(wanted), tolerance = 1e-6)
   expect_identical(readLines(file.path(to, "b.csv")), readLines(file.path(to, "a.csv"), 1))
 })
+
+test_that("Spark is named by its URL or a connection", {
+  expect_identical(spark_master("local[2]", NULL), "local[2]")
+  expect_identical(spark_master(structure(list(master = "yarn"), class = "spark_connection"), NULL), "yarn")
+})
+
+test_that("Spark's workers predict what bert_predict() predicts", {
+  skip_without_arrow()
+  skip_on_cran()
+  skip_if_not(reticulate::py_module_available("pyspark") && nzchar(Sys.which("java")), "pyspark and Java")
+  data <- faq()[1:9, ]
+  data$text[3] <- NA
+  data$id <- as.character(1:9)
+  from <- withr::local_tempfile(fileext = ".parquet")
+  to <- withr::local_tempfile()
+  write_parquet(data, from)
+  bert_score(the_fit(), from, to, keep = "id", spark = "local[1]", verbose = FALSE)
+  got <- lapply(list.files(to, "^part-", full.names = TRUE), read_parquet)
+  got <- do.call(Map, c(f = c, got))
+  wanted <- bert_predict(the_fit(), data)
+  order <- match(data$id, unlist(got$id))
+  expect_setequal(unlist(got$id), data$id)
+  for (name in names(wanted)) {
+    expect_equal(as_column(got[[name]][order], wanted[[name]]), wanted[[name]], tolerance = 1e-6)
+  }
+})
