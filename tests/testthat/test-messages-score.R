@@ -17,6 +17,7 @@ test_that("bert_score() says what it did", {
       bert_score(fit, from, to)
       bert_score(the_model(), file.path(from, "b.csv"), withr::local_tempfile(), "text", max_len = 5)
       bert_score(fit, from, to, verbose = FALSE)
+      say_scored(list(rows = 600), "hdfs://scored", NULL, speaker(TRUE)) # by Spark
     },
     error = FALSE
   )
