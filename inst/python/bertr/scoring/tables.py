@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ..errors import BertrError
 
-BLOCK = 2**24  # bytes of CSV that are read at once; no row may be longer
+BLOCK = 2**22  # bytes of CSV that are read at once, eight times: no row may be longer
 
 
 class Table:
