@@ -103,6 +103,9 @@ check_passed <- function(settings, call) {
       "Use {.code bert_cv(checkpoint = )} instead.", call = call)
   }
   settings$control$serialize <- FALSE # the fits are not kept
+  if (is.null(settings$head)) {
+    settings$head <- bert_head() # a new one: that of a fit has perhaps seen the rows that a fold holds out
+  }
   settings
 }
 

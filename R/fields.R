@@ -23,10 +23,16 @@ fit_fields <- list(
   calibration_rows = "number?", event_threshold = "threshold?", thresholds = "numbers?"
 )
 
+# of a fit whose head came with its encoder
+elsewhere_fields <- c(
+  list(train = "string", architecture = "string"),
+  fit_fields[c("max_len", "pool", "levels", "temperature", "calibration_rows", "event_threshold", "thresholds")]
+)
+
 object_fields <- list(
   bert_model = list(info = model_fields, options = "list", handle = "handle"),
   bert_fit = list(
-    spec = list(task = "task", text = "columns", lhs = "string"), info = fit_fields, history = "history",
+    spec = list(task = "task", text = "columns", lhs = "string"), info = "list", history = "history",
     base = model_fields, weights = "weights?", saved = "saved?", handle = "handle"
   ),
   bert_cv = list(
@@ -86,7 +92,8 @@ field_kinds <- list(
   history = list("a data frame of numbers", function(x) is.data.frame(x) && all(vapply(x, is.numeric, NA))),
   weights = list("raw vectors", function(x) all(vapply(if (is.list(x)) x else list(x), is.raw, NA))),
   saved = list("a folder and a fingerprint", function(x) {
-    identical(names(x), c("folder", "fingerprint")) && all(vapply(x, is_one_string, NA))
+    # older versions had no options
+    is_one_string(x$folder) && is_one_string(x$fingerprint) && (is.null(x$options) || is.list(x$options))
   }),
   threshold = list("an event, a measure and a value", is_threshold),
   handle = list("an environment with a Python object", function(x) is.environment(x) && is_handle(x$py, x$version))
@@ -119,6 +126,9 @@ wrong_value <- function(value, kind, here) {
 
 wrong_in <- function(x, class) {
   wrong <- wrong_field(unclass(x), object_fields[[class]])
+  if (is.null(wrong) && class == "bert_fit") {
+    wrong <- wrong_field(x$info, if (is_from_elsewhere(x$info)) elsewhere_fields else fit_fields, "info")
+  }
   if (is.null(wrong) && class == "bert_fit") {
     wrong <- wrong_spec(x)
   }

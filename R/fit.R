@@ -28,7 +28,8 @@
 #' fit on the same rows.
 #'
 #' @param model A model from [bert_load()], a name or folder that it takes, such as `"all-MiniLM-L6-v2"`, or a fit for
-#'   any task, whose encoder is trained further.
+#'   any task, whose encoder is trained further. If the fit is for the same task and the same labels (in any order), and
+#'   `head` is not given, its head is trained further as well, which a message says; otherwise the head is a new one.
 #' @param formula `outcome ~ text` for single texts, `outcome ~ a + b` for pairs. The outcome selects the task: a label,
 #'   several labels, numbers, entities, answers, relations, or nothing at all. See [bert_tasks]. It may be computed, as
 #'   in `factor(stars) ~ text`, `log(price) ~ text` or `cbind(toxic = score >= 0.5, insult) ~ text`. The texts must be
@@ -38,7 +39,7 @@
 #'   to hold out, between 0 and 1. Rows are drawn at random with `seed`, stratified by class.
 #' @param train What to train: `"all"` (default, fine-tuning), `"head"` (the encoder is frozen and runs once per text:
 #'   fast) or `"top:k"` (the upper k layers and the head, for example `"top:4"`).
-#' @param head The layers on top, from [bert_head()].
+#' @param head The layers on top, from [bert_head()]. See `model` for what happens to the head of a fit.
 #' @param epochs Passes over the data: a whole number, or `NULL` (default) to choose by the number of rows.
 #' @param learning_rate Peak learning rate: a number above 0, or `NULL` (default) to choose automatically.
 #' @param batch_size Rows per training step: a whole number, or `NULL` (default) to choose automatically.
@@ -84,6 +85,7 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
                      control = bert_control(), seed = sample.int(.Machine$integer.max, 1), verbose = TRUE) {
   call <- rlang::current_env()
   given <- !missing(seed)
+  further <- missing(head)
   check_flag(verbose, "verbose")
   data <- analysis_rows(data)
   check_data(data)
@@ -102,6 +104,7 @@ bert_fit <- function(model, formula, data, validation = NULL, train = "all", hea
   say <- speaker(verbose)
   rows <- training_rows(formula, data, task, head$link, validation, seed, say, call)
   options <- fit_options(train, head, epochs, learning_rate, batch_size, max_len, control, seed)
+  options$further <- further
   if (control$keep == "all") {
     options$spec <- spec_json(rows$spec) # it is saved with every epoch
   }

@@ -36,12 +36,9 @@ revive.bert_model <- function(object, call) {
       "Save such models with {.fn bert_save}.", call = call)
   }
   folder <- base_of(object$info)
-  options <- object$options
-  if (!dir.exists(folder) && nzchar(object$info$commit)) {
-    options$revision <- object$info$commit
-  }
+  options <- c(object$options, list(head = FALSE), pinned(object$info))
   py <- py_call("load", folder, options, call = call)
-  if (py_value("is_fit", py) || !identical(py_value("describe", py)$fingerprint, object$info$fingerprint)) {
+  if (!identical(py_value("describe", py)$fingerprint, object$info$fingerprint)) {
     abort("changed", "The model in {.file {folder}} has changed since this object was created.",
       "Load it again with {.fn bert_load}.", call = call)
   }
@@ -51,7 +48,7 @@ revive.bert_model <- function(object, call) {
 #' @exportS3Method
 revive.bert_fit <- function(object, call) {
   if (!is.null(object$saved)) {
-    return(reload(object$saved, call))
+    return(reload(object, call))
   }
   if (is.null(object$weights)) {
     abort("no_weights", "This fit comes from another R session and contains no weights.",
@@ -61,13 +58,22 @@ revive.bert_fit <- function(object, call) {
 }
 
 # Loads the fit in a folder again and checks that it has not changed
-reload <- function(saved, call) {
-  py <- tryCatch(py_call("load", saved$folder, call = call), bertr_error_source = function(e) NULL)
+reload <- function(object, call) {
+  saved <- object$saved
+  of_hub <- !is.null(saved$options) # its folder may be gone: then it is downloaded again
+  folder <- if (of_hub) base_of(object$base) else saved$folder
+  options <- c(saved$options, if (of_hub) pinned(object$base))
+  py <- tryCatch(py_call("load", folder, options, call = call), bertr_error_source = function(e) NULL)
   if (is.null(py) || !py_value("is_fit", py) || !identical(py_value("fingerprint", py), saved$fingerprint)) {
     abort("changed", "The fit in {.file {saved$folder}} is missing or has changed since this object was loaded.",
       "A fit from {.fn bert_load} needs its folder: restore it, or load another fit with {.fn bert_load}.", call = call)
   }
   py
+}
+
+# The commit of a model whose files must be downloaded again, as an option of `load`
+pinned <- function(info) {
+  if (!dir.exists(info$folder) && nzchar(info$commit)) list(revision = info$commit)
 }
 
 # Where a model's files are: its folder, else the name to download it by.

@@ -12,10 +12,41 @@
 #' `reticulate::py_install("sentencepiece")`. All its layers share the weights of one block, so `train = "top:k"` of
 #' [bert_fit()] is not possible, and `layers = k` applies the block k times.
 #'
-#' BERT's weights with the unigram tokenizer of XLM-RoBERTa (`tokenizer.json` or `sentencepiece.bpe.model`) are read
-#' too: multilingual sentence models such as paraphrase-multilingual-MiniLM-L12-v2. Their tokens are those of Hugging
-#' Face's tokenizers. Other model families (RoBERTa, DistilBERT, ELECTRA) are refused.
+#' These families of encoders are read from Hugging Face folders as well: RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT,
+#' ELECTRA (discriminators and generators) and MPNet. DistilBERT, MPNet and the RoBERTas have no segments, but take pairs
+#' all the same; only BERT and ALBERT predict next sentences; DistilBERT and ELECTRA have no pooler. Tokens are those of
+#' Hugging Face's tokenizers: WordPiece, the byte-level BPE of RoBERTa (`tokenizer.json`, or `vocab.json` and
+#' `merges.txt`), the unigram tokenizer of XLM-RoBERTa and CamemBERT (`tokenizer.json` or `sentencepiece.bpe.model`),
+#' which multilingual sentence models such as paraphrase-multilingual-MiniLM-L12-v2 have with BERT's weights. Other
+#' families (DeBERTa, ModernBERT) are refused.
 #'
+#' @section Heads of the Hugging Face hub:
+#' A folder or name whose `config.json` names a model for a task, such as `BertForTokenClassification`, is loaded with
+#' its trained head, as a fit that [bert_predict()] takes at once:
+#'
+#' * `...ForSequenceClassification`: a classification, a multi-label classification or a regression, as `problem_type`
+#'   says. A single output without a `problem_type` is a number between 0 and 1, its sigmoid.
+#' * `...ForTokenClassification`: entities. The tags of words (`B-PER`, `I-PER`, `O`; also without prefixes, in IOB1,
+#'   BIOES and BILOU) are joined to entities as by the pipelines of transformers with `aggregation_strategy = "first"`:
+#'   a word has the tag of its first piece, and a tag that continues an entity begins one where there is none to
+#'   continue. `score` is the probability of all tags of the entity. Without the tag `O`, as with parts of speech, every
+#'   word is an entity of its own. Words end at white space and punctuation.
+#' * `...ForQuestionAnswering`: answers, of up to 30 tokens. With `no_answer = TRUE` a question has none if the score of
+#'   `[CLS]` exceeds that of the best answer, as in SQuAD 2 and with `handle_impossible_answer` of transformers.
+#'
+#' Such a fit says that it was fine-tuned elsewhere: nothing is known of its training. All functions for fits take it.
+#' [bert_fit()] trains it further, from its head if the task and the labels are the same. Its thresholds for labels are
+#' 0.5; [bert_calibrate()] chooses others.
+#'
+#' `config.json` does not say what the texts and outcomes are called. The formulas are `label ~ text` for classes,
+#' `labels ~ text` for several labels (a list-column), `score ~ text` for a number, `cbind(...) ~ text` with the names
+#' of the outputs for several numbers, `entities ~ text`, and `span(answer, start) ~ question + context`. `formula`
+#' gives other names, and two texts where the model reads pairs. [bert_predict()] also takes the texts alone.
+#'
+#' Models for masked words and next sentences (`...ForMaskedLM`, `...ForPreTraining`) remain models, for
+#' [bert_fill_mask()] and [bert_predict()] of pairs.
+#'
+#' @section Names and downloads:
 #' A name is looked up in [bert_models()], then on the Hugging Face hub. Files are downloaded once, to
 #' `tools::R_user_dir("bertr", "cache")` or the folder in the environment variable `BERTR_HOME`, and checked against the
 #' size and SHA-256 reported by the hub. An interrupted download resumes at the next load. The console shows a progress
@@ -29,12 +60,13 @@
 #'
 #' @param x A folder, a name from [bert_models()], or a name on the Hugging Face hub (`"owner/name"`). `NULL` (default):
 #'   all-MiniLM-L6-v2, a small English model (6 layers, 23 million parameters).
-#' @param layers Keep only this number of lower layers, for speed: a whole number. `NULL` (default) keeps all.
+#' @param layers Keep only this number of lower layers of an encoder, for speed: a whole number. `NULL` (default) keeps
+#'   all. A head needs all of them.
 #' @param tokens `"wordpiece"` (default, unless the folder was saved with another value), or `"characters"` for one
 #'   token per character (a space is `[unused1]`, a character outside the vocabulary `[UNK]`), intended for Chinese. A
-#'   model with a SentencePiece or unigram tokenizer always uses it.
-#' @param lower_case Lower-case texts and strip accents? `NULL` (default) follows the checkpoint. A unigram tokenizer
-#'   has no such setting.
+#'   model with a SentencePiece, unigram or BPE tokenizer always uses it.
+#' @param lower_case Lower-case texts and strip accents? `NULL` (default) follows the checkpoint. Unigram and BPE
+#'   tokenizers have no such setting.
 #' @param max_len Maximum text length in tokens when the model is used: a whole number up to its number of positions
 #'   (512 for BERT). `NULL` (default) uses the checkpoint's recommended length.
 #' @param activation `"gelu_erf"` (the exact form) or `"gelu_tanh"` (the approximation in Google's later code; they
@@ -46,7 +78,17 @@
 #'   branch as it was when the model was first downloaded. Only the pinned revision is checked against the hashes in
 #'   bertr.
 #' @param verbose Show the progress of a download? `TRUE` by default.
-#' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit. Both refer to their folder: if
+#' @param head Load the head as well, if there is one? `TRUE` by default. With `FALSE` the result is the encoder alone,
+#'   a model.
+#' @param labels For heads of the Hugging Face hub: names of the outputs in their order, such as
+#'   `c("negative", "positive")`; for entities the tags of words. `NULL` (default) takes the names in `config.json`;
+#'   where these are missing, the outputs are called `LABEL_0`, `LABEL_1`, ...
+#' @param formula For heads of the Hugging Face hub: the names of outcome and texts in your data, as for [bert_fit()],
+#'   such as `sentiment ~ review`, or `relevance ~ query + passage` for pairs. `NULL` (default): see the section below.
+#' @param no_answer For heads of the Hugging Face hub that answer questions: may a question have no answer in its
+#'   context? `FALSE` by default.
+#' @return A list of class `bert_model`, or of class `bert_fit` for the folder of a fit and for heads of the Hugging
+#'   Face hub. Both refer to their folder: if
 #'   you save them with `saveRDS()`, the folder must still be there, unchanged, when they are used again.
 #' @source Formats: <https://github.com/google-research/bert>, <https://huggingface.co/docs/safetensors>,
 #'   <https://github.com/pytorch/pytorch> (`torch.save()`). Added tokens: <https://github.com/huggingface/tokenizers>.
@@ -54,18 +96,28 @@
 #'   <https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2>. Character tokens:
 #'   <https://github.com/bojone/bert_in_keras>. ALBERT: Lan et al. (2020), <https://arxiv.org/abs/1909.11942>, and
 #'   <https://github.com/google-research/albert>. Unigram tokenizer: Kudo (2018), Subword Regularization,
-#'   <https://arxiv.org/abs/1804.10959>.
+#'   <https://arxiv.org/abs/1804.10959>. Byte-level BPE: Sennrich et al. (2016), <https://arxiv.org/abs/1508.07909>, and
+#'   <https://github.com/openai/gpt-2>. RoBERTa: Liu et al. (2019), <https://arxiv.org/abs/1907.11692>. XLM-RoBERTa:
+#'   Conneau et al. (2020), <https://arxiv.org/abs/1911.02116>. CamemBERT: Martin et al. (2020),
+#'   <https://arxiv.org/abs/1911.03894>. DistilBERT: Sanh et al. (2019), <https://arxiv.org/abs/1910.01108>. ELECTRA:
+#'   Clark et al. (2020), <https://arxiv.org/abs/2003.10555>. MPNet: Song et al. (2020),
+#'   <https://arxiv.org/abs/2004.09297>. All of these: <https://github.com/huggingface/transformers>.
 #' @examplesIf bertr::bert_info()$ready
 #' model <- bert_load()
 #' model
 #' bert_load(layers = 3)
+#' \dontrun{
+#' bert_load("dslim/bert-base-NER") |> bert_predict("Ada Lovelace lived in London.")
+#' }
 #' @export
 bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characters"), lower_case = NULL,
-                      max_len = NULL, activation = NULL, revision = NULL, verbose = TRUE) {
+                      max_len = NULL, activation = NULL, revision = NULL, verbose = TRUE, head = TRUE,
+                      labels = NULL, formula = NULL, no_answer = FALSE) {
   call <- rlang::current_env()
   tokens <- if (!missing(tokens)) tokens
   check_load(x, layers, tokens, lower_case, max_len, activation, revision)
   check_flag(verbose, "verbose")
+  check_head(head, labels, formula, no_answer)
   source <- if (!is.null(x) && file.exists(x)) normalizePath(x) else x
   options <- list(
     layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len),
@@ -74,17 +126,29 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
   gc() # free unreferenced models: R does not know how large they are
   reporter <- progress(verbose)
   on.exit(reporter$close())
-  py <- py_call("load", source, c(options, list(revision = revision)), on_event = reporter$event, call = call)
+  of_head <- list(labels = if (!is.null(labels)) as.list(labels), no_answer = if (no_answer) TRUE)
+  py <- py_call("load", source, c(options, of_head, list(head = head, revision = revision)), on_event = reporter$event,
+    call = call)
   if (!py_value("is_fit", py)) {
+    check_unused_formula(formula, call)
     return(new_model(py, options))
   }
-  if (any(lengths(options) > 0)) {
+  if (py_value("describe", py)$format != "bertr") {
+    return(hub_fit(py, formula, c(options, of_head), call))
+  }
+  if (any(lengths(options) > 0) || !is.null(formula)) {
     abort("argument", "{.file {x}} contains a fit, whose settings cannot be changed.",
       "Call {.fn bert_load} with the folder only.", call = call)
   }
-  fit <- new_fit(py, read_spec(py_value("spec", py), x, call), serialize = FALSE)
-  check_read(fit, x, call)
-  fit$saved <- list(folder = fit$base$folder, fingerprint = py_value("fingerprint", py))
+  saved_fit(py, read_spec(py_value("spec", py), x, call), x, NULL, call)
+}
+
+# The fit in a folder; `options` are those of a head from the hub. The object refers to the folder and does not contain
+# its weights.
+saved_fit <- function(py, spec, folder, options, call) {
+  fit <- new_fit(py, spec, serialize = FALSE)
+  check_read(fit, folder, call)
+  fit$saved <- list(folder = fit$base$folder, fingerprint = py_value("fingerprint", py), options = options)
   fit
 }
 
@@ -137,10 +201,10 @@ new_model <- function(py, options) {
 
 #' Models known by name
 #'
-#' A selection of popular models on the Hugging Face hub. [bert_load()] loads any other BERT or ALBERT by its full name,
-#' `"owner/name"`. Some models are pinned: bertr knows the commit and the SHA-256 of their files and refuses other
-#' files. For the rest, the main branch at the time of the first load is used; `revision` of [bert_load()] pins another
-#' one. Licenses are those of the repositories.
+#' A selection of popular models on the Hugging Face hub. [bert_load()] loads any other model of these families by its
+#' full name, `"owner/name"`. Some models are pinned: bertr knows the commit and the SHA-256 of their files and refuses
+#' other files. For the rest, the main branch at the time of the first load is used; `revision` of [bert_load()] pins
+#' another one. Licenses are those of the repositories.
 #'
 #' @return A tibble with one row per model: `name` (for [bert_load()]), `source` (repository on the Hugging Face hub),
 #'   `revision` (the pinned commit, or `NA`), `parameters` (of the encoder with its pooler, or `NA` if unknown to
@@ -159,8 +223,9 @@ bert_models <- function() {
 #'
 #' @param model A model from [bert_load()] or a fit from [bert_fit()].
 #' @return `bert_config()`: a named list with `vocab_size`, `hidden_size`, `num_layers`, `num_heads`,
-#'   `intermediate_size`, `max_positions`, `num_segments` and `activation`; for ALBERT also `embedding_size` (width of
-#'   the embeddings) and `num_groups` (number of blocks shared by the layers).
+#'   `intermediate_size`, `max_positions` (tokens), `num_segments` (0: none) and `activation`; for ALBERT and ELECTRA
+#'   also `embedding_size` (width of the embeddings), for ALBERT `num_groups` (number of blocks shared by the layers), for
+#'   MPNet and the RoBERTas `pad_id` (id of the padding token; positions are counted from the one after it).
 #'
 #'   `bert_vocab()`: a character vector of length `vocab_size`, or shorter if the word embedding has unused rows. Token
 #'   ids start at 0, so `bert_vocab(model)[id + 1]` is the token with a given id.

@@ -8,8 +8,8 @@ print.bert_model <- function(x, ...) {
     "  ", counted(config$num_layers, "layer"), ", hidden size ", config$hidden_size, ", ",
     counted(config$num_heads, "head"), ", ",
     count(info$parameters), " parameters, vocabulary of ", config$vocab_size, "\n",
-    "  ", if (info$lower_case) "lower-cased" else "cased", " ", info$tokens, ", texts up to ", info$max_len,
-    " tokens (", config$max_positions, " positions), pooling: ", info$pooling, "\n",
+    "  ", if (info$lower_case) "lower-cased" else "cased", " ", tokenizer_label(info$tokens), ", texts up to ",
+    info$max_len, " tokens (", config$max_positions, " positions), pooling: ", info$pooling, "\n",
     "  ", if (info$format == "keras") "trained in Keras, from" else paste(info$format, "format in"), " ", info$folder,
     "\n", sep = "")
   left <- c(`not read` = length(info$unread), missing = length(info$missing))
@@ -17,6 +17,10 @@ print.bert_model <- function(x, ...) {
     cat("  variables ", paste(names(left), left, sep = ": ", collapse = ", "), "; see summary()\n", sep = "")
   }
   invisible(x)
+}
+
+tokenizer_label <- function(tokens) {
+  if (tokens == "byte_bpe") "byte-level BPE" else tokens
 }
 
 #' The layers of a model
@@ -95,6 +99,10 @@ print.bert_fit <- function(x, ...) {
   check_dots(...)
   check_class(x, "bert_fit", "x")
   info <- x$info
+  if (is_from_elsewhere(info)) {
+    print_hub_fit(x)
+    return(invisible(x))
+  }
   cat("<bert_fit> ", task_label(x$spec), "\n",
     "  ", counted(info$rows, "row"), if (info$valid_rows > 0) paste0(", ", info$valid_rows, " for validation"),
     if (info$held_rows > 0) paste0(", ", info$held_rows, " of them held out"), "; ",
@@ -148,14 +156,26 @@ print.summary.bert_fit <- function(x, ...) {
   fit <- x$fit
   info <- fit$info
   print(fit)
+  if (is_from_elsewhere(info)) {
+    print_origin(fit$base, "downloaded from")
+    cat("  ", fit$base$format, " format in ", fit$base$folder, "\n", sep = "")
+    return(invisible(x))
+  }
   print_origin(fit$base, "based on")
   cat("  trained ", count(info$parameters_trained), " parameters",
     if (!knitting()) paste0(" in ", format(round(info$seconds, 1)), " s"),
     if (info$n_truncated > 0) paste0("; ", counted(info$n_truncated, "text"), " truncated"),
-    if (is.null(fit$weights) && is.null(fit$saved)) "; weights not stored in the object", "\n",
-    if (length(fit$spec$levels) > 0) paste0("  classes: ", some(fit$spec$levels, 10), "\n"), "\n", sep = "")
+    if (is.null(fit$weights) && is.null(fit$saved)) "; weights not stored in the object", "\n", sep = "")
+  print_classes(fit$spec)
+  cat("\n")
   print(fit$history[if (knitting()) setdiff(names(fit$history), "seconds") else names(fit$history)])
   invisible(x)
+}
+
+print_classes <- function(spec) {
+  if (length(spec$levels) > 0) {
+    cat("  classes: ", some(spec$levels, 10), "\n", sep = "")
+  }
 }
 
 #' @export
@@ -171,7 +191,9 @@ glance.bert_fit <- function(x, ...) {
   check_class(x, "bert_fit", "x")
   fields <- c("rows", "valid_rows", "epochs_done", "batch_size", "learning_rate", "max_len", "seed", "train", "pool",
     "parameters_trained", "n_truncated", "seconds")
-  as_tibble(c(list(task = x$spec$task), x$info[fields], last_epoch(x)))
+  values <- stats::setNames(x$info[fields], fields)
+  values[lengths(values) == 0] <- NA # of a fit from elsewhere nothing is known
+  as_tibble(c(list(task = x$spec$task), values, last_epoch(x)))
 }
 
 # Metrics of the last epoch, or of the best one if its weights are kept, as a named list; empty before the end of the

@@ -37,7 +37,8 @@ plot.bert_fit <- function(x, main = NULL, ...) {
 history_points <- function(fit, call = caller_env()) {
   history <- fit$history
   if (nrow(history) == 0) {
-    abort("no_epochs", "No epoch was completed, so there is no history to plot.", call = call)
+    why <- if (is_from_elsewhere(fit$info)) "bertr did not train this fit" else "No epoch was completed"
+    abort("no_epochs", "{why}, so there is no history to plot.", call = call)
   }
   columns <- setdiff(names(history), c("epoch", "learning_rate", "seconds"))
   metric <- sub("^val_", "", columns)

@@ -27,9 +27,7 @@ is_entities <- function(x) {
 # The column with its rows checked: NULL where missing, else a data frame of start, end and label
 entity_outcome <- function(spec, data, arg, call) {
   check_columns(spec$outcome, data, arg, call)
-  if (length(spec$text) > 1) {
-    abort("pair", "Entities are found in one text column, but the formula names {length(spec$text)}.", call = call)
-  }
+  check_one_column(spec, call)
   x <- data[[spec$outcome]]
   what <- function() column_label(spec$outcome, arg)
   if (!is.list(x) || is.data.frame(x)) {
@@ -45,6 +43,12 @@ entity_outcome <- function(spec, data, arg, call) {
     "{what()} is missing one of start and end (numbers) and label (text)", entity_hints$shape, call = call)
   check_entities(flat_entities(x), data[[spec$text]], what(), call)
   x
+}
+
+check_one_column <- function(spec, call) {
+  if (length(spec$text) > 1) {
+    abort("pair", "Entities are found in one text column, but the formula names {length(spec$text)}.", call = call)
+  }
 }
 
 has_entity_columns <- function(x) {

@@ -1,8 +1,8 @@
 #' Tokenize texts
 #'
-#' `bert_tokenize()` splits texts into BERT's WordPiece tokens, exactly as the tokenizers of Hugging Face and Google do,
-#' or into SentencePiece pieces for ALBERT. `bert_detokenize()` joins tokens into texts, and `bert_count_tokens()`
-#' counts them.
+#' `bert_tokenize()` splits texts into the tokens of the model, exactly as the tokenizers of Hugging Face and Google do:
+#' WordPiece for BERT and DistilBERT, byte-level BPE for RoBERTa, SentencePiece or unigram pieces for ALBERT, CamemBERT
+#' and XLM-RoBERTa. `bert_detokenize()` joins tokens into texts, and `bert_count_tokens()` counts them.
 #'
 #' @inheritParams bert_texts
 #' @param x For `bert_tokenize()` and `bert_count_tokens()` a character vector, or a data frame with the columns in

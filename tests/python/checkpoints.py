@@ -222,10 +222,12 @@ def edit_json(path, **change):
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
 
 
-def canonical_tensors(hf_tensors):
-    """Hugging Face's tensors under our names and in our orientation: the way back from `huggingface_tensors`."""
+def canonical_tensors(hf_tensors, config=None):
+    """Hugging Face's tensors under our names and in our orientation: the way back from `huggingface_tensors`.
+
+    `config` None: a BERT or ALBERT."""
     groups = _count(hf_tensors, "encoder.albert_layer_groups.")
-    config = types.SimpleNamespace(
+    config = config or types.SimpleNamespace(
         num_blocks=groups or _count(hf_tensors, "encoder.layer."), names=NAMES if groups else weight_names.BERT
     )
     table = weight_names.file_names(config, "huggingface")

@@ -36,32 +36,33 @@ def our_step(encoder, inputs, kernel, pool):
     }
 
 
-def their_step(encoder, inputs, kernel, pool):
+def their_step(encoder, inputs, kernel, pool, config):
     """As above, of transformers' encoder, without variables that have no gradient."""
     ids, segments, mask = map(torch.tensor, inputs)
     encoder.zero_grad()
-    out = encoder(ids.long(), token_type_ids=segments.long(), attention_mask=mask.long())
+    kinds = {"token_type_ids": segments.long()} if config.num_segments else {}
+    out = encoder(ids.long(), attention_mask=mask.long(), **kinds)
     dtype = out.last_hidden_state.dtype
     real = mask[:, :, None].to(dtype)
     vector = {
         "mean": (out.last_hidden_state * real).sum(1) / real.sum(1),
         "cls": out.last_hidden_state[:, 0],
-        "pooler": out.pooler_output,
+        "pooler": getattr(out, "pooler_output", None),
     }[pool]
     loss = torch.nn.functional.cross_entropy(vector @ torch.tensor(kernel).to(dtype), torch.tensor(TARGETS).long())
     loss.backward()
     gradients = {k: p.grad.numpy() for k, p in encoder.named_parameters() if p.grad is not None}
-    return loss.item(), canonical_tensors(gradients)
+    return loss.item(), canonical_tensors(gradients, config)
 
 
 def assert_same_step(ours, theirs, inputs, pool, tensors):
     """`tensors`: the number of tensors with a gradient, except the pooler's two."""
     kernel = np.random.default_rng(6).normal(size=(ours.config.hidden_size, 3)).astype(np.float32)
     loss, gradients = our_step(ours, inputs, kernel, pool)
-    their_loss, expected = their_step(theirs, inputs, kernel, pool)
+    their_loss, expected = their_step(theirs, inputs, kernel, pool, ours.config)
     assert abs(loss - their_loss) < 1e-5
     assert len(expected) == tensors + (2 if pool == "pooler" else 0)
-    _, exact = their_step(copy.deepcopy(theirs).double(), inputs, kernel, pool)
+    _, exact = their_step(copy.deepcopy(theirs).double(), inputs, kernel, pool, ours.config)
     for name, gradient in exact.items():  # as exact as float32 torch, where that is itself off by more than 1e-5
         allowed = max(1e-5, 2 * np.abs(expected[name] - gradient).max())
         np.testing.assert_allclose(gradients[name], gradient, atol=allowed, rtol=1e-4, err_msg=name)

@@ -53,17 +53,24 @@ HUGGINGFACE_DAMAGE = {
     "cut config": (lambda f: cut(f / "config.json", 0.5), "config.json' could not be read as JSON"),
     "cut tokenizer_config": (lambda f: cut(f / "tokenizer_config.json", 0.5), "could not be read as JSON"),
     "a pickle": (only_a_pickle, "pytorch_model.bin' is damaged, cut short or not written by torch"),
-    "roberta": (lambda f: edit_json(f / "config.json", model_type="roberta"), "type 'roberta', which is not BERT"),
-    "distilbert": (lambda f: edit_json(f / "config.json", model_type="distilbert"), "type 'distilbert'"),
-    "electra by architecture": (
-        lambda f: edit_json(f / "config.json", model_type=None, architectures=["ElectraForPreTraining"]),
-        "type 'Electra'",
+    "gpt2": (lambda f: edit_json(f / "config.json", model_type="gpt2"), "type 'gpt2', which bertr does not read[.]"),
+    "modernbert": (
+        lambda f: edit_json(f / "config.json", model_type="modernbert"),
+        "holds a ModernBERT, which bertr does not read yet",
+    ),
+    "deberta": (
+        lambda f: edit_json(f / "config.json", model_type="deberta-v2"),
+        "holds a DeBERTa of version 2 or 3, which bertr does not read yet",
+    ),
+    "by architecture": (
+        lambda f: edit_json(f / "config.json", model_type=None, architectures=["XLNetForPreTraining"]),
+        "type 'XLNet'",
     ),
     "relative positions": (
         lambda f: edit_json(f / "config.json", position_embedding_type="relative_key"),
         "'relative_key' positions",
     ),
-    "decoder": (lambda f: edit_json(f / "config.json", is_decoder=True), "a BERT decoder"),
+    "decoder": (lambda f: edit_json(f / "config.json", is_decoder=True), "a BERT that is a decoder"),
     "more layers than in the file": (
         lambda f: edit_json(f / "config.json", num_hidden_layers=3),
         "16 variables of the encoder .* 'encoder.layer.2.attention.self.query.weight'",
@@ -80,9 +87,17 @@ HUGGINGFACE_DAMAGE = {
     "another tokenizer": (
         lambda f: (
             (f / "vocab.txt").unlink(),
-            (f / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": []}}'),
+            (f / "tokenizer.json").write_text('{"model": {"type": "WordLevel", "vocab": []}}'),
         ),
-        "holds a BPE tokenizer",
+        "holds a WordLevel tokenizer",
+    ),
+    "a BPE without a vocabulary": (
+        lambda f: (
+            (f / "vocab.txt").unlink(),
+            (f / "tokenizer_config.json").unlink(),
+            (f / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": [], "merges": []}}'),
+        ),
+        "'model.vocab' in .* must be an object",
     ),
     "token ids with a gap": (
         lambda f: (
@@ -126,7 +141,7 @@ GOOGLE_DAMAGE = {
     "no config": (lambda f: (f / "bert_config.json").unlink(), "a Google checkpoint also needs bert_config.json[.]"),
     "cut config": (lambda f: cut(f / "bert_config.json", 0.5), "bert_config.json' could not be read as JSON"),
     "vocabulary too short": (lambda f: (f / "vocab.txt").write_text("[PAD]\n"), r"has no \[UNK\]"),
-    "albert": (other_google_model, "they belong to ALBERT, which is not BERT"),
+    "albert": (other_google_model, "they belong to ALBERT[.]"),
 }
 
 
@@ -163,22 +178,9 @@ def test_without_tensorflow_only_googles_files_cannot_be_read(monkeypatch, minil
         read_checkpoint(TINY)
 
 
-def roberta(folder, **files):
-    """The files of a RoBERTa as its authors publish it, without a tokenizer.json."""
-    (folder / "spiece.model").unlink()
-    edit_json(folder / "config.json", model_type="roberta", architectures=["RobertaForMaskedLM"])
-    (folder / "vocab.json").write_text("{}")
-    (folder / "merges.txt").write_text("")
-
-
 def only_tokenizer_json(folder):
     (folder / "spiece.model").unlink()
     (folder / "tokenizer.json").write_text('{"model": {"type": "Unigram", "vocab": []}}')
-
-
-def no_weights_distilbert(folder):
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    edit_json(folder / "config.json", model_type="distilbert")
 
 
 ALBERT_DAMAGE = {
@@ -192,13 +194,17 @@ ALBERT_DAMAGE = {
     "only tokenizer.json": (only_tokenizer_json, "has no spiece.model"),
     "damaged spiece.model": (lambda f: (f / "spiece.model").write_bytes(b"x" * 99), "SentencePiece model could not be"),
     "empty spiece.model": (lambda f: (f / "spiece.model").write_bytes(b""), "SentencePiece model could not be"),
-    "roberta": (roberta, "type 'roberta', which is not BERT"),
-    "distilbert with a pickle": (no_weights_distilbert, "type 'distilbert', which is not BERT"),
-    "xlm-roberta": (lambda f: edit_json(f / "config.json", model_type="xlm-roberta"), "type 'xlm-roberta'"),
-    "electra": (lambda f: edit_json(f / "config.json", model_type="electra"), "type 'electra'"),
-    "by architecture": (
-        lambda f: edit_json(f / "config.json", model_type=None, architectures=["DistilBertModel"]),
-        "type 'DistilBert'",
+    "a roberta's config": (
+        lambda f: edit_json(f / "config.json", model_type="roberta"),
+        "not those of a RoBERTa with 4 layers",
+    ),
+    "an electra's config": (
+        lambda f: edit_json(f / "config.json", model_type=None, architectures=["ElectraForPreTraining"]),
+        "not those of an ELECTRA with 4 layers",
+    ),
+    "a distilbert's config": (
+        lambda f: edit_json(f / "config.json", model_type="distilbert", n_layers=4, n_heads=4, dim=32, hidden_dim=64),
+        "not those of a DistilBERT with 4 layers",
     ),
 }
 

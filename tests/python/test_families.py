@@ -25,7 +25,7 @@ def renamed(rows):
 
 
 class MadeEmbeddings(Embeddings):
-    """Positions count from `offset`, as RoBERTa's do."""
+    """Positions count from `offset`."""
 
     def call(self, ids, segments, positions, training=False):
         return super().call(ids, segments, positions + self.config.offset, training=training)
@@ -114,7 +114,9 @@ def by_hand(model, texts):
 def test_unknown_before(folder):
     with pytest.raises(BertrError, match="a model of type 'made'") as e:
         bridge.load(str(folder), {})
-    assert e.value.hint.endswith('"model_type": "bert" or "albert".')
+    assert e.value.hint.endswith(
+        '"model_type": "bert", "albert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra" or "mpnet".'
+    )
 
 
 def test_its_states(family, folder, bert):

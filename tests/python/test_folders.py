@@ -25,6 +25,8 @@ from folders import (
 from safetensors.torch import load_file, save_file
 
 from bertr import bridge
+from bertr.checkpoints.tokenizer_files import SETTINGS, tokenizer_config
+from bertr.text.wordpiece import Tokenizer
 
 
 @pytest.fixture
@@ -352,3 +354,67 @@ REFUSED = {
 @pytest.mark.parametrize("shape", REFUSED)
 def test_what_cannot_be_read_is_refused(folder, shape):
     assert_refused(folder, *REFUSED[shape])
+
+
+def use_mpnet(folder, **settings):
+    """The names, and the frame, of MPNet's tokenizer."""
+    names = {"[PAD]": "<pad>", "[CLS]": "<s>", "[SEP]": "</s>", "[MASK]": "<mask>"}
+    edit(folder / "vocab.txt", lambda text: "\n".join(names.get(line, line) for line in text.split("\n")))
+    write_json(folder / "tokenizer_config.json", settings)
+
+
+OTHER_CLASSES = {
+    "MPNet": lambda f: use_mpnet(f, tokenizer_class="MPNetTokenizer", do_lower_case=True),
+    "MPNet, fast": lambda f: (use_mpnet(f, tokenizer_class="MPNetTokenizerFast"), tokenizer_json(f)),
+    "MPNet's frame in tokenizer.json alone": lambda f: (
+        use_mpnet(f, tokenizer_class="MPNetTokenizer"),
+        tokenizer_json(f, keep_vocab=False),
+        configure(f, tokenizer_class="PreTrainedTokenizerFast"),
+    ),
+    "Electra": lambda f: configure(f, tokenizer_class="ElectraTokenizer"),
+    "Electra, fast": lambda f: (tokenizer_json(f), configure(f, tokenizer_class="ElectraTokenizerFast")),
+    "DistilBert, fast": lambda f: (tokenizer_json(f), configure(f, tokenizer_class="DistilBertTokenizerFast")),
+}
+
+
+@pytest.mark.parametrize("shape", OTHER_CLASSES)
+def test_tokenizers_of_other_families(folder, shape, tmp_path):
+    OTHER_CLASSES[shape](folder)
+    texts = [*TEXTS, "a <mask> dog", "the [MASK] cat"]
+    model = bridge.load(str(folder), {})
+    bridge.save(model, str(tmp_path / "saved"), "")
+    again = bridge.load(str(tmp_path / "saved"), {})
+    assert again.checkpoint.tokenizer["one_segment"] == shape.startswith("MPNet")
+    for where in (folder, tmp_path / "saved"):
+        theirs = transformers.AutoTokenizer.from_pretrained(where)
+        for ours in (model.tokenizer, again.tokenizer):
+            for sides in ((texts,), (texts, texts[::-1])):
+                given = theirs(*sides, return_offsets_mapping=True, return_token_type_ids=True)
+                got = ours.encode(*sides, max_len=48, offsets=True)
+                rows = np.split(np.arange(len(got.ids)), got.row_splits[1:-1])
+                assert [got.ids[row].tolist() for row in rows] == given["input_ids"]
+                places = [list(zip(got.start[row].tolist(), got.end[row].tolist(), strict=True)) for row in rows]
+                assert places == given["offset_mapping"]
+                segments = [got.pad([i])[1][0].tolist() for i in range(len(got))]
+                assert segments == given["token_type_ids"]
+
+
+def test_special_tokens_in_another_order_are_refused(folder):
+    tokenizer_json(folder)
+    configure(folder, tokenizer_class="PreTrainedTokenizerFast")
+    cls, a = {"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
+    template = {"type": "TemplateProcessing", "single": [a, cls], "pair": [a, cls], "special_tokens": {}}
+    edit(folder / "tokenizer.json", lambda text: json.dumps({**json.loads(text), "post_processor": template}))
+    assert_refused(folder, lambda f: None, "has special tokens in another order")
+
+
+def test_fits_saved_before_mpnet_could_be_read_have_one_setting_less(folder):
+    settings = dict(bridge.load(str(folder), {}).checkpoint.tokenizer)
+    assert settings.pop("one_segment") is False
+    assert SETTINGS["wordpiece"](settings, "") is None and Tokenizer(VOCAB, **settings).one_segment is False
+
+
+def test_distilbert_keeps_its_tokenizer_which_gives_no_segments(folder):
+    settings = bridge.load(str(folder), {}).checkpoint.tokenizer
+    kinds = {kind: tokenizer_config(settings, VOCAB, kind)[0]["tokenizer_class"] for kind in ("bert", "distilbert")}
+    assert kinds == {"bert": "BertTokenizer", "distilbert": "DistilBertTokenizer"}

@@ -13,7 +13,9 @@ from folders import assert_refused, edit
 from small import perturb, small_config
 
 from bertr import bridge
+from bertr.checkpoints.unigram_files import model_of, read_unigram
 from bertr.errors import BertrError
+from bertr.text.unigram import UnigramTokenizer
 
 TEXTS = ["The cat <mask> sleeps", "Die Häuser sind größer", "今天天气很好。", "", "  a  b \u3000 c ", "and now ﬁve ½"]
 
@@ -46,6 +48,24 @@ def fast(plain, tmp_path_factory):
     transformers.XLMRobertaTokenizer.from_pretrained(plain).save_pretrained(folder)
     transformers.BertModel.from_pretrained(plain).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module", params=["plain", "fast", "named by the model"])
+def camembert(request, plain, tmp_path_factory):
+    """The files of `plain` as CamemBERT's, whose ids are others; there is one more of them."""
+    folder = tmp_path_factory.mktemp("camembert")
+    (folder / "sentencepiece.bpe.model").write_bytes((plain / "sentencepiece.bpe.model").read_bytes())
+    config = small_config(3005, max_position_embeddings=64)
+    transformers.BertModel(config).save_pretrained(folder)
+    settings = folder / "tokenizer_config.json"
+    settings.write_text('{"tokenizer_class": "CamembertTokenizer"}', encoding="utf-8")
+    if request.param == "fast":
+        transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
+        (folder / "sentencepiece.bpe.model").unlink()
+    if request.param == "named by the model":
+        settings.unlink()
+        edit(folder / "config.json", lambda text: json.dumps({**json.loads(text), "model_type": "camembert"}))
+    return folder, request.param
 
 
 @pytest.fixture
@@ -86,6 +106,24 @@ def test_a_saved_model_is_the_same_to_transformers_and_to_us(plain, tmp_path):
     assert rows(again.tokenizer.encode(TEXTS, TEXTS[::-1], max_len=64)) == ids
     assert theirs(TEXTS, TEXTS[::-1])["input_ids"] == ids
     assert again.fingerprint == model.fingerprint
+
+
+def test_the_ids_of_camembert(camembert, tmp_path):
+    folder, kind = camembert
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    vocab, settings, content = read_unigram(str(folder), 3005)
+    ours = UnigramTokenizer(vocab, **model_of(content), **settings)
+    assert vocab[:7] == ["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>"]
+    texts = [*TEXTS, "<s> a <unk>NOTUSED b", "</s> <pad><unk>"]
+    assert rows(ours.encode(texts, max_len=64)) == theirs(texts)["input_ids"]
+    assert rows(ours.encode(texts, texts[::-1], max_len=64)) == theirs(texts, texts[::-1])["input_ids"]
+    if kind != "named by the model":  # no family of bertr has that type
+        model = bridge.load(str(folder), {})
+        bridge.save(model, str(tmp_path / "saved"), "")
+        again = transformers.AutoTokenizer.from_pretrained(tmp_path / "saved")
+        assert type(again).__name__ == "CamembertTokenizer"
+        assert again(texts, texts[::-1])["input_ids"] == rows(ours.encode(texts, texts[::-1], max_len=64))
+        assert bridge.load(str(tmp_path / "saved"), {}).fingerprint == model.fingerprint
 
 
 @pytest.mark.parametrize("train", ["all", "head"])
@@ -134,6 +172,18 @@ def test_other_pieces_at_the_edges(copied):
     expected = theirs(TEXTS, TEXTS[::-1], padding=True, return_tensors="np", return_token_type_ids=True)
     np.testing.assert_array_equal(ours.pad(range(len(TEXTS)))[1], expected["token_type_ids"])
     assert rows(ours) == theirs(TEXTS, TEXTS[::-1])["input_ids"]
+
+
+def test_added_tokens_of_other_files_are_kept(copied, tmp_path_factory):
+    saved = tmp_path_factory.mktemp("saved") / "model"
+    change(copied, lambda content: {**content, "added_tokens": content["added_tokens"][:-1]})  # without <mask>
+    model = bridge.load(str(copied), {})
+    assert model.tokenizer.mask_id in model.tokenizer.encode(TEXTS).ids
+    bridge.save(model, str(saved), "")
+    again = bridge.load(str(saved), {})
+    assert again.fingerprint == model.fingerprint and again.checkpoint.tokenizer == model.checkpoint.tokenizer
+    ids = rows(model.tokenizer.encode(TEXTS, max_len=64))
+    assert transformers.AutoTokenizer.from_pretrained(saved)(TEXTS)["input_ids"] == ids
 
 
 def _with(part, value):

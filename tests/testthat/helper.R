@@ -30,6 +30,22 @@ the_words <- function() {
   once$words
 }
 
+# A fit that tells whether a sentence about a topic follows from a question; its head alone is trained
+the_inference <- function() {
+  if (is.null(once$inference)) {
+    data <- faq(2)
+    topics <- c(cancel_transfer = "a transfer", card_arrival = "the post")
+    other <- rev(topics)[match(data$label, names(topics))]
+    pairs <- data.frame(
+      text = rep(data$text, 2),
+      claim = sprintf("This example is about %s.", c(topics[data$label], other)),
+      label = rep(c("entailment", "contradiction"), each = nrow(data))
+    )
+    once$inference <- quick_fit(label ~ text + claim, pairs)
+  }
+  once$inference
+}
+
 quick_fit <- function(formula, data, ..., train = "head", epochs = 2, seed = 1) {
   bert_fit(the_model(), formula, data, ..., train = train, epochs = epochs, seed = seed, verbose = FALSE)
 }

@@ -21,6 +21,13 @@ test_that("the folds' predictions are those of separate fits on the same rows", 
   expect_true(all(table(cv$predictions$.fold, data$label) >= 2)) # stratified
 })
 
+test_that("the head of a fit is not trained further, because it has seen the rows", {
+  cross <- function(model) {
+    bert_cv(model, label ~ text, faq(), v = 2, train = "head", epochs = 1, seed = 1, verbose = FALSE)$metrics
+  }
+  expect_equal(cross(the_fit()), cross(the_model()), tolerance = 1e-6)
+})
+
 test_that("means and standard deviations are those of the folds", {
   cv <- cv_of(label ~ text, faq())
   cv$metrics$.estimate[cv$metrics$.metric == "kap"] <- c(0.5, NA, 0.7)

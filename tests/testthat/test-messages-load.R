@@ -46,7 +46,7 @@ test_that("a folder with another kind of model is reported", {
   other_tokenizer <- tiny_folder(tokenizer_config.json = '{"tokenizer_class": "RobertaTokenizer"}')
   newer <- tiny_folder(bertr.json = '{"format": 99}')
   expect_said({
-    bert_load(with_config("model_type", '"roberta"'))
+    bert_load(with_config("model_type", '"gpt2"'))
     bert_load(with_config("position_embedding_type", '"relative_key"'))
     bert_load(decoder)
     bert_load(other_weights)

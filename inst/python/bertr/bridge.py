@@ -46,6 +46,7 @@ from .training.fit import check_train
 from .training.fit import fit as train
 from .training.keras_adamw import bert_optimizer
 from .training.recalibrate import recalibrate
+from .zero_shot import zero_shot as label_texts
 
 
 class Outcome:
@@ -308,7 +309,8 @@ def fit(
     options: dict[str, Any],
     on_event: Callable[..., Any] | None,
 ) -> Fit:
-    """Trains a model, or the encoder of a fit. An interrupt returns the fit so far.
+    """Trains a model, or the encoder of a fit, with `options["further"]` also its head, if it predicts the same. An
+    interrupt returns the fit so far.
 
     Args:
         model: a Model or a Fit.
@@ -320,7 +322,8 @@ def fit(
     Returns:
         A Fit.
     """
-    return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event))
+    start = model if isinstance(model, Fit) and options.get("further") else None
+    return train(_encoder(model), task, a, b, target, validation, options, throttled(on_event), start)
 
 
 def remember(model: Model | Fit, on: bool) -> None:
@@ -341,8 +344,8 @@ def describe_fit(handle: Fit) -> dict[str, Any]:
         handle: a Fit.
 
     Returns:
-        A dict: the fit's facts, `task`, `levels`, `units`, `event_threshold` (of two classes) and `thresholds` (of
-        labels) or None, and `history`, a dict of columns with one entry per epoch.
+        A dict: the fit's facts, `task`, `levels`, `outputs` (names of numbers), `units`, `event_threshold` (of two
+        classes) and `thresholds` (of labels) or None, and `history`, a dict of columns with one entry per epoch.
     """
     facts = handle.facts
     history = {name: np.asarray(v, np.int32 if name == "epoch" else np.float64) for name, v in handle.history.items()}
@@ -350,6 +353,7 @@ def describe_fit(handle: Fit) -> dict[str, Any]:
         **facts,
         "task": handle.task.name,
         "levels": handle.task.spec.get("levels", []),
+        "outputs": handle.task.spec.get("outputs", []),
         "event_threshold": handle.task.spec.get("event_threshold"),
         "thresholds": handle.task.spec.get("thresholds"),
         "units": handle.head_options["units"],
@@ -469,7 +473,7 @@ def keep_predictions(
         before, done = done, done + len(part)
         return handle.scorer.encodings(part, tell and (lambda rows: tell(before + rows)))
 
-    part = task.predictions(encodings, score, a, b, handle.network.head, handle.facts["seed"])
+    part = task.predictions(encodings, score, a, b, handle.network.head, handle.facts.get("seed", 0))
     options["kept"].add(part, len(a))
     return _cut(encodings, max_len)
 
@@ -572,6 +576,28 @@ def fill_mask(
         "probability": np.array(columns["probability"], np.float64),
         **_cut(encodings, max_len),
     }
+
+
+def zero_shot(
+    handle: Fit, a: list[str], b: None, options: dict[str, Any], on_event: Callable[..., Any] | None
+) -> dict[str, Any]:
+    """How well labels that were not trained fit texts, by a fit that knows whether one text follows from another.
+
+    Args:
+        handle: a Fit of pairs whose task is classification.
+        options: `hypotheses`, list of str, one sentence per label; `entails`, int [1], the class of "follows", from 0;
+            `against`, int [classes], those that count against it if `several`, bool.
+
+    Returns:
+        A dict: `prob`, float64 [texts, labels]; `chosen`, int32 [texts], from 0; `n_truncated` and `max_len`.
+    """
+    max_len, labels = cut_length(handle, None), options["hypotheses"]
+    tell = counter(on_event, len(a), len(a) * len(labels))
+    (entails,), several = options["entails"], options["several"]
+    prob, encodings = label_texts(handle, a, labels, entails, options["against"], several, max_len, tell)
+    n_truncated = -(-encodings.n_truncated // len(labels))  # texts, not pairs
+    chosen = np.argmax(prob, axis=1).astype(np.int32)
+    return {"prob": prob, "chosen": chosen, "n_truncated": n_truncated, "max_len": max_len}
 
 
 def next_sentence(

@@ -52,14 +52,15 @@ class Words:
             each_alone: whether the texts of pairs are separate rows.
 
         Returns:
-            int [tokens], an index in these words; -1 for special tokens.
+            int [tokens], an index in these words; -1 for special tokens and white space before the first word.
         """
         row = pieces.row
         text = row if pieces.owner is None else pieces.owner[row]
         side = row % 2 if each_alone else pieces.segments
         words = sort_keys(2 * self.text + self.side, self.start)
-        word = np.searchsorted(words, sort_keys(2 * text + side, pieces.start), side="right") - 1
-        return np.where(pieces.end > 0, word, -1)
+        begin, at = (sort_keys(2 * text + side, places) for places in (np.zeros_like(pieces.start), pieces.start))
+        word = np.searchsorted(words, at, side="right") - 1
+        return np.where((pieces.end > 0) & (np.append(words, -1)[word] >= begin), word, -1)
 
 
 def find_words(tokenizer: "TextEncoder", a: list[str], b: list[str] | None, at_spaces_only: bool) -> Words:

@@ -7,6 +7,7 @@ from .checkpoints.hub import ORIGIN
 from .checkpoints.sentence_modules import POOLING
 from .checkpoints.tokenizer_files import SETTINGS, tokenizer_kind
 from .families import FAMILIES
+from .model import ELSEWHERE
 from .nn.heads import ACTIVATIONS
 from .shapes import FIGURE, FLAG, TABLE, TEXT, both, fields, list_of, matching, number, one_of, or_null, table_of, whole
 from .tasks import TASKS
@@ -36,7 +37,7 @@ HEAD = fields(
     }
 )
 
-FACTS = fields(
+TRAINED = fields(
     {  # the facts of a Fit
         "train": matching(r"all|head|top:\d+", '"all", "head" or "top:k"'),
         "epochs": whole(1),
@@ -71,12 +72,23 @@ FACTS = fields(
     {"checkpoint_lost": or_null(TEXT), "calibration_rows": whole(1)},
 )
 
+FROM_ELSEWHERE = fields(
+    {"train": one_of(ELSEWHERE), "architecture": TEXT, "max_len": LENGTH, "pool": POOL_OR_NONE},
+    {"temperature": or_null(number(0)), "calibration_rows": whole(1)},
+)
+
+
+def _facts(value, name):
+    elsewhere = isinstance(value, dict) and value.get("train") == ELSEWHERE
+    return (FROM_ELSEWHERE if elsewhere else TRAINED)(value, name)
+
 
 def _columns(value, name):
     """Checks that every column of the history has one number per epoch."""
-    done, history = value["facts"]["epochs_done"], value["history"]
-    if (value["facts"]["best_epoch"] or 0) > done:
-        return f"{name}.facts.best_epoch", value["facts"]["best_epoch"], f"a number up to {done}"
+    facts, history = value["facts"], value["history"]
+    done = facts.get("epochs_done", 0)
+    if (facts.get("best_epoch") or 0) > done:
+        return f"{name}.facts.best_epoch", facts["best_epoch"], f"a number up to {done}"
     for column, values in history.items():
         if len(values) != done:
             return f"{name}.history.{column}", values, f"a list of {done} values"
@@ -89,7 +101,7 @@ FIT = both(
             "task": lambda value, name: one_of(*TASKS)(value, name),
             "task_spec": TABLE,
             "head": HEAD,
-            "facts": FACTS,
+            "facts": _facts,
             "history": table_of(list_of(FIGURE)),
         }
     ),

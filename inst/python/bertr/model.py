@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .nn.network import Network
     from .text.encodings import Encodings
 
+ELSEWHERE = "elsewhere"  # `train` of a fit whose head came with its encoder: bertr has not trained it
+FROZEN = ("head", ELSEWHERE)  # values of `train` with which the encoder is the base's
 UNKNOWN, ORDINARY = 0.2, 20  # share of [UNK] that is reported, for at least ORDINARY tokens
 
 
@@ -142,7 +144,7 @@ class Model:
         return self._encode(a, b, 2**30, offsets)
 
     def _encode(self, a, b, max_len, offsets):
-        if b is not None and self.config.num_segments < 2:
+        if b is not None and self.config.num_segments == 1 and not self.tokenizer.one_segment:
             raise BertrError(
                 "pairs",
                 "This model was trained on single texts: it has no second segment.",
@@ -225,12 +227,12 @@ def network_scorer(base: Model, network: "Network", train: str) -> NetworkScorer
     Args:
         base: the Model that the network was built from.
         network: a Network.
-        train: "all", "head" or "top:k".
+        train: "all", "head", "top:k" or ELSEWHERE.
 
     Returns:
         A NetworkScorer.
     """
-    shared = train == "head" and not network.task.per_token
+    shared = train in FROZEN and not network.task.per_token
     return NetworkScorer(network, base.scorer(network.pool, (base.config.num_layers,)) if shared else None)
 
 
@@ -259,7 +261,7 @@ class Fit:
         self.head_options, self.facts, self.history = head_options, facts, history
         self.spec = ""  # R's own part, as JSON text
         self.scorer = scorer
-        if scorer and facts["train"] != "head":
+        if scorer and (facts["train"] not in FROZEN or (facts["train"] == ELSEWHERE and self.task.per_token)):
             self.scorer.rows.runner.weights_are_final()
 
     def recalibrated(self, task: Any, facts: dict[str, Any]) -> "Fit":
@@ -286,7 +288,7 @@ class Fit:
         """The Checkpoint of the trained encoder, with the pre-training heads if those were trained."""
         base = dataclasses.replace(self.base.checkpoint, max_len=self.facts["max_len"])
         trained = self.task.tensors(self.network.head)
-        frozen = self.facts["train"] == "head"
+        frozen = self.facts["train"] in FROZEN
         encoder = base.tensors.items() if frozen else self.network.backbone.each_tensor()
         tensors = {**dict(encoder), **trained}
         missing = {part: why for part, why in base.missing.items() if part not in map(weight_names.part, trained)}
@@ -296,6 +298,8 @@ class Fit:
     @functools.cached_property
     def model(self) -> Model:
         """The trained encoder as a Model, for embeddings and further fits."""
+        if self.facts["train"] == ELSEWHERE:
+            return self.base
         model = Model(self.checkpoint(), self.base.source, stored=False, origin=self.base.origin)
         if "pooler/kernel" not in self.task.tensors(self.network.head):  # else the trained pooler belongs to the head
             model.backbone = self.network.backbone

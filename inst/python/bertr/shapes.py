@@ -45,6 +45,7 @@ def plain(needed: str, accepts: Callable[[Any], bool]) -> Callable[[Any, str], A
 
 
 TEXT = plain("a string", lambda x: isinstance(x, str) and not _BROKEN.search(x))
+FILLED = plain("a string that is not empty", lambda x: isinstance(x, str) and x != "" and not _BROKEN.search(x))
 FLAG = plain("true or false", lambda x: isinstance(x, bool))
 TABLE = plain("an object", lambda x: isinstance(x, dict))
 

@@ -33,6 +33,7 @@ from .model import Fit, Model, network_scorer
 from .nn.network import build_network, read_head_options
 from .replace import Nest, present
 from .shapes import check
+from .task_models import fit_of, head_of
 from .tasks import find_task
 
 FORMAT = 1
@@ -116,7 +117,7 @@ def _write(handle, folder, spec):
     fitted = isinstance(handle, Fit)
     base = handle.base if fitted else handle
     checkpoint = handle.checkpoint() if fitted else dataclasses.replace(handle.checkpoint, max_len=handle.max_len)
-    _with_disk_errors(huggingface.write_huggingface, folder, checkpoint)
+    _with_disk_errors(huggingface.write_huggingface, folder, checkpoint, head_of(handle) if fitted else None)
     meta = {"format": FORMAT, "spec": spec, "source": base.source, "origin": base.origin}
     if fitted:
         meta["fit"] = _fit_meta(handle)
@@ -152,6 +153,9 @@ def load_folder(
     max_len: int | None = None,
     activation: str | None = None,
     revision: str | None = None,
+    head: bool = True,
+    labels: list[str] | None = None,
+    no_answer: bool = False,
     on_event: Callable[..., Any] | None = None,
 ) -> Model | Fit:
     """Loads a model or a fit.
@@ -164,19 +168,23 @@ def load_folder(
         max_len: tokens to cut texts at; None: as the folder says.
         activation: "gelu_erf" or "gelu_tanh"; None: as the folder says.
         revision: branch, tag or commit on the hub.
+        head: whether to load a head, too: that of a fit, or of a task model of Hugging Face.
+        labels: the names of a task model's outputs; None: as the folder says.
+        no_answer: whether a task model that answers questions may answer none of them.
         on_event: as in bridge.py.
 
     Returns:
-        A Fit if the folder holds one, else a Model.
+        A Fit if the folder holds one, or a task model, and `head` is True, else a Model.
 
     Raises:
         BertrError: source, revision or hub (not found), checkpoint, config, vocabulary, tokenizer or not_bert (not
-            readable), damaged, format, layers, max_len.
+            readable), damaged, format, layers, max_len, head, labels, argument.
     """
     tidy()  # earlier models that are held only by reference cycles
     folder = resolve(source, revision, on_event)
-    (meta, head, read), stamp = at_one_moment(folder, lambda: _open_folder(folder, layers))
+    (meta, tensors, read), stamp = at_one_moment(folder, lambda: _open_folder(folder, layers, head, labels))
     checkpoint = dataclasses.replace(read(), stamp=stamp)
+    theirs, checkpoint.head = checkpoint.head, None  # a Fit holds it
     if activation is not None:
         checkpoint.config = dataclasses.replace(checkpoint.config, activation=activation)
     given = {"mode": tokens, "lower_case": lower_case}
@@ -194,16 +202,28 @@ def load_folder(
         max_len,
         origin=meta["origin"] if "origin" in meta else origin(folder),
     )
-    if "fit" not in meta:
+    fitted = head and "fit" in meta
+    if (fitted or theirs) and layers is not None:
+        raise BertrError(
+            "layers", "A fitted model cannot be cut to lower layers.", "Load its encoder alone with `head = FALSE`."
+        )
+    if theirs:
+        return fit_of(model, theirs, no_answer)
+    if labels is not None or no_answer:
+        raise BertrError(
+            "argument",
+            f"`{'labels' if labels is not None else 'no_answer'}` is for heads from the Hugging Face hub, but "
+            f"'{model.source}' {'holds a fit of bertr' if fitted else 'has no such head'}.",
+            "Leave it out.",
+        )
+    if not fitted:
         return model
-    if layers is not None:
-        raise BertrError("layers", "A fitted model cannot be cut to lower layers.", "Cut the model before fitting it.")
     what = f"The fit in '{folder}'"
     with _report_as_damaged(what):
-        return _make_fit(model, meta["fit"], head, meta["spec"], what)
+        return _make_fit(model, meta["fit"], tensors, meta["spec"], what)
 
 
-def _open_folder(folder, layers):
+def _open_folder(folder, layers, with_head, labels):
     """(content of bertr.json, tensors of a fit's head, function that reads the checkpoint)."""
     path, meta = os.path.join(folder, META), {}
     if os.path.exists(path):
@@ -212,9 +232,9 @@ def _open_folder(folder, layers):
         check(meta, META_FILE, f"'{path}'", SAVE_AGAIN)
     else:
         _refuse_run(folder)
-    read = open_checkpoint(folder, layers)
+    read = open_checkpoint(folder, layers, with_head and "fit" not in meta, labels)
     head = {}
-    if "fit" in meta:
+    if with_head and "fit" in meta:
         with _report_as_damaged(f"The fit in '{folder}'"):
             head = load_file(os.path.join(folder, HEAD))
     return meta, head, read

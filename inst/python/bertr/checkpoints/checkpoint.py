@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import BertrError
 from . import google, huggingface, weight_names
 from .config import BertConfig
+from .heads import NO_HEAD, Head, open_head
 from .moment import at_one_moment
 from .sentence_modules import Sentence
 
@@ -32,6 +33,7 @@ class Checkpoint:
     spiece: bytes | None = None  # what the tokenizer needs beside `vocab`: a SentencePiece model or a tokenizer.json
     stamp: list = dataclasses.field(default_factory=list)  # the folder's stamp when it was read
     sentence: Sentence = dataclasses.field(default_factory=Sentence)  # pooling and the modules after it
+    head: Head | None = None  # of a task model, if it was asked for
 
 
 def fingerprint(checkpoint: Checkpoint) -> str:
@@ -54,10 +56,15 @@ def read_checkpoint(folder: str, families: dict[str, Any], layers: int | None = 
 
 
 def open_checkpoint(
-    folder: str, families: dict[str, Any], layers: int | None = None
+    folder: str,
+    families: dict[str, Any],
+    layers: int | None = None,
+    head: bool = False,
+    labels: list[str] | None = None,
 ) -> collections.abc.Callable[[], Checkpoint]:
     """A function that returns the Checkpoint. Everything except the tensors is read now; their files are opened now, so
-    that later changes of the folder have no effect."""
+    that later changes of the folder have no effect. `head`: whether to read the head of a task model, with these
+    `labels`."""
     reader = _reader(folder, families)
     config = reader.read_config(folder, families)
     cut = config.cut(_check_layers(layers, config))
@@ -70,6 +77,15 @@ def open_checkpoint(
     _check_shapes(found, shapes, config, fmt, folder)
     vocab, tokenizer, spiece = families[config.model_type].read_tokenizer(reader, folder, config)
     sentence = reader.read_sentence(folder, config.hidden_size)
+
+    def floats(name):
+        array = read(name).astype(np.float32)
+        check_finite(name, array, f"'{folder}'")
+        return array
+
+    wanted = head and reader is huggingface
+    of_head, read_head, no_head = open_head(folder, config, shapes, floats, labels) if wanted else NO_HEAD
+    unread = {variable: why for variable, why in unread.items() if variable not in of_head}
     checkpoint = Checkpoint(
         config=cut,
         tensors={},
@@ -81,14 +97,14 @@ def open_checkpoint(
         format="bertr" if os.path.exists(os.path.join(folder, "bertr.json")) else fmt,
         folder=folder,
         unread=unread,
-        missing=missing,
+        missing=missing | no_head,
         spiece=spiece,
     )
 
     def whole():
         tensors = _read_tensors(config, cut, found, fmt, read, folder)
         aliases = _explain_aliases(shapes, config, fmt, found, tensors, read)
-        return dataclasses.replace(checkpoint, tensors=tensors, unread=unread | aliases)
+        return dataclasses.replace(checkpoint, tensors=tensors, unread=unread | aliases, head=read_head())
 
     if reader is google:  # TensorFlow opens files only when it reads them
         at_once = whole()
@@ -240,7 +256,7 @@ def _check_complete(found, shapes, config, fmt, folder):
         other = weight_names.other_model(shapes)
         there = ", ".join(f"'{name}'" for name in sorted(shapes)[:3]) or "none"
         what = (
-            f"they belong to {other}, which is not BERT"
+            f"they belong to {other}"
             if other
             else f"{len(lacking)} variables of the encoder are missing (first: '{table[lacking[0]]}'); the file holds "
             f"{len(shapes)} variables (first: {there})"

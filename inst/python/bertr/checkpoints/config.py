@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import BertrError
 from ..shapes import check, fields, number, one_of, whole
-from . import weight_names
+from . import heads, weight_names
 
 ACTIVATIONS = {
     # name in a config file -> our name. "gelu" was the exact form when Google released BERT, and Hugging Face
@@ -83,8 +83,36 @@ class BertConfig:
     model_type = "bert"  # Hugging Face's name of the family
     title = "a BERT"
     names = weight_names.BERT
+    heads = heads.BERT  # of Hugging Face's task models
     more = {}  # additional fields of the family, as in `OPTIONAL`
-    projects_embeddings = False  # to the hidden size
+
+    @property
+    def projects_embeddings(self) -> bool:
+        """Whether embeddings are projected to the hidden size."""
+        return False
+
+    @property
+    def predicts_pairs(self) -> bool:
+        """Whether the family has a next-sentence or sentence-order head."""
+        return any(name == "nsp/kernel" for name, *_ in self.names.tensors)
+
+    def more_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Canonical name -> shape, of tensors that only this family has."""
+        return {}
+
+    @property
+    def mlm_activation(self) -> str:
+        """The activation of the masked-word head."""
+        return self.activation
+
+    @property
+    def first_position(self) -> int:
+        """The row of the position table of the first token."""
+        return 0
+
+    @property
+    def position_rows(self) -> int:
+        return self.max_positions + self.first_position
 
     @property
     def head_size(self) -> int:

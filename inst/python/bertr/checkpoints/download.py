@@ -27,6 +27,8 @@ DESCRIBING = (  # files that describe the model; each module of a sentence model
     "added_tokens.json",
     "spiece.model",
     "sentencepiece.bpe.model",
+    "vocab.json",
+    "merges.txt",
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",

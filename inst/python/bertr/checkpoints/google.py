@@ -67,6 +67,10 @@ def read_unigram(folder: str, rows: int) -> None:
     """Google's folders have no unigram tokenizer."""
 
 
+def read_byte_bpe(folder: str, rows: int) -> None:
+    """Google's folders have no byte-level BPE tokenizer."""
+
+
 def read_spiece(folder: str) -> bytes | None:
     """The SentencePiece model, or None if there is a vocabulary file."""
     path = _spiece_path(folder)

@@ -1,5 +1,5 @@
 """Reads and writes Hugging Face folders: `config.json`, `model.safetensors` or `pytorch_model.bin`, `vocab.txt` or
-`tokenizer.json`, for ALBERT `spiece.model`."""
+`tokenizer.json`, for ALBERT `spiece.model`, for RoBERTa `vocab.json` and `merges.txt`."""
 
 import json
 import os
@@ -12,7 +12,9 @@ from safetensors.numpy import save_file
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from . import weight_names
+from .byte_bpe_files import VOCAB, read_byte_bpe
 from .files import optional_json, read_json, refuse_pointer
+from .heads import Head, head_config, head_tensors
 from .sentence_modules import read_sentence, write_sentence, write_settings
 from .tensor_file import TensorFile
 from .tokenizer_files import tokenizer_config, tokenizer_kind
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
 TORCH, TORCH_SHARDS = "pytorch_model.bin", "pytorch_model.bin.index.json"
+NOT_YET = {"modernbert": "ModernBERT", "deberta": "DeBERTa", "deberta-v2": "DeBERTa of version 2 or 3"}
 OTHERS = {"tf_model.h5": "from_tf=True", "flax_model.msgpack": "from_flax=True"}  # unsupported weights
 SPIECE = "spiece.model"
 # Patterns of all files that `write_huggingface` writes
@@ -45,7 +48,8 @@ FILES = (
     os.path.join("[0-9]*_Dense", "config.json"),
     os.path.join("[0-9]*_Dense", "model.safetensors"),
 )
-__all__ = ["read_sentence", "read_sentencepiece", "read_unigram", "read_wordpiece"]  # also used by checkpoint.py
+# also used by checkpoint.py
+__all__ = ["read_byte_bpe", "read_sentence", "read_sentencepiece", "read_unigram", "read_wordpiece"]
 # Shapes of the JSON files
 CONFIG = fields(
     optional={
@@ -61,9 +65,9 @@ INDEX = fields({"weight_map": table_of(matching(r"(?!\.\.?$)[^/\\:]+", "the name
 def missing_files(folder: str) -> list[str]:
     """The files that a Hugging Face checkpoint in this folder lacks."""
     weights = (WEIGHTS, SHARDS, TORCH, TORCH_SHARDS)
-    wanted = (("config.json",), weights, ("vocab.txt", JSON, SPIECE, SPM))
+    wanted = (("config.json",), weights, ("vocab.txt", JSON, SPIECE, SPM, VOCAB))
     return [
-        " or ".join(n for n in either if n not in (*weights[1:], SPIECE, SPM))
+        " or ".join(n for n in either if n not in (*weights[1:], SPIECE, SPM, VOCAB))
         for either in wanted
         if not any(os.path.exists(os.path.join(folder, n)) for n in either)
     ]
@@ -86,31 +90,34 @@ def model_type(folder: str, families: dict[str, Any]) -> str:
     """The model type in the config file; an error if it is none of the families."""
     d = optional_json(folder, "config.json", CONFIG)
     kind = d.get("model_type") or ((d.get("architectures") or ["bert"])[0].partition("For")[0].removesuffix("Model"))
-    if kind.lower() not in families:
-        known = " or ".join(f'"{name}"' for name in families)
+    names = {name.replace("-", ""): name for name in families}  # "XLMRobertaModel" is of type "xlm-roberta"
+    name = names.get(kind.lower().replace("-", ""))
+    if name is None:
+        *most, last = (f'"{name}"' for name in families)
+        what = f"a {NOT_YET[kind]}" if kind in NOT_YET else f"a model of type '{kind}'"
         raise BertrError(
             "not_bert",
-            f"'{folder}' holds a model of type '{kind}', which is not BERT.",
-            f'bertr reads models whose config.json says "model_type": {known}.',
+            f"'{folder}' holds {what}, which bertr does not read{' yet' if kind in NOT_YET else ''}.",
+            f'bertr reads models whose config.json says "model_type": {", ".join(most)} or {last}.',
         )
-    return kind.lower()
+    return name
 
 
 def read_config(folder: str, families: dict[str, Any]) -> "BertConfig":
     kind = model_type(folder, families)
     path = os.path.join(folder, "config.json")
-    d = read_json(path, CONFIG)
+    d, title = read_json(path, CONFIG), families[kind].config.title
     if (d.get("position_embedding_type") or "absolute") != "absolute":
         raise BertrError(
             "not_bert",
-            f"'{folder}' holds a BERT with '{d['position_embedding_type']}' positions, "
+            f"'{folder}' holds {title} with '{d['position_embedding_type']}' positions, "
             "but bertr supports only absolute ones.",
             "Use another checkpoint.",
         )
     if d.get("is_decoder"):
         raise BertrError(
             "not_bert",
-            f"'{folder}' holds a BERT decoder (a left-to-right model).",
+            f"'{folder}' holds {title} that is a decoder (a left-to-right model).",
             "bertr supports only encoders: use another checkpoint.",
         )
     return families[kind].config.from_dict(d, f"'{path}'")
@@ -167,28 +174,34 @@ def _shards(index):
     return [os.path.join(folder, s) for s in shards]
 
 
-def huggingface_tensors(tensors: Mapping[str, np.ndarray], config: "BertConfig") -> dict[str, np.ndarray]:
-    """Canonical tensors with Hugging Face's names and orientation, contiguous as safetensors requires."""
-    table = weight_names.file_names(config, "huggingface")
+def huggingface_tensors(
+    tensors: Mapping[str, np.ndarray], config: "BertConfig", prefix: str = ""
+) -> dict[str, np.ndarray]:
+    """Canonical tensors with Hugging Face's names and orientation, contiguous as safetensors requires; `prefix` comes
+    before those of the encoder."""
+    table = {
+        ours: theirs if weight_names.part(ours) in ("mlm", "nsp") else prefix + theirs
+        for ours, theirs in weight_names.file_names(config, "huggingface").items()
+    }
     return {
         table[name]: np.ascontiguousarray(x.T if weight_names.is_transposed(name, "huggingface") else x)
         for name, x in tensors.items()
     }
 
 
-def write_huggingface(folder: str, checkpoint: "Checkpoint") -> None:
-    """Writes a folder that transformers and sentence-transformers open as the same model.
+def write_huggingface(folder: str, checkpoint: "Checkpoint", head: Head | None = None) -> None:
+    """Writes a folder that transformers and sentence-transformers open as the same model, with `head` as a task model.
 
     The weights are written last: a folder without them is incomplete.
     """
     os.makedirs(folder, exist_ok=True)
-    settings = checkpoint.tokenizer
-    _write_json(folder, "config.json", checkpoint.config.to_huggingface())
+    settings, more = checkpoint.tokenizer, head_config(head, checkpoint.config) if head else {}
+    _write_json(folder, "config.json", {**checkpoint.config.to_huggingface(), **more})
     if checkpoint.spiece:
-        name = JSON if tokenizer_kind(checkpoint.spiece) == "unigram" else SPIECE
+        name = SPIECE if tokenizer_kind(checkpoint.spiece) == "sentencepiece" else JSON
         with open(os.path.join(folder, name), "wb") as f:
             f.write(checkpoint.spiece)
-    config, words = tokenizer_config(settings, checkpoint.vocab)
+    config, words = tokenizer_config(settings, checkpoint.vocab, checkpoint.config.model_type)
     if words:
         with open(os.path.join(folder, "vocab.txt"), "w", encoding="utf-8", newline="") as f:
             f.writelines(token + "\n" for token in words)
@@ -197,7 +210,9 @@ def write_huggingface(folder: str, checkpoint: "Checkpoint") -> None:
     write_settings(folder, checkpoint.sentence, _write_json)
     if checkpoint.pooling != "pooler":
         write_sentence(folder, checkpoint.sentence, checkpoint.pooling, checkpoint.config.hidden_size, _write_json)
-    tensors = huggingface_tensors(checkpoint.tensors, checkpoint.config)
+    prefix = f"{checkpoint.config.heads.encoder}." if head else ""
+    tensors = huggingface_tensors(checkpoint.tensors, checkpoint.config, prefix)
+    tensors |= head_tensors(head, checkpoint.config) if head else {}
     save_file(tensors, os.path.join(folder, WEIGHTS), metadata={"format": "pt"})
 
 

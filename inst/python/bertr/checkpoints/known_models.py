@@ -81,6 +81,48 @@ _FOLLOWED = [
         f"Search in 94 languages, with capitals, 12 layers of 384; {_E5}",
         117653760,
     ),
+    _named("FacebookAI/roberta-base", "English with capitals, RoBERTa: 12 layers of 768", 124645632),
+    _named("FacebookAI/roberta-large", "English with capitals, RoBERTa: 24 layers of 1024", 355359744),
+    _named("distilbert/distilbert-base-uncased", "English, lower case, DistilBERT: 6 layers of 768", 66362880),
+    _named("distilbert/distilbert-base-cased", "English with capitals, DistilBERT: 6 layers of 768", 65190912),
+    _named(
+        "distilbert/distilbert-base-multilingual-cased",
+        "104 languages, with capitals, DistilBERT: 6 layers of 768",
+        134734080,
+    ),
+    _named("google/electra-small-discriminator", "English, lower case, ELECTRA: 12 layers of 256", 13483008),
+    _named("google/electra-base-discriminator", "English, lower case, ELECTRA: 12 layers of 768", 108891648),
+    _named(
+        "sentence-transformers/all-mpnet-base-v2", "English sentences, lower case, MPNet: 12 layers of 768", 109486464
+    ),
+    _named(
+        "sentence-transformers/multi-qa-mpnet-base-dot-v1",
+        "English search, lower case, MPNet: 12 layers of 768",
+        109486464,
+    ),
+    _named("FacebookAI/xlm-roberta-base", "100 languages, with capitals, XLM-RoBERTa: 12 layers of 768", 278043648),
+    _named(
+        "sentence-transformers/paraphrase-multilingual-mpnet-base-v2",
+        "Sentences of 50 languages, with capitals, XLM-RoBERTa: 12 layers of 768",
+        278043648,
+    ),
+    _named(
+        "intfloat/multilingual-e5-base",
+        f"Search in 94 languages, with capitals, XLM-RoBERTa: 12 layers of 768; {_E5}",
+        278043648,
+    ),
+    _named(
+        "BAAI/bge-m3",
+        "Search in 100 languages, texts of up to 8192 tokens, XLM-RoBERTa: 24 layers of 1024",
+        567754752,
+    ),
+    _named("almanach/camembert-base", "French with capitals, CamemBERT: 12 layers of 768", 110621952),
+    _named("dslim/bert-base-NER", "English with capitals: a fit for persons, places, organisations (CoNLL 2003)"),
+    _named(
+        "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+        "English, lower case, DistilBERT: a fit for positive and negative reviews (SST-2)",
+    ),
+    _named("deepset/roberta-base-squad2", "English with capitals, RoBERTa: a fit for questions (SQuAD 2)"),
     _named("google-bert/bert-base-german-cased", "German with capitals, 12 layers of 768"),
     _named("dbmdz/bert-base-german-uncased", "German, lower case, 12 layers of 768"),
     _named("dbmdz/bert-base-italian-xxl-cased", "Italian with capitals, 12 layers of 768"),

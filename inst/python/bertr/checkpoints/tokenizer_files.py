@@ -1,5 +1,6 @@
 """What the tokenizer files of all Hugging Face folders have in common: `tokenizer_config.json`, `added_tokens.json`,
-`special_tokens_map.json`, `sentence_bert_config.json`. wordpiece_files.py and unigram_files.py read the vocabularies.
+`special_tokens_map.json`, `sentence_bert_config.json`, and parts of `tokenizer.json`. wordpiece_files.py,
+unigram_files.py and byte_bpe_files.py read the vocabularies.
 
 Source: transformers, `tokenization_utils_base.py` and `tokenization_utils_tokenizers.py`; precedence is the same.
 """
@@ -14,6 +15,10 @@ from .vocabulary import check_size
 
 KINDS = tuple(f"{kind}_token" for kind in SPECIAL)
 GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}  # these follow tokenizer.json in everything
+# The class that transformers takes for a "model_type" if no file names one; only where it is not our default
+OF_TYPE = {"camembert": "CamembertTokenizer", "mpnet": "MPNetTokenizer"}
+NOT_USED = "<s>NOTUSED"  # CamemBERT's token 0
+BYTE_BPE = b'{"model":{"type":"BPE",'  # how the content of a tokenizer.json begins that byte_bpe_files.py wrote
 
 # Arguments of our tokenizers
 _FLAGS = dict.fromkeys(("normalized", "single_word", "lstrip", "rstrip", "special"), FLAG)
@@ -28,7 +33,8 @@ SETTINGS = {
             "special": fields(dict.fromkeys(SPECIAL, TEXT)),
             "added": list_of(fields(ADDED)),
             "mode": one_of("wordpiece", "characters"),
-        }
+        },
+        {"one_segment": FLAG},  # fits saved before MPNet's tokenizer could be read do not have it
     ),
     "unigram": fields(
         {
@@ -37,6 +43,17 @@ SETTINGS = {
             "spaces": FLAG,
             "one_segment": FLAG,
             "mode": one_of("unigram"),
+        }
+    ),
+    "byte_bpe": fields(
+        {
+            "special": fields(dict.fromkeys(SPECIAL, TEXT)),
+            "added": list_of(fields(ADDED)),
+            "prefix_space": FLAG,
+            "ignore_merges": FLAG,
+            "unknown": or_null(TEXT),
+            "one_segment": FLAG,
+            "mode": one_of("byte_bpe"),
         }
     ),
     "sentencepiece": fields(
@@ -65,16 +82,26 @@ _CONFIG = fields(
         "strip_accents": or_null(FLAG),
         "tokenize_chinese_chars": or_null(FLAG),
         "keep_accents": or_null(FLAG),
+        "add_prefix_space": or_null(FLAG),
         "tokenizer_class": or_null(TEXT),
         "added_tokens_decoder": or_null(table_of(_TOKEN)),
     }
 )
 _MAP = fields(optional={**_NAMED, **_MORE})
-_MODEL_CONFIG = fields(optional={"tokenizer_class": or_null(TEXT)})
+_MODEL_CONFIG = fields(optional={"tokenizer_class": or_null(TEXT), "model_type": or_null(TEXT)})
 _SENTENCE = fields(optional={"do_lower_case": or_null(FLAG)})
 ADDED_TOKEN = fields({"content": TEXT, "id": whole()}, _FLAGS)
 KIND = fields(optional={"model": or_null(fields(optional={"type": or_null(TEXT)}))})
 _IDS = table_of(whole())  # added_tokens.json
+_STEPS = ("normalizers", "pretokenizers", "processors")  # of a "Sequence"
+_STEP = or_null(fields({"type": TEXT}, dict.fromkeys(_STEPS, list_of(fields({"type": TEXT})))))
+PIPELINE = {  # of tokenizer.json
+    "normalizer": _STEP,
+    "pre_tokenizer": _STEP,
+    "post_processor": _STEP,
+    "added_tokens": or_null(list_of(ADDED_TOKEN)),
+}
+_SINGLE, _PAIR = ["cls", "A", "sep"], ["cls", "A", "sep", "sep", "B", "sep"]
 
 
 def tokenizer_kind(spiece: bytes | None) -> str:
@@ -82,6 +109,8 @@ def tokenizer_kind(spiece: bytes | None) -> str:
     a tokenizer.json, or a SentencePiece model."""
     if not spiece:
         return "wordpiece"
+    if spiece.startswith(BYTE_BPE):
+        return "byte_bpe"
     return "unigram" if spiece[:1] == b"{" else "sentencepiece"
 
 
@@ -91,22 +120,33 @@ def filler(i: int) -> str:
 
 
 class Files:
-    """The tokenizer files of a folder, read once. A subclass says which classes of transformers split texts alike
-    (`same`), how their special tokens are named by default (`special`), and reads tokenizer.json and the words."""
+    """The tokenizer files of a folder, read once. A subclass says whose kind of tokenizer it is (`owner`, `way`), which
+    classes of transformers split texts alike (`same`), and reads tokenizer.json and the words."""
 
+    owner: str
+    way: str
     same: set[str]
-    special: dict[str, str]
 
     def __init__(self, folder: str):
         self.folder = folder
         self.config = optional_json(self.folder, "tokenizer_config.json", _CONFIG)
-        self._check_class()
+        self.kind = self._class()
         decides = "added_tokens_decoder" in self.config
         self.map = {} if decides else optional_json(folder, "special_tokens_map.json", _MAP)
         self.json = self.read_json()
         self.words = self.read_words()
         self.named, more = self._named()
         self.added = self._added(more)
+
+    @property
+    def special(self) -> dict[str, str]:
+        """The names of the special tokens, if no file gives others."""
+        raise NotImplementedError
+
+    @property
+    def wide_mask(self) -> bool:
+        """Whether the mask includes the white space before it, if no file says so."""
+        return False
 
     def read_json(self) -> dict[str, Any]:
         """The content of tokenizer.json, checked."""
@@ -116,16 +156,24 @@ class Files:
         """The vocabulary without added tokens, {id: token}."""
         raise NotImplementedError
 
-    def _check_class(self):
-        for config in (self.config, optional_json(self.folder, "config.json", _MODEL_CONFIG)):
-            name = config.get("tokenizer_class")
+    def _class(self):
+        """The tokenizer's class in transformers; "" if that does not matter."""
+        model = optional_json(self.folder, "config.json", _MODEL_CONFIG)
+        names = [config.get("tokenizer_class") for config in (self.config, model)]
+        for name in names:
             if name and name not in self.same:
                 raise BertrError(
                     "not_bert",
                     f"The folder '{self.folder}' asks for the tokenizer {name}, which splits "
-                    "texts differently from BERT's WordPiece.",
-                    "Only models with BERT's own tokenizer can be read.",
+                    f"texts differently from {self.owner}'s {self.way}.",
+                    f"Only models with {self.owner}'s own tokenizer can be read.",
                 )
+        return next(filter(None, names), OF_TYPE.get(model.get("model_type") or "", ""))
+
+    @property
+    def is_generic(self) -> bool:
+        """Whether tokenizer.json alone determines the tokenizer."""
+        return bool(self.json) and self.config.get("tokenizer_class") in GENERIC
 
     @property
     def lowered(self) -> bool:
@@ -134,13 +182,15 @@ class Files:
 
     def _named(self):
         """({kind: name} of the special tokens, list of all special tokens as text or dict)."""
-        given = dict(zip(KINDS, self.special.values(), strict=True))
+        given: dict[str, Any] = dict(zip(KINDS, self.special.values(), strict=True))
         for source in (self.config, self.map):  # "bos_token" and the like are tokens too
             given |= {
                 key: token
                 for key, token in source.items()
                 if key.endswith("_token") and token and (isinstance(token, str) or _TOKEN(token, "") is None)
             }
+        if self.wide_mask and isinstance(given["mask_token"], str):
+            given["mask_token"] = {"content": given["mask_token"], "lstrip": True}
         more = [*self._more(self.config), *self._more(self.map)]
         return {kind: _content(given[f"{kind}_token"]) for kind in SPECIAL}, [*given.values(), *more]
 
@@ -234,7 +284,60 @@ def read_vocabulary(files: F, rows: int) -> tuple[list[str], list[dict[str, Any]
     return [tokens.get(i, "") for i in range(n)], added, files  # a duplicate token leaves a gap
 
 
-def tokenizer_config(settings: dict[str, Any], vocab: list[str]) -> tuple[dict[str, Any], list[str]]:
+def listed(added: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Added tokens as tokenizer.json lists them."""
+    return [{name: token[name] for name in ADDED if name != "piece"} for token in added]
+
+
+def steps(part: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
+    """The steps of a part of tokenizer.json; `name`: how a Sequence calls them."""
+    if not part:
+        return []
+    return part.get(name) or [] if part["type"] == "Sequence" else [part]
+
+
+def frame(files: Files) -> bool | None:
+    """How tokenizer.json frames texts. True: a pair has one segment and two separators (RoBERTa's way), False: BERT's
+    way, None: neither."""
+    found = [step for step in steps(files.json.get("post_processor"), "processors") if step["type"] != "ByteLevel"]
+    if len(found) != 1:
+        return None
+    if found[0]["type"] in ("RobertaProcessing", "BertProcessing"):
+        return found[0]["type"] == "RobertaProcessing"
+    names = {files.named["cls"]: "cls", files.named["sep"]: "sep"}
+    try:
+        single, pair = ([_piece(piece, names) for piece in found[0][kind]] for kind in ("single", "pair"))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    if [name for name, _ in single] != _SINGLE:
+        return None
+    if [name for name, _ in pair] == _PAIR and not any(segment for _, segment in pair):
+        return True
+    return False if pair == [*single, ("B", 1), ("sep", 1)] else None
+
+
+def _piece(piece, names):
+    ((kind, value),) = piece.items()
+    return names[value["id"]] if kind == "SpecialToken" else value["id"], value["type_id"]
+
+
+def refuse_odd(odd: list[str], files: Files) -> None:
+    """An error if a tokenizer.json has anything `odd`, a list of nouns, or if the sentence model lower-cases texts."""
+    if odd:
+        raise BertrError(
+            "not_bert",
+            f"The {files.way} in '{files.folder}' has {' and '.join(odd)}, unlike {files.owner}'s.",
+            f"Only models with {files.owner}'s own tokenizer can be read.",
+        )
+    if files.lowered:
+        raise BertrError(
+            "not_bert",
+            f"The sentence model in '{files.folder}' lower-cases texts before its {files.way}, which bertr does not.",
+            "Use another checkpoint.",
+        )
+
+
+def tokenizer_config(settings: dict[str, Any], vocab: list[str], model_type: str) -> tuple[dict[str, Any], list[str]]:
     """(content of `tokenizer_config.json`, tokens of `vocab.txt`) for these settings and tokens."""
     mode = settings["mode"]
     if mode == "sentencepiece":
@@ -245,28 +348,41 @@ def tokenizer_config(settings: dict[str, Any], vocab: list[str]) -> tuple[dict[s
             "bertr": {name: settings[name] for name in ("quotes", "keep_special", "mode")},
         }, []
     special, added = settings["special"], settings["added"]
+    names = {f"{kind}_token": name for kind, name in special.items() if name in vocab}
+    if settings.get("one_segment"):
+        names |= {"bos_token": special["cls"], "eos_token": special["sep"]}
     if mode == "unigram":
-        names = {f"{kind}_token": name for kind, name in special.items() if name in vocab}
-        return {"tokenizer_class": "XLMRobertaTokenizer", **names}, []
+        if vocab[0] != NOT_USED:
+            return {"tokenizer_class": "XLMRobertaTokenizer", **names}, []
+        # without these, transformers adds three more
+        more = [token["content"] for token in added if token["special"] and token["content"] not in special.values()]
+        return {"tokenizer_class": "CamembertTokenizer", **names, "additional_special_tokens": more}, []
+    if mode == "byte_bpe":
+        is_usual = settings["one_segment"] and not settings["ignore_merges"] and settings["unknown"] is None
+        return {
+            "tokenizer_class": "RobertaTokenizer" if is_usual else "PreTrainedTokenizerFast",
+            "add_prefix_space": settings["prefix_space"],
+            **names,
+        }, []
     last = {token: i for i, token in enumerate(vocab)}
     not_pieces = {token["id"] for token in added if not token["piece"]}
-    names = [token if token and last[token] == i else filler(i) for i, token in enumerate(vocab)]
-    pieces = [i for i, name in enumerate(names) if i not in not_pieces and name != filler(i)]
-    words = [filler(i) if i in not_pieces else names[i] for i in range(max(pieces, default=-1) + 1)]
+    tokens = [token if token and last[token] == i else filler(i) for i, token in enumerate(vocab)]
+    pieces = [i for i, name in enumerate(tokens) if i not in not_pieces and name != filler(i)]
+    words = [filler(i) if i in not_pieces else tokens[i] for i in range(max(pieces, default=-1) + 1)]
     # rows without a token get a name too, because other tools derive ids from the number of tokens
     unused = [
-        _added({"content": names[i], "special": True}, i) for i in range(len(words), len(vocab)) if i not in not_pieces
+        _added({"content": tokens[i], "special": True}, i) for i in range(len(words), len(vocab)) if i not in not_pieces
     ]
     decoder = {
         str(token["id"]): {name: token[name] for name in ADDED if name not in ("id", "piece")}
         for token in sorted([*added, *unused], key=lambda token: token["id"])
     }
     return {
-        "tokenizer_class": "BertTokenizer",
+        "tokenizer_class": _wordpiece_class(settings, model_type),
         "do_lower_case": settings["lower_case"],
         "strip_accents": settings["strip_accents"],
         "tokenize_chinese_chars": settings["chinese_chars"],
-        **{f"{kind}_token": name for kind, name in special.items() if name in vocab},
+        **names,
         **({"added_tokens_decoder": decoder} if decoder else {}),
         "bertr": {
             "max_word_chars": settings["max_word_chars"],
@@ -274,3 +390,9 @@ def tokenizer_config(settings: dict[str, Any], vocab: list[str]) -> tuple[dict[s
             "keep_special": special["unk"] in {token["content"] for token in added},
         },
     }, words
+
+
+def _wordpiece_class(settings, model_type):
+    if settings.get("one_segment"):
+        return "MPNetTokenizer"
+    return "DistilBertTokenizer" if model_type == "distilbert" else "BertTokenizer"  # the former gives no segments

@@ -1,7 +1,8 @@
-"""Reads the files of a unigram tokenizer: `tokenizer.json`, or `sentencepiece.bpe.model` as XLM-RoBERTa uses it.
+"""Reads the files of a unigram tokenizer: `tokenizer.json`, or `sentencepiece.bpe.model` as XLM-RoBERTa and CamemBERT
+use it.
 
 Sources: Hugging Face tokenizers, for the format of `tokenizer.json`; transformers `convert_slow_tokenizer.py` and
-`tokenization_xlm_roberta.py`, for what they make of a SentencePiece model.
+`tokenization_xlm_roberta.py` and `tokenization_camembert.py`, for what they make of a SentencePiece model.
 """
 
 import base64
@@ -13,16 +14,19 @@ import struct
 from typing import Any
 
 from ..errors import COPY_AGAIN, BertrError
-from ..shapes import TEXT, check, fields, list_of, one_of, or_null, plain, whole
+from ..shapes import TEXT, check, fields, one_of, plain, whole
+from ..text.chunks import required
 from ..text.encodings import MARK
 from ..text.sentencepiece import read_fields
 from ..text.unigram import SPECIAL
 from .files import optional_json
-from .tokenizer_files import ADDED_TOKEN, GENERIC, KIND, Files, read_vocabulary
+from .tokenizer_files import GENERIC, KIND, NOT_USED, PIPELINE, Files, frame, listed, read_vocabulary, refuse_odd, steps
 from .vocabulary import read_bytes
 
 SPM, JSON = "sentencepiece.bpe.model", "tokenizer.json"
-FIRST = ("<s>", "<pad>", "</s>", "<unk>")  # XLM-RoBERTa's ids 0 to 3; a SentencePiece model begins with other tokens
+# The first tokens, which replace those of a SentencePiece model
+FIRST = {"<s>": 0.0, "<pad>": 0.0, "</s>": 0.0, "<unk>": 0.0}
+FIRST_CAMEMBERT = {NOT_USED: 0.0, "<pad>": 0.0, "</s>NOTUSED": 0.0, "<unk>": 0.0, "<unk>NOTUSED": -100.0}
 
 _SCORED = plain(
     "a list of pairs of a string and a number",
@@ -38,30 +42,24 @@ _SCORED = plain(
         )
     ),
 )
-_STEP = or_null(fields({"type": TEXT}))
-_FILE = fields(
-    {"model": fields({"type": one_of("Unigram"), "vocab": _SCORED, "unk_id": whole()})},
-    {
-        "normalizer": _STEP,
-        "pre_tokenizer": _STEP,
-        "post_processor": _STEP,
-        "added_tokens": or_null(list_of(ADDED_TOKEN)),
-    },
-)
+_FILE = fields({"model": fields({"type": one_of("Unigram"), "vocab": _SCORED, "unk_id": whole()})}, PIPELINE)
 _SPACES = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}  # several spaces are one
-_SINGLE, _PAIR = ["cls", "A", "sep"], ["cls", "A", "sep", "sep", "B", "sep"]
 
 
 class UnigramFiles(Files):
     """The tokenizer files of a folder with a unigram model, read once."""
 
-    same = GENERIC | {"XLMRobertaTokenizer", "XLMRobertaTokenizerFast"}
-    special = SPECIAL
+    owner, way = "XLM-RoBERTa", "unigram tokenizer"
+    same = GENERIC | {f"{name}Tokenizer{fast}" for name in ("XLMRoberta", "Camembert") for fast in ("", "Fast")}
+
+    @property
+    def special(self) -> dict[str, str]:
+        return SPECIAL
 
     def read_json(self) -> dict[str, Any]:
         path = os.path.join(self.folder, JSON)
         if not os.path.exists(path):
-            return _from_sentencepiece(os.path.join(self.folder, SPM))
+            return _from_sentencepiece(os.path.join(self.folder, SPM), self.kind.startswith("Camembert"))
         return check(optional_json(self.folder, JSON, KIND), _FILE, f"'{path}'", COPY_AGAIN, "vocabulary")
 
     def read_words(self) -> dict[int, str]:
@@ -94,20 +92,18 @@ def read_unigram(folder: str, rows: int) -> tuple[list[str], dict[str, Any], byt
     if not is_unigram(folder):
         return None
     vocab, added, files = read_vocabulary(UnigramFiles(folder), rows)
-    if files.lowered:
-        raise BertrError(
-            "not_bert",
-            f"The sentence model in '{folder}' lower-cases texts before its unigram tokenizer, which bertr does not.",
-            "Use another checkpoint.",
-        )
-    return vocab, {"special": files.named, "added": added, **_pipeline(files), "mode": "unigram"}, _bytes(files.json)
+    content = files.json
+    names = {token["content"] for token in content.get("added_tokens") or []}
+    if any(token["content"] not in names for token in added):  # those of other files
+        content = {**content, "added_tokens": listed(added)}
+    return vocab, {"special": files.named, "added": added, **_pipeline(files), "mode": "unigram"}, _bytes(content)
 
 
 def model_of(data: bytes) -> dict[str, Any]:
     """The arguments `scores` and `charsmap` of `UnigramTokenizer` in the content of a `tokenizer.json`."""
     content = json.loads(data)
-    steps = _steps(content.get("normalizer"), "normalizers")
-    charsmaps = [step["precompiled_charsmap"] for step in steps if step["type"] == "Precompiled"]
+    normalizers = steps(content.get("normalizer"), "normalizers")
+    charsmaps = [step["precompiled_charsmap"] for step in normalizers if step["type"] == "Precompiled"]
     return {
         "scores": [score for _, score in content["model"]["vocab"]],
         "charsmap": base64.b64decode(charsmaps[0]) if charsmaps else b"",
@@ -118,17 +114,10 @@ def _bytes(content):
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _steps(part, name):
-    """The steps of a part of the pipeline, a list of dicts."""
-    if not part:
-        return []
-    return part.get(name) or [] if part["type"] == "Sequence" else [part]
-
-
 def _pipeline(files):
     """The settings `spaces` and `one_segment`; an error unless the pipeline is one of XLM-RoBERTa's two."""
-    normalizers = _steps(files.json.get("normalizer"), "normalizers")
-    splits = _steps(files.json.get("pre_tokenizer"), "pretokenizers")
+    normalizers = steps(files.json.get("normalizer"), "normalizers")
+    splits = steps(files.json.get("pre_tokenizer"), "pretokenizers")
     odd = [
         f"the step {step.get('type')}" for step in normalizers if step.get("type") != "Precompiled" and step != _SPACES
     ]
@@ -141,18 +130,13 @@ def _pipeline(files):
         odd.append("a word for each of several spaces")
     if files.json["model"].get("byte_fallback"):
         odd.append("a fallback to bytes")
-    if (template := _template(files)) is None:
+    if (one_segment := frame(files)) is None:
         odd.append("special tokens in another order")
-    if odd:
-        raise BertrError(
-            "not_bert",
-            f"The unigram tokenizer in '{files.folder}' has {' and '.join(odd)}, unlike XLM-RoBERTa's.",
-            "Only models with XLM-RoBERTa's own tokenizer can be read.",
-        )
+    refuse_odd(odd, files)
     for step in normalizers:
         if step["type"] == "Precompiled":
             _check_base64(step.get("precompiled_charsmap"), files.folder)
-    return {"spaces": spaces, "one_segment": template}
+    return {"spaces": spaces, "one_segment": one_segment}
 
 
 def _is_usual(step):
@@ -169,30 +153,7 @@ def _check_base64(text, folder):
         ) from None
 
 
-def _template(files):
-    """Whether a pair has one segment and two separators; None: neither that nor BERT's way."""
-    processor = files.json.get("post_processor") or {}
-    if processor.get("type") == "RobertaProcessing":
-        return True
-    names = {files.named["cls"]: "cls", files.named["sep"]: "sep"}
-    try:
-        single, pair = ([_piece(piece, names) for piece in processor[kind]] for kind in ("single", "pair"))
-    except (KeyError, TypeError, ValueError):
-        return None
-    if [name for name, _ in single] != _SINGLE:
-        return None
-    segments = [segment for _, segment in pair]
-    if [name for name, _ in pair] == _PAIR and not any(segments):
-        return True
-    return False if pair == [*single, ("B", 1), ("sep", 1)] else None
-
-
-def _piece(piece, names):
-    ((kind, value),) = piece.items()
-    return names[value["id"]] if kind == "SpecialToken" else value["id"], value["type_id"]
-
-
-def _from_sentencepiece(path):
+def _from_sentencepiece(path, is_camembert):
     """What transformers makes of a SentencePiece model, as the content of a `tokenizer.json`."""
     try:
         pieces, charsmap = _read_sentencepiece(read_bytes(path))
@@ -201,13 +162,16 @@ def _from_sentencepiece(path):
             "vocabulary", f"'{path}' is not a SentencePiece model, or it is damaged.", COPY_AGAIN
         ) from None
     special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    vocab = [[name, 0.0] for name in FIRST] + pieces[3:]
+    first, replaced = (FIRST_CAMEMBERT, 1) if is_camembert else (FIRST, 3)
+    vocab = [[name, score] for name, score in first.items()] + pieces[replaced:]
+    index = {name: i for i, (name, _) in enumerate(vocab)}
+    required(index, SPECIAL, COPY_AGAIN)
     cls, sep = ({"SpecialToken": {"id": name, "type_id": 0}} for name in ("<s>", "</s>"))
     a, b = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
     mask = {"id": len(vocab), "content": "<mask>", **special, "lstrip": True}
     return {
         "version": "1.0",
-        "added_tokens": [*({"id": i, "content": name, **special} for i, name in enumerate(FIRST)), mask],
+        "added_tokens": [*({"id": index[name], "content": name, **special} for name in FIRST), mask],
         "normalizer": charsmap and {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap).decode()},
         "pre_tokenizer": {
             "type": "Sequence",
@@ -220,9 +184,7 @@ def _from_sentencepiece(path):
             "type": "TemplateProcessing",
             "single": [cls, a, sep],
             "pair": [cls, a, sep, sep, b, sep],
-            "special_tokens": {
-                name: {"id": name, "ids": [FIRST.index(name)], "tokens": [name]} for name in ("<s>", "</s>")
-            },
+            "special_tokens": {name: {"id": name, "ids": [index[name]], "tokens": [name]} for name in ("<s>", "</s>")},
         },
         "decoder": {"type": "Metaspace", "replacement": MARK, "prepend_scheme": "always", "split": True},
         "model": {"type": "Unigram", "unk_id": 3, "vocab": vocab, "byte_fallback": False},

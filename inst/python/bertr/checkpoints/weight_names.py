@@ -130,6 +130,21 @@ BERT = Names(
     },
 )
 
+
+def huggingface_names(tensors: tuple, dense: tuple, norms: tuple, aliases: dict[str, str]) -> Names:
+    """The names of a family that bertr reads only from Hugging Face's folders.
+
+    Args:
+        tensors, dense, norms: as the tables above, but only ours and Hugging Face's columns.
+        aliases: alias -> canonical name.
+
+    Returns:
+        Names.
+    """
+    rows = [tuple((ours, None, None, theirs) for ours, theirs in table) for table in (tensors, dense, norms)]
+    return Names(rows[0], rows[1], rows[2], {"google": {}, "google2": {}, "huggingface": aliases})
+
+
 # Prefixes of official TF2 code of different years (model/, encoder/, a pre-training model's layer 0).
 TF2_PREFIXES = (
     (r"/\.ATTRIBUTES/VARIABLE_VALUE$", ""),
@@ -140,8 +155,8 @@ TF2_PREFIXES = (
 )
 
 # Prefixes that tools add to Hugging Face's names: data-parallel training, trainers, sentence-transformers, and task
-# models (the model type).
-HF_PREFIXES = r"^((module|model|0|auto_model|{model_type})\.)+"
+# models.
+HF_PREFIXES = r"^((module|model|0|auto_model|{prefix})\.)+"
 
 PARTS = {
     # parts that a file may lack, with the consequences
@@ -161,19 +176,19 @@ UNREAD = (
     (r"position_ids$", "a constant: the positions 0, 1, 2, ..."),
     (r"crossattention", "cross-attention, which only a decoder has"),
     (
-        r"^(encoder/layer_|bert/encoder/layer_|(bert\.)?encoder\.layer\.)\d+|layer_with_weights-\d+/_"
+        r"^(bert/)?encoder/layer_\d|^(\w+\.)*(encoder|transformer)\.layer\.\d|layer_with_weights-\d+/_"
         r"|albert_layer_groups\.\d|/transformer/group_\d",
         "a layer above the number of layers in the config file",
     ),
     (
-        r"classifier|qa_outputs|squad|^score\.|^(output_weights|output_bias)$|logits|^cls[./]|crf|next_sentence",
+        r"classifier|qa_outputs|squad|discriminator_predictions|^score\.|^(output_weights|output_bias)$|logits|^cls[./]|crf|next_sentence",
         "a head trained for one task, not part of the encoder",
     ),
 )
 
 OTHER_MODELS = (
     (r"^(bert/)?encoder/transformer/group_\d", "ALBERT"),
-    (r"^(electra|discriminator_predictions|generator)/", "ELECTRA"),
+    (r"^(electra|discriminator_predictions|generator)/", "ELECTRA in Google's format"),
 )
 
 
@@ -202,7 +217,7 @@ def plain_name(variable: str, fmt: str, config: "BertConfig") -> str:
         for pattern, replacement in TF2_PREFIXES:
             variable = re.sub(pattern, replacement, variable)
         return variable
-    variable = re.sub(HF_PREFIXES.format(model_type=config.model_type), "", variable)
+    variable = re.sub(HF_PREFIXES.format(prefix=config.heads.encoder), "", variable)
     return variable.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
@@ -216,7 +231,7 @@ def reason_unread(variable: str) -> str:
     for pattern, reason in UNREAD:
         if re.search(pattern, variable):
             return reason
-    return "not a variable of BERT's encoder or its pre-training heads"
+    return "not a variable of the encoder or its pre-training heads"
 
 
 def other_model(variables: Iterable[str]) -> str | None:
@@ -232,7 +247,7 @@ def tensor_shapes(config: "BertConfig") -> dict[str, tuple[int, ...]]:
     hidden, inner, width = config.hidden_size, config.intermediate_size, config.embedding_size
     special = {
         "embeddings/word": (config.vocab_size, width),
-        "embeddings/position": (config.max_positions, width),
+        "embeddings/position": (config.position_rows, width),
         "embeddings/segment": (config.num_segments, width),
         "embeddings/norm/gamma": (width,),
         "embeddings/norm/beta": (width,),
@@ -244,6 +259,7 @@ def tensor_shapes(config: "BertConfig") -> dict[str, tuple[int, ...]]:
         "mlm/bias": (config.vocab_size,),
         "nsp/kernel": (hidden, 2),
         "nsp/bias": (2,),
+        **config.more_shapes(),
     }
     by_ending = {
         "feed_forward/inner/kernel": (hidden, inner),

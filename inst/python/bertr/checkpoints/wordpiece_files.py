@@ -11,7 +11,7 @@ from ..shapes import FLAG, TEXT, check, fields, list_of, one_of, or_null, table_
 from ..text.basic import WHITE_SPACE
 from ..text.wordpiece import SPECIAL
 from .files import optional_json
-from .tokenizer_files import ADDED_TOKEN, GENERIC, KIND, Files, read_vocabulary
+from .tokenizer_files import GENERIC, KIND, PIPELINE, Files, frame, read_vocabulary
 from .vocabulary import guess_lower_case, read_vocab_txt
 
 # Tokenizers that split texts like BERT's
@@ -28,6 +28,7 @@ SAME = (
             "Electra",
             "LayoutLM",
             "MobileBert",
+            "MPNet",
             "RetriBert",
             "SqueezeBert",
         )
@@ -35,6 +36,9 @@ SAME = (
     | GENERIC
     | {"PreTrainedTokenizer"}
 )
+
+# MPNet's names of the special tokens
+MPNET = {"pad": "<pad>", "unk": "[UNK]", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
 
 # Our additions to tokenizer_config.json
 OURS = {
@@ -62,8 +66,7 @@ _JSON = fields(
             )
         ),
         "normalizer": or_null(fields(optional={**_STEP, "normalizers": or_null(list_of(fields(optional=_STEP)))})),
-        "pre_tokenizer": or_null(fields({"type": TEXT})),
-        "added_tokens": or_null(list_of(ADDED_TOKEN)),
+        **{part: PIPELINE[part] for part in ("pre_tokenizer", "post_processor", "added_tokens")},
     }
 )
 _VOCAB = fields({"model": fields({"vocab": table_of(whole())})})
@@ -72,8 +75,21 @@ _VOCAB = fields({"model": fields({"vocab": table_of(whole())})})
 class WordPieceFiles(Files):
     """Those of a WordPiece tokenizer."""
 
+    owner, way = "BERT", "WordPiece"
     same = SAME
-    special = SPECIAL
+
+    @property
+    def is_mpnet(self) -> bool:
+        """Whether special tokens are those of RoBERTa, as in MPNet."""
+        return self.kind.startswith("MPNet")
+
+    @property
+    def special(self) -> dict[str, str]:
+        return MPNET if self.is_mpnet else SPECIAL
+
+    @property
+    def wide_mask(self) -> bool:
+        return self.is_mpnet
 
     def read_json(self) -> dict[str, Any]:
         out = optional_json(self.folder, "tokenizer.json", KIND)
@@ -91,7 +107,7 @@ class WordPieceFiles(Files):
         found = [step["type"] for step in self._normalizers(out) if step.get("type")]
         found += [out["pre_tokenizer"]["type"]] if out.get("pre_tokenizer") else []
         odd = [name for name in found if name not in ("BertNormalizer", "BertPreTokenizer")]
-        if self.is_generic(out):
+        if out and self.config.get("tokenizer_class") in GENERIC:
             odd += [f"no {part}" for part in ("normalizer", "pre_tokenizer", "post_processor") if not out.get(part)]
         odd += ["no text cleaning"] * any(step.get("clean_text") is False for step in self._normalizers(out))
         prefix = (out.get("model") or {}).get("continuing_subword_prefix") or "##"
@@ -104,10 +120,6 @@ class WordPieceFiles(Files):
                 "Only models with BERT's own tokenizer can be read.",
             )
         return out
-
-    def is_generic(self, content: dict[str, Any]) -> bool:
-        """Whether tokenizer.json alone determines the tokenizer."""
-        return bool(content) and self.config.get("tokenizer_class") in GENERIC
 
     def _normalizers(self, content):
         steps = content.get("normalizer") or {}
@@ -165,7 +177,14 @@ def read_wordpiece(folder: str, rows: int) -> tuple[list[str], dict[str, Any]]:
     config, normalizer, ours = files.config, files.normalizer, _ours(files, "wordpiece")
     if ours.get("keep_special") is False:
         added = [token for token in added if token["content"] not in files.named.values()]
-    if files.is_generic(files.json):
+    one_segment = files.is_mpnet
+    if files.is_generic:
+        if (one_segment := frame(files)) is None:
+            raise BertrError(
+                "not_bert",
+                f"The tokenizer in '{folder}' has special tokens in another order, unlike BERT's.",
+                "Only models with BERT's own tokenizer can be read.",
+            )
         config = {
             **config,
             "do_lower_case": normalizer.get("lowercase"),
@@ -186,6 +205,7 @@ def read_wordpiece(folder: str, rows: int) -> tuple[list[str], dict[str, Any]]:
         "max_word_chars": ours.get("max_word_chars", longest),
         "special": files.named,
         "added": added,
+        "one_segment": one_segment,
         "mode": ours.get("mode", "wordpiece"),
     }
 

@@ -5,15 +5,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoints import checkpoint
+from ..checkpoints.byte_bpe_files import merges_of
 from ..checkpoints.tokenizer_files import tokenizer_kind
 from ..checkpoints.unigram_files import model_of
 from ..nn.backbone import Backbone
+from ..text.byte_bpe import ByteBPETokenizer
 from ..text.chunks import ChunkEncoder
 from ..text.sentencepiece import SentencePieceTokenizer
 from ..text.unigram import UnigramTokenizer
 from ..text.wordpiece import Tokenizer
 from .albert import ALBERT
 from .bert import BERT
+from .distilbert import DISTILBERT
+from .electra import ELECTRA
+from .mpnet import MPNET
+from .roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 
 if TYPE_CHECKING:
     from ..checkpoints.checkpoint import Checkpoint
@@ -32,7 +38,7 @@ def register(family: "Family") -> None:
     FAMILIES[family.config.model_type] = family
 
 
-for known in (BERT, ALBERT):
+for known in (BERT, ALBERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET):
     register(known)
 
 
@@ -52,16 +58,20 @@ def read_checkpoint(folder: str, layers: int | None = None) -> "Checkpoint":
     return checkpoint.read_checkpoint(folder, FAMILIES, layers)
 
 
-def open_checkpoint(folder: str, layers: int | None = None) -> "Callable[[], Checkpoint]":
+def open_checkpoint(
+    folder: str, layers: int | None = None, head: bool = False, labels: list[str] | None = None
+) -> "Callable[[], Checkpoint]":
     """As `read_checkpoint`, but reads the weights later from files that are opened now.
 
     Args:
         folder, layers: as in `read_checkpoint`.
+        head: whether to read the head of a task model of Hugging Face.
+        labels: the names of its outputs; None: those of the folder.
 
     Returns:
         A function without arguments that returns the Checkpoint.
     """
-    return checkpoint.open_checkpoint(folder, FAMILIES, layers)
+    return checkpoint.open_checkpoint(folder, FAMILIES, layers, head, labels)
 
 
 def new_backbone(config: "BertConfig", has_pooler: bool, seed: int = 0, dtype: Any = "float32") -> Backbone:
@@ -122,13 +132,16 @@ def make_tokenizer(checkpoint: "Checkpoint") -> ChunkEncoder | SentencePieceToke
         checkpoint: a Checkpoint.
 
     Returns:
-        A Tokenizer (WordPiece), UnigramTokenizer or SentencePieceTokenizer.
+        A Tokenizer (WordPiece), UnigramTokenizer, ByteBPETokenizer or SentencePieceTokenizer.
 
     Raises:
         BertrError: vocabulary, tokenizer, sentencepiece.
     """
     if checkpoint.spiece is None:
         return Tokenizer(checkpoint.vocab, **checkpoint.tokenizer)
-    if tokenizer_kind(checkpoint.spiece) == "unigram":
+    kind = tokenizer_kind(checkpoint.spiece)
+    if kind == "byte_bpe":
+        return ByteBPETokenizer(checkpoint.vocab, merges_of(checkpoint.spiece), **checkpoint.tokenizer)
+    if kind == "unigram":
         return UnigramTokenizer(checkpoint.vocab, **model_of(checkpoint.spiece), **checkpoint.tokenizer)
     return SentencePieceTokenizer(checkpoint.spiece, **checkpoint.tokenizer)

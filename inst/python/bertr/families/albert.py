@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from ..checkpoints import weight_names
+from ..checkpoints import heads, weight_names
 from ..checkpoints.config import LAYERS, SIZE, BertConfig
 from ..checkpoints.vocabulary import check_size
 from ..errors import BertrError
@@ -64,8 +64,12 @@ class AlbertConfig(BertConfig):
     model_type = "albert"
     title = "an ALBERT"
     names = NAMES
+    heads = heads.ALBERT
     more = {"embedding_size": ("embedding_size", SIZE), "num_hidden_groups": ("num_groups", LAYERS)}
-    projects_embeddings = True
+
+    @property
+    def projects_embeddings(self) -> bool:
+        return True
 
     @property
     def num_blocks(self) -> int:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from ..checkpoints import weight_names
 from ..checkpoints.config import BertConfig
 
 
@@ -18,8 +19,19 @@ class Family:
     block: type  # Keras layer: one transformer block
 
 
+def no_google(d: dict[str, Any]) -> None:
+    """`from_google` of a family that bertr reads only from Hugging Face's folders."""
+
+
+def as_in_bert(
+    table: tuple[tuple[Any, ...], ...], without: tuple[str, ...] = ("mlm", "nsp")
+) -> tuple[tuple[str, str], ...]:
+    """Ours and Hugging Face's names in a table of BERT's, without those of some parts of the model."""
+    return tuple((row[0], row[3]) for row in table if weight_names.part(row[0]) not in without)
+
+
 def read_tokenizer(reader: Any, folder: str, config: BertConfig) -> tuple[list[str], dict[str, Any], bytes | None]:
-    """Reads vocab.txt or tokenizer.json, WordPiece or unigram.
+    """Reads a tokenizer of any kind but a SentencePiece model: unigram, byte-level BPE or WordPiece.
 
     Args:
         reader: the module that reads this format, checkpoints/google.py or checkpoints/huggingface.py.
@@ -27,11 +39,12 @@ def read_tokenizer(reader: Any, folder: str, config: BertConfig) -> tuple[list[s
         config: a BertConfig.
 
     Returns:
-        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; the bytes of a unigram tokenizer, or
+        (vocabulary, list of str; settings, a dict of the tokenizer's arguments; the bytes that it needs beside them, or
         None).
 
     Raises:
         BertrError: vocabulary and others of the reader.
     """
-    unigram = reader.read_unigram(folder, config.vocab_size)
-    return unigram or (*reader.read_wordpiece(folder, config.vocab_size), None)
+    rows = config.vocab_size
+    found = reader.read_unigram(folder, rows) or reader.read_byte_bpe(folder, rows)
+    return found or (*reader.read_wordpiece(folder, rows), None)

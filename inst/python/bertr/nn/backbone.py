@@ -50,6 +50,11 @@ class Backbone(keras.layers.Layer):
         instead of `ids` also word vectors, float [batch, length, width]."""
         return self.states_for("none", ids, segments, mask, (self.config.num_layers,), training)[0]
 
+    def _packing(self, mask):
+        packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
+        packing.score_bias = self.embeddings.score_bias(packing.length)
+        return packing
+
     def _states(self, packing, ids, segments, upto, training=False, of_first=False):
         """Packed states [tokens, hidden] of the embeddings and of each of the lower `upto` layers. With `of_first` the
         last of them has only the first tokens, [batch, hidden]."""
@@ -71,7 +76,7 @@ class Backbone(keras.layers.Layer):
     def attention(self, ids: Any, segments: Any, mask: Any, layers: Sequence[int]) -> Any:
         """Attention probabilities of these layers (from 1): [batch, layers, heads, length, length], queries before
         keys."""
-        packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
+        packing = self._packing(mask)
         states = self._states(packing, ids, segments, upto=max(layers) - 1)
         blocks = [self.blocks[self.config.block_of(k - 1)] for k in layers]
         return ops.stack(
@@ -85,7 +90,7 @@ class Backbone(keras.layers.Layer):
 
         A list of [batch, length, hidden], zero at padding. For "cls" and "pooler" of [batch, hidden], the first tokens:
         then the top layer computes only keys and values for the other tokens."""
-        packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
+        packing = self._packing(mask)
         of_first = kind in OF_FIRST
         states = self._states(packing, ids, segments, max(layers), training, of_first)
         if not of_first:
@@ -139,13 +144,15 @@ class Backbone(keras.layers.Layer):
         out = {
             "embeddings/word": e.word,
             "embeddings/position": e.position,
-            "embeddings/segment": e.segment,
             "embeddings/norm/gamma": e.norm.gamma,
             "embeddings/norm/beta": e.norm.beta,
         }
+        if self.config.num_segments:
+            out["embeddings/segment"] = e.segment
         if e.projected:
             out["embeddings/projection/kernel"] = e.projection_kernel
             out["embeddings/projection/bias"] = e.projection_bias
+        out |= e.more_variables()
         out: dict[str, tuple] = {k: (v, None) for k, v in out.items()}
         for i, b in enumerate(self.blocks):
             at, ff = f"block_{i}/attention", f"block_{i}/feed_forward"

@@ -45,6 +45,12 @@ class PrototypeHead(keras.layers.Layer):
         self.scale.assign(scale)
         self.bias.assign(-0.5 * scale * np.square(means).sum(axis=1))
 
+    def start_from(self, other: "PrototypeHead", index: list[int], scale: Any, shift: Any) -> None:
+        """As `DenseHead.start_from`, for classes, whose outputs keep their scale."""
+        self.kernel.assign(ops.take(other.kernel, index, axis=1))
+        self.bias.assign(ops.take(other.bias, index))
+        self.scale.assign(other.scale)
+
 
 def nearest_means(x: np.ndarray, label_ids: np.ndarray, classes: int) -> tuple[np.ndarray, float]:
     """Class means, and the maximum a posteriori scale s of softmax(-s / 2 * squared distance), from the leave-one-out
@@ -122,6 +128,19 @@ class DenseHead(keras.layers.Layer):
         for layer in self.stack[:-1]:
             x = dropout(layer(x), self.rate, self.generator, training)
         return self.stack[-1](x)
+
+    def start_from(self, other: "DenseHead", index: list[int], scale: Any, shift: Any) -> None:
+        """Takes the weights of another head with the same hidden layers.
+
+        Args:
+            other: a head of the same class.
+            index: for each output the number of the other head's output that it starts as.
+            scale, shift: what that output is multiplied by, and what is then added; numbers, or float [outputs].
+        """
+        for layer, theirs in zip(self.stack[:-1], other.stack[:-1], strict=True):
+            layer.set_weights(theirs.get_weights())
+        kernel, bias = other.stack[-1].get_weights()
+        self.stack[-1].set_weights([kernel[:, index] * scale, bias[index] * scale + shift])
 
 
 class RegressionHead(DenseHead):

@@ -46,8 +46,8 @@ class LayerNorm(keras.layers.Layer):
 
 
 class Embeddings(keras.layers.Layer):
-    """Word + segment + position embeddings, LayerNorm, dropout. ALBERT's are narrower than the layers and are
-    projected to the hidden size."""
+    """Word + segment + position embeddings, LayerNorm, dropout. ALBERT's and ELECTRA's may be narrower than the layers
+    and are projected to the hidden size; some families have no segments."""
 
     def __init__(self, config: Any, seed: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -62,8 +62,9 @@ class Embeddings(keras.layers.Layer):
         c, width = self.config, self.config.embedding_size
         # zeros: a checkpoint's weights replace them, and random initialization takes longer than reading those
         self.word = self.add_weight(shape=(c.vocab_size, width), initializer="zeros", name="word")
-        self.position = self.add_weight(shape=(c.max_positions, width), initializer="zeros", name="position")
-        self.segment = self.add_weight(shape=(c.num_segments, width), initializer="zeros", name="segment")
+        self.position = self.add_weight(shape=(c.position_rows, width), initializer="zeros", name="position")
+        if c.num_segments:
+            self.segment = self.add_weight(shape=(c.num_segments, width), initializer="zeros", name="segment")
         self.norm.build((None, width))
         if self.projected:
             self.projection_kernel = self.add_weight(
@@ -78,16 +79,27 @@ class Embeddings(keras.layers.Layer):
 
     def call(self, ids: Any, segments: Any, positions: Any, training: bool = False) -> Any:
         """Each [tokens] or [batch, length]; instead of `ids` also word vectors, [..., width]."""
-        # segments as a matrix product: its gradient is a product too, not a contended scatter
-        positions = ops.minimum(positions, self.config.max_positions - 1)  # padding may exceed the last position
-        kinds = ops.one_hot(segments, self.config.num_segments, dtype=self.compute_dtype)
+        c = self.config
+        # padding may exceed the last position
+        positions = ops.minimum(positions + c.first_position, c.position_rows - 1)
         words = ids if "float" in str(ids.dtype) else self.look_up(ids, training)
         x = words + ops.take(self.position, positions, axis=0)
         if self.shift is not None:
             x = x + ops.take(self.shift, ids, axis=0)
-        x = self.norm(x + ops.matmul(kinds, self.segment), training=training)
-        x = dropout(x, self.config.hidden_dropout, self.generator, training)
+        if c.num_segments:
+            # segments as a matrix product: its gradient is a product too, not a contended scatter
+            x = x + ops.matmul(ops.one_hot(segments, c.num_segments, dtype=self.compute_dtype), self.segment)
+        x = self.norm(x, training=training)
+        x = dropout(x, c.hidden_dropout, self.generator, training)
         return dense(x, self.projection_kernel, self.projection_bias) if self.projected else x
+
+    def more_variables(self) -> dict[str, Any]:
+        """Canonical name -> variable, of variables that only this family has."""
+        return {}
+
+    def score_bias(self, length: Any) -> Any:
+        """What is added to the attention scores of all layers, [1, heads, length, length]; None: nothing."""
+        return None
 
 
 class Block(keras.layers.Layer):
@@ -159,4 +171,7 @@ class Block(keras.layers.Layer):
         query, key, value = ops.unstack(packing.split(qkv), 3)  # [batch, heads, length, size]
         query = query[:, :, :1] if of_first else query
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [batch, heads, length, length]
-        return scores * (1.0 / math.sqrt(c.head_size)) + packing.key_bias, value
+        scores = scores * (1.0 / math.sqrt(c.head_size)) + packing.key_bias
+        if packing.score_bias is not None:
+            scores = scores + (packing.score_bias[:, :, :1] if of_first else packing.score_bias)
+        return scores, value

@@ -31,6 +31,7 @@ class Network(keras.layers.Layer):
         """`kind`, a text, tells all that outputs and losses depend on but variables."""
         super().__init__(dtype="float32", **kwargs)
         self.kind = kind
+        self.started = False  # whether the head has weights to start training from
         self.backbone, self.head, self.task, self.pool = backbone, head, task, head_options["pool"]
         self.join = None if task.per_token else make_join(head_options)
         width = backbone.config.hidden_size * (1 if task.per_token else self.pool.count("+") + 1)

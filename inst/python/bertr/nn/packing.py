@@ -35,6 +35,7 @@ class PaddedPacking:
         self.mask = ops.cast(mask, dtype)  # [batch, length]
         masked = MASKED_HALF if dtype == "float16" else MASKED
         self.key_bias = ((1.0 - self.mask) * masked)[:, None, None, :]
+        self.score_bias: Any = None  # of `Embeddings.score_bias`, [1, heads, length, length]
 
     def positions(self) -> Any:  # [tokens]
         return ops.tile(ops.arange(self.length), (self.batch,))

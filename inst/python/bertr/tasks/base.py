@@ -59,6 +59,11 @@ def picked(outputs: Any, codes: Any) -> Any:
     return ops.take_along_axis(outputs, codes[:, None], axis=1)[:, 0]
 
 
+def same_levels(levels: list[str], others: list[str]) -> list[int] | None:
+    """The number of each level among the others; None if they are not the same levels."""
+    return [others.index(level) for level in levels] if sorted(levels) == sorted(others) else None
+
+
 def log_odds(outputs: Any, codes: Any) -> Any:
     """log(p / (1 - p)) of the probability p of these codes by softmax: unlike the outputs themselves, it stays the same
     if all outputs of a row grow by the same number.
@@ -156,6 +161,10 @@ class Task:
 
     def start_head(self, head: Any, features: np.ndarray, targets: Any) -> None:
         """Initializes the head from the frozen encoder's features of `start_rows` and their targets."""
+
+    def outputs_of(self, other: "Task") -> tuple[list[int], Any, Any] | None:
+        """How a head of another task of the same class becomes this task's head: the arguments `index`, `scale` and
+        `shift` of `DenseHead.start_from`, or None if they predict different things."""
 
     def train_with(self, class_weights: Any, label_smoothing: float | None, targets: Any) -> None:
         """Completes `spec` from the targets of all training samples and the settings of the training loss.

@@ -8,7 +8,7 @@ from keras import ops
 from ..nn.heads import DenseHead, PrototypeHead
 from ..shapes import TEXT, both, equally_long, fields, list_of, number, one_of, or_null, whole
 from . import metrics
-from .base import Task, log_odds, picked, picks_of_texts
+from .base import Task, log_odds, picked, picks_of_texts, same_levels
 from .calibration import MANY, MEASURES, best_temperature, best_threshold, held_share, stratified
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ class Classification(Task):
     def start_head(self, head: Any, features: np.ndarray, targets: np.ndarray) -> None:
         head.start(features, targets)
 
+    def outputs_of(self, other: Task) -> tuple[list[int], Any, Any] | None:
+        index = same_levels(self.spec["levels"], other.spec["levels"])
+        return None if index is None else (index, 1.0, 0.0)
+
     def train_with(self, class_weights: Any, label_smoothing: float | None, targets: np.ndarray) -> None:
         """With "balanced", every class weighs rows / (classes * rows of the class), so all classes count equally."""
         if class_weights == "balanced":
@@ -137,9 +141,13 @@ class Classification(Task):
             prob = self.probabilities(outputs)[:, event]
             self.spec["event_threshold"] = {**threshold, "value": best_threshold(targets == event, prob, measure)}
 
+    def logits(self, outputs: np.ndarray) -> np.ndarray:
+        """Logits at the temperature, float64 [rows, classes], from those of the network."""
+        return outputs.astype(np.float64) / self._temperature
+
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Probabilities at the temperature, float64 [rows, classes], from logits of that shape."""
-        z = outputs.astype(np.float64) / self._temperature
+        z = self.logits(outputs)
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return z / z.sum(axis=1, keepdims=True)
 

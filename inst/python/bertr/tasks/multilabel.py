@@ -12,7 +12,7 @@ from keras import ops
 from ..nn.heads import DenseHead
 from ..shapes import FLAG, TEXT, both, equally_long, fields, list_of, number, or_null
 from . import metrics
-from .base import Task, picks_of_texts
+from .base import Task, picks_of_texts, same_levels
 from .calibration import MANY, best_threshold, held_share
 
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ class MultiLabel(Task):
             self.spec["log_odds"],
             name="head",
         )
+
+    def outputs_of(self, other: Task) -> tuple[list[int], Any, Any] | None:
+        index = same_levels(self.spec["levels"], other.spec["levels"])
+        return None if index is None else (index, 1.0, 0.0)
 
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch, labels] each -> [batch]
         return ops.mean(ops.softplus(outputs) - targets * outputs, axis=1)

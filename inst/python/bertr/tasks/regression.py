@@ -96,6 +96,16 @@ class Regression(Task):
     def start_head(self, head: Any, features: np.ndarray, targets: np.ndarray) -> None:
         head.start(features, log_odds(_inside(targets, len(targets))) if self.logit else targets)
 
+    def outputs_of(self, other: Task) -> tuple[list[int], Any, Any] | None:
+        """In units of the new standard deviations."""
+        theirs, index = other.spec, list(range(len(self.spec["outputs"])))
+        if len(theirs["outputs"]) != len(index) or self.logit != ("link" in theirs):
+            return None
+        if self.logit:
+            return index, 1.0, 0.0
+        sd = np.array(self.spec["sd"])
+        return index, np.array(theirs["sd"]) / sd, (np.array(theirs["mean"]) - self.spec["mean"]) / sd
+
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch, outputs] each -> [batch]
         if self.logit:
             return ops.mean(ops.softplus(outputs) - targets * outputs, axis=1)

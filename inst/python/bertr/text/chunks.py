@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import BertrError
 from .added_tokens import AddedTokens
+from .basic import WHITE_SPACE
 from .encodings import TextEncoder
 from .ragged import positions, splits
 
@@ -32,6 +33,7 @@ class ChunkEncoder(TextEncoder):
 
     _chunks: Callable[[str], list[str]]
     _starts: Callable[[str], Any]
+    trims_added = False  # whether places of added tokens leave out the white space that these include, as in RoBERTa
 
     def __init__(self, added: list[dict[str, Any]], normalise: Callable[[str], tuple[str, Sequence[int]]]):
         _check_added(added, self.vocab)
@@ -75,14 +77,20 @@ class ChunkEncoder(TextEncoder):
         out = []
         for token, start, end in self._added.split_raw(text):
             if token is not None:
-                out.append((token, start, end))
+                out.append((token, *self._place(text, start, end)))
                 continue
             normal, source = self._normalise(text[start:end])
             for i, first, last in self._added.split_normalised(normal):
                 where = source[first:last]
-                found = pieces(normal[first:last], where) if i is None else [(i, where[0], where[-1] + 1)]
-                out += [(i, start + a, start + b) for i, a, b in found]
+                if i is None:
+                    out += [(i, start + a, start + b) for i, a, b in pieces(normal[first:last], where)]
+                else:
+                    out.append((i, *self._place(text, start + where[0], start + where[-1] + 1)))
         return out
+
+    def _place(self, text, start, end):
+        """The place of an added token."""
+        return trimmed(text, start, end, WHITE_SPACE) if self.trims_added else (start, end)
 
 
 class _Cache(dict):
@@ -109,6 +117,13 @@ def _check_added(added, vocab):
             f"The added token '{wrong['content']}' is not in the vocabulary under its id {wrong['id']}.",
             "Save or fit it again.",
         )
+
+
+def trimmed(text: str, start: int, end: int, spaces: str) -> tuple[int, int]:
+    """(start, end) without the spaces at both ends; both are `end` if nothing else is there."""
+    part = text[start:end]
+    start = end - len(part.lstrip(spaces))
+    return start, max(start, end - len(part) + len(part.rstrip(spaces)))
 
 
 def whole_or(chunks: Callable[[str], Any], is_whole: Callable[[str], bool]) -> Callable[[str], Any]:

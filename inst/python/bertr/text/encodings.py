@@ -103,6 +103,7 @@ class TextEncoder:
     sep_id: int
     mask_name: str
     mask_id: int | None
+    mask_takes_space = False  # whether the mask includes the white space before it
     one_segment = False  # RoBERTa's way: all tokens have segment 0, and a pair has two [SEP] in the middle
 
     def inside_word(self, token: str) -> bool:
@@ -126,7 +127,7 @@ class TextEncoder:
             first, stop = encodings.row_splits[row] + 1, encodings.row_splits[row + 1] - 1  # without [CLS] and [SEP]
             starts, ends = encodings.start[first:stop].tolist(), encodings.end[first:stop].tolist()
             out[first + 1 : stop] = [
-                start < end or not parts_words(text[end - 1 : start + 1])
+                start < end or (end > 0 and not parts_words(text[end - 1 : start + 1]))
                 for end, start in zip(ends, starts[1:], strict=False)
             ]
         return out

@@ -36,6 +36,7 @@ class Tokenizer(ChunkEncoder):
         special: dict of the names of the special tokens pad, unk, cls, sep and mask; the vocabulary may lack only mask.
         added: list of dicts, tokens that are matched before words are split (see added_tokens.py), each with `piece`:
             whether WordPiece may produce it too. None: the special tokens.
+        one_segment: see `TextEncoder`; True for MPNet.
         mode: "wordpiece" or "characters".
 
     Raises:
@@ -51,6 +52,7 @@ class Tokenizer(ChunkEncoder):
         max_word_chars: int = 100,
         special: dict[str, str] = SPECIAL,
         added: list[dict[str, Any]] | None = None,
+        one_segment: bool = False,
         mode: str = "wordpiece",
     ):
         if mode not in ("wordpiece", "characters"):
@@ -64,6 +66,7 @@ class Tokenizer(ChunkEncoder):
         self.strip_accents = strip_accents
         self.chinese_chars = chinese_chars
         self.max_word_chars = max_word_chars
+        self.one_segment = self.trims_added = one_segment
         self.mode = mode
         self.literals = tuple(special.values())
         index = {token: i for i, token in enumerate(self.vocab)}  # the last of duplicates, as in Rust

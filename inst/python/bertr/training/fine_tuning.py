@@ -42,7 +42,7 @@ def fine_tune(run: "Run", features_of: "Callable[[Encodings], Any]") -> None:
 def start_head(run: "Run", features_of: "Callable[[Encodings], Any]") -> None:
     """Initializes the head from features, if the task wants that; arguments as in `fine_tune`."""
     head, targets = run.network.head, run.samples.targets
-    rows = run.task.start_rows(head, targets, run.rng)
+    rows = None if run.network.started else run.task.start_rows(head, targets, run.rng)
     if rows is not None:
         run.task.start_head(head, features_of(run.samples.take(rows)), targets[rows])
 

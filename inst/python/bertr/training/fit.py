@@ -19,6 +19,7 @@ from ..tasks import find_task
 from ..tasks.inputs import encode
 from ..tasks.samples import Samples
 from .fine_tuning import fine_tune
+from .further import NOTE, options_of, start_from
 from .head_only import train_head
 from .head_steps import head_steps
 from .plan import make_plan
@@ -44,6 +45,7 @@ def fit(
     validation: dict[str, Any] | None,
     options: dict[str, Any],
     on_event: Callable[[str, dict[str, Any]], Any],
+    start: Fit | None = None,
 ) -> Fit:
     """Trains a task's head on a copy of the model's encoder; with train = "head" on the frozen encoder itself.
 
@@ -56,6 +58,7 @@ def fit(
         options: dict of settings: the fields of `Plan`, head, max_len, seed, dropout, class_weights, label_smoothing,
             checkpoint, keep and spec.
         on_event: a function of a kind of event and a dict.
+        start: a Fit whose head is trained further if it predicts the same; then it replaces the head in `options`.
 
     Returns:
         A Fit; after an interrupt the fit so far.
@@ -64,18 +67,19 @@ def fit(
         BertrError: task, train, early_stopping, adversarial, diverged, checkpoint, damaged, max_len, pairs and others
             of the task.
     """
-    fitted = _fit(model, task_name, a, b, target, validation, options, on_event)
+    fitted = _fit(model, task_name, a, b, target, validation, options, on_event, start)
     tidy()  # graph and optimizer hold each other
     return fitted
 
 
-def _fit(model, task_name, a, b, target, validation, options, on_event):
+def _fit(model, task_name, a, b, target, validation, options, on_event, start):
     began = time.perf_counter()
-    head_options = read_head_options(model, options["head"])
+    of_start = start and options_of(start, task_name, target, options["head"])
+    head_options = read_head_options(model, of_start or options["head"])
     task = find_task(task_name).from_target(target, head_options)
     max_len, seed = model.length(options.get("max_len")), int(options.get("seed") or 0)
     all_samples = make_samples(model, task, head_options, a, b, target, max_len)
-    notes = list(all_samples.notes)
+    notes = [*all_samples.notes, *([NOTE] if of_start else [])]
     unseen = validation and task.draw(
         make_samples(model, task, head_options, validation["a"], validation["b"], validation["target"], max_len),
         np.random.default_rng(seed),
@@ -89,6 +93,8 @@ def _fit(model, task_name, a, b, target, validation, options, on_event):
     if plan.train != "head":
         tidy()  # frees the networks of unused fits
     network = build_network(model, task, head_options, plan.train, seed, dropout)
+    if start and of_start:
+        start_from(network, start)
     on_event(
         "start",
         {
@@ -106,7 +112,7 @@ def _fit(model, task_name, a, b, target, validation, options, on_event):
         identity = {
             "data": [_digest(all_samples, target), unseen and _digest(unseen, validation["target"])],
             "held_rows": len(held or ()),
-            "model": model.fingerprint,
+            "model": [model.fingerprint, start.fingerprint] if start and of_start else model.fingerprint,
             "task": [task.name, task.spec],
             "head": head_options,
             "seed": seed,

@@ -29,7 +29,7 @@ def train_head(run: "Run", features_of: "Callable[[Encodings], Any]", steps: "He
     """
     head, plan, task, samples = run.network.head, run.plan, run.task, run.samples
     features = features_of(samples.encodings)
-    rows = task.start_rows(head, samples.targets, run.rng)
+    rows = None if run.network.started else task.start_rows(head, samples.targets, run.rng)
     if rows is not None:
         task.start_head(head, features[rows], samples.targets[rows])
     run.validation_features = run.validation and features_of(run.validation.encodings)

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+from keras import ops
+
 from ...kernels.dropout import dropout
 from ...nn.heads import DenseHead
 
@@ -29,3 +32,7 @@ class CrfHead(TokenHead):
     @property
     def transitions(self) -> Any:
         return TRANSITION_RATE * self.pairs
+
+    def start_from(self, other: Any, index: list[int], scale: Any, shift: Any) -> None:
+        super().start_from(other, index, scale, shift)
+        self.pairs.assign(ops.convert_to_numpy(other.pairs)[np.ix_(index, index)])

@@ -44,3 +44,8 @@ def spans(label_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     first = np.flatnonzero(label_ids % 2 == 1)
     stops = np.append(np.flatnonzero(~goes_on), len(label_ids))  # an entity ends before the next stop
     return first, stops[np.searchsorted(stops, first, side="right")] - 1, label_ids[first] // 2
+
+
+def tags_of(levels: list[str]) -> list[str]:
+    """The usual names of the codes, as "O", "B-PER", "I-PER"."""
+    return ["O", *(f"{prefix}-{label}" for label in levels for prefix in "BI")]

@@ -8,15 +8,16 @@ import numpy as np
 from keras import ops
 
 from ...kernels.compiled import bucketed
-from ...shapes import FLAG, TEXT, fields, list_of, one_of
+from ...shapes import FILLED, FLAG, TEXT, both, fields, list_of, one_of
 from ...text.ragged import ROOM, positions, row_numbers, sort_keys
 from ...text.windows import windows
 from .. import metrics
-from ..base import Items, Picks, Task, log_odds
+from ..base import Items, Picks, Task, log_odds, same_levels
 from ..inputs import OVERLAP
 from .crf import Chains, negative_log_likelihood
 from .heads import CrfHead, TokenHead
-from .iob import allowed_pairs, label_ids_of, spans
+from .iob import allowed_pairs, label_ids_of, spans, tags_of
+from .tags import codes_of, levels_of, outputs_with, well_formed
 from .word_accuracy import word_accuracy
 from .words import at_spaces, at_words, word_places
 
@@ -28,11 +29,24 @@ UNSCORED = -1  # special tokens, and pieces that continue a word
 
 class Entities(Task):
     """Target: `row` and `start` (from 0), `end` (exclusive) and label `code` of every entity, int [entities], ordered
-    by row and start; `levels`, the names of the labels."""
+    by row and start; `levels`, the names of the labels.
+
+    `spec`: `levels`; `crf` and `words`, see `bert_head()`; `tags`, what the outputs of a head from elsewhere mean, see
+    tags.py. Such a head is not trained: a fit that starts from it has the outputs of iob.py."""
 
     name = "entities"
     shape = staticmethod(
-        fields({"levels": list_of(TEXT, least=1, distinct=True), "crf": FLAG, "words": one_of("punctuation", "space")})
+        both(
+            fields(
+                {"levels": list_of(TEXT, least=1, distinct=True), "crf": FLAG, "words": one_of("punctuation", "space")},
+                {"tags": list_of(FILLED, least=1, distinct=True)},
+            ),
+            lambda value, name: (
+                (f"{name}.levels", value["levels"], "the labels of its tags")
+                if "tags" in value and levels_of(value["tags"]) != value["levels"]
+                else None
+            ),
+        )
     )
     per_token = True
     needs_offsets = True
@@ -92,7 +106,17 @@ class Entities(Task):
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> TokenHead:
         kind = CrfHead if self.spec["crf"] else TokenHead
         units, activation = head_options["units"], head_options["activation"]
-        return kind(1 + 2 * len(self.levels), units, dropout, seed, activation, name="head")
+        outputs = len(self.spec.get("tags", ())) or 1 + 2 * len(self.levels)
+        return kind(outputs, units, dropout, seed, activation, name="head")
+
+    def outputs_of(self, other: Task) -> tuple[list[int], Any, Any] | None:
+        """A code without a tag of its own starts as the other tag of its label, such as "I-PER"."""
+        numbers = same_levels(self.levels, other.spec["levels"])
+        if numbers is None:
+            return None
+        codes = outputs_with(other.spec.get("tags") or tags_of(other.spec["levels"]))
+        index = [codes.get(0), *(codes[1 + 2 * number + goes_on] for number in numbers for goes_on in (0, 1))]
+        return None if index[0] is None else (index, 1.0, 0.0)
 
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:
         """Negative log-likelihood; all words of the batch count equally."""
@@ -121,13 +145,12 @@ class Entities(Task):
         """Columns with one entry per entity: row, start (from 1), end (inclusive), label code, text, and score: the
         probability of the labels of its words."""
         places, splits = word_places(encodings)
-        chains = self._chains(outputs[places], splits, head)
-        label_ids = chains.best()
+        chains, path, label_ids = self._best(outputs[places], splits, head)
         first, last, label = spans(label_ids)
         row = np.searchsorted(splits, first, side="right") - 1
         start, end = encodings.start[places[first]], encodings.end[places[last]]
         text = [a[r][s:e] for r, s, e in zip(row.tolist(), start.tolist(), end.tolist(), strict=True)]
-        score = np.exp(np.minimum(chains.log_probability(label_ids, first, last), 0.0))
+        score = np.exp(np.minimum(chains.log_probability(path, first, last), 0.0))
         return {
             "row": (row + 1).astype(np.int32),
             "start": start + 1,
@@ -168,22 +191,21 @@ class Entities(Task):
         class. Without such an entity: of the word that is most likely to begin one."""
         places, splits = word_places(encodings)
         scores = outputs[places]
-        chains = self._chains(scores, splits, head)
-        label_ids = chains.best()
+        chains, path, label_ids = self._best(scores, splits, head)
         first, last, label = spans(label_ids)
-        text, score = np.searchsorted(splits, first, side="right") - 1, chains.log_probability(label_ids, first, last)
+        text, score = np.searchsorted(splits, first, side="right") - 1, chains.log_probability(path, first, last)
         out = [], [], [], [], []
         for i, wanted in enumerate(classes):
             found = np.flatnonzero((text == i) & ((label == wanted) | (wanted < 0)))
             if len(found):
                 best = found[score[found].argmax()]
                 word = np.arange(first[best], last[best] + 1)
-                code = label_ids[word]
+                code = path[word]
             else:
-                word, code = _likeliest(scores, splits[i], splits[i + 1], wanted)
+                word, code = _likeliest(scores, splits[i], splits[i + 1], self._starts(wanted))
             at = places[word]
             words = a[i][encodings.start[at[0]] : encodings.end[at[-1]]]
-            found = np.full(len(word), i), at, code, self.levels[(code[0] - 1) // 2], words
+            found = np.full(len(word), i), at, code, self.levels[(self._codes[code[0]] - 1) // 2], words
             for column, value in zip(out, found, strict=True):
                 column.append(value)
         text, place, code = map(np.concatenate, out[:3])
@@ -191,6 +213,29 @@ class Entities(Task):
 
     def explained(self, outputs: Any, codes: Any) -> Any:
         return log_odds(outputs, codes)
+
+    @property
+    def _codes(self):
+        """The code of every output, int [outputs]."""
+        return codes_of(self.spec["tags"]) if "tags" in self.spec else np.arange(1 + 2 * len(self.levels))
+
+    def _starts(self, wanted):
+        """The outputs of words that may begin an entity of a class, -1 for any."""
+        codes = self._codes
+        label = (codes - 1) // 2  # -1: outside
+        begins = (codes % 2 == 1) | ("tags" in self.spec)
+        return np.flatnonzero(begins & ((label == wanted) if wanted >= 0 else (label >= 0)))
+
+    def _best(self, scores, splits, head):
+        """(Chains, the outputs of words on their best path, their codes), int [words] each."""
+        if "tags" not in self.spec:
+            chains = self._chains(scores, splits, head)
+            path = chains.best()
+            return chains, path, path
+        free = np.ones((scores.shape[1],) * 2, bool)
+        chains = Chains(scores, splits, 0.0, free, free[0])
+        path = chains.best()
+        return chains, path, well_formed(self._codes[path], splits)
 
     def _chains(self, scores, splits, head):
         return Chains(scores, splits, self._transitions(head), *allowed_pairs(len(self.levels)))
@@ -200,9 +245,8 @@ class Entities(Task):
         return 0.0 if given is None else ops.convert_to_numpy(given)
 
 
-def _likeliest(scores, start, stop, wanted):
-    """([word], [code]) of the word in [start, stop) that is most likely to begin an entity of a class, -1 for any."""
-    begin = np.arange(1, scores.shape[1], 2) if wanted < 0 else np.array([1 + 2 * wanted])
+def _likeliest(scores, start, stop, begin):
+    """([word], [output]) of the word in [start, stop) for which one of the outputs `begin` is most probable."""
     z = scores[start:stop]
     z = (z - np.logaddexp.reduce(z, axis=1, keepdims=True))[:, begin]
     word, label = np.unravel_index(z.argmax(), z.shape)

@@ -24,18 +24,21 @@ def at_words(encodings: "Encodings", inside: Any, texts: list[str]) -> np.ndarra
     Returns:
         int32 [2, tokens]: `start` and `end` of each whole word at its first piece, else (0, 0).
     """
-    first = np.flatnonzero((encodings.end > 0) & ~inside)
+    first = np.flatnonzero((encodings.end > encodings.start) & ~inside)
     others = np.flatnonzero(~inside)  # every row ends in one, [SEP]
     last = others[np.searchsorted(others, first, side="right")] - 1
     begin, stop = encodings.start[first], encodings.end[last]
     row = np.searchsorted(encodings.row_splits, first, side="right") - 1
+    visible = np.ones(len(first), bool)  # byte-level BPE has tokens of white space
+    for i in np.flatnonzero(~np.array([text.isprintable() for text in texts], bool)[row]):
+        visible[i] = not texts[row[i]][begin[i] : stop[i]].isspace()
     for i in np.flatnonzero(~np.array([text.isascii() for text in texts], bool)[row]):
         text = texts[row[i]]
         limit = begin[i + 1] if i + 1 < len(row) and row[i + 1] == row[i] else len(text)
         while stop[i] < limit and unicodedata.category(text[stop[i]])[0] == "M":
             stop[i] += 1
     out = np.zeros((2, len(encodings.ids)), np.int32)
-    out[:, first] = begin, stop
+    out[:, first[visible]] = begin[visible], stop[visible]
     return out
 
 

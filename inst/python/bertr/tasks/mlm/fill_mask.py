@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from ...errors import BertrError
+from ...text.basic import WHITE_SPACE
 from ...text.ragged import positions, splits
 from .head import word_head
 from .masking import Words
@@ -87,6 +88,8 @@ def encode_masked(model: Any, texts: list[str], max_len: int) -> "tuple[Encoding
     """
     mask_id = Words(model.tokenizer).mask_id
     parts = [text.split(MASK) for text in texts]
+    if model.tokenizer.mask_takes_space:
+        parts = [[*(part.rstrip(WHITE_SPACE) for part in text[:-1]), text[-1]] for text in parts]
     e = model.encode_whole([part for text in parts for part in text], None)  # [CLS] part [SEP], each
     of_text = np.cumsum([len(text) for text in parts])  # after each text's last part
     last = np.zeros(len(e), bool)

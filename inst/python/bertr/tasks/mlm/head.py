@@ -69,7 +69,7 @@ class PretrainingHead(keras.layers.Layer):
         return states
 
     def words(self, states: Any) -> Any:  # [n, hidden] -> logits [n, vocabulary]
-        x = self.norm(dense(states, self.transform_kernel, self.transform_bias, then=self.config.activation))
+        x = self.norm(dense(states, self.transform_kernel, self.transform_bias, then=self.config.mlm_activation))
         # transposed: the table is far larger than inputs and outputs
         return ops.transpose(ops.matmul(self.table(), ops.transpose(x))) + self.output_bias
 

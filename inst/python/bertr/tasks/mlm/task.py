@@ -96,6 +96,12 @@ class MaskedLanguage(Task):
         return np.stack([places, np.take_along_axis(padded, places, axis=1)], axis=2).astype(np.int32), ids
 
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> PretrainingHead:
+        if self.pairs and not config.predicts_pairs:
+            raise BertrError(
+                "no_nsp",
+                f"This model is {config.title}, which has no next-sentence head, but the formula names two texts.",
+                "Train it on single texts: bert_fit(model, ~ text, data).",
+            )
         return PretrainingHead(config, self.pairs, seed, name="head")
 
     def attach(self, head: Any, backbone: "Backbone", tensors: Mapping[str, np.ndarray]) -> None:

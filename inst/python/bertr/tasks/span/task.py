@@ -94,6 +94,9 @@ class Span(Task):
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> DenseHead:
         return DenseHead(2, head_options["units"], dropout, seed, head_options["activation"], name="head")
 
+    def outputs_of(self, other: Task) -> tuple[list[int], Any, Any] | None:
+        return [0, 1], 1.0, 0.0
+
     def loss(self, targets: Any, outputs: Any, head: Any) -> Any:  # [batch, 4], [batch, length, 2] -> [batch]
         place = ops.arange(ops.shape(outputs)[1], dtype="int32")[None]
         shown = (place == 0) | ((place >= targets[:, 2:3]) & (place < targets[:, 3:4]))  # [CLS] and the context
