@@ -34,6 +34,12 @@
 #' @param early_stopping Stop after this many epochs in a row without improvement and return the weights of the best
 #'   epoch. Better means a higher validation metric (accuracy for classification), or a lower validation loss if it is
 #'   equal. A whole number, or `NULL` (default) to train all epochs and keep the last; needs `validation`.
+#' @param devices Number of devices, such as GPUs, to train on: each gets the same part of the rows of every batch and
+#'   holds all weights. Losses and weights are those of one device up to rounding. Choose a `batch_size` that is a
+#'   multiple of it; other batches are filled up with rows that do not count. Only the JAX backend can do this
+#'   (`KERAS_BACKEND`, see [bertr][bertr-package]): Keras 3 itself distributes over devices only there, and marks what it
+#'   has for TensorFlow as not to be used. Needs `train = "all"` or `"top:k"`; predictions are computed on one device. A
+#'   whole number, or `NULL` (default) for one device.
 #' @param checkpoint Folder in which to save the run after every epoch (with `train = "head"`, every few tenths of a
 #'   second). Calling [bert_fit()] again with the same arguments resumes after the last complete epoch. On one machine
 #'   the result is, bit for bit, the fit of an uninterrupted run. If the run is complete, its fit is returned without
@@ -75,9 +81,9 @@
 #' @export
 bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras_bert"), weight_decay = 0.01,
                          layer_decay = 1, clip = 1, dropout = NULL, accumulate = 1, ema = NULL, adversarial = NULL,
-                         class_weights = NULL, label_smoothing = 0, early_stopping = NULL, checkpoint = NULL,
-                         keep = c("last", "all"), long = c("truncate", "head_tail", "window"), threshold = NULL,
-                         calibrate = TRUE, whole_words = FALSE, serialize = TRUE) {
+                         class_weights = NULL, label_smoothing = 0, early_stopping = NULL, devices = NULL,
+                         checkpoint = NULL, keep = c("last", "all"), long = c("truncate", "head_tail", "window"),
+                         threshold = NULL, calibrate = TRUE, whole_words = FALSE, serialize = TRUE) {
   call <- rlang::current_env()
   values <- checked_settings(mget(names(formals())), control_settings(), call)
   if (values$keep == "all" && is.null(checkpoint)) {

@@ -55,6 +55,10 @@ check_together <- function(control, train, validation, call = caller_env()) {
     abort("argument", "{.arg adversarial} perturbs the word vectors, which are only trained with
       {.code train = \"all\"}.", call = call)
   }
+  if (!is.null(control$devices) && control$devices > 1 && train == "head") {
+    abort("argument", "{.arg devices} is {control$devices}, but {.code train = \"head\"} trains on one device.",
+      "Use {.code train = \"all\"}, or leave {.arg devices} out.", call = call)
+  }
 }
 
 check_rates <- function(epochs, learning_rate, batch_size, call = caller_env()) {

@@ -15,6 +15,7 @@ control_settings <- function() {
     class_weights = setting(check_class_weights, sent = FALSE, null = "off"), # sent by level, see level_weights()
     label_smoothing = setting(is_between(0, 0.999), neutral = 0),
     early_stopping = setting(is_count(), to_int, null = "off"),
+    devices = setting(is_count(), to_int, null = "one"),
     checkpoint = setting(check_string, path.expand, null = "off"),
     keep = setting(is_choice("last", "all")),
     long = setting(is_choice("truncate", "head_tail", "window"), head = TRUE),

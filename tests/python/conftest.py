@@ -23,14 +23,15 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session")
 def on_jax():
-    """`on_jax(code, *values)` runs code in one process whose Keras runs on JAX (see jax_worker.py)."""
+    """`on_jax(code, *values)` runs code in one process whose Keras runs on JAX (see jax_worker.py), which takes the
+    processor for four devices."""
     worker = os.path.join(os.path.dirname(__file__), "jax_worker.py")
     process = subprocess.Popen(
         [sys.executable, worker],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax"},
+        env={**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
     )
 
     def run(code, *values):

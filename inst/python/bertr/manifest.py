@@ -68,8 +68,9 @@ TRAINED = fields(
         "held_rows": whole(),
         "temperature": or_null(number(0)),
     },
-    # the fit of a single epoch does not have the first one, only a recalibrated fit has the second one
-    {"checkpoint_lost": or_null(TEXT), "calibration_rows": whole(1)},
+    # the fit of a single epoch does not have the first one, only a recalibrated fit has the second one, and fits of
+    # earlier versions do not have the third one
+    {"checkpoint_lost": or_null(TEXT), "calibration_rows": whole(1), "devices": or_null(whole(1))},
 )
 
 FROM_ELSEWHERE = fields(

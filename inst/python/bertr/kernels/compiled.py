@@ -192,7 +192,7 @@ if BACKEND == "tensorflow":
         """Passes the gradients of a batch to the optimizer, which takes a step, or waits for `flush` if it accumulates.
         `values(targets, *inputs)` returns a list, the loss of each row and any number of metrics of each row, [batch]
         each; an `adversary` adds the gradients of a second pass (see training/adversarial.py). Steps of the same `kind`
-        (see `_graph`) share their graphs."""
+        (see `_graph`) share their graphs. `devices`: over how many a batch is split, see `devices.py`."""
 
         def __init__(
             self,
@@ -204,6 +204,7 @@ if BACKEND == "tensorflow":
             inputs: Any,
             adversary: Any = None,
             kind: Any = None,
+            devices: int | None = None,
         ):
             def step(targets, *inputs):
                 return _apply(values, variables, optimizer, adversary, targets, *inputs)
@@ -298,6 +299,8 @@ else:
     import jax
     import jax.numpy as jnp
 
+    from .devices import Devices
+
     def new_variable(value: Any, name: str | None = None, trainable: bool = True) -> Any:
         return keras.Variable(value, name=name, trainable=trainable)
 
@@ -338,8 +341,20 @@ else:
     class TrainStep:
         """As on TensorFlow; rows that only pad the batch have an all-zero mask and do not count."""
 
-        def __init__(self, values, variables, other_variables, optimizer, targets, inputs, adversary=None, kind=None):
+        def __init__(
+            self,
+            values,
+            variables,
+            other_variables,
+            optimizer,
+            targets,
+            inputs,
+            adversary=None,
+            kind=None,
+            devices=None,
+        ):
             self.layers = (variables, other_variables, optimizer.variables)
+            self.devices = Devices(devices)
             self.begin()
 
             def mean_loss(trained, others, targets, *inputs):
@@ -356,7 +371,6 @@ else:
                 _, now = _with_values(how, variables + optimizer.variables, trained + state)
                 return now[: len(trained)], now[len(trained) :]
 
-            @jax.jit
             def step(trained, others, state, targets, *inputs):
                 (_, (means, others)), gradients = both(trained, others, targets, *inputs)
                 if adversary:
@@ -367,17 +381,16 @@ else:
                 trained, state = optimize(lambda: optimizer.take(gradients, rows), trained, state)
                 return means, [trained, others, state]
 
-            @jax.jit
             def flush(trained, others, state):
                 trained, state = optimize(optimizer.flush, trained, state)
                 return [trained, others, state]
 
-            self.function, self.last = step, flush
+            self.function, self.last = self.devices.compiled(step), self.devices.compiled(flush)
 
         def __call__(self, targets, *inputs):
-            rows = len(inputs[0])
-            targets = np.concatenate([targets, np.repeat(targets[:1], rows - len(targets), axis=0)])
-            means, self.values = self.function(*self.values, targets, *inputs)
+            inputs = [self.devices.share(x) for x in inputs]
+            targets = np.concatenate([targets, np.repeat(targets[:1], len(inputs[0]) - len(targets), axis=0)])
+            means, self.values = self.function(*self.values, self.devices.share(targets), *inputs)
             return np.asarray(means)
 
         def flush(self) -> None:
@@ -385,13 +398,13 @@ else:
 
         def begin(self) -> None:
             """Reads the current values of the variables."""
-            self.values = [[v.value for v in group] for group in self.layers]
+            self.values = self.devices.copy([[v.value for v in group] for group in self.layers])
 
         def finish(self) -> None:
             """Writes the trained values back into the variables."""
             for group, values in zip(self.layers, self.values, strict=True):
                 for variable, value in zip(group, values, strict=True):
-                    variable.assign(value)
+                    variable.assign(self.devices.whole(value))
 
     class FeatureSteps:
         """Many optimizer steps on features in memory."""

@@ -77,6 +77,7 @@ class FineTuning:
             inputs,
             self._adversary(variables),
             network.kind and kind,
+            plan.devices,
         )
 
     def one_epoch(self, epoch: int) -> None:

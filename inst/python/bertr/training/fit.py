@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import store
 from ..errors import BertrError
+from ..kernels.devices import check_devices
 from ..kernels.memory import tidy
 from ..model import Fit, network_scorer
 from ..nn.network import build_network, head_dropout, read_head_options
@@ -64,7 +65,7 @@ def fit(
         A Fit; after an interrupt the fit so far.
 
     Raises:
-        BertrError: task, train, early_stopping, adversarial, diverged, checkpoint, damaged, max_len, pairs and others
+        BertrError: task, train, early_stopping, adversarial, devices, diverged, checkpoint, damaged, max_len, pairs and others
             of the task.
     """
     fitted = _fit(model, task_name, a, b, target, validation, options, on_event, start)
@@ -264,7 +265,7 @@ def check_plan(plan: "Plan", validated: object) -> None:
     """Checks that the settings of a Plan fit together; `validated` tells whether there are validation rows.
 
     Raises:
-        BertrError: early_stopping, adversarial.
+        BertrError: early_stopping, adversarial, devices.
     """
     if plan.early_stopping and not validated:
         raise BertrError(
@@ -278,6 +279,7 @@ def check_plan(plan: "Plan", validated: object) -> None:
             'Adversarial training perturbs the word vectors, which are trained only with train = "all".',
             'Use train = "all" or leave `adversarial` out.',
         )
+    check_devices(plan.devices)
 
 
 def check_train(train: str, config: "BertConfig") -> None:

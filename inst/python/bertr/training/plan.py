@@ -28,6 +28,7 @@ class Plan:
     ema: float | None = None  # decay of averaged weights
     adversarial: float | None = None  # norm of the perturbation of the word vectors
     early_stopping: int | None = None  # patience in epochs
+    devices: int | None = None  # over how many a batch is split
 
 
 EPOCHS = ((500, 10), (2_000, 8), (10_000, 4), (float("inf"), 3))  # (at most this many rows, epochs)
