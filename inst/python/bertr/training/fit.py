@@ -65,8 +65,8 @@ def fit(
         A Fit; after an interrupt the fit so far.
 
     Raises:
-        BertrError: task, train, early_stopping, adversarial, devices, diverged, checkpoint, damaged, max_len, pairs and others
-            of the task.
+        BertrError: task, train, early_stopping, adversarial, devices, diverged, checkpoint, damaged, max_len, pairs and
+            others of the task.
     """
     fitted = _fit(model, task_name, a, b, target, validation, options, on_event, start)
     tidy()  # graph and optimizer hold each other
