@@ -43,19 +43,11 @@ bert_embed <- function(model, x, pair = NULL, text = NULL, pool = NULL, layer = 
                        verbose = TRUE) {
   call <- rlang::current_env()
   check_class(model, c("bert_model", "bert_fit"), "model")
-  info <- encoder_info(model)
-  options <- vector_options(model, c(pools, "none"), pool, layer, combine, max_len, verbose)
-  if (!is.null(normalise)) {
-    check_flag(normalise, "normalise")
-  }
-  if (!is.null(prompt)) {
-    check_string(prompt, "prompt")
-  }
+  options <- embed_options(model, c(pools, "none"), pool, layer, combine, normalise, prompt, max_len, verbose)
   texts <- read_texts(x, rlang::enquo(pair), rlang::enquo(text))
-  options <- c(options, list(normalise = normalise, prompt = prompt))
   n <- length(texts$complete)
   tokens <- identical(pool, "none")
-  names <- vector_names(vector_width(info, options))
+  names <- vector_names(vector_width(encoder_info(model), options))
   out <- if (tokens) vector("list", n) else matrix(NA_real_, n, length(names), dimnames = list(NULL, names))
   py_chunks("embed", model, texts, options, verbose, call, function(result, rows, chunk) {
     if (tokens) {
@@ -65,6 +57,18 @@ bert_embed <- function(model, x, pair = NULL, text = NULL, pool = NULL, layer = 
     }
   })
   out
+}
+
+embed_options <- function(model, pools, pool, layer, combine, normalise, prompt, max_len, verbose,
+                          call = caller_env()) {
+  options <- vector_options(model, pools, pool, layer, combine, max_len, verbose, call)
+  if (!is.null(normalise)) {
+    check_flag(normalise, "normalise", call)
+  }
+  if (!is.null(prompt)) {
+    check_string(prompt, "prompt", call)
+  }
+  c(options, list(normalise = normalise, prompt = prompt))
 }
 
 # Checks the options of text vectors and converts them for the bridge

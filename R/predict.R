@@ -118,7 +118,7 @@ augment.bert_fit <- function(x, new_data, type = NULL, verbose = TRUE, ..., newd
   check_class(x, "bert_fit", "x")
   new_data <- either(new_data, newdata)
   check_data(new_data, "new_data")
-  added <- predicted_columns(x$spec, type) # known before scoring
+  added <- names(empty_predictions(x$spec, type)) # known before scoring
   taken <- intersect(added, names(new_data))
   if (length(taken) > 0) {
     abort("column", "{.arg new_data} already has {cli::qty(taken)}{?a column/columns} {.val {shorten(taken)}}, which
@@ -144,13 +144,14 @@ either <- function(new_data, newdata, call = caller_env()) {
   newdata
 }
 
-# The columns of the predictions
-predicted_columns <- function(spec, type, call = caller_env()) {
+# The predictions of no rows
+empty_predictions <- function(spec, type, call = caller_env()) {
   if (learned_pairs(spec)) {
-    return(".pred_next")
+    return(tibble(.pred_next = double()))
   }
   task <- task_of(spec)
-  names(task$predict(spec, NULL, integer(), 0, prediction_type(task, spec, type, call)))
+  type <- prediction_type(task, spec, type, call) # first: some tasks have no predictions
+  task$predict(spec, NULL, integer(), 0, type)
 }
 
 # The type to return, by default the first of the task
@@ -201,6 +202,5 @@ text_vector <- function(a, b, arg, call) {
 
 # Scores texts in chunks: see py_chunks()
 score <- function(fit, texts, verbose, call, use, name = "predict", options = list(max_len = NULL)) {
-  size <- min(chunk_size, task_of(fit$spec)$chunk)
-  py_chunks(name, fit, texts, options, verbose, call, use, size)
+  py_chunks(name, fit, texts, options, verbose, call, use, batch_rows(fit$spec))
 }

@@ -82,7 +82,11 @@ bar_reporter <- function(file = stderr(), clock = now) {
       keep(said_once[[kind]](values))
     }
     if (kind %in% names(work)) {
-      where <- switch(work[[kind]], Training = training_text(values), Downloading = arrived_text(values))
+      where <- switch(work[[kind]],
+        Training = training_text(values),
+        Downloading = arrived_text(values),
+        Scoring = rate_text(values)
+      )
       write(paste(c(bar_text(work[[kind]], share_done(kind, values)), left_text(seconds), where), collapse = "  "))
     }
   }
@@ -118,12 +122,14 @@ has_line <- function(epoch, epochs) {
 }
 
 # Kinds of events and the work that each one reports
-work <- c(encode = "Encoding", compare = "Comparing", step = "Training", epoch = "Training", download = "Downloading")
+work <- c(encode = "Encoding", score = "Scoring", compare = "Comparing", step = "Training", epoch = "Training",
+  download = "Downloading")
 
 share_done <- function(kind, values) {
   switch(kind,
     step = ((values$epoch - 1) + values$step / values$steps) / values$epochs,
     epoch = values$epoch / values$epochs,
+    score = values$share,
     values$done / values$total
   )
 }
@@ -185,10 +191,18 @@ training_text <- function(values) {
   paste0(place_text("epoch", values$epoch, values$epochs), "  loss ", format(signif(values$loss, 3)))
 }
 
+# As "12000 rows  850 rows/s"
+rate_text <- function(values) {
+  sprintf("%.0f rows  %s rows/s", values$done, format(signif(values$rate, 3)))
+}
+
 # As "epoch 3/20  step 7/90  loss 0.52", or "encoding 300/9000"
 work_text <- function(kind, values) {
   if (kind == "download") {
     return(paste("downloading", arrived_text(values)))
+  }
+  if (kind == "score") {
+    return(sprintf("scoring %.0f %%  %s", 100 * values$share, rate_text(values)))
   }
   if (kind != "step") {
     return(place_text(tolower(work[[kind]]), values$done, values$total))

@@ -29,6 +29,7 @@ MAY = {  # package, or root module -> what it may import
     "manifest": {"model", "families", "checkpoints", "nn", "tasks", "shapes"},
     "task_models": {"model", "checkpoints", "nn", "tasks", "errors"},
     "store": {"manifest", "task_models", "model", "families", "checkpoints", "nn", "tasks", "kernels", *PLAIN},
+    "scoring": {"store", "model", "features", "tasks", *PLAIN},
     "training": {"store", "manifest", "model", "checkpoints", "nn", "tasks", "kernels", "text", *PLAIN},
 }
 KNOW_BACKEND = {"kernels", "nn/packing.py"}

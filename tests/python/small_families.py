@@ -75,4 +75,7 @@ def write_pieces(folder):
     trainer = BpeTrainer(vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
     rust.train_from_iterator([" ".join(WORDS)] * 9, trainer)
     rust.model.save(str(folder))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "RobertaTokenizer"}))
+    mask = {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "rstrip": False, "normalized": False}
+    mask["single_word"] = False
+    config = {"tokenizer_class": "RobertaTokenizer", "mask_token": mask}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))

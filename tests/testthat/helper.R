@@ -93,3 +93,8 @@ fixed_reasons <- function(task = "classification", gap = c(0.0004, 0.02)) {
   structure(words, class = c("bert_explanation", class(words)), about = about, texts = list(text = texts), task = task,
     method = "integrated_gradients")
 }
+
+skip_without_arrow <- function() {
+  the_model() # starts Python
+  skip_if_not(reticulate::py_module_available("pyarrow"), "pyarrow")
+}

@@ -14,4 +14,18 @@ test_that("what is installed fits the machine", {
   expect_true(any(grepl("^numpy", python_packages(FALSE))))
   expect_error(bert_install(envname = 1), "a single non-empty string", class = "bertr_error_argument")
   expect_error(bert_install(gpu = "yes"), "TRUE or FALSE", class = "bertr_error_argument")
+  expect_error(bert_install(score = 1), "`score` must be TRUE or FALSE", class = "bertr_error_argument")
+  expect_error(bert_install(spark = NA), "`spark` must be TRUE or FALSE", class = "bertr_error_argument")
+})
+
+test_that("bert_install() adds what bert_score() needs", {
+  asked <- NULL
+  local_binding("py_install", function(envname, packages, ...) asked <<- c(asked, packages), environment())
+  suppressMessages(bert_install())
+  expect_false(any(grepl("pyarrow|pyspark", asked)))
+  suppressMessages(bert_install(score = TRUE))
+  expect_true(any(grepl("^pyarrow", asked)) && !any(grepl("^pyspark", asked)))
+  asked <- NULL
+  suppressMessages(bert_install(spark = TRUE))
+  expect_setequal(sub("[<>].*", "", grep("^py|^pandas", asked, value = TRUE)), c("pyarrow", "pyspark", "pandas"))
 })

@@ -15,6 +15,8 @@ events <- list(
   list("truncated", list(texts = 1, rows = 9000, max_len = 256)),
   list("truncated", list(texts = 12, rows = 9000, max_len = 256)),
   list("encode", list(done = 0, total = 9000)), list("encode", list(done = 300, total = 9000)),
+  list("score", list(done = 0, rate = 0, share = 0)),
+  list("score", list(done = 1234567, rate = 850.4321, share = 0.25)),
   list("compare", list(done = 10, total = 20)), list("resume", list(epoch = 1, epochs = 3)),
   list("step", list(epoch = 2, epochs = 3, step = 1, steps = 90, loss = 0.123456)),
   list("step", list(epoch = 2, epochs = 3, step = 45, steps = 90, loss = 0.1)),

@@ -1,9 +1,11 @@
-"""kill -9 at random moments: a fit started again is the fit that was not killed, a saved folder is always whole.
+"""kill -9 at random moments: a fit started again is the fit that was not killed, a saved folder is always whole, and
+files scored again are those of an unbroken run.
 
     python tests/torture/kills.py [TRIALS] [SEED]
 
-TRIALS fits with a checkpoint folder, each killed and started again until it is over, and as many killed saves over a
-folder that another process loads all the time. Each runs in a fork, which need not import TensorFlow again.
+TRIALS fits with a checkpoint folder, each killed and started again until it is over, as many killed saves over a
+folder that another process loads all the time, and as many killed scorings of tables. Each runs in a fork, which need
+not import TensorFlow again.
 """
 
 import hashlib
@@ -208,12 +210,65 @@ def kill_saves(trials, rng, above):
     return failed
 
 
+# ---------------------------------------------------------------- scores
+
+
+def tables(folder):
+    """Three tables, one of them without rows."""
+    rng = random.Random(6)
+    os.mkdir(folder)
+    for name, rows in (("a.csv", 600), ("b.csv", 0), ("c.csv", 300)):
+        texts = [" ".join(rng.choices(WORDS, k=rng.randint(1, 10))) for _ in range(rows)]
+        with open(os.path.join(folder, name), "w") as f:
+            f.writelines(["text\n", *("NA\n" if len(text) % 7 == 0 else text + "\n" for text in texts)])
+
+
+def score(said, above, target):
+    plan = {"what": "predict", "text": ["text"], "keep": None, "rows": 20, "options": {"max_len": 16}}
+    plan["columns"] = [{"name": f".pred_{level}", "kind": "double"} for level in CLASSES[1]["levels"]]
+    fitted, began = bridge.load(os.path.join(above, "0"), {}), time.monotonic()
+    said.write("ready\n")
+    bridge.score(fitted, os.path.join(above, "tables"), target, plan, None, None)
+    said.write(f"{time.monotonic() - began}\n")
+
+
+def scored(folder):
+    """{name: bytes} of the output; the hidden folder of the run is left out."""
+    names = [name for name in os.listdir(folder) if name != ".bertr-score"] if os.path.isdir(folder) else []
+    return {name: pathlib.Path(folder, name).read_bytes() for name in names}
+
+
+def kill_scores(trials, rng, above):
+    tables(os.path.join(above, "tables"))
+    (_, seconds), _ = Child(score, above, os.path.join(above, "whole")).end()
+    whole, failed, kills, unfinished = scored(os.path.join(above, "whole")), 0, 0, 0
+    for trial in range(trials):
+        target, moments, partly = os.path.join(above, f"scored-{trial}"), [], True
+        for _ in range(rng.randint(1, MOST_KILLS)):
+            child = Child(score, above, target)
+            os.read(child.out, 6)  # ready
+            moments.append(round(rng.uniform(0, float(seconds)), 3))
+            time.sleep(moments[-1])
+            child.kill()
+            child.end()
+            partly = partly and scored(target).items() <= whole.items()
+        unfinished += len(scored(target)) < len(whole)
+        said, status = Child(score, above, target).end()
+        kills += len(moments)
+        if status != 0 or not partly or scored(target) != whole or os.listdir(target + "/.bertr-score") == []:
+            failed += 1
+            print(f"failed: scoring, killed after {moments} s: status {status}, {said}, {partly}", flush=True)
+        shutil.rmtree(target)
+    print(f"{trials} scorings, killed {kills} times, {unfinished} of them unfinished", flush=True)
+    return failed
+
+
 def main(trials, seed):
-    print(f"{trials} fits and {trials} saves to kill, seed {seed}", flush=True)
+    print(f"{trials} fits, {trials} saves and {trials} scorings to kill, seed {seed}", flush=True)
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as above:
-        failed = kill_fits(trials, rng, above) + kill_saves(trials, rng, above)
-    print(f"{max(0, 2 * trials - failed)} passed, {failed} failed")
+        failed = kill_fits(trials, rng, above) + kill_saves(trials, rng, above) + kill_scores(trials, rng, above)
+    print(f"{max(0, 3 * trials - failed)} passed, {failed} failed")
     return bool(failed)
 
 

@@ -34,6 +34,7 @@ from .kernels.backend import BACKEND, gpus
 from .kernels.memory import freeze
 from .model import Fit, Model
 from .nn.unit import unit_rows
+from .scoring.predict import predict as predict_columns
 from .tasks import metrics
 from .tasks.inputs import encode
 from .tasks.mlm.fill_mask import fill
@@ -373,9 +374,8 @@ def predict(
         A dict: the columns of the task's `decode`, `n_truncated` and `max_len`.
     """
     max_len = cut_length(handle, options.get("max_len"))
-    encodings = encode(handle.base, handle.task, handle.head_options, a, b, max_len)
-    outputs = handle.scorer.encodings(encodings, counter(on_event, len(a), len(encodings)))
-    return {**handle.task.decode(outputs, encodings, a, b, handle.network.head), **_cut(encodings, max_len)}
+    columns, encodings = predict_columns(handle, a, b, max_len, counter(on_event, len(a), len(a)))
+    return {**columns, **_cut(encodings, max_len)}
 
 
 def explain(
@@ -723,6 +723,45 @@ def nearest(
         *similarity.both(x, x_rows, y, y_rows), top, y is None, lambda done: emit("compare", {"done": done, "total": n})
     )
     return {"place": places.reshape(-1), "similarity": values.reshape(-1).astype(np.float64)}
+
+
+# ---------------------------------------------------------------- scoring of files
+
+
+def score(
+    handle: Model | Fit,
+    source: str,
+    target: str,
+    plan: dict[str, Any],
+    master: str | None,
+    on_event: Callable[..., Any] | None,
+) -> dict[str, Any]:
+    """Adds the columns of `predict`, `next_sentence` or `embed` to tables in files.
+
+    Args:
+        source, target, plan: as those of `score` in scoring/local.py.
+        master: None, or the URL of the master of Spark, which then does the work.
+
+    Returns:
+        A dict: as that of `score` in scoring/local.py, or in scoring/spark.py.
+
+    Raises:
+        BertrError: no_package, if one of the packages is missing.
+    """
+    try:
+        if master is None:
+            from .scoring import local
+        else:
+            from .scoring import spark
+    except ModuleNotFoundError as e:
+        raise BertrError(
+            "no_package",
+            f"Files are scored with the Python package {e.name}, which is not installed.",
+            f"Run bert_install({'score' if master is None else 'spark'} = TRUE) and restart R.",
+        ) from None
+    if master is None:
+        return local.score(handle, source, target, plan, on_event)
+    return spark.score(handle, source, target, plan, master, on_event)
 
 
 # ---------------------------------------------------------------- Keras

@@ -18,7 +18,7 @@ def throttled(on_event: Callable[..., Any] | None) -> Callable[[str, dict[str, A
     def emit(kind, values):
         stop_if_asked()
         now = time.monotonic()
-        often = kind in ("step", "encode", "compare", "download", "wait")
+        often = kind in ("step", "encode", "compare", "score", "download", "wait")
         if on_event and not (often and now - last[0] < EVENT_SECONDS):
             last[0] = now
             stop_if_asked(on_event(kind, values) is True)

@@ -28,14 +28,19 @@ def vectors(
     Raises:
         BertrError: layer, prompt, no_pooler, max_len, pairs.
     """
-    last = model.config.num_layers
-    layers = _numbers("layer", options.get("layer"), 0, last, [last])
+    scorer = scorer_of(model, options)
     encodings = model.encode(*_prompted(model, a, b, options.get("prompt")), options.get("max_len"))
-    scorer = model.scorer(model.pool(options.get("pool")), layers, options.get("combine") or "mean")
     values = scorer.encodings(encodings, progress)
     if options.get("pool") is None and options.get("layer") is None:  # the folder's own vectors
         values = _through_steps(model.checkpoint.sentence, values, options.get("normalise"))
     return unit_rows(values) if options.get("normalise") else values, encodings
+
+
+def scorer_of(model: Any, options: dict[str, Any]) -> Any:
+    """The Scorer that `vectors` uses with these options."""
+    last = model.config.num_layers
+    layers = _numbers("layer", options.get("layer"), 0, last, [last])
+    return model.scorer(model.pool(options.get("pool")), layers, options.get("combine") or "mean")
 
 
 def _through_steps(sentence, values, normalise):

@@ -77,6 +77,11 @@ class GraphRunner:
         if can_keep_weights() and not self.config.shares_blocks:
             self.of_many = Forward(self.call, self.layer.variables, final=True)
 
+    def expect_many(self) -> None:
+        """Declares that many tokens will follow. Which graph runs a call then depends only on the call: the two graphs
+        round differently."""
+        self.tokens_seen = MANY
+
     def for_tokens(self, tokens: int, budget: int) -> Callable[..., Any]:
         """The function that runs the batches of a call.
 

@@ -30,6 +30,14 @@ class Picks:
     words: list  # of str [texts]: the part of the text that it is said of, "" for all of it
 
 
+@dataclasses.dataclass
+class Items:
+    """Any number of items per text, such as entities: a list-column of tables in R."""
+
+    text: np.ndarray  # int [items], the text of each item, ascending from 0
+    columns: dict  # {name: one value per item, an array or a list of str}
+
+
 def picks_of_texts(code: np.ndarray, label: list[str], scale: Any = 1.0, shift: Any = 0.0) -> Picks:
     """Picks of one output per text.
 
@@ -88,6 +96,7 @@ class Task:
     evaluated = ()  # columns of `decode` that `metric_table` takes
     watched = ()  # metrics of training rows that the history shows beside the loss, see `watch`
     explains = False  # whether there is a `picks`
+    item: dict[str, str] | None = None  # the columns of `Items` and their kinds, see `table`; None: texts, no Items
 
     def __init__(self, spec: dict[str, Any]):
         self.spec = spec
@@ -225,6 +234,19 @@ class Task:
         self, outputs: np.ndarray, encodings: "Encodings", a: list[str], b: list[str] | None, head: Any
     ) -> dict[str, Any]:
         """Columns for R, arrays or lists with one entry per text; `a` and `b` are the texts."""
+        raise NotImplementedError
+
+    def table(self, columns: dict[str, Any], kinds: list[str]) -> list[Any]:
+        """The columns of `bert_predict()`, for predictions that R does not see (see scoring/).
+
+        Args:
+            columns: the result of `decode`.
+            kinds: what each column is in R: "factor", "double", "integer", "logical", "character" or "list".
+
+        Returns:
+            One entry per kind, with one value per text: an array (of a factor the codes from 0; masked where NA), a
+            list of str, or for a list-column Items, or a list of lists of str.
+        """
         raise NotImplementedError
 
     def predictions(

@@ -155,6 +155,10 @@ class Classification(Task):
         prob = self.probabilities(outputs)
         return {"prob": prob, "chosen": self._chosen(prob)}  # [rows, classes], [rows]
 
+    def table(self, columns, kinds):
+        chosen = [columns["chosen"]] * kinds.count("factor")
+        return chosen + list(columns["prob"].T)[: kinds.count("double")]
+
     def _chosen(self, prob):
         """The predicted classes, int32 [rows]: the most probable ones, or by the threshold for one of two classes."""
         threshold = self.spec.get("event_threshold")

@@ -109,6 +109,12 @@ class MultiLabel(Task):
         prob = probabilities(outputs.astype(np.float64))
         return {"prob": prob, "chosen": prob > np.asarray(self.spec["thresholds"])}  # [rows, labels] each
 
+    def table(self, columns, kinds):
+        if kinds == ["list"]:
+            levels = self.spec["levels"]
+            return [[[levels[k] for k in np.flatnonzero(row)] for row in columns["chosen"]]]
+        return list(columns["prob" if kinds[0] == "double" else "chosen"].T)
+
     def _sets(self, truth, predictions):
         """(true labels, predicted labels), bool [rows, all labels]; unseen labels are never predicted."""
         given = np.asarray(truth["values"]) > 0

@@ -122,6 +122,9 @@ class Regression(Task):
         values = outputs.astype(np.float64)  # [rows, outputs]
         return {"values": probabilities(values) if self.logit else values * self.spec["sd"] + self.spec["mean"]}
 
+    def table(self, columns, kinds):
+        return list(columns["values"].T)
+
     def metric_table(self, truth: dict[str, Any], predictions: dict[str, Any], event: int | None) -> dict[str, Any]:
         """With several outcomes the column `outcome` names them."""
         pairs = zip(np.asarray(truth["values"], np.float64).T, predictions["values"].T, strict=True)

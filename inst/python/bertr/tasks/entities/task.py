@@ -12,7 +12,7 @@ from ...shapes import FILLED, FLAG, TEXT, both, fields, list_of, one_of
 from ...text.ragged import ROOM, positions, row_numbers, sort_keys
 from ...text.windows import windows
 from .. import metrics
-from ..base import Picks, Task, log_odds, same_levels
+from ..base import Items, Picks, Task, log_odds, same_levels
 from ..inputs import OVERLAP
 from .crf import Chains, negative_log_likelihood
 from .heads import CrfHead, TokenHead
@@ -51,6 +51,7 @@ class Entities(Task):
     per_token = True
     needs_offsets = True
     explains = True
+    item = {"start": "integer", "end": "integer", "label": "character", "text": "character", "score": "double"}
 
     @classmethod
     def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "Entities":
@@ -158,6 +159,10 @@ class Entities(Task):
             "text": text,
             "score": score,
         }
+
+    def table(self, columns, kinds):
+        label = [self.levels[code] for code in columns["code"]]
+        return [Items(columns["row"] - 1, {**columns, "label": label})]
 
     def predictions(self, encodings, score, a, b, head, seed):
         """`found`, int64 [entities, 4]: text, start (from 0), end (exclusive) and label."""

@@ -9,7 +9,7 @@ from ...nn.scorer import scoring_batches
 from ...shapes import TEXT, fields, list_of, one_of
 from ...text.windows import windows
 from .. import metrics
-from ..base import Task
+from ..base import Items, Task
 from .gplinker import GPLinker
 from .subject_first import SubjectFirst
 from .triples import COLUMNS, to_characters, to_triples
@@ -36,6 +36,16 @@ class Relations(Task):
     shape = staticmethod(fields({"levels": list_of(TEXT, least=1, distinct=True), "form": one_of(*FORMS)}))
     per_token = True
     needs_offsets = True
+    item = {
+        "head": "character",
+        "head_start": "integer",
+        "head_end": "integer",
+        "relation": "character",
+        "tail": "character",
+        "tail_start": "integer",
+        "tail_end": "integer",
+        "score": "double",
+    }
 
     def __init__(self, spec: dict[str, Any]):
         super().__init__(spec)
@@ -102,6 +112,11 @@ class Relations(Task):
             out[side] = [a[t][s:e] for t, s, e in zip(text, start, end, strict=True)]
             out[f"{side}_start"] = start + 1
         return {**out, "score": scores, "count": np.bincount(text, minlength=len(a)).astype(np.int32)}
+
+    def table(self, columns, kinds):
+        relation = [self.spec["levels"][code] for code in columns["relation"]]
+        text = np.repeat(np.arange(len(columns["count"])), columns["count"])
+        return [Items(text, {**columns, "relation": relation})]
 
     def predictions(self, encodings, score, a, b, head, seed):
         """`found`, int64 [triples, 6]: text and COLUMNS."""

@@ -15,7 +15,7 @@ from ...nn.heads import DenseHead
 from ...shapes import FLAG, fields, number, whole
 from ...text.windows import windows
 from .. import metrics
-from ..base import Picks, Task
+from ..base import Items, Picks, Task
 from .search import contexts, fullest, locate, search
 from .squad import grouped, scores
 
@@ -52,6 +52,7 @@ class Span(Task):
     per_token = True
     needs_offsets = True
     explains = True
+    item = {"text": "character", "start": "integer", "end": "integer", "score": "double"}
 
     @classmethod
     def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "Span":
@@ -135,6 +136,13 @@ class Span(Task):
             "nbest_end": np.array([span[2] for *_, span in best], np.int32),
             "nbest_score": np.array([self._probability(f, span) for *_, f, span in best], np.float64),
         }
+
+    def table(self, columns, kinds):
+        if kinds == ["list"]:
+            names = ("text", "start", "end", "score")
+            return [Items(columns["nbest_row"] - 1, {name: columns[f"nbest_{name}"] for name in names})]
+        places = [np.ma.masked_equal(columns[name], 0) for name in ("start", "end")]
+        return [columns["text"], *places, columns["score"]]
 
     def metric_table(self, truth: dict[str, Any], predictions: dict[str, Any], event: int | None) -> dict[str, Any]:
         """SQuAD metrics: over all texts and, if some have no answer, over each kind with the number of its texts."""

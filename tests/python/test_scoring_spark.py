@@ -1,0 +1,178 @@
+"""Scoring with Spark, on this machine: killed workers and drivers, damaged files, a Python without TensorFlow.
+
+Needs pyspark and Java, else it is skipped."""
+
+import collections
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyspark")
+import pyarrow.parquet as pq  # noqa: E402
+from pyspark import SparkContext  # noqa: E402
+from scoring import TEXTS, plan, quick_fit, write  # noqa: E402
+
+from bertr import bridge  # noqa: E402
+from bertr.errors import BertrError  # noqa: E402
+
+if not shutil.which("java") and "JAVA_HOME" not in os.environ:
+    pytest.skip("Java is missing", allow_module_level=True)
+
+from bertr.scoring import spark  # noqa: E402
+
+FIXTURE = os.path.join(os.path.dirname(__file__), "..", "fixtures", "google_tiny")
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return quick_fit(FIXTURE)
+
+
+@pytest.fixture(autouse=True)
+def paths(monkeypatch):
+    """Workers find the packages that this process finds; micro-batches are as small as can be."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if "site-packages" not in path))
+    monkeypatch.setattr(spark, "FILES", 1)
+
+
+def write_tables(folder, files):
+    """Each row of all files has an `id` of its own; gives {id: text}."""
+    texts = {}
+    for number in range(files):
+        each = [text and f"{text} {TEXTS[number % 8] or ''}" for text in TEXTS]
+        ids = range(8 * number, 8 * number + 8)
+        write(folder / f"a{number:02}.parquet", each, number=ids)
+        texts |= dict(zip(ids, each, strict=True))
+    return texts
+
+
+def check_output(fitted, folder, texts):
+    """All rows are there once, with the predictions of `bridge.predict`. Reads without Spark's own list of files."""
+    files = [name for name in os.listdir(folder) if name.startswith("part-")]
+    rows = [row for name in files for row in pq.read_table(folder / name).to_pylist()]
+    assert collections.Counter(row["number"] for row in rows) == collections.Counter(list(texts))
+    assert {row["number"]: row["text"] for row in rows} == texts
+    rows.sort(key=lambda row: row["number"])
+    complete = [row for row in rows if row["text"] is not None]
+    wanted = bridge.predict(fitted, [row["text"] for row in complete], None, {}, None)
+    got = [[row[".pred_cat"], row[".pred_dog"]] for row in complete]
+    np.testing.assert_allclose(got, wanted["prob"], atol=1e-6)
+    assert [row[".pred_class"] for row in complete] == [["cat", "dog"][k] for k in wanted["chosen"]]
+    assert all(row[".pred_class"] is row[".pred_cat"] is None for row in rows if row["text"] is None)
+
+
+def executors_at_work():
+    """The process ids of Spark's executors below this process that have Python workers."""
+    lines = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True).stdout.splitlines()
+    above = {int(line.split()[0]): int(line.split()[1]) for line in lines}
+    below = {os.getpid()}
+    for _ in range(10):
+        below |= {child for child, parent in above.items() if parent in below}
+    return sorted({above[pid] for line in lines if "pyspark.daemon" in line and (pid := int(line.split()[0])) in below})
+
+
+def test_two_workers_one_of_which_is_killed(fitted, tmp_path):
+    texts = write_tables(tmp_path / "in", 24)
+    killed = []
+
+    def on_event(kind, values):
+        executors = executors_at_work() if not killed else []
+        if len(executors) >= 2:
+            killed.append(executors[0])
+            os.kill(executors[0], signal.SIGKILL)
+
+    args = (fitted, str(tmp_path / "in"), str(tmp_path / "out"))
+    out = bridge.score(*args, plan(), "local-cluster[2,1,1024]", on_event)
+    assert out == {"rows": len(texts)}
+    assert killed
+    check_output(fitted, tmp_path / "out", texts)
+
+
+DRIVER = """
+import json, os, signal, sys
+import bertr
+from bertr import bridge
+from bertr.scoring import spark
+sys.path.insert(0, sys.argv[1])
+from scoring import plan, quick_fit
+spark.FILES = 1
+
+def on_event(kind, values):
+    if values["done"] > 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+bridge.score(quick_fit(sys.argv[2]), sys.argv[3], sys.argv[4], plan(), "local[1]", on_event)
+"""
+
+
+def test_a_killed_driver_goes_on(fitted, tmp_path):
+    texts = write_tables(tmp_path / "in", 12)
+    source, target = str(tmp_path / "in"), tmp_path / "out"
+    command = [sys.executable, "-c", DRIVER, os.path.dirname(__file__), FIXTURE, source, str(target)]
+    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
+    done = [name for name in os.listdir(target) if name.startswith("part-")]
+    assert done
+    shutil.copy(target / done[0], target / "part-99999-unconfirmed.snappy.parquet")  # as of a task when it was killed
+    with pytest.raises(BertrError, match="holds the output of another run: it differs in keep"):
+        bridge.score(fitted, source, str(target), plan(keep=["number"]), "local[1]", None)
+    out = bridge.score(fitted, source, str(target), plan(), "local[1]", None)
+    assert 0 < out["rows"] < len(texts)
+    check_output(fitted, target, texts)
+
+
+def test_a_damaged_file_and_a_python_without_tensorflow_are_named(fitted, tmp_path, monkeypatch):
+    texts = write_tables(tmp_path / "in", 6)
+    args = (fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(), "local[1]", None)
+    broken = tmp_path / "in" / "a05.parquet"
+    good, moment = broken.read_bytes(), broken.stat()
+    broken.write_bytes(good[:4] + b"\xff" * 40 + good[44:])  # the footer is whole
+    os.utime(broken, ns=(moment.st_mtime_ns + 10**9,) * 2)  # read last
+    without = tmp_path / "python"
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "tensorflow.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorflow'\")")
+    without.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}/hidden:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
+    without.chmod(without.stat().st_mode | stat.S_IXUSR)
+    with monkeypatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", str(without))
+        with pytest.raises(BertrError, match="The Python of a Spark worker, .*: No module named 'tensorflow'") as e:
+            bridge.score(*args)
+        assert e.value.code == "no_tensorflow"
+    with pytest.raises(BertrError, match="a05.parquet' could not be read") as e:
+        bridge.score(*args)
+    assert e.value.code == "file"
+    assert [name for name in os.listdir(tmp_path / "out") if name.startswith("part-")]  # of the files before it
+    broken.write_bytes(good)
+    os.utime(broken, ns=(moment.st_mtime_ns + 10**9,) * 2)
+    bridge.score(*args)
+    check_output(fitted, tmp_path / "out", texts)
+
+
+def test_what_is_refused_before_spark_starts(fitted, tmp_path):
+    write(tmp_path / "in" / "a.parquet")
+    args = (fitted, str(tmp_path / "in"), str(tmp_path / "out"))
+    for more, master, code in (
+        ({}, "sc://localhost", "spark"),
+        ({"keep": ["no"]}, "local[1]", "column"),
+        ({"text": ["id"]}, "local[1]", "text"),
+    ):
+        with pytest.raises(BertrError) as e:
+            bridge.score(*args, plan(**more), master, None)
+        assert e.value.code == code
+    with pytest.raises(BertrError, match="one is in the other"):
+        bridge.score(fitted, str(tmp_path), str(tmp_path / "out"), plan(), "local[1]", None)
+
+
+def test_without_java_one_sentence_says_so(fitted, tmp_path, monkeypatch):
+    write(tmp_path / "in" / "a.parquet")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    for name in ("_gateway", "_jvm"):  # a Java that already runs
+        monkeypatch.setattr(SparkContext, name, None)
+    with pytest.raises(BertrError, match="Spark could not be started with 'local") as e:
+        bridge.score(fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(), "local[1]", None)
+    assert "Java 17" in e.value.hint
