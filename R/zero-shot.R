@@ -31,7 +31,8 @@
 #'   label = c("entailment", "contradiction", "contradiction", "entailment")
 #' )
 #' fit <- bert_fit(bert_load(), label ~ premise + hypothesis, pairs, train = "head", epochs = 5)
-#' bert_zero_shot(fit, c("Somebody took my card", NA), c("theft", "praise"), template = "This example is about {}.")
+#' texts <- c("Somebody took my card", NA)
+#' bert_zero_shot(fit, texts, c("theft", "praise"), template = "This example is about {}.")
 #' @export
 bert_zero_shot <- function(fit, x, labels, text = NULL, template = "This example is {}.", several = FALSE,
                            verbose = TRUE) {

@@ -3,8 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rm -rf .cache/check
-mkdir -p .cache/check
-(cd .cache/check && R CMD build ../..)
+mkdir -p .cache/check/bertr
+# R CMD build copies the whole folder, with gigabytes of Python packages in .venv, before it leaves anything out
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --target-directory=.cache/check/bertr
+(cd .cache/check && R CMD build bertr)
 export _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_PACKAGE_DEPENDS_IGNORE_MISSING_ENHANCES_=true
 export NOT_CRAN=true # else testthat skips the snapshots of messages and prints
 export TZ=${TZ:-UTC} # else loading recipes calls timedatectl, which complains in a container: a note
