@@ -264,6 +264,7 @@ def test_tokenizer_settings_of_hugging_face_folders(tmp_path, name, config, norm
         "chinese_chars": chinese_chars,
         "max_word_chars": 100,
         "special": SPECIAL,
+        "one_segment": False,
         "mode": "wordpiece",
     }
 
