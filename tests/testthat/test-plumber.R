@@ -62,7 +62,11 @@ test_that("the server answers as bert_predict() does, also many at a time, and s
   expected$.pred_class <- as.character(expected$.pred_class)
   for (k in seq_along(answers)) {
     rows <- list(1, 2, 3, 1:3)[[(k - 1) %% 4 + 1]]
-    expect_equal(answers[[k]]$json, expected[rows, ], tolerance = 1e-8, ignore_attr = "row.names")
+    given <- answers[[k]]$json
+    expect_identical(given$.pred_class, expected$.pred_class[rows])
+    # not to the last digit: the server has scored less, and until a process has scored many tokens it uses a graph that
+    # rounds differently
+    expect_lt(max(abs(as.matrix(given[-1]) - as.matrix(expected[rows, -1]))), 1e-6)
   }
 
   bad <- list(

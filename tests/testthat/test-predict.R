@@ -21,8 +21,9 @@ test_that("NA texts give NA, empty ones and factors a prediction", {
   expect_no_warning(bert_predict(the_fit(), character()))
   expect_identical(dim(bert_predict(the_fit(), character())), c(0L, 4L))
   expect_identical(dim(bert_predict(the_fit(), faq()[0, ])), c(0L, 4L))
-  data <- data.frame(text = factor("Where is my card?"))
-  expect_equal(bert_predict(the_fit(), data), out[3, ], tolerance = 1e-5)
+  alone <- bert_predict(the_fit(), data.frame(text = factor("Where is my card?")))
+  expect_identical(alone$.pred_class, out$.pred_class[[3]])
+  expect_lt(max(abs(as.matrix(alone[-1]) - as.matrix(out[3, -1]))), 1e-6) # a batch of another size rounds differently
 })
 
 test_that("type chooses the columns", {

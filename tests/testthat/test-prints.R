@@ -13,11 +13,14 @@ test_that("a model is shown", {
   tiny <- bert_load(tiny_folder(config_sentence_transformers.json = '{"prompts": {"query": "query: "}}'))
   tiny$info$name <- "tiny"
   tiny$info$unused_rows <- 1
+  roberta <- tiny
+  roberta$info$tokens <- "byte_bpe"
   expect_said({
     the_model()
     summary(the_model())
     tiny
     summary(tiny)
+    roberta
   }, error = FALSE)
 })
 
