@@ -13,8 +13,8 @@
 #' [bert_fit()] is not possible, and `layers = k` applies the block k times.
 #'
 #' These families of encoders are read from Hugging Face folders as well: RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT,
-#' ELECTRA (discriminators and generators) and MPNet. DistilBERT, MPNet and the RoBERTas have no segments, but take pairs
-#' all the same; only BERT and ALBERT predict next sentences; DistilBERT and ELECTRA have no pooler. Tokens are those of
+#' ELECTRA (discriminators and generators) and MPNet. DistilBERT, MPNet and the RoBERTas have no segments, but take
+#' pairs all the same; only BERT and ALBERT predict next sentences; DistilBERT and ELECTRA have no pooler. Tokens are those of
 #' Hugging Face's tokenizers: WordPiece, the byte-level BPE of RoBERTa (`tokenizer.json`, or `vocab.json` and
 #' `merges.txt`), the unigram tokenizer of XLM-RoBERTa and CamemBERT (`tokenizer.json` or `sentencepiece.bpe.model`),
 #' which multilingual sentence models such as paraphrase-multilingual-MiniLM-L12-v2 have with BERT's weights. Other
@@ -224,8 +224,8 @@ bert_models <- function() {
 #' @param model A model from [bert_load()] or a fit from [bert_fit()].
 #' @return `bert_config()`: a named list with `vocab_size`, `hidden_size`, `num_layers`, `num_heads`,
 #'   `intermediate_size`, `max_positions` (tokens), `num_segments` (0: none) and `activation`; for ALBERT and ELECTRA
-#'   also `embedding_size` (width of the embeddings), for ALBERT `num_groups` (number of blocks shared by the layers), for
-#'   MPNet and the RoBERTas `pad_id` (id of the padding token; positions are counted from the one after it).
+#'   also `embedding_size` (width of the embeddings), for ALBERT `num_groups` (number of blocks shared by the layers),
+#'   for MPNet and the RoBERTas `pad_id` (id of the padding token; positions are counted from the one after it).
 #'
 #'   `bert_vocab()`: a character vector of length `vocab_size`, or shorter if the word embedding has unused rows. Token
 #'   ids start at 0, so `bert_vocab(model)[id + 1]` is the token with a given id.
