@@ -14,8 +14,8 @@
 #'
 #' These families of encoders are read from Hugging Face folders as well: RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT,
 #' ELECTRA (discriminators and generators) and MPNet. DistilBERT, MPNet and the RoBERTas have no segments, but take
-#' pairs all the same; only BERT and ALBERT predict next sentences; DistilBERT and ELECTRA have no pooler. Tokens are those of
-#' Hugging Face's tokenizers: WordPiece, the byte-level BPE of RoBERTa (`tokenizer.json`, or `vocab.json` and
+#' pairs all the same; only BERT and ALBERT predict next sentences; DistilBERT and ELECTRA have no pooler. Tokens are
+#' those of Hugging Face's tokenizers: WordPiece, the byte-level BPE of RoBERTa (`tokenizer.json`, or `vocab.json` and
 #' `merges.txt`), the unigram tokenizer of XLM-RoBERTa and CamemBERT (`tokenizer.json` or `sentencepiece.bpe.model`),
 #' which multilingual sentence models such as paraphrase-multilingual-MiniLM-L12-v2 have with BERT's weights. Other
 #' families (DeBERTa, ModernBERT) are refused.
