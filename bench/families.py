@@ -40,6 +40,7 @@ CONFIGS = {
     "ELECTRA": ("Electra", {**SIZES, "embedding_size": 128}),
     "MPNet": ("MPNet", SIZES),
 }
+OF_MPNET = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]  # its special tokens
 BATCH = 32
 
 
@@ -72,7 +73,8 @@ def make(name, folder):
     config = getattr(transformers, f"{cls}Config")(**settings)
     model = getattr(transformers, f"{cls}Model")(config).eval()
     model.save_pretrained(folder)
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(5, SIZES["vocab_size"]))]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] if name != "MPNet" else OF_MPNET
+    words = [*special, *(f"w{i}" for i in range(5, SIZES["vocab_size"]))]
     with open(os.path.join(folder, "vocab.txt"), "w") as f:
         f.write("\n".join(words))
     return model, bridge.load(folder, {})
