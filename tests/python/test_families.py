@@ -11,7 +11,7 @@ from keras import ops
 from safetensors.numpy import load_file, save_file
 
 from bertr import bridge
-from bertr.checkpoints import weight_names
+from bertr.checkpoints import heads, weight_names
 from bertr.checkpoints.config import SIZE, BertConfig
 from bertr.errors import BertrError
 from bertr.families import FAMILIES, base, register
@@ -48,6 +48,7 @@ class MadeConfig(BertConfig):
         *map(renamed, (weight_names.TENSORS, weight_names.DENSE, weight_names.NORMS)),
         {"google": {}, "google2": {}, "huggingface": {}},
     )
+    heads = heads.Heads("made", "made.pooler.dense", "tanh", "classifier")
     more = {"position_offset": ("offset", SIZE)}
 
     def to_huggingface(self):

@@ -52,6 +52,7 @@ def test_the_tiny_google_checkpoint_is_read_in_full():
         "max_word_chars": 200,
         "special": SPECIAL,
         "added": [],
+        "one_segment": False,
         "mode": "wordpiece",
     }
 

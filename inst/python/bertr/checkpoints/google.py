@@ -52,6 +52,7 @@ def read_wordpiece(folder: str, rows: int) -> tuple[list[str], dict[str, Any]]:
         "max_word_chars": 200,
         "special": SPECIAL,
         "added": [],
+        "one_segment": False,
         "mode": "wordpiece",
     }
 
