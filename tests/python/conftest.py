@@ -157,6 +157,15 @@ def english(fixtures):
 
 
 @pytest.fixture(scope="session")
+def strange_texts(english, fixtures):
+    """Texts of many languages, and torture strings."""
+    lines = (fixtures / "texts" / "languages.tsv").read_text(encoding="utf-8").splitlines()
+    strange = (fixtures / "texts" / "torture.jsonl").read_text(encoding="utf-8").split("\n")
+    strange = [json.loads(line)["text"].encode("utf-8", "replace").decode() for line in strange if line]
+    return [*english, *(line.split("\t")[1] for line in lines), *strange]
+
+
+@pytest.fixture(scope="session")
 def spiece(english):
     """The bytes of a SentencePiece model like ALBERT's, with 2,000 pieces, trained on the committed English texts."""
     import io
