@@ -1,5 +1,6 @@
 """Every family against transformers + torch on random models of MiniLM's shape: how far the states are apart, and how
-many texts a second each embeds. The two take turns; the ratio of a round is of neighbours in time.
+many texts a second each embeds. The two take turns; the ratio of a round is of neighbours in time. The limit is what
+TensorFlow's matrix product reaches between the rounds (gemm.py), in float32 on all cores.
 
     .venv/bin/python bench/families.py TEXTS [--texts 400] [--rounds 5]
 
@@ -15,6 +16,8 @@ import tempfile
 import time
 
 import numpy as np
+
+import gemm
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "inst", "python"))
@@ -42,6 +45,7 @@ CONFIGS = {
 }
 OF_MPNET = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]  # its special tokens
 BATCH = 32
+PRODUCTS = 5  # matrix products timed between two rounds
 
 
 def rows_of(texts):
@@ -67,6 +71,12 @@ def their_states(model, encodings, with_segments):
     return out
 
 
+def flop(lengths):
+    """Of the layers' products and attention, for real tokens only, as in report.py."""
+    tokens, squares, hidden = lengths.sum(dtype=float), (lengths.astype(float) ** 2).sum(), SIZES["hidden_size"]
+    return SIZES["num_hidden_layers"] * (24 * hidden**2 * tokens + 4 * hidden * squares)
+
+
 def make(name, folder):
     cls, settings = CONFIGS[name]
     torch.manual_seed(0)
@@ -86,14 +96,15 @@ def measure(name, encodings, rounds):
         score = ours.scorer("mean", (ours.config.num_layers,)).encodings
         segments = ours.config.num_segments > 0
         apart = np.abs(score(encodings) - their_states(theirs, encodings, segments)).max()
-        seconds = []
+        product, seconds, limits = gemm.product("tensorflow"), [], []
         for _ in range(rounds):
+            limits.append(gemm.median_speed(product, PRODUCTS))
             started = time.perf_counter()
             score(encodings)
             middle = time.perf_counter()
             their_states(theirs, encodings, segments)
             seconds.append((middle - started, time.perf_counter() - middle))
-    return apart, seconds
+    return apart, seconds, statistics.median(limits)
 
 
 def main():
@@ -104,17 +115,19 @@ def main():
     options = parser.parse_args()
     with open(options.file, encoding="utf-8") as f:
         encodings = rows_of(f.read().splitlines()[: options.texts])
-    print("| family | states apart | bertr, texts/s | transformers, texts/s | ratio (least to most) | of our BERT |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    bert = None
+    titles = ["family", "states apart", "bertr, texts/s", "transformers, texts/s", "ratio (least to most)"]
+    titles += ["of our BERT", "useful GFLOP/s", "of the limit"]
+    print(f"| {' | '.join(titles)} |\n|{' --- |' * len(titles)}")
+    bert, work = None, flop(encodings.lengths) / len(encodings) / 1e9
     for name in CONFIGS:
-        apart, seconds = measure(name, encodings, options.rounds)
+        apart, seconds, limit = measure(name, encodings, options.rounds)
         ours, theirs = (len(encodings) / statistics.median(times) for times in zip(*seconds, strict=True))
         bert = bert or ours
         ratios = sorted(b / a for a, b in seconds)
         print(
             f"| {name} | {apart:.1e} | {ours:.0f} | {theirs:.0f} | {statistics.median(ratios):.2f} "
-            f"({ratios[0]:.2f} to {ratios[-1]:.2f}) | {ours / bert:.2f} |",
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f}) | {ours / bert:.2f} | {work * ours:.0f} | "
+            f"{100 * work * ours / limit:.0f} % of {limit:.0f} |",
             flush=True,
         )
 
