@@ -57,6 +57,27 @@ test_that("an object of a newer bertr is refused", {
   expect_error(bert_predict(fit, "a"), "bertr 99.0", class = "bertr_error_version")
 })
 
+test_that("future's sessions take a fit and return one; its forks are refused", {
+  skip_if_not_installed("future")
+  sent <- list(fit = the_fit(), data = faq())
+  out <- fresh(function(fit, data) {
+    future::plan("multisession", workers = 2)
+    on.exit(future::plan("sequential"))
+    found <- future::future(bertr::bert_predict(fit, data$text))
+    made <- future::future(bertr::bert_fit(bertr::bert_load(), label ~ text, data, train = "head", epochs = 2, seed = 1,
+      verbose = FALSE), seed = NULL)
+    out <- list(found = future::value(found), made = future::value(made))
+    out$here <- bertr::bert_predict(out$made, data)
+    out$forks <- parallelly::supportsMulticore()
+    if (out$forks) future::plan("multicore", workers = 2) else future::plan("sequential")
+    out$fork <- future::value(future::future(tryCatch(bertr::bert_predict(out$made, data), error = class)))
+    out[c("found", "here", "forks", "fork")]
+  }, sent)
+  expect_identical(out$found, bert_predict(sent$fit, sent$data$text))
+  expect_identical(out$here, bert_predict(sent$fit, sent$data)) # `the_fit()` was made with the same seed
+  expect_true(if (out$forks) "bertr_error_fork" %in% out$fork else is.data.frame(out$fork))
+})
+
 test_that("a forked process is refused, not crashed", {
   skip_on_os("windows")
   classes <- fresh(function() {
