@@ -6,7 +6,7 @@ as.tags.bert_explanation <- function(x, ...) { # nolint: object_name_linter. A m
   parts <- lapply(seq_len(nrow(about)), function(i) {
     html_explained(x[x$row == about$row[[i]], ], about[i, ], attr(x, "texts"))
   })
-  htmltools::browsable(htmltools::tags$div(class = "bert-explanation", parts))
+  htmltools::browsable(htmltools::tags$div(class = "bert-explanation", parts, html_key()))
 }
 
 # One text: what is explained, then its words on backgrounds that show their weights, which also appear as tooltips
@@ -29,6 +29,15 @@ html_explained <- function(words, about, texts) {
 html_words <- function(words, weight, shade) {
   sprintf("<span style=\"background-color: %s; color: black; border-radius: 0.2em;\" title=\"%s\">%s</span>",
     shade_colour(shade), format_each(signif(weight, 3)), words)
+}
+
+# What the colours mean, once below all texts
+html_key <- function() {
+  colours <- shade_colour(c(1, -1))
+  words <- sprintf("<span style=\"background-color: %s; color: black; border-radius: 0.2em;\">%s</span>", colours,
+    c("raise", "lower"))
+  htmltools::tags$p(style = "font-size: 0.85em;",
+    htmltools::HTML(paste0("Words that ", words[[1]], " or ", words[[2]], " the score; the stronger, the more.")))
 }
 
 #' @exportS3Method knitr::knit_print

@@ -89,6 +89,7 @@ python_packages
 if [ "${1:-}" = test ] || [ "${1:-}" = dev ]; then
   r_packages callr future ggplot2 htmltools jsonlite knitr lintr plumber recipes rmarkdown rsample testthat uwot vdiffr withr
   command -v pandoc >/dev/null || apt_install pandoc
+  command -v pdflatex >/dev/null || apt_install lmodern texlive-latex-recommended
   command -v java >/dev/null || apt_install openjdk-17-jre-headless
   pip_install test requirements-test.txt
 fi

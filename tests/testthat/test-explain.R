@@ -170,8 +170,14 @@ test_that("as HTML words have backgrounds, and text is escaped", {
   expect_match(html, "<strong>[a-z_]+, probability [01][.0-9]*</strong>")
   expect_match(html, "<span style=\"background-color: #[0-9A-F]{6}; color: black;[^>]*>card</span>")
   expect_match(html, ">&lt;</span>", fixed = TRUE)
-  plain <- gsub("<[^>]*>", "", sub(".*?<p[^>]*>(.*)</p>.*", "\\1", html))
-  expect_identical(plain, "Where is &lt;b&gt;my&lt;/b&gt; card?")
+  lines <- regmatches(html, gregexpr("(?s)<p.*?</p>", html, perl = TRUE))[[1]]
+  plain <- trimws(gsub("<[^>]*>", "", lines))
+  expect_identical(plain, c("Where is &lt;b&gt;my&lt;/b&gt; card?",
+    "Words that raise or lower the score; the stronger, the more."))
+  # the word of the largest weight has one of the colours of the key
+  largest <- why$word[[which.max(abs(why$weight))]]
+  colour <- sub(paste0(".*background-color: (#[0-9A-F]{6});[^>]*>", largest, "</span>.*"), "\\1", lines[[1]])
+  expect_match(lines[[2]], colour, fixed = TRUE)
 })
 
 test_that("R Markdown gets HTML only where it can show it", {

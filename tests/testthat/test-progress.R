@@ -216,19 +216,25 @@ test_that("a document shows at most ten epochs and renders the same twice, also 
   expect_true(any(grepl("bert_fit(", code, fixed = TRUE)))
 })
 
-test_that("a report becomes HTML and Word", {
+test_that("a report becomes HTML, Word and PDF", {
   skip_if_not_installed("rmarkdown")
   skip_if_not(rmarkdown::pandoc_available("2.0"), "pandoc")
+  skip_if_not(nzchar(Sys.which("pdflatex")), "pdflatex")
   rmd <- withr::local_tempfile(fileext = ".Rmd", lines = document())
   made <- fresh(function(rmd) {
-    vapply(c("html_document", "word_document"), function(format) {
-      rmarkdown::render(rmd, format, quiet = TRUE)
-    }, "")
+    # without colours of code, for which LaTeX would need another package
+    formats <- list(html = "html_document", word = "word_document",
+      pdf = rmarkdown::pdf_document(highlight = NULL, keep_tex = TRUE))
+    vapply(formats, function(format) rmarkdown::render(rmd, format, quiet = TRUE), "")
   }, list(rmd))
-  expect_match(paste(readLines(made[["html_document"]]), collapse = "\n"), ".pred_class", fixed = TRUE)
-  word <- utils::unzip(made[["word_document"]], "word/document.xml", exdir = withr::local_tempdir())
+  expect_match(paste(readLines(made[["html"]]), collapse = "\n"), ".pred_class", fixed = TRUE)
+  word <- utils::unzip(made[["word"]], "word/document.xml", exdir = withr::local_tempdir())
   words <- paste(readLines(word, warn = FALSE), collapse = "")
   expect_match(words, "epoch 60/60", fixed = TRUE)
+  expect_identical(readBin(made[["pdf"]], "raw", 5), charToRaw("%PDF-"))
+  tex <- readLines(sub("[.]pdf$", ".tex", made[["pdf"]]))
+  expect_match(tex, "epoch 60/60", fixed = TRUE, all = FALSE)
+  expect_match(tex, "includegraphics{", fixed = TRUE, all = FALSE)
 })
 
 test_that("Ctrl-C returns the fit so far, with a warning", {
