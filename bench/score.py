@@ -47,17 +47,23 @@ def write_table(path, rows, texts):
             out.write_table(pa.table({"id": range(start, start + n), "text": each}))
 
 
-def main(rows):
+def quick_fit(layers):
+    """(a fit of 30 classes with the first `layers` layers, the texts it was trained on, a plan as `score` takes it)"""
     data = faq()
     levels = sorted({row["label"] for row in data})
     texts = [row["text"] for row in data]
     target = {"label_ids": np.array([levels.index(row["label"]) for row in data], np.int32), "levels": levels}
     options = {"head": {}, "seed": 1, "epochs": 5, "train": "head"}
-    fit = bridge.fit(bridge.load(None, {"layers": 1}), "classification", texts, None, target, None, options, None)
+    fit = bridge.fit(bridge.load(None, {"layers": layers}), "classification", texts, None, target, None, options, None)
     columns = [{"name": ".pred_class", "kind": "factor", "levels": levels, "ordered": False}]
     columns += [{"name": f".pred_{level}", "kind": "double"} for level in levels]
     plan = {"what": "predict", "text": ["text"], "keep": None, "rows": BATCH, "columns": columns}
     plan["options"] = {"max_len": bridge.cut_length(fit, None)}
+    return fit, texts, plan
+
+
+def main(rows):
+    fit, texts, plan = quick_fit(layers=1)
     with tempfile.TemporaryDirectory() as above:
         source, target = os.path.join(above, "in.parquet"), os.path.join(above, "out")
         write_table(source, rows, texts)
