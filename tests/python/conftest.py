@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -64,6 +65,29 @@ def on_jax():
     """`on_jax(code, *values)` runs code in one process on JAX with four devices."""
     with OnJax(4) as process:
         yield process
+
+
+JOIN = """
+import jax
+address, number = values
+jax.distributed.initialize(address, 2, number)
+out = jax.process_count()
+"""
+
+
+@pytest.fixture(scope="session")
+def two_on_jax():
+    """Two such processes with two devices each, which train together as those of two machines: both must run the same
+    code before one can answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with OnJax(2) as first, OnJax(2) as second:
+        for number, process in enumerate((first, second)):
+            process.ask(JOIN, address, number)
+        for process in (first, second):
+            assert process.answer() == 2
+        yield first, second
 
 
 @pytest.fixture
