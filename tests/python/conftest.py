@@ -317,14 +317,12 @@ def probabilities_of(fitted, sentences):
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##er", "##ing"]
 
 
-@pytest.fixture(scope="session")
-def pretrained(tmp_path_factory):
-    """A small random BERT in torch with both pre-training heads, and its folder."""
+def make_pretrained(folder, **settings):
+    """Writes a small random BERT with both pre-training heads; gives the torch model."""
     import torch
     import transformers
     from small import perturb, small_config
 
-    folder = tmp_path_factory.mktemp("pretrained")
     torch.manual_seed(6)
     config = small_config(
         len(VOCAB),
@@ -332,6 +330,7 @@ def pretrained(tmp_path_factory):
         initializer_range=0.2,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
+        **settings,
     )
     model = perturb(transformers.BertForPreTraining(config))
     model.save_pretrained(folder)
@@ -339,7 +338,14 @@ def pretrained(tmp_path_factory):
     (folder / "tokenizer_config.json").write_text(
         '{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}', encoding="utf-8"
     )
-    return model.eval(), str(folder)
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory):
+    """A small random BERT in torch with both pre-training heads, and its folder."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    return make_pretrained(folder), str(folder)
 
 
 def language(n, seed=0):

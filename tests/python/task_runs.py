@@ -127,8 +127,9 @@ class Watched(fine_tuning.TrainStep):
         return means
 
 
-def fitted(name, model, weights, on_event=None, **options):
-    """The fit. Its head starts with the weights in the file `weights`, which a fit on TensorFlow writes."""
+def fitted(name, model, weights=None, on_event=None, **options):
+    """The fit. Its head starts with the weights in the file `weights`, if given, which a fit on TensorFlow writes: each
+    backend has random numbers of its own."""
     task, target, _, head = TASKS[name]
     rows, seen = range(TRAINED), range(TRAINED, TRAINED + SEEN)
     a, b = sides(name, seen)
@@ -137,6 +138,8 @@ def fitted(name, model, weights, on_event=None, **options):
 
     def with_weights(*args, **more):
         network = build(*args, **more)
+        if weights is None:
+            return network
         if BACKEND == "tensorflow":
             np.savez(weights, *[np.array(v) for v in network.upper_weights])
         else:
@@ -180,7 +183,7 @@ class Killed(Exception):
     pass
 
 
-def resumed(name, folder, weights, run_folder, **options):
+def resumed(name, folder, run_folder, **options):
     """The weights and losses of a fit, and those of one that was killed in its last epoch and started again."""
     out = []
     for checkpoint in (None, run_folder):
@@ -192,10 +195,10 @@ def resumed(name, folder, weights, run_folder, **options):
 
         if checkpoint:
             try:
-                fitted(name, bridge.load(folder, {}), weights, killed, **more)
+                fitted(name, bridge.load(folder, {}), None, killed, **more)
             except Killed:
                 assert os.listdir(run_folder)
-        fit = fitted(name, bridge.load(folder, {}), weights, **more)
+        fit = fitted(name, bridge.load(folder, {}), **more)
         arrays = [np.array(v.value).ravel().astype(float) for v in fit.network.weights]
         out.append([fit.history["loss"], np.concatenate(arrays).tolist()])
     return out
