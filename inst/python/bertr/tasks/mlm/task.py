@@ -88,7 +88,7 @@ class MaskedLanguage(Task):
     def batch(self, targets, encodings, rows, ids, rng):
         """int32 [batch, masked, 2]: positions in a row and their targets, -1 in rows with fewer masked tokens."""
         padded, _, _ = dataclasses.replace(encodings, ids=targets, pad_id=-1).pad(rows)  # [batch, length]
-        length = bucketed(padded.shape[1])
+        length = int(bucketed(padded.shape[1]))
         padded = np.pad(padded, [(0, 0), (0, length - padded.shape[1])], constant_values=-1)
         widest = most_hidden(length) + self.pairs  # the same for all batches of this length
         places = np.argsort(padded < 0, axis=1, kind="stable")[:, :widest]
