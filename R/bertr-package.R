@@ -14,7 +14,7 @@
 #' `TF_ENABLE_ONEDNN_OPTS`: bertr sets it to 1 on x86 processors. TensorFlow by default uses oneDNN only on some of them
 #' and is up to 1.6 times slower without it. Your own setting takes precedence.
 #'
-#' `KERAS_BACKEND`: `tensorflow` (default) or `jax`, read when Python starts.
+#' `KERAS_BACKEND`: `tensorflow` (default) or `jax`, read when Python starts. Every task trains and predicts on both.
 #'
 #' `RETICULATE_PYTHON`: the Python to use. Without it, the environment created by [bert_install()] is used if it exists.
 #'

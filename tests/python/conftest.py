@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -64,6 +65,29 @@ def on_jax():
     """`on_jax(code, *values)` runs code in one process on JAX with four devices."""
     with OnJax(4) as process:
         yield process
+
+
+JOIN = """
+import jax
+address, number = values
+jax.distributed.initialize(address, 2, number)
+out = jax.process_count()
+"""
+
+
+@pytest.fixture(scope="session")
+def two_on_jax():
+    """Two such processes with two devices each, which train together as those of two machines: both must run the same
+    code before one can answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with OnJax(2) as first, OnJax(2) as second:
+        for number, process in enumerate((first, second)):
+            process.ask(JOIN, address, number)
+        for process in (first, second):
+            assert process.answer() == 2
+        yield first, second
 
 
 @pytest.fixture
@@ -293,14 +317,12 @@ def probabilities_of(fitted, sentences):
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##er", "##ing"]
 
 
-@pytest.fixture(scope="session")
-def pretrained(tmp_path_factory):
-    """A small random BERT in torch with both pre-training heads, and its folder."""
+def make_pretrained(folder, **settings):
+    """Writes a small random BERT with both pre-training heads; gives the torch model."""
     import torch
     import transformers
     from small import perturb, small_config
 
-    folder = tmp_path_factory.mktemp("pretrained")
     torch.manual_seed(6)
     config = small_config(
         len(VOCAB),
@@ -308,6 +330,7 @@ def pretrained(tmp_path_factory):
         initializer_range=0.2,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
+        **settings,
     )
     model = perturb(transformers.BertForPreTraining(config))
     model.save_pretrained(folder)
@@ -315,7 +338,14 @@ def pretrained(tmp_path_factory):
     (folder / "tokenizer_config.json").write_text(
         '{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}', encoding="utf-8"
     )
-    return model.eval(), str(folder)
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory):
+    """A small random BERT in torch with both pre-training heads, and its folder."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    return make_pretrained(folder), str(folder)
 
 
 def language(n, seed=0):

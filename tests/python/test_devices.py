@@ -1,10 +1,7 @@
 """Training over several devices, on JAX: the numbers are those of one device."""
 
-import socket
-
 import numpy as np
 import pytest
-from conftest import OnJax
 
 from bertr import bridge
 from bertr.errors import BertrError
@@ -61,10 +58,7 @@ def test_four_devices_give_the_losses_of_one(on_jax, tiny, sentences, given, siz
     np.testing.assert_allclose(four["prob"], one["prob"], atol=1e-5)
 
 
-JOIN = """
-import jax
-address, number = values
-jax.distributed.initialize(address, 2, number)
+FEWER = """
 from bertr.errors import BertrError
 from bertr.kernels.devices import check_devices
 check_devices(None), check_devices(4)
@@ -76,38 +70,49 @@ except BertrError as e:
 """
 
 
-def test_two_processes_give_the_losses_of_one(on_jax, tiny, sentences):
+def test_processes_train_with_all_of_their_devices(two_on_jax):
+    for process in two_on_jax:
+        assert process(FEWER) == "`devices` is 2, but the processes of JAX have 4, which train together."
+
+
+def test_two_processes_give_the_losses_of_one(on_jax, two_on_jax, tiny, sentences):
     """As on two machines: each runs the same script and computes half of each batch."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
     options = {**OPTIONS, "batch_size": 7, "dropout": 0.3, "train": "top:1"}
-    with OnJax(2) as first, OnJax(2) as second:
-        for number, process in enumerate((first, second)):
-            process.ask(JOIN, address, number)
-        for process in (first, second):
-            assert process.answer() == "`devices` is 2, but the processes of JAX have 4, which train together."
-        for process in (first, second):
-            process.ask(SCRIPT, tiny, *sentences, {**options, "devices": 4})
-        one = on_jax(SCRIPT, tiny, *sentences, {**options, "devices": None})
-        for process in (first, second):
-            ours = process.answer()
-            assert (ours["places"], ours["after"]) == ([4], [1])
-            np.testing.assert_allclose(ours["losses"], one["losses"], atol=1e-5)
-            np.testing.assert_allclose(ours["prob"], one["prob"], atol=1e-5)
+    for process in two_on_jax:
+        process.ask(SCRIPT, tiny, *sentences, {**options, "devices": 4})
+    one = on_jax(SCRIPT, tiny, *sentences, {**options, "devices": None})
+    for process in two_on_jax:
+        ours = process.answer()
+        assert (ours["places"], ours["after"]) == ([4], [1])
+        np.testing.assert_allclose(ours["losses"], one["losses"], atol=1e-5)
+        np.testing.assert_allclose(ours["prob"], one["prob"], atol=1e-5)
 
 
 SHARES = """
 import numpy as np
-from bertr.kernels.devices import Devices
-shared = Devices(4).share(np.arange(12).reshape(6, 2) + 1)
-out = [part.data.tolist() for part in shared.addressable_shards]
+from bertr.kernels.compiled import TrainStep
+from bertr.training.adamw import BertAdamW
+import keras
+seen = []
+kernel = keras.Variable(np.ones((3, 2), "float32"), name="kernel")
+optimizer = BertAdamW([kernel], 0.0, None)
+optimizer.begin(1e-3, 10, 0.0)
+ones = np.ones((6, 3), np.int32)
+def loss(targets, ids, segments, mask):
+    return [keras.ops.sum(keras.ops.matmul(keras.ops.cast(ids[:, :3], "float32"), kernel), axis=1)]
+step = TrainStep(loss, [kernel], [], optimizer, ones[:, 0], (ones, ones, ones), devices=4, samples=6)
+run = step.function
+step.function = lambda *given: seen.extend(given[4:]) or run(*given)
+mean = float(step(ones[:, 0], ones, ones, ones)[0])
+out = [mean, [[len(part.data) for part in x.addressable_shards] for x in seen]]
 """
 
 
 def test_each_device_gets_the_same_number_of_rows(on_jax):
-    zero = [0, 0]
-    assert on_jax(SHARES) == [[[1, 2], [3, 4]], [[5, 6], [7, 8]], [[9, 10], [11, 12]], [zero, zero]]
+    """Six rows become eight, of which six count."""
+    mean, rows = on_jax(SHARES)
+    assert mean == 6.0
+    assert rows == [[2, 2, 2, 2]] * 4
 
 
 TOO_MANY = """

@@ -179,8 +179,8 @@ class Inputs:
         """The graph of the derivatives."""
         network, task = self.fit.network, self.fit.task
 
-        def score(vectors, segments, mask, owner, place, code, scale):
-            outputs = network(vectors, segments, mask, owner)  # [copies, ...] or [rows, length, ...]
+        def score(vectors, segments, mask, first, place, code, scale):
+            outputs = network(vectors, segments, mask, first)  # [copies, ...] or [rows, length, ...]
             outputs = ops.take(ops.reshape(outputs, (-1, outputs.shape[-1])), place, axis=0)
             return ops.sum(task.explained(outputs * scale[:, None], code))
 
@@ -234,7 +234,8 @@ def _integrate(inputs, slopes, texts, steps, weights, tell):
         _, place, code, scale = inputs.places(copies, np.arange(len(rows)) * ids.shape[1])
         here = ((points[point] + 1.0) / 2.0)[owner].astype(np.float32)
         numbers = place.astype(np.int32), code.astype(np.int32), scale.astype(np.float32)
-        slope = slopes(masked.pad(rows)[0], ids, here, segments, mask, owner, *numbers)
+        first = splits(inputs.rows[copies]).astype(np.int32)
+        slope = slopes(masked.pad(rows)[0], ids, here, segments, mask, first, *numbers)
         slope = slope * (shares[point] / 2.0)[owner, None]
         np.add.at(weights, encodings.places(rows), slope[mask > 0])
         done += len(copies) / steps

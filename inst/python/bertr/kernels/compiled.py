@@ -2,7 +2,7 @@
 
 Only kernels/ and nn/packing.py know which backend runs; `backend.COMPILES_SHAPES` tells the rest whether each shape is
 compiled separately. TensorFlow: graphs with dynamic shapes, so a new length needs no new trace. JAX: compiled per
-shape, so lengths and row counts are rounded to few sizes (`static_shapes`).
+shape, so lengths and row counts are rounded to few sizes (`static_shapes`, `_full_batch`).
 """
 
 import collections
@@ -13,11 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..errors import BertrError
 from .backend import BACKEND
 from .dense import final_weights
 
 BUCKET = 32  # where each shape is compiled, lengths are rounded up to a multiple of it
+FILLER = -1  # all targets of samples that only fill up a training batch, where each shape is compiled
 WORD_ROWS = "word_rows"  # name of variables with one row per vocabulary entry in use
 
 
@@ -37,23 +37,14 @@ def static_shapes(arrays: Sequence[np.ndarray], rows: int) -> Sequence[np.ndarra
     """Arrays padded to a bucketed length and to `rows` rows if the backend compiles each shape.
 
     Args:
-        arrays: ids, segments and mask, [batch, length] each; on TensorFlow also owner, [batch].
+        arrays: ids, segments and mask, [batch, length] each.
         rows: the least number of rows of the result.
 
     Returns:
         The arrays, padded with zeros: [at least `rows`, bucketed length] each.
-
-    Raises:
-        BertrError: backend, if there are more than three arrays to pad.
     """
     if BACKEND == "tensorflow":
         return arrays
-    if len(arrays) > 3:
-        raise BertrError(
-            "backend",
-            "Training on texts of several rows (windows, cosine pairs) needs TensorFlow.",
-            "Unset KERAS_BACKEND and restart R.",
-        )
     length = bucketed(arrays[0].shape[1])
     out = []
     for a in arrays:
@@ -192,7 +183,8 @@ if BACKEND == "tensorflow":
         """Passes the gradients of a batch to the optimizer, which takes a step, or waits for `flush` if it accumulates.
         `values(targets, *inputs)` returns a list, the loss of each row and any number of metrics of each row, [batch]
         each; an `adversary` adds the gradients of a second pass (see training/adversarial.py). Steps of the same `kind`
-        (see `_graph`) share their graphs. `devices`: over how many a batch is split, see `devices.py`."""
+        (see `_graph`) share their graphs. `devices`: over how many a batch is split, see `devices.py`. `samples`: how
+        many a full batch has."""
 
         def __init__(
             self,
@@ -205,6 +197,7 @@ if BACKEND == "tensorflow":
             adversary: Any = None,
             kind: Any = None,
             devices: int | None = None,
+            samples: int = 1,
         ):
             def step(targets, *inputs):
                 return _apply(values, variables, optimizer, adversary, targets, *inputs)
@@ -338,8 +331,27 @@ else:
         def __call__(self, start, end, share, *inputs):
             return np.asarray(self.function([v.value for v in self.variables], start, end, share, *inputs))
 
+    def _full_batch(targets, inputs, samples):
+        """A batch filled up to a number of samples, and to a bucketed length.
+
+        Args:
+            targets: [n, ...].
+            inputs: ids, segments and mask, [rows, length] each; if samples may have several rows also `first`, int32
+                [n + 1], see `Network.call`.
+            samples: the number to fill up to, at least n.
+
+        Returns:
+            (targets, inputs). Targets are [samples, ...], FILLER where filled up; the number of rows is a multiple of
+            `samples`, with at least one row for each, and `first` is [samples + 1].
+        """
+        lacking, rows = samples - len(targets), len(inputs[0])
+        filler = np.full((lacking, *targets.shape[1:]), FILLER, targets.dtype)
+        several = [np.append(first, first[-1] + 1 + np.arange(lacking, dtype=first.dtype)) for first in inputs[3:]]
+        inputs = static_shapes(inputs[:3], -(-(rows + lacking) // samples) * samples)
+        return np.concatenate([targets, filler]), [*inputs, *several]
+
     class TrainStep:
-        """As on TensorFlow; rows that only pad the batch have an all-zero mask and do not count."""
+        """As on TensorFlow; samples that only fill up the batch do not count."""
 
         def __init__(
             self,
@@ -352,17 +364,18 @@ else:
             adversary=None,
             kind=None,
             devices=None,
+            samples=1,
         ):
             self.layers = (variables, other_variables, optimizer.variables)
-            self.devices = Devices(devices)
+            self.devices, self.samples = Devices(devices), samples
             self.begin()
 
-            def mean_loss(trained, others, targets, *inputs):
+            def mean_loss(trained, others, count, targets, *inputs):
                 each, now = _with_values(
                     lambda: values(targets, *inputs), variables + other_variables, trained + others
                 )
-                real = (inputs[-1][:, 0] > 0).astype(each[0].dtype)
-                means = [(value * real).sum() / real.sum() for value in each]
+                real = jnp.arange(len(targets)) < count
+                means = [jnp.sum(jnp.where(real, value, 0.0)) / count for value in each]
                 return means[0], (jnp.stack(means), now[len(trained) :])
 
             both = jax.value_and_grad(mean_loss, has_aux=True)
@@ -371,14 +384,13 @@ else:
                 _, now = _with_values(how, variables + optimizer.variables, trained + state)
                 return now[: len(trained)], now[len(trained) :]
 
-            def step(trained, others, state, targets, *inputs):
-                (_, (means, others)), gradients = both(trained, others, targets, *inputs)
+            def step(trained, others, state, count, targets, *inputs):
+                (_, (means, others)), gradients = both(trained, others, count, targets, *inputs)
                 if adversary:
                     with adversary.attack(gradients):
-                        (_, (_, others)), more = both(trained, others, targets, *inputs)
+                        (_, (_, others)), more = both(trained, others, count, targets, *inputs)
                     gradients = [a + b for a, b in zip(gradients, more, strict=True)]
-                rows = (inputs[-1][:, 0] > 0).sum()
-                trained, state = optimize(lambda: optimizer.take(gradients, rows), trained, state)
+                trained, state = optimize(lambda: optimizer.take(gradients, count), trained, state)
                 return means, [trained, others, state]
 
             def flush(trained, others, state):
@@ -388,9 +400,14 @@ else:
             self.function, self.last = self.devices.compiled(step), self.devices.compiled(flush)
 
         def __call__(self, targets, *inputs):
-            inputs = [self.devices.share(x) for x in inputs]
-            targets = np.concatenate([targets, np.repeat(targets[:1], len(inputs[0]) - len(targets), axis=0)])
-            means, self.values = self.function(*self.values, self.devices.share(targets), *inputs)
+            count, devices = len(targets), self.devices
+            targets, inputs = _full_batch(targets, inputs, devices.even(max(count, self.samples)))
+            inputs = [devices.share(x) for x in inputs[:3]] + [devices.copy(first) for first in inputs[3:]]
+            return self.take(count, devices.share(targets), *inputs)
+
+        def take(self, count: int, targets: Any, *inputs: Any) -> Any:
+            """As a call, with a full batch, of which the first `count` samples count."""
+            means, self.values = self.function(*self.values, self.devices.copy(np.int32(count)), targets, *inputs)
             return np.asarray(means)
 
         def flush(self) -> None:
@@ -410,9 +427,7 @@ else:
         """Many optimizer steps on features in memory."""
 
         def __init__(self, values, variables, other_variables, optimizer, targets, features):
-            self.step = TrainStep(
-                lambda y, x, mask: values(y, x), variables, other_variables, optimizer, targets, features
-            )
+            self.step = TrainStep(values, variables, other_variables, optimizer, targets, features)
             self.begin(targets, features)
 
         def begin(self, targets: np.ndarray, features: np.ndarray) -> None:
@@ -425,10 +440,9 @@ else:
             return np.array([self._one(b, widest) for b in batches])
 
         def _one(self, rows, widest):
-            x = np.zeros((widest, *self.features.shape[1:]), self.features.dtype)
-            mask = np.zeros((widest, 1), np.int32)
-            x[: len(rows)], mask[: len(rows)] = self.features[rows], 1
-            return self.step(self.targets[rows], x, mask)
+            count = len(rows)
+            rows = np.pad(rows, (0, widest - count), mode="edge")
+            return self.step.take(count, self.targets[rows], self.features[rows])
 
         def finish(self) -> None:
             self.step.finish()

@@ -66,12 +66,13 @@ else:
             """The arrays of any structure, whole on every device."""
             return jax.tree.map(lambda x: self._placed(np.asarray(x), self.copied), values) if self.copied else values
 
+        def even(self, samples: int) -> int:
+            """The next number that can be split evenly."""
+            return -(-samples // self.count) * self.count
+
         def share(self, array: np.ndarray) -> Any:
-            """An array [rows, ...] with a part of its rows on each device, after rows of zeros that fill it up."""
-            if not self.split:
-                return array
-            lacking = -len(array) % self.count
-            return self._placed(np.pad(array, [(0, lacking)] + [(0, 0)] * (array.ndim - 1)), self.split)
+            """An array [rows, ...] with an equal part of its rows on each device."""
+            return self._placed(array, self.split) if self.split else array
 
         def whole(self, value: Any) -> Any:
             """A result as an array of one device."""

@@ -28,7 +28,7 @@ def make_join(head_options: dict[str, Any]) -> "Pair | Windows | None":
 class Pair(keras.layers.Layer):
     """Concatenates the vectors of both texts: [2 * batch, hidden] -> [batch, 2 * hidden]."""
 
-    def call(self, x: Any, owner: Any) -> Any:
+    def call(self, x: Any, first: Any) -> Any:
         return ops.reshape(x, (-1, 2 * x.shape[-1]))
 
     def width(self, hidden: int) -> int:
@@ -53,16 +53,24 @@ class Windows(keras.layers.Layer):
             self.query.build(shape)
         self.built = True
 
-    def call(self, x: Any, owner: Any) -> Any:  # owner [windows]: the row of the batch
-        rows = ops.max(owner) + 1
+    def call(self, x: Any, first: Any) -> Any:  # first [batch + 1]: see `Network.call`
+        batch = ops.shape(first)[0] - 1
+        # windows of no text get the number `batch`
+        owner = ops.searchsorted(first[1:], ops.arange(ops.shape(x)[0], dtype="int32"), side="right")  # [windows]
+
+        def total(values):
+            return ops.segment_sum(values, owner, num_segments=batch + 1)[:batch]
+
+        def largest(values):
+            return ops.segment_max(values, owner, num_segments=batch + 1)
+
         if self.kind == "max":
-            return ops.segment_max(x, owner, num_segments=rows)
+            return largest(x)[:batch]
         weights = ops.ones_like(x[:, :1])
         if self.query:
             score = self.query(x)  # [windows, 1]
-            weights = ops.exp(score - ops.take(ops.segment_max(score, owner, num_segments=rows), owner, axis=0))
-        total = ops.segment_sum(weights, owner, num_segments=rows)
-        return ops.segment_sum(weights * x, owner, num_segments=rows) / total
+            weights = ops.exp(score - ops.take(largest(score), owner, axis=0))
+        return total(weights * x) / total(weights)
 
     def width(self, hidden: int) -> int:
         return hidden

@@ -5,14 +5,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from ..text.ragged import splits
 from .heads import ACTIVATIONS
 from .join import make_join
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .backbone import Backbone
 
 
@@ -49,17 +49,23 @@ class Network(keras.layers.Layer):
         states = self.backbone.states_for(self.pool, ids, segments, mask, last, training)[0]
         return self.backbone.pool(states, mask, self.pool)
 
-    def features(self, ids: Any, segments: Any, mask: Any, owner: Any = None, training: bool = False) -> Any:
-        """The head's input: as `pooled`, or one joined vector per text, where `owner` is the text of each row."""
+    def features(self, ids: Any, segments: Any, mask: Any, first: Any = None, training: bool = False) -> Any:
+        """The head's input: as `pooled`, or one joined vector per text."""
         values = self.pooled(ids, segments, mask, training=training)
-        return values if self.join is None else self.join(values, owner)
+        return values if self.join is None else self.join(values, first)
 
-    def call(self, ids: Any, segments: Any, mask: Any, owner: Any = None, training: bool = False) -> Any:
-        return self.head(self.features(ids, segments, mask, owner, training=training), training=training)
+    def call(self, ids: Any, segments: Any, mask: Any, first: Any = None, training: bool = False) -> Any:
+        """`first`, where texts may have several rows: int [texts + 1], the first row of each text, and the end of the
+        last; rows after it belong to no text."""
+        return self.head(self.features(ids, segments, mask, first, training=training), training=training)
 
-    def joined(self, values: "np.ndarray", owner: Any) -> "np.ndarray":
-        """Features of texts from the pooled vectors of all their rows; numpy in, numpy out."""
-        return values if self.join is None else ops.convert_to_numpy(self.join(values, owner))
+    def joined(self, values: np.ndarray, owner: Any) -> np.ndarray:
+        """Features of texts from the pooled vectors of all their rows; `owner` [rows] is the text of each. Numpy in,
+        numpy out."""
+        if self.join is None:
+            return values
+        first = splits(np.bincount(owner)).astype(np.int32)
+        return ops.convert_to_numpy(self.join(values, first))
 
     @property
     def upper_weights(self) -> list[Any]:

@@ -59,6 +59,18 @@ def picked(outputs: Any, codes: Any) -> Any:
     return ops.take_along_axis(outputs, codes[:, None], axis=1)[:, 0]
 
 
+def count_rows(marks: Any) -> Any:
+    """How many rows of a batch count: those without FILLER, from one target of each, which else is not negative.
+
+    Args:
+        marks: int [batch].
+
+    Returns:
+        float32 scalar.
+    """
+    return ops.sum(ops.cast(marks >= 0, "float32"))
+
+
 def same_levels(levels: list[str], others: list[str]) -> list[int] | None:
     """The number of each level among the others; None if they are not the same levels."""
     return [others.index(level) for level in levels] if sorted(levels) == sorted(others) else None
@@ -146,7 +158,8 @@ class Task:
         rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray]:
         """(targets, ids): the targets of some rows in the form that `loss` takes, and their padded `ids` [batch,
-        length], which the task may change."""
+        length], which the task may change. Where each shape is compiled, rows of which all targets are FILLER may
+        follow; their loss is not used."""
         return targets[rows], ids
 
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> Any:

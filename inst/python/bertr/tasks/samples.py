@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..text.ragged import row_numbers
+from ..text.ragged import row_numbers, splits
 
 if TYPE_CHECKING:
     from ..text.encodings import Encodings
@@ -33,14 +33,14 @@ class Samples:
     def batch(
         self, chosen: np.ndarray | list[int], rng: np.random.Generator
     ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        """(targets, (ids, segments, mask[, owner])) of the chosen samples."""
+        """(targets, (ids, segments, mask[, first])) of the chosen samples, see `Network.call`."""
         if self.first is None:
             ids, segments, mask = self.encodings.pad(chosen)
             targets, ids = self.task.batch(self.targets, self.encodings, chosen, ids, rng)
             return targets, (ids, segments, mask)
         rows = [self._some_rows(i, rng) for i in chosen]
-        owner = row_numbers([len(r) for r in rows]).astype(np.int32)
-        return self.targets[chosen], (*self.encodings.pad(np.concatenate(rows)), owner)
+        first = splits(np.array([len(r) for r in rows])).astype(np.int32)
+        return self.targets[chosen], (*self.encodings.pad(np.concatenate(rows)), first)
 
     def _some_rows(self, sample, rng):
         rows = np.arange(self.first[sample], self.first[sample + 1])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..kernels.compiled import TrainStep, static_shapes
+from ..kernels.compiled import TrainStep
 from .adamw import BertAdamW
 from .adversarial import FastGradientMethod
 from .batches import training_batches
@@ -78,6 +78,7 @@ class FineTuning:
             self._adversary(variables),
             network.kind and kind,
             plan.devices,
+            plan.batch_size,
         )
 
     def one_epoch(self, epoch: int) -> None:
@@ -133,8 +134,7 @@ class FineTuning:
         return overall(means, parts)
 
     def _batch(self, samples, chosen):
-        targets, inputs = samples.batch(chosen, self.run.rng)
-        ids, *others = static_shapes(inputs, self.run.plan.batch_size)
+        targets, (ids, *others) = samples.batch(chosen, self.run.rng)
         if self.embeddings.word_rows:
             ids = self.embeddings.word_rows.row_of[ids]
         return targets, ids, *others

@@ -12,7 +12,7 @@ from ...shapes import FILLED, FLAG, TEXT, both, fields, list_of, one_of
 from ...text.ragged import ROOM, positions, row_numbers, sort_keys
 from ...text.windows import windows
 from .. import metrics
-from ..base import Items, Picks, Task, log_odds, same_levels
+from ..base import Items, Picks, Task, count_rows, log_odds, same_levels
 from ..inputs import OVERLAP
 from .crf import Chains, negative_log_likelihood
 from .heads import CrfHead, TokenHead
@@ -94,12 +94,13 @@ class Entities(Task):
         return out, _notes(int(((first < start) | (last > end)).sum()), int((first == ROOM).sum()))
 
     def batch(self, targets, encodings, rows, ids, rng):
-        """Label ids of words and their positions in the row, int32 [batch, words, 2], padded with UNSCORED."""
+        """Label ids of words and their positions in the row, int32 [batch, words, 2], padded with (UNSCORED, 0)."""
         lengths = encodings.lengths[rows]
         row, place, label_ids = row_numbers(lengths), positions(lengths), targets[encodings.places(rows)]
         row, place, label_ids = (x[label_ids != UNSCORED] for x in (row, place, label_ids))
         words = np.bincount(row, minlength=len(rows))
-        out = np.full((len(rows), bucketed(max(1, words.max())), 2), UNSCORED, np.int32)
+        out = np.zeros((len(rows), bucketed(max(1, words.max())), 2), np.int32)
+        out[:, :, 0] = UNSCORED
         out[np.arange(out.shape[1]) < words[:, None]] = np.stack([label_ids, place], axis=1)
         return out, ids
 
@@ -130,7 +131,7 @@ class Entities(Task):
             each = ops.sum((ops.logsumexp(scores, axis=-1) - picked) * real, axis=1)
         else:
             each = negative_log_likelihood(label_ids, scores, transitions, real)
-        return each / ops.maximum(ops.mean(ops.sum(real, axis=1)), 1e-6)
+        return each * count_rows(targets[:, 0, 1]) / ops.maximum(ops.sum(real), 1.0)
 
     def evaluate(self, targets: np.ndarray, outputs: np.ndarray, encodings: "Encodings", head: Any) -> dict[str, float]:
         places, splits = word_places(encodings)

@@ -58,6 +58,18 @@ def hide(
     return masked, originals
 
 
+def most_hidden(lengths: Any) -> Any:
+    """How many tokens of a row are masked at most. The special tokens count as a part of its length, as in BERT.
+
+    Args:
+        lengths: int, or int [rows].
+
+    Returns:
+        int64, of the same shape.
+    """
+    return np.maximum(1, np.round(SHARE * lengths)).astype(np.int64)
+
+
 def _choose(encodings, words, whole_words, rng):
     """Bool [tokens]: units (pieces or whole words) chosen in random order up to the row's budget. Words that exceed the
     remaining budget are skipped."""
@@ -70,7 +82,7 @@ def _choose(encodings, words, whole_words, rng):
     row = encodings.row[first]  # [units]
     size = np.bincount(unit[ordinary], minlength=len(row))
     order = np.lexsort((rng.random(len(row)), row))
-    room = np.maximum(1, np.round(SHARE * lengths)).astype(int).tolist()  # the special tokens count, as in BERT
+    room = most_hidden(lengths).tolist()
     taken = np.zeros(len(row) + 1, bool)  # the last entry is for tokens before the first unit
     for u, r, n in zip(order.tolist(), row[order].tolist(), size[order].tolist(), strict=True):
         if n <= room[r]:

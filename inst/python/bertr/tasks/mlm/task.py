@@ -12,15 +12,15 @@ import numpy as np
 from keras import ops
 
 from ...errors import BertrError
-from ...kernels.backend import COMPILES_SHAPES
+from ...kernels.compiled import bucketed
 from ...shapes import FLAG, fields
 from ...text.encodings import Encodings
 from ...text.windows import windows
 from .. import metrics
-from ..base import Task
+from ..base import Task, count_rows
 from ..samples import Samples
 from .head import PretrainingHead
-from .masking import Words, draw_seconds, hide, pair_up
+from .masking import Words, draw_seconds, hide, most_hidden, pair_up
 
 if TYPE_CHECKING:
     from ...nn.backbone import Backbone
@@ -47,8 +47,6 @@ class MaskedLanguage(Task):
 
     @classmethod
     def from_target(cls, target: dict[str, Any], head_options: dict[str, Any]) -> "MaskedLanguage":
-        if COMPILES_SHAPES:
-            raise BertrError("backend", "Masked-word training needs TensorFlow.", "Unset KERAS_BACKEND and restart R.")
         if head_options["pair"] != "joint":
             raise BertrError(
                 "pairs",
@@ -90,9 +88,10 @@ class MaskedLanguage(Task):
     def batch(self, targets, encodings, rows, ids, rng):
         """int32 [batch, masked, 2]: positions in a row and their targets, -1 in rows with fewer masked tokens."""
         padded, _, _ = dataclasses.replace(encodings, ids=targets, pad_id=-1).pad(rows)  # [batch, length]
-        has_target = padded >= 0
-        widest = max(1, has_target.sum(axis=1).max())
-        places = np.argsort(~has_target, axis=1, kind="stable")[:, :widest]
+        length = int(bucketed(padded.shape[1]))
+        padded = np.pad(padded, [(0, 0), (0, length - padded.shape[1])], constant_values=-1)
+        widest = most_hidden(length) + self.pairs  # the same for all batches of this length
+        places = np.argsort(padded < 0, axis=1, kind="stable")[:, :widest]
         return np.stack([places, np.take_along_axis(padded, places, axis=1)], axis=2).astype(np.int32), ids
 
     def head(self, config: Any, head_options: dict[str, Any], dropout: float, seed: int) -> PretrainingHead:
@@ -126,7 +125,8 @@ class MaskedLanguage(Task):
         places, labels = targets[:, :, 0], targets[:, :, 1]
         batch, length = ops.shape(outputs)[:2]
         flat = ops.reshape(outputs, (-1, outputs.shape[-1]))
-        states = ops.take(flat, places + length * ops.arange(batch)[:, None], axis=0)  # [batch, masked, hidden]
+        rows = length * ops.arange(batch)[:, None]
+        states = ops.take(flat, rows + ops.maximum(places, 0), axis=0)  # [batch, masked, hidden]
         of_pairs = 0.0
         if self.pairs:
             of_pairs = _nll(head.follows(states[:, 0]), labels[:, 0])
@@ -134,7 +134,8 @@ class MaskedLanguage(Task):
         nll = _nll(head.words(ops.reshape(states, (-1, states.shape[-1]))), ops.reshape(labels, (-1,)))
         has_target = ops.cast(labels >= 0, nll.dtype)
         of_words = ops.sum(ops.reshape(nll, ops.shape(labels)) * has_target, axis=1)
-        return of_words * ops.cast(batch, nll.dtype) / (ops.sum(has_target) + 1e-5) + of_pairs
+        count = ops.cast(count_rows(places[:, 0]), nll.dtype)
+        return of_words * count / (ops.sum(has_target) + 1e-5) + of_pairs
 
     def sums(self, samples: Samples, score: Callable[[Encodings], np.ndarray], head: Any) -> dict[Any, float]:
         """Sums over all masked words and pairs: counts (words, pairs), negative log-likelihoods and correct

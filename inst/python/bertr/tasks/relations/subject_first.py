@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from ...nn.heads import DenseHead
+from ..base import count_rows
 from .gplinker import MOST
 
 START, END = 0.0, float(np.log(0.4 / 0.6))  # logit thresholds: probability 0.5 for a start, 0.4 for an end
@@ -41,7 +42,6 @@ class SubjectFirst:
         """The loss of each row, [batch], scaled so that the mean is the mean over all tokens of the batch. `info`
         [batch, 3]: length and sampled head."""
         length = ops.shape(outputs)[1]
-        batch = ops.cast(ops.shape(outputs)[0], "float32")
         real = ops.cast(ops.arange(length) < info[:, :1], "float32")  # [batch, length]
         h_start, h_end, t_start, t_end = (
             ops.one_hot(triples[:, :, i], length, dtype="float32") for i in (0, 1, 3, 4)
@@ -57,7 +57,7 @@ class SubjectFirst:
         of_tails = ops.sum(_entropy(ops.minimum(tails, 1.0), logits), axis=-1)
 
         has_head = real * ops.cast(info[:, 1:2] >= 0, "float32")  # rows without triples have no sampled head
-        return batch * (_share(of_heads, real) + _share(of_tails, has_head))
+        return count_rows(info[:, 0]) * (_share(of_heads, real) + _share(of_tails, has_head))
 
     def decode(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Triples [n, 5] of one row's tokens and their scores [n], from 0.4 to 1; `outputs` [length, ...], numpy."""
