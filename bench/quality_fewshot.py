@@ -42,6 +42,13 @@ def pairs_of(texts, labels, draw):
 
 
 def vectors(model, tokenizer, texts):  # [texts, hidden]
+    """In groups of similar length, as padding would take most of the time."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    parts = [group_vectors(model, tokenizer, [texts[i] for i in order[at : at + 8]]) for at in range(0, len(order), 8)]
+    return torch.cat(parts)[np.argsort(order)]
+
+
+def group_vectors(model, tokenizer, texts):
     inputs = tokenizer(texts, padding=True, truncation=True, max_length=LENGTH, return_tensors="pt")
     real = inputs["attention_mask"][:, :, None].float()
     states = model(**inputs).last_hidden_state
@@ -49,7 +56,7 @@ def vectors(model, tokenizer, texts):  # [texts, hidden]
 
 
 def tune(model, tokenizer, pairs):
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01, fused=True)
     steps = -(-len(pairs) // BATCH)
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
     model.train()
