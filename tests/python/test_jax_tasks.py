@@ -89,7 +89,7 @@ def test_a_killed_run_goes_on(on_jax, shallow, tmp_path, name):
     assert resumed == whole
 
 
-@pytest.mark.parametrize("name", ["cosine", "windows_attention", "words_and_pairs"])
+@pytest.mark.parametrize("name", ["windows_attention", "words_and_pairs"])
 def test_two_processes_give_the_losses_of_one(on_jax, two_on_jax, shallow, name):
     for process in two_on_jax:
         process.ask(SCRIPT, name, shallow, None, {"epochs": 3, "devices": 4})
