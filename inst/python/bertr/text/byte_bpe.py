@@ -113,11 +113,11 @@ class ByteBPETokenizer(ChunkEncoder):
         begins = ends[rows[1:]] - _lengths(texts)
         return (ends[:-1] - np.repeat(begins, np.diff(rows))).astype(np.int32)
 
-    def _ids_of(self, chunk):
-        return int32([i for i, _, _ in self._cut(chunk)])
+    def _ids_of(self, chunks):
+        return [int32([i for i, _, _ in self._cut(chunk)]) for chunk in chunks]
 
-    def _spans_of(self, chunk):
-        return int32([at for _, start, end in self._cut(chunk) for at in (start, end)])
+    def _spans_of(self, chunks):
+        return [int32([at for _, start, end in self._cut(chunk) for at in (start, end)]) for chunk in chunks]
 
     def _cut(self, chunk):
         """(id, start, end) of every piece of a chunk."""

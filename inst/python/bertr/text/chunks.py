@@ -1,7 +1,7 @@
 """Tokenizers that process each chunk of a text independently."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from .encodings import TextEncoder
 from .ragged import positions, splits
 
 CACHE_SIZE = 2**16  # chunks, about 13 MB
+ROOM = 2**20  # characters of texts whose chunks are computed together
 LONGEST_CACHED = 64  # characters; longer chunks rarely repeat
 
 
@@ -20,8 +21,8 @@ class ChunkEncoder(TextEncoder):
     """The ids of a chunk are computed once and cached.
 
     A subclass sets `vocab` before and these functions after its call of `__init__`: `_chunks(text)` returns the chunks,
-    `_starts(text)` the start of each; `_ids_of(chunk)` the ids as int32 bytes, `_spans_of(chunk)` the start and end of
-    each piece.
+    `_starts(text)` the start of each; `_ids_of(chunks)` the ids of each chunk as int32 bytes, `_spans_of(chunks)` the
+    start and end of each piece.
 
     Args:
         added: list of dicts, as `AddedTokens` takes them.
@@ -42,19 +43,24 @@ class ChunkEncoder(TextEncoder):
         self._ids = _Cache(self._ids_of)
         self._spans = _Cache(self._spans_of)
 
-    def _ids_of(self, chunk):
+    def _ids_of(self, chunks):
         raise NotImplementedError
 
-    def _spans_of(self, chunk):
+    def _spans_of(self, chunks):
         raise NotImplementedError
 
     def _rows(self, texts):
-        return [b"".join(map(self._ids.__getitem__, self._chunks(text))) for text in texts]
+        out = []
+        for part in _parts(texts):
+            chunks = list(map(self._chunks, part))
+            ids = iter(self._ids.of(list(itertools.chain.from_iterable(chunks))))
+            out += [b"".join(itertools.islice(ids, len(row))) for row in chunks]
+        return out
 
     def _offsets(self, texts, counts, kept):
         chunks = list(map(self._chunks, texts))
         flat = list(itertools.chain.from_iterable(chunks))
-        spans = list(map(self._spans.__getitem__, flat))
+        spans = self._spans.of(flat)
         pieces = np.fromiter(map(len, spans), np.int32, len(spans)) // 8  # pieces per chunk
         starts = self._chunk_starts(texts, chunks, flat)
         out = np.frombuffer(b"".join(spans), np.int32).reshape(-1, 2) + np.repeat(starts, pieces)[:, None]
@@ -73,7 +79,7 @@ class ChunkEncoder(TextEncoder):
         return starts.astype(np.int32)
 
     def _with_added(self, text, pieces):
-        """(id, start, end) of added tokens, and of the `pieces(normal, source)` of the normalised text between them."""
+        """(id, start, end) of added tokens, and the `pieces(normal, source)` of the normalised text between them."""
         out = []
         for token, start, end in self._added.split_raw(text):
             if token is not None:
@@ -82,10 +88,12 @@ class ChunkEncoder(TextEncoder):
             normal, source = self._normalise(text[start:end])
             for i, first, last in self._added.split_normalised(normal):
                 where = source[first:last]
+                if start:
+                    where = [start + place for place in where]
                 if i is None:
-                    out += [(i, start + a, start + b) for i, a, b in pieces(normal[first:last], where)]
+                    out += pieces(normal[first:last], where)
                 else:
-                    out.append((i, *self._place(text, start + where[0], start + where[-1] + 1)))
+                    out.append((i, *self._place(text, where[0], where[-1] + 1)))
         return out
 
     def _place(self, text, start, end):
@@ -94,19 +102,41 @@ class ChunkEncoder(TextEncoder):
 
 
 class _Cache(dict):
-    """Values of chunks as int32 bytes, computed at the first lookup; emptied when full."""
+    """Values of chunks as int32 bytes, computed at the first lookup. Only the newest are kept, and no long ones."""
 
-    def __init__(self, values: Callable[[str], bytes]):
+    def __init__(self, values: Callable[[list[str]], Iterable[bytes]]):
         super().__init__()
         self._values = values
 
+    def of(self, chunks: list[str]) -> list[bytes]:
+        """The value of each chunk. Those of all new chunks are computed in one call."""
+        new = list(set(chunks).difference(self))
+        self.update(zip(new, self._values(new), strict=True))
+        out = list(map(self.__getitem__, chunks))
+        for chunk in new:
+            if len(chunk) > LONGEST_CACHED:
+                del self[chunk]
+        for chunk in list(itertools.islice(self, max(0, len(self) - CACHE_SIZE))):
+            del self[chunk]
+        return out
+
     def __missing__(self, chunk):
-        out = self._values(chunk)
+        (out,) = self._values([chunk])
         if len(chunk) <= LONGEST_CACHED:
-            if len(self) >= CACHE_SIZE:
-                self.clear()
             self[chunk] = out
         return out
+
+
+def _parts(texts):
+    """The texts in groups of about ROOM characters."""
+    part, size = [], 0
+    for text in texts:
+        part.append(text)
+        size += len(text)
+        if size >= ROOM:
+            yield part
+            part, size = [], 0
+    yield part
 
 
 def _check_added(added, vocab):

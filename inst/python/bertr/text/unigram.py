@@ -5,15 +5,20 @@ metaspace.rs`; transformers `tokenization_xlm_roberta.py`. Ids are those of Hugg
 but without the space before a word.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .basic import WHITE_SPACE
+from .best_splits import BestSplits
 from .charsmap import Charsmap
 from .chunks import ChunkEncoder, required
 from .encodings import MARK, int32, refuse_mode
 from .graphemes import joins_space
+from .ragged import splits
 
 SPECIAL = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}  # XLM-RoBERTa's own names
 UNKNOWN_PENALTY = 10.0  # the score of an unknown character is so much lower than the lowest score of a piece
@@ -61,11 +66,8 @@ class UnigramTokenizer(ChunkEncoder):
             self._index, special, "If these tokens have other names, tokenizer_config.json must give them."
         )
         self.mask_name, self.mask_id = special["mask"], self._index.get(special["mask"])
-        self._pieces = {piece: (i, scores[i]) for piece, i in self._index.items() if i < len(scores)}
-        self._unknown = min(scores) - UNKNOWN_PENALTY
-        self._longest: dict[str, int] = {}  # the length of the longest piece by first character
-        for piece in self._pieces:
-            self._longest[piece[:1]] = max(self._longest.get(piece[:1], 0), len(piece))
+        pieces = {piece: i for piece, i in self._index.items() if i < len(scores)}
+        self._best = BestSplits(pieces, scores, self.unk_id, min(scores) - UNKNOWN_PENALTY)
         self._map = Charsmap(charsmap)
         gap = " \\t\\n\\r" if not spaces or all(self._map[c] == " " for c in "\t\n\r") else " "
         self._chunk = re.compile(f"[^{gap}]+")
@@ -96,25 +98,36 @@ class UnigramTokenizer(ChunkEncoder):
             return False
         return self._normalise(text[:1])[0] != "" and not joins_space(text)
 
-    def _ids_of(self, chunk):
-        return int32([i for i, _, _ in self._cut(chunk)])
+    def _ids_of(self, chunks):
+        return self._values(chunks, slice(1), lambda found, _: found.ids)
 
-    def _spans_of(self, chunk):
-        return int32([at for _, start, end in self._cut(chunk) for at in (start, end)])
+    def _spans_of(self, chunks):
+        return self._values(chunks, slice(1, 3), _places)
 
-    def _cut(self, chunk):
-        """(id, start, end) of every piece of a chunk."""
+    def _values(self, chunks, columns, of_pieces):
+        """The values of the pieces of each chunk as int32 bytes: these columns of added tokens, and
+        `of_pieces(splits, sources)` of words."""
+        rows = list(map(self._parts, chunks))
+        parts = list(itertools.chain.from_iterable(rows))
+        out = [b"" if len(part) == 2 else int32(part[columns]) for part in parts]
+        words = [i for i, part in enumerate(parts) if len(part) == 2]
+        for found in self._best([parts[i][0] for i in words]):
+            places = [words[i] for i in found.words.tolist()]
+            values = of_pieces(found, [parts[i][1] for i in places])
+            data, bounds = values.tobytes(), (splits(found.counts) * values.strides[0]).tolist()
+            for i, start, end in zip(places, bounds, bounds[1:], strict=False):
+                out[i] = data[start:end]
+        values = iter(out)
+        return [b"".join(itertools.islice(values, len(row))) for row in rows]
+
+    def _parts(self, chunk):
+        """(word, source of each character) of the words of a chunk, (id, start, end) of added tokens."""
         if chunk[:1] == " ":
-            return self._with_added(chunk[1:], self._word_pieces)
-        inner = self._with_added(" " + chunk, lambda normal, source: self._word_pieces(normal.rstrip(" "), source))
-        return [(i, start - 1, end - 1) for i, start, end in inner]
-
-    def _word_pieces(self, normal, source):
-        return [
-            (i, where[a], where[b - 1] + 1)
-            for word, where in self._split(normal, source)
-            for i, a, b in self._best(word)
-        ]
+            return self._with_added(chunk[1:], self._split)
+        if chunk.isascii() and chunk.isprintable() and self._map.keeps_ascii:
+            return [(MARK + chunk, range(-1, len(chunk)))]
+        normal, source = self._normalise(" " + chunk)
+        return [(word, [at - 1 for at in where]) for word, where in self._split(normal.rstrip(" "), source)]
 
     def _split(self, normal, source):
         """(word, source) of each word, which begins with MARK. The source of MARK is that of the next character."""
@@ -132,27 +145,9 @@ class UnigramTokenizer(ChunkEncoder):
             for found in _MARKED.finditer(run):
                 yield found.group(), where[found.start() : found.end()]
 
-    def _best(self, word):
-        """(id, start, end) of the pieces of the best split. Of equally good ones the longest first pieces win, as the
-        reference replaces a path only by a better one."""
-        n = len(word)
-        score, back, ids = [0.0] * (n + 1), [-1] * (n + 1), [self.unk_id] * (n + 1)
-        for start in range(n):
-            here, known = score[start], False
-            for end in range(start + 1, min(n, start + self._longest.get(word[start], 0)) + 1):
-                found = self._pieces.get(word[start:end])
-                if found is None:
-                    continue
-                known = known or end == start + 1
-                if back[end] < 0 or here + found[1] > score[end]:
-                    score[end], back[end], ids[end] = here + found[1], start, found[0]
-            if not known and (back[start + 1] < 0 or here + self._unknown > score[start + 1]):
-                score[start + 1], back[start + 1], ids[start + 1] = here + self._unknown, start, self.unk_id
-        out, end = [], n
-        while end > 0:
-            if out and out[-1][0] == self.unk_id == ids[end]:  # adjacent unknown characters are one piece
-                out[-1] = (self.unk_id, back[end], out[-1][2])
-            else:
-                out.append((ids[end], back[end], end))
-            end = back[end]
-        return out[::-1]
+
+def _places(found, sources):
+    """int32 [pieces, 2]: start and end of each piece. The source of a MARK may be the character before the next."""
+    source = np.fromiter(itertools.chain.from_iterable(sources), np.int32)
+    source = np.maximum(source, 0)
+    return np.stack([source[found.starts], source[found.ends - 1] + 1], 1)
