@@ -84,7 +84,9 @@ class UnigramTokenizer(ChunkEncoder):
 
     def _chunks(self, text):
         """The text split at spaces; or the whole text, marked by a space before it, if a rule reaches over a space."""
-        return self._chunk.findall(text) if self._is_divisible(text) else [" " + text]
+        if not self._is_divisible(text):
+            return [" " + text]
+        return text.split() if text.isprintable() else self._chunk.findall(text)  # the same, and faster
 
     def _starts(self, text):
         return [found.start() for found in self._chunk.finditer(text)] if self._is_divisible(text) else [0]
@@ -92,11 +94,15 @@ class UnigramTokenizer(ChunkEncoder):
     def _is_divisible(self, text):
         if self._added.anywhere(text):
             return False
-        if text.isascii() and text.isprintable() and self._map.keeps_ascii:
+        if self._is_plain(text):
             return not (self.spaces and text[-1:] == " ")
         if self.spaces and self._normalise(text[-5:])[0][-1:] in (" ", ""):  # no cluster that is replaced is longer
             return False
         return self._normalise(text[:1])[0] != "" and not joins_space(text)
+
+    def _is_plain(self, text):
+        """Whether normalisation cannot change a text."""
+        return text.isascii() and text.isprintable() and self._map.keeps_ascii
 
     def _ids_of(self, chunks):
         return self._values(chunks, slice(1), lambda found, _: found.ids)
@@ -124,7 +130,7 @@ class UnigramTokenizer(ChunkEncoder):
         """(word, source of each character) of the words of a chunk, (id, start, end) of added tokens."""
         if chunk[:1] == " ":
             return self._with_added(chunk[1:], self._split)
-        if chunk.isascii() and chunk.isprintable() and self._map.keeps_ascii:
+        if self._is_plain(chunk):
             return [(MARK + chunk, range(-1, len(chunk)))]
         normal, source = self._normalise(" " + chunk)
         return [(word, [at - 1 for at in where]) for word, where in self._split(normal.rstrip(" "), source)]
