@@ -64,7 +64,7 @@ class BestSplits:
         back = np.arange(len(codes))  # where the last piece of this split begins
         ids = np.full(len(codes), -1, np.int32)  # of this piece
         if len(codes) > WIDE * lengths[-1]:
-            self._waves(codes, positions(lengths + 1), score, back, ids)
+            self._waves(codes, positions(lengths + 1).astype(np.min_scalar_type(lengths[-1])), score, back, ids)
         else:
             self._walk(codes, score, back, ids)
         ends = _path(first, last, back, lengths[-1])
@@ -73,7 +73,7 @@ class BestSplits:
     def _waves(self, codes, offsets, score, back, ids):
         """Fills the last three. `offsets` are the places from the start of each word."""
         starts, ends, pieces = self._pieces(codes, 0, len(codes))
-        wave = offsets[starts].astype(np.uint16)  # sorted in linear time
+        wave = offsets[starts]
         order = np.argsort(wave, kind="stable")
         starts, ends, pieces = starts[order], ends[order], pieces[order]
         scores = self._scores[pieces]

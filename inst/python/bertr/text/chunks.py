@@ -110,7 +110,7 @@ class _Cache(dict):
 
     def of(self, chunks: list[str]) -> list[bytes]:
         """The value of each chunk. Those of all new chunks are computed in one call."""
-        new = list(set(chunks).difference(self))
+        new = list(set(itertools.filterfalse(self.__contains__, chunks)))
         self.update(zip(new, self._values(new), strict=True))
         out = list(map(self.__getitem__, chunks))
         for chunk in new:

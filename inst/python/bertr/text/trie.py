@@ -45,6 +45,7 @@ class Trie:
         node, length = self._root, 0
         while len(starts):
             node, known = self._find(_edge(node, codes[starts + length]))
+            known = np.flatnonzero(known)  # faster than a mask that is used twice
             node, starts = node[known], starts[known]
             length += 1
             ids = self._ids[node]

@@ -113,25 +113,42 @@ class UnigramTokenizer(ChunkEncoder):
     def _values(self, chunks, columns, of_pieces):
         """The values of the pieces of each chunk as int32 bytes: these columns of added tokens, and
         `of_pieces(splits, sources)` of words."""
-        rows = list(map(self._parts, chunks))
-        parts = list(itertools.chain.from_iterable(rows))
-        out = [b"" if len(part) == 2 else int32(part[columns]) for part in parts]
-        words = [i for i, part in enumerate(parts) if len(part) == 2]
-        for found in self._best([parts[i][0] for i in words]):
-            places = [words[i] for i in found.words.tolist()]
-            values = of_pieces(found, [parts[i][1] for i in places])
-            data, bounds = values.tobytes(), (splits(found.counts) * values.strides[0]).tolist()
-            for i, start, end in zip(places, bounds, bounds[1:], strict=False):
-                out[i] = data[start:end]
-        values = iter(out)
-        return [b"".join(itertools.islice(values, len(row))) for row in rows]
+        words, sources, counts, added = self._words_of(chunks)
+        values = [b""] * len(words)
+        for found in self._best(words):
+            numbers = found.words.tolist()
+            table = of_pieces(found, [sources[i] for i in numbers])
+            data, bounds = table.tobytes(), (splits(found.counts) * table.strides[0]).tolist()
+            for i, start, end in zip(numbers, bounds, bounds[1:], strict=False):
+                values[i] = data[start:end]
+        for i, token in added.items():
+            values[i] = int32(token[columns])
+        rest = iter(values)
+        return [next(rest) if n == 1 else b"".join(itertools.islice(rest, n)) for n in counts]
+
+    def _words_of(self, chunks):
+        """(all words, the source of each one's characters, words per chunk, added tokens as (id, start, end)). Instead
+        of an added token there is an empty word; the tokens are a dict by its index."""
+        words, sources, counts, added = [], [], [], {}  # no object per word but these: a lot of words is usual
+        for chunk in chunks:
+            before = len(words)
+            if self._is_plain(chunk) and chunk[0] != " ":
+                words.append(MARK + chunk)
+                sources.append(range(-1, len(chunk)))
+            else:
+                for part in self._parts(chunk):
+                    if len(part) == 3:
+                        added[len(words)] = part
+                        part = "", ()
+                    words.append(part[0])
+                    sources.append(part[1])
+            counts.append(len(words) - before)
+        return words, sources, counts, added
 
     def _parts(self, chunk):
         """(word, source of each character) of the words of a chunk, (id, start, end) of added tokens."""
         if chunk[:1] == " ":
             return self._with_added(chunk[1:], self._split)
-        if self._is_plain(chunk):
-            return [(MARK + chunk, range(-1, len(chunk)))]
         normal, source = self._normalise(" " + chunk)
         return [(word, [at - 1 for at in where]) for word, where in self._split(normal.rstrip(" "), source)]
 
@@ -153,7 +170,7 @@ class UnigramTokenizer(ChunkEncoder):
 
 
 def _places(found, sources):
-    """int32 [pieces, 2]: start and end of each piece. The source of a MARK may be the character before the next."""
+    """Start and end of each piece, int32 [pieces, 2]."""
     source = np.fromiter(itertools.chain.from_iterable(sources), np.int32)
-    source = np.maximum(source, 0)
+    source = np.maximum(source, 0)  # that of MARK is -1 in plain chunks, but its place is the next character's
     return np.stack([source[found.starts], source[found.ends - 1] + 1], 1)
