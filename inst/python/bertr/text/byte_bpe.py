@@ -28,8 +28,19 @@ LETTER = [chr(byte if byte in _PRINTABLE else 256 + _OTHERS.index(byte)) for byt
 _BYTE = {letter: byte for byte, letter in enumerate(LETTER)}
 SPACE = LETTER[ord(" ")]
 
-_L, _N, _S = regex_class(LETTERS), regex_class(NUMBERS), re.escape(WHITE_SPACE)
-_CHUNK = re.compile(f"'(?:[stmd]|re|ve|ll)| ?[{_L}]+| ?[{_N}]+| ?[^{_S}{_L}{_N}]+|[{_S}]+(?![^{_S}])|[{_S}]+")
+def _chunk(letters, numbers):
+    """A pattern for words with the space before them."""
+    l, n, s = regex_class(letters), regex_class(numbers), re.escape(WHITE_SPACE)
+    return re.compile(f"'(?:[stmd]|re|ve|ll)| ?[{l}]+| ?[{n}]+| ?[^{s}{l}{n}]+|[{s}]+(?![^{s}])|[{s}]+")
+
+
+def _below_astral(ranges):
+    return " ".join(r for r in ranges.split() if len(r.rpartition("-")[2]) <= 4)
+
+
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+_CHUNK = _chunk(LETTERS, NUMBERS)
+_CHUNK_BELOW = _chunk(_below_astral(LETTERS), _below_astral(NUMBERS))  # five times as fast
 
 
 class ByteBPETokenizer(ChunkEncoder):
@@ -105,7 +116,7 @@ class ByteBPETokenizer(ChunkEncoder):
     def _split(self, text):
         if self._prefix_space and text and text[0] != " ":
             text = " " + text
-        return _CHUNK.findall(text)
+        return (_CHUNK if _ASTRAL.search(text) else _CHUNK_BELOW).findall(text)
 
     def _chunk_starts(self, texts, chunks, flat):
         """Chunks follow one another. The first one starts at -1 if a space was added before the text."""
