@@ -30,8 +30,8 @@ SPACE = LETTER[ord(" ")]
 
 def _chunk(letters, numbers):
     """A pattern for words with the space before them."""
-    l, n, s = regex_class(letters), regex_class(numbers), re.escape(WHITE_SPACE)
-    return re.compile(f"'(?:[stmd]|re|ve|ll)| ?[{l}]+| ?[{n}]+| ?[^{s}{l}{n}]+|[{s}]+(?![^{s}])|[{s}]+")
+    a, n, s = regex_class(letters), regex_class(numbers), re.escape(WHITE_SPACE)
+    return re.compile(f"'(?:[stmd]|re|ve|ll)| ?[{a}]+| ?[{n}]+| ?[^{s}{a}{n}]+|[{s}]+(?![^{s}])|[{s}]+")
 
 
 def _below_astral(ranges):
