@@ -5,13 +5,14 @@ import random
 import numpy as np
 import pytest
 
-from bertr.text import trie
-from bertr.text.trie import NO_CHAR, Trie, code_points
+from bertr.text import pair_table
+from bertr.text.pair_table import NONE
+from bertr.text.trie import Trie, code_points
 
 
 def found_in(ids, texts):
     """(text, start, length, id) of all matches, sorted."""
-    codes = np.concatenate([[*code_points(text), NO_CHAR] for text in texts]).astype(np.int64)
+    codes = np.concatenate([[*code_points(text), NONE] for text in texts]).astype(np.int64)
     text, offset = np.array([(i, j) for i, text in enumerate(texts) for j in range(len(text) + 1)]).T
     matches = Trie(ids).matches(codes, np.arange(len(codes)))
     return sorted(
@@ -41,12 +42,12 @@ def test_all_matches(letters):
 
 def test_equal_hashes_do_no_harm(monkeypatch):
     """All edges want the same slot: the search goes on to the next ones, round the end of the table."""
-    monkeypatch.setattr(trie, "_MIX", np.uint64(0))
+    monkeypatch.setattr(pair_table, "_MIX", np.uint64(0))
     rng = random.Random(0)
     strings = ["".join(rng.choices("abcd", k=rng.randrange(5))) for _ in range(200)]
     ids = {string: i for i, string in enumerate(dict.fromkeys(strings[:60]))}
     assert found_in(ids, strings) == sliced(ids, strings)
-    monkeypatch.setattr(trie, "_MIX", np.uint64(2**64 - 1))
+    monkeypatch.setattr(pair_table, "_MIX", np.uint64(2**64 - 1))
     assert found_in(ids, strings) == sliced(ids, strings)
 
 

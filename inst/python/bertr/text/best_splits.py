@@ -1,6 +1,6 @@
 """Splits words into the pieces with the highest sum of scores (Viterbi), many words at once.
 
-Words stand one after another in one array, each followed by NO_CHAR. A place is an index in this array; a piece leads
+Words stand one after another in one array, each followed by NONE. A place is an index in this array; a piece leads
 from its first place to that after its last. In waves, all pieces that begin at the first character of a word are tried,
 then those at the second, and so on. Pieces of one wave that belong to the same word end at different places, so that a
 wave is free of conflicts.
@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .ragged import positions, row_numbers, splits
-from .trie import NO_CHAR, Trie, code_points
+from .pair_table import NONE
+from .ragged import alike, positions, row_numbers, splits
+from .trie import Trie, code_points
 
 ROOM = 2**16  # places of words that are split together; more no longer fit into the processor's cache
 WIDE = 32  # words; below, a wave takes longer than a loop over its pieces
@@ -48,17 +49,14 @@ class BestSplits:
     def __call__(self, words: list[str]) -> Iterator[Splits]:
         """Splits of all words, words of similar lengths together."""
         lengths = np.fromiter(map(len, words), np.int64, len(words))
-        order = np.argsort(lengths, kind="stable")
-        groups = np.cumsum(lengths[order] + 1) // ROOM
-        for group in np.split(order, np.flatnonzero(np.diff(groups)) + 1):
-            if len(group):
-                yield self._split([words[i] for i in group.tolist()], lengths[group], group)
+        for group in alike(lengths + 1, ROOM):
+            yield self._split([words[i] for i in group.tolist()], lengths[group], group)
 
     def _split(self, words, lengths, numbers):
         last = np.cumsum(lengths + 1) - 1
         first = last - lengths
         codes = code_points("\0".join(words) + "\0")  # [places]
-        codes[last] = NO_CHAR
+        codes[last] = NONE
         score = np.full(len(codes), -np.inf)  # of the best split up to each place
         score[first] = 0
         back = np.arange(len(codes))  # where the last piece of this split begins
@@ -99,7 +97,7 @@ class BestSplits:
     def _pieces(self, codes, start, stop):
         """(starts, ends, ids) of all pieces that begin at these places, the shorter first, then of unknown characters,
         with the id -1."""
-        alone = codes[start:stop] != NO_CHAR
+        alone = codes[start:stop] != NONE
         places = start + np.flatnonzero(alone)
         found = list(self._trie.matches(codes, places))
         for known, _ in found[:1]:  # pieces of one character
@@ -118,7 +116,7 @@ class BestSplits:
         stops = np.append(begins[1:], True)[: len(ids)]
         ids, starts, ends = ids[begins], starts[begins], ends[stops]
         counts = np.diff(np.append(np.searchsorted(starts, first), len(starts)))
-        before = row_numbers(counts)  # words, each followed by NO_CHAR
+        before = row_numbers(counts)  # words, each followed by NONE
         return Splits(numbers, counts, ids, starts - before, ends - before)
 
 

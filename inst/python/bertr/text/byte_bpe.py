@@ -18,8 +18,11 @@ from .basic import WHITE_SPACE, regex_class
 from .chunks import ChunkEncoder, required, trimmed
 from .encodings import int32, refuse_mode
 from .letters import LETTERS, NUMBERS
-from .ragged import splits
+from .merges import Merges
+from .ragged import row_bytes, splits
 from .unigram import SPECIAL
+
+SHORT = 64  # characters; longer chunks are merged one by one, as the time of Merges grows with the square of the length
 
 # Every byte is a character of the vocabulary: itself if it is printable, else one of those from U+0100 on
 _PRINTABLE = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
@@ -27,6 +30,7 @@ _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
 LETTER = [chr(byte if byte in _PRINTABLE else 256 + _OTHERS.index(byte)) for byte in range(256)]
 _BYTE = {letter: byte for byte, letter in enumerate(LETTER)}
 SPACE = LETTER[ord(" ")]
+
 
 def _chunk(letters, numbers):
     """A pattern for words with the space before them."""
@@ -89,9 +93,10 @@ class ByteBPETokenizer(ChunkEncoder):
         self._prefix_space, self._ignore_merges = prefix_space, ignore_merges
         not_pieces = {token["id"] for token in added if not token["piece"]}
         self._index = {token: i for token, i in index.items() if i not in not_pieces}
-        self._merges = _ranks(merges, self._index)
-        missing = None if unknown is None else self._index.get(unknown)
-        self._of_byte = [self._index.get(letter, missing) for letter in LETTER]
+        self._ranks = _ranks(merges, self._index)
+        self._merges = Merges(self._ranks)
+        missing = -1 if unknown is None else self._index.get(unknown, -1)
+        self._of_byte = np.array([self._index.get(letter, missing) for letter in LETTER])  # -1: dropped
 
     def inside_word(self, token: str) -> bool:
         return not token.startswith(SPACE)
@@ -125,10 +130,37 @@ class ByteBPETokenizer(ChunkEncoder):
         return (ends[:-1] - np.repeat(begins, np.diff(rows))).astype(np.int32)
 
     def _ids_of(self, chunks):
-        return [int32([i for i, _, _ in self._cut(chunk)]) for chunk in chunks]
+        return self._values(chunks, slice(1), lambda ids, *_: ids)
 
     def _spans_of(self, chunks):
-        return [int32([at for _, start, end in self._cut(chunk) for at in (start, end)]) for chunk in chunks]
+        return self._values(chunks, slice(1, 3), lambda _, *where: _places(*where))
+
+    def _values(self, chunks, columns, of_pieces):
+        """The values of the pieces of each chunk as int32 bytes: `of_pieces(ids, data, first byte, last byte, first
+        byte of the chunk)` of usual chunks, these columns of others."""
+        out, usual = [b""] * len(chunks), []
+        for i, chunk in enumerate(chunks):
+            if self._is_usual(chunk):
+                usual.append(i)
+            else:
+                out[i] = int32([value for piece in self._cut(chunk) for value in piece[columns]])
+        encoded = [_encoded(chunks[i]) for i in usual]
+        data, begins = np.frombuffer(b"".join(encoded), np.uint8), splits(_lengths(encoded))
+        ids = self._of_byte[data]
+        known = np.flatnonzero(ids >= 0)
+        for found in self._merges(ids[known], np.diff(np.searchsorted(known, begins))):
+            begin = np.repeat(begins[found.words], found.counts)
+            values = of_pieces(found.ids, data, known[found.starts], known[found.ends - 1], begin).astype(np.int32)
+            for i, value in zip(found.words.tolist(), row_bytes(values, found.counts), strict=True):
+                out[usual[i]] = value
+        return out
+
+    def _is_usual(self, chunk):
+        """Whether a chunk can be merged together with others: it is short, without added tokens, and without spaces but
+        at its start."""
+        return not (
+            self._ignore_merges or len(chunk) > SHORT or " " in chunk[1:] or not chunk or self._added.anywhere(chunk)
+        )
 
     def _cut(self, chunk):
         """(id, start, end) of every piece of a chunk."""
@@ -145,7 +177,7 @@ class ByteBPETokenizer(ChunkEncoder):
 
     def _pieces(self, chunk):
         """The pieces of a chunk without added tokens; their places leave out spaces at both ends."""
-        data = chunk.encode("utf-8", "surrogatepass")
+        data = _encoded(chunk)
         place = range(len(data)) if chunk.isascii() else _characters(chunk)
         return [(i, *trimmed(chunk, place[first], place[last - 1] + 1, " ")) for i, first, last in self._merged(data)]
 
@@ -154,11 +186,12 @@ class ByteBPETokenizer(ChunkEncoder):
         merged, the leftmost of several, until none is left."""
         if self._ignore_merges and (whole := self._index.get("".join(map(LETTER.__getitem__, data)))) is not None:
             return [(whole, 0, len(data))]
-        known = [(i, at) for at, i in enumerate(map(self._of_byte.__getitem__, data)) if i is not None]
+        symbols = self._of_byte[np.frombuffer(data, np.uint8)].tolist()
+        known = [(i, at) for at, i in enumerate(symbols) if i >= 0]
         ids = [i for i, _ in known]
         ends = [at + 1 for _, at in known]
         before, after = list(range(-1, len(ids) - 1)), list(range(1, len(ids) + 1))
-        merges, heap = self._merges, []
+        merges, heap = self._ranks, []
         for at, pair in enumerate(zip(ids, ids[1:], strict=False)):
             if pair in merges:
                 heap.append((merges[pair], at, pair))
@@ -177,6 +210,17 @@ class ByteBPETokenizer(ChunkEncoder):
             if (previous := before[at]) >= 0 and (pair := (ids[previous], merged)) in merges:
                 heapq.heappush(heap, (merges[pair], previous, pair))
         return [(i, known[at][1], ends[at]) for at, i in enumerate(ids) if i >= 0]
+
+
+def _places(data, first, last, begin):
+    """Start and end of each piece in its chunk, without the space before a word: int64 [pieces, 2]."""
+    char = np.cumsum(data & 0xC0 != 0x80)  # of each byte; the first has the number 1
+    starts = char[first] - char[begin] + (data[first] == ord(" "))
+    return np.stack([starts, char[last] - char[begin] + 1], 1)
+
+
+def _encoded(text):
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _lengths(values):
@@ -200,7 +244,7 @@ def _ranks(merges, index):
 
 def _characters(text):
     """The character of each byte."""
-    return [i for i, char in enumerate(text) for _ in char.encode("utf-8", "surrogatepass")]
+    return [i for i, char in enumerate(text) for _ in _encoded(char)]
 
 
 def _bytes(token):
@@ -208,4 +252,4 @@ def _bytes(token):
     try:
         return bytes(_BYTE[char] for char in token)
     except KeyError:
-        return token.encode("utf-8", "surrogatepass")
+        return _encoded(token)

@@ -115,9 +115,9 @@ class _Cache(dict):
         out = list(map(self.__getitem__, chunks))
         for chunk in new:
             if len(chunk) > LONGEST_CACHED:
-                del self[chunk]
+                self.pop(chunk, None)
         for chunk in list(itertools.islice(self, max(0, len(self) - CACHE_SIZE))):
-            del self[chunk]
+            self.pop(chunk, None)
         return out
 
     def __missing__(self, chunk):

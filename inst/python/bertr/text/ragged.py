@@ -1,6 +1,7 @@
 """Rows of different lengths, concatenated in a flat array."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,6 +29,19 @@ def runs(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
 
 
+def row_bytes(values: np.ndarray, lengths: np.ndarray) -> list[bytes]:
+    """The bytes of each row of `values`, contiguous [total, ...]."""
+    data, bounds = values.tobytes(), (splits(lengths) * values.strides[0]).tolist()
+    return [data[start:end] for start, end in itertools.pairwise(bounds)]
+
+
 def sort_keys(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
     """One int64 key per (row, place) that sorts by row, then by place."""
     return np.asarray(rows, np.int64) * ROOM + places
+
+
+def alike(lengths: np.ndarray, room: int) -> Iterator[np.ndarray]:
+    """The numbers of all rows, in groups of similar lengths with about `room` entries."""
+    order = np.argsort(lengths, kind="stable")
+    groups = np.cumsum(lengths[order]) // room
+    return (group for group in np.split(order, np.flatnonzero(np.diff(groups)) + 1) if len(group))

@@ -18,7 +18,7 @@ from .charsmap import Charsmap
 from .chunks import ChunkEncoder, required
 from .encodings import MARK, int32, refuse_mode
 from .graphemes import joins_space
-from .ragged import splits
+from .ragged import row_bytes
 
 SPECIAL = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}  # XLM-RoBERTa's own names
 UNKNOWN_PENALTY = 10.0  # the score of an unknown character is so much lower than the lowest score of a piece
@@ -118,9 +118,8 @@ class UnigramTokenizer(ChunkEncoder):
         for found in self._best(words):
             numbers = found.words.tolist()
             table = of_pieces(found, [sources[i] for i in numbers])
-            data, bounds = table.tobytes(), (splits(found.counts) * table.strides[0]).tolist()
-            for i, start, end in zip(numbers, bounds, bounds[1:], strict=False):
-                values[i] = data[start:end]
+            for i, value in zip(numbers, row_bytes(table, found.counts), strict=True):
+                values[i] = value
         for i, token in added.items():
             values[i] = int32(token[columns])
         rest = iter(values)
