@@ -61,11 +61,11 @@ class BestSplits:
         score[first] = 0
         back = np.arange(len(codes))  # where the last piece of this split begins
         ids = np.full(len(codes), -1, np.int32)  # of this piece
-        if len(codes) > WIDE * lengths[-1]:
-            self._waves(codes, positions(lengths + 1).astype(np.min_scalar_type(lengths[-1])), score, back, ids)
+        if len(codes) > WIDE * lengths[0]:
+            self._waves(codes, positions(lengths + 1).astype(np.min_scalar_type(int(lengths[0]))), score, back, ids)
         else:
             self._walk(codes, score, back, ids)
-        ends = _path(first, last, back, lengths[-1])
+        ends = _path(first, last, back, lengths[0])
         return self._fused(ids[ends], back[ends], ends, first, numbers)
 
     def _waves(self, codes, offsets, score, back, ids):

@@ -41,7 +41,10 @@ def sort_keys(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def alike(lengths: np.ndarray, room: int) -> Iterator[np.ndarray]:
-    """The numbers of all rows, in groups of similar lengths with about `room` entries."""
-    order = np.argsort(lengths, kind="stable")
-    groups = np.cumsum(lengths[order]) // room
-    return (group for group in np.split(order, np.flatnonzero(np.diff(groups)) + 1) if len(group))
+    """The numbers of all rows, the longest first, in groups that have at most `room` entries if padded, or one row."""
+    order, at = np.argsort(-lengths, kind="stable"), 0
+    while at < len(order):
+        longest = max(1, int(lengths[order[at]]))
+        group = order[at : at + max(1, room // longest)]
+        at += len(group)
+        yield group
