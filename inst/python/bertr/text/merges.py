@@ -1,6 +1,7 @@
 """Merges the symbols of many words at once (byte pair encoding)."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,8 +33,8 @@ class Merges:
     """
 
     def __init__(self, merges: dict[tuple[int, int], tuple[int, int]]):
-        left, right = np.array(list(merges), np.int64).reshape(-1, 2).T
-        rank, merged = np.array(list(merges.values()), np.int64).reshape(-1, 2).T
+        left, right = _columns(merges)
+        rank, merged = _columns(merges.values())
         self._pairs = PairTable(2 * len(merges))
         self._ranks = np.full(self._pairs.size, _NEVER, np.int32)
         self._ranks[self._pairs.add(left, right)] = rank
@@ -82,3 +83,7 @@ class Merges:
     def _rank(self, left, right):
         slots, known = self._pairs.find(left, right)
         return np.where(known, self._ranks[slots], _NEVER)
+
+
+def _columns(pairs):
+    return np.fromiter(itertools.chain.from_iterable(pairs), np.int64).reshape(-1, 2).T

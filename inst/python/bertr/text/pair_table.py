@@ -24,9 +24,11 @@ class PairTable:
     def add(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """The number of each pair. Of several new pairs with the same free slot the one written last gets it."""
         slots, known = self.find(first, second)
-        while not known.all():
-            self._pairs[slots[~known]] = _joined(first, second)[~known]
-            slots, known = self.find(first, second)
+        new = np.flatnonzero(~known)
+        while len(new):
+            self._pairs[slots[new]] = _joined(first[new], second[new])
+            slots[new], known = self.find(first[new], second[new])
+            new = new[~known]
         return slots
 
     def find(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

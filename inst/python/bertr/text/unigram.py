@@ -66,7 +66,9 @@ class UnigramTokenizer(ChunkEncoder):
             self._index, special, "If these tokens have other names, tokenizer_config.json must give them."
         )
         self.mask_name, self.mask_id = special["mask"], self._index.get(special["mask"])
-        pieces = {piece: i for piece, i in self._index.items() if i < len(scores)}
+        pieces = dict(self._index)
+        for token in self.vocab[len(scores) :]:
+            pieces.pop(token, None)
         self._best = BestSplits(pieces, scores, self.unk_id, min(scores) - UNKNOWN_PENALTY)
         self._map = Charsmap(charsmap)
         gap = " \\t\\n\\r" if not spaces or all(self._map[c] == " " for c in "\t\n\r") else " "
