@@ -66,6 +66,7 @@ class ByteBPETokenizer(ChunkEncoder):
         BertrError: tokenizer (another mode), vocabulary (missing or misplaced tokens).
     """
 
+    many = True
     trims_added = True
 
     def __init__(

@@ -1,5 +1,6 @@
 """Tokenizers that process each chunk of a text independently."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -21,8 +22,8 @@ class ChunkEncoder(TextEncoder):
     """The ids of a chunk are computed once and cached.
 
     A subclass sets `vocab` before and these functions after its call of `__init__`: `_chunks(text)` returns the chunks,
-    `_starts(text)` the start of each; `_ids_of(chunks)` the ids of each chunk as int32 bytes, `_spans_of(chunks)` the
-    start and end of each piece.
+    `_starts(text)` the start of each; `_ids_of(chunk)` the ids as int32 bytes, `_spans_of(chunk)` the start and end of
+    each piece; or both as lists, of a list of chunks, if `many`.
 
     Args:
         added: list of dicts, as `AddedTokens` takes them.
@@ -34,33 +35,36 @@ class ChunkEncoder(TextEncoder):
 
     _chunks: Callable[[str], list[str]]
     _starts: Callable[[str], Any]
+    many = False  # whether `_ids_of` and `_spans_of` take many chunks at once
     trims_added = False  # whether places of added tokens leave out the white space that these include, as in RoBERTa
 
     def __init__(self, added: list[dict[str, Any]], normalise: Callable[[str], tuple[str, Sequence[int]]]):
         _check_added(added, self.vocab)
         self._normalise = normalise
         self._added = AddedTokens(added, normalise)
-        self._ids = _Cache(self._ids_of)
-        self._spans = _Cache(self._spans_of)
+        cache = _CacheOfMany if self.many else _Cache
+        self._ids = cache(self._ids_of)
+        self._spans = cache(self._spans_of)
 
-    def _ids_of(self, chunks):
+    def _ids_of(self, chunk):
         raise NotImplementedError
 
-    def _spans_of(self, chunks):
+    def _spans_of(self, chunk):
         raise NotImplementedError
 
     def _rows(self, texts):
         out = []
         for part in _parts(texts):
             chunks = list(map(self._chunks, part))
-            ids = iter(self._ids.of(list(itertools.chain.from_iterable(chunks))))
-            out += [b"".join(itertools.islice(ids, len(row))) for row in chunks]
+            with self._ids.filled(itertools.chain.from_iterable(chunks)):
+                out += [b"".join(map(self._ids.__getitem__, row)) for row in chunks]
         return out
 
     def _offsets(self, texts, counts, kept):
         chunks = list(map(self._chunks, texts))
         flat = list(itertools.chain.from_iterable(chunks))
-        spans = self._spans.of(flat)
+        with self._spans.filled(flat):
+            spans = list(map(self._spans.__getitem__, flat))
         pieces = np.fromiter(map(len, spans), np.int32, len(spans)) // 8  # pieces per chunk
         starts = self._chunk_starts(texts, chunks, flat)
         out = np.frombuffer(b"".join(spans), np.int32).reshape(-1, 2) + np.repeat(starts, pieces)[:, None]
@@ -102,29 +106,42 @@ class ChunkEncoder(TextEncoder):
 
 
 class _Cache(dict):
-    """Values of chunks as int32 bytes, computed at the first lookup. Only the newest are kept, and no long ones."""
+    """Values of chunks as int32 bytes, computed at the first lookup; emptied when full."""
 
-    def __init__(self, values: Callable[[list[str]], Iterable[bytes]]):
+    def __init__(self, values: Callable[[str], bytes]):
         super().__init__()
         self._values = values
 
-    def of(self, chunks: list[str]) -> list[bytes]:
-        """The value of each chunk. Those of all new chunks are computed in one call."""
-        new = list(set(itertools.filterfalse(self.__contains__, chunks)))
-        self.update(zip(new, self._values(new), strict=True))
-        out = list(map(self.__getitem__, chunks))
+    def filled(self, chunks: Iterable[str]) -> contextlib.AbstractContextManager[None]:
+        """Announces that these chunks will be looked up in the block."""
+        return contextlib.nullcontext()
+
+    def __missing__(self, chunk):
+        out = self._values(chunk)
+        if len(chunk) <= LONGEST_CACHED:
+            if len(self) >= CACHE_SIZE:
+                self.clear()
+            self[chunk] = out
+        return out
+
+
+class _CacheOfMany(_Cache):
+    """As `_Cache`, but `values` takes many chunks: new ones are computed in one call. The newest ones are kept."""
+
+    def __init__(self, values: Callable[[list[str]], list[bytes]]):
+        super().__init__(lambda chunk: values([chunk])[0])
+        self._values_of_many = values
+
+    @contextlib.contextmanager
+    def filled(self, chunks):
+        new = list(dict.fromkeys(itertools.filterfalse(self.__contains__, chunks)))
+        self.update(zip(new, self._values_of_many(new), strict=True))
+        yield
         for chunk in new:
             if len(chunk) > LONGEST_CACHED:
                 self.pop(chunk, None)
         for chunk in list(itertools.islice(self, max(0, len(self) - CACHE_SIZE))):
             self.pop(chunk, None)
-        return out
-
-    def __missing__(self, chunk):
-        (out,) = self._values([chunk])
-        if len(chunk) <= LONGEST_CACHED:
-            self[chunk] = out
-        return out
 
 
 def _parts(texts):

@@ -47,6 +47,8 @@ class UnigramTokenizer(ChunkEncoder):
         BertrError: tokenizer (another mode), vocabulary (missing or misplaced tokens, damaged table).
     """
 
+    many = True
+
     def __init__(
         self,
         vocab: list[str],

@@ -105,13 +105,7 @@ class Tokenizer(ChunkEncoder):
     def _words(self, ids):
         return " ".join(self.vocab[i] for i in ids).replace(" ##", "")
 
-    def _ids_of(self, chunks):
-        return map(self._chunk_ids, chunks)
-
-    def _spans_of(self, chunks):
-        return map(self._chunk_spans, chunks)
-
-    def _chunk_ids(self, chunk):
+    def _ids_of(self, chunk):
         """The ids of a chunk as int32 bytes. The words of a plain chunk are looked up as chunks, mostly cached."""
         if self._is_plain(chunk):
             words = basic.plain_words(chunk.lower() if self.lower_case else chunk)
@@ -120,7 +114,7 @@ class Tokenizer(ChunkEncoder):
             return int32([i for i, _, _ in self._word(words[0])])
         return int32([i for i, _, _ in self._cut(chunk)])
 
-    def _chunk_spans(self, chunk):
+    def _spans_of(self, chunk):
         """(start, end) of each piece of a chunk, as int32 bytes."""
         if self._is_plain(chunk):
             spans, at = [], 0
