@@ -15,6 +15,7 @@ from tokenizers.trainers import BpeTrainer
 from bertr.errors import BertrError
 from bertr.explain import find_words
 from bertr.tasks.entities.words import at_spaces, at_words
+from bertr.text import byte_bpe, chunks
 from bertr.text.basic import WHITE_SPACE
 from bertr.text.byte_bpe import LETTER, SPACE, ByteBPETokenizer
 from bertr.text.letters import LETTERS, NUMBERS
@@ -128,6 +129,31 @@ def test_letters_and_numbers_are_those_of_the_reference(pattern, ranges):
         assert [code for code in codes[i : i + 4096] if code in listed] == [
             code for code in codes[i : i + 4096] if chr(code) not in left
         ]
+
+
+def test_words_of_all_characters(both):
+    """Texts with and without characters above U+FFFF are split by different patterns."""
+    codes = [code for code in range(1, 0x20000) if not 0xD800 <= code < 0xE000]
+    random.Random(0).shuffle(codes)
+    for kept in (codes, [code for code in codes if code < 0x10000]):
+        words = [chr(code) + " " * (i % 3 == 0) for i, code in enumerate(kept)]
+        assert_same(*both, ["".join(words[i::32]) for i in range(32)])
+
+
+def test_the_cache_is_bounded_and_changes_nothing(both, texts, monkeypatch):
+    ours, rust = both
+    texts = [*texts[:300], "\u4e2d\u6587" * 10_000, "a" * 10_000, "ab <mask> " * 5_000, " " * 1000, *texts[:10]]
+    first = ours.encode(texts, max_len=10**6, offsets=True)
+    monkeypatch.setattr(chunks, "CACHE_SIZE", 10)
+    monkeypatch.setattr(chunks, "ROOM", 500)
+    monkeypatch.setattr(byte_bpe, "SHORT", 5)  # longer words are merged one by one
+    small = same(rust)
+    bounded = small.encode(texts, max_len=10**6, offsets=True)
+    for kept in (small._ids, small._spans):
+        assert 0 < len(kept) <= 10
+        assert all(len(chunk) <= chunks.LONGEST_CACHED for chunk in kept)
+    for name in ("ids", "start", "end"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(bounded, name))
 
 
 @pytest.mark.parametrize("prefix_space", [False, True])

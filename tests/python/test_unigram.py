@@ -12,6 +12,7 @@ from tokenizers import Tokenizer as Rust
 from tokenizers.models import Unigram
 
 from bertr.errors import BertrError
+from bertr.text import chunks
 from bertr.text.charsmap import Charsmap
 from bertr.text.encodings import MARK
 from bertr.text.unigram import SPECIAL, UnigramTokenizer
@@ -146,6 +147,36 @@ def test_a_second_look_is_the_same(both, texts):
     first, again = (ours.encode(texts, max_len=10_000, offsets=True) for _ in range(2))
     for name in ("ids", "start", "end"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+
+
+def test_the_cache_is_bounded_and_changes_nothing(model, texts, monkeypatch):
+    long = ["\u4e2d\u6587" * 50_000, "a" * 100_000, "ab <mask> " * 20_000]
+    texts = [*texts[:300], *long, *texts[:10]]
+    first = make(*model).encode(texts, max_len=10**6, offsets=True)
+    monkeypatch.setattr(chunks, "CACHE_SIZE", 10)
+    monkeypatch.setattr(chunks, "ROOM", 500)
+    small = make(*model)
+    bounded = small.encode(texts, max_len=10**6, offsets=True)
+    for kept in (small._ids, small._spans):
+        assert 0 < len(kept) <= 10
+        assert all(len(chunk) <= chunks.LONGEST_CACHED for chunk in kept)
+    for name in ("ids", "start", "end"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(bounded, name))
+
+
+def test_an_added_token_that_begins_with_a_space(model):
+    """It is found after a space only, not at the start of a text."""
+    pieces, charsmap = model
+    rust = Rust(Unigram(pieces, 3, False))
+    rust.normalizer = normalizers.Precompiled(charsmap)
+    rust.pre_tokenizer = pre_tokenizers.Metaspace(MARK, prepend_scheme="always")
+    vocab = [piece for piece, _ in pieces] + [" cat"]
+    flags = {"normalized": False, "single_word": False, "lstrip": False, "rstrip": False}
+    rust.add_tokens([AddedToken(" cat", normalized=False)])
+    added = [{"content": " cat", "id": len(vocab) - 1, "piece": False, **flags}]
+    ours = UnigramTokenizer(vocab, [score for _, score in pieces], added, charsmap=charsmap, spaces=True)
+    for text in ("cat and cat", "cat", "the cat", "caf\u00e9 cat", "cat\u00e9"):
+        assert ours.encode([text]).ids.tolist()[1:-1] == rust.encode(text).ids, text
 
 
 def test_decoding(both, english):

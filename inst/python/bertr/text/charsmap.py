@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import COPY_AGAIN, BertrError
-from .graphemes import clusters
+from .graphemes import are_single, clusters
 
 _WHOLE = 6  # bytes; a cluster of fewer is replaced as a whole
 
@@ -46,6 +46,8 @@ class Charsmap(dict):
         that are removed at the start of the text, so all indices are then too small by their number.
         """
         if text.isascii() and text.isprintable() and self.keeps_ascii:
+            return text, range(len(text))
+        if are_single(text) and all(self[char] is None for char in set(text)):
             return text, range(len(text))
         new: list[tuple[str, int]] = []  # (character, 1: inserted, 0: replaces the next one, -n: so many removed after)
         for cluster in clusters(text):

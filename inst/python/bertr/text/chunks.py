@@ -1,7 +1,8 @@
 """Tokenizers that process each chunk of a text independently."""
 
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from .encodings import TextEncoder
 from .ragged import positions, splits
 
 CACHE_SIZE = 2**16  # chunks, about 13 MB
+ROOM = 2**20  # characters of texts whose chunks are computed together
 LONGEST_CACHED = 64  # characters; longer chunks rarely repeat
 
 
@@ -21,7 +23,7 @@ class ChunkEncoder(TextEncoder):
 
     A subclass sets `vocab` before and these functions after its call of `__init__`: `_chunks(text)` returns the chunks,
     `_starts(text)` the start of each; `_ids_of(chunk)` the ids as int32 bytes, `_spans_of(chunk)` the start and end of
-    each piece.
+    each piece; or both as lists, of a list of chunks, if `many`.
 
     Args:
         added: list of dicts, as `AddedTokens` takes them.
@@ -33,14 +35,16 @@ class ChunkEncoder(TextEncoder):
 
     _chunks: Callable[[str], list[str]]
     _starts: Callable[[str], Any]
+    many = False  # whether `_ids_of` and `_spans_of` take many chunks at once
     trims_added = False  # whether places of added tokens leave out the white space that these include, as in RoBERTa
 
     def __init__(self, added: list[dict[str, Any]], normalise: Callable[[str], tuple[str, Sequence[int]]]):
         _check_added(added, self.vocab)
         self._normalise = normalise
         self._added = AddedTokens(added, normalise)
-        self._ids = _Cache(self._ids_of)
-        self._spans = _Cache(self._spans_of)
+        cache = _CacheOfMany if self.many else _Cache
+        self._ids = cache(self._ids_of)
+        self._spans = cache(self._spans_of)
 
     def _ids_of(self, chunk):
         raise NotImplementedError
@@ -49,12 +53,18 @@ class ChunkEncoder(TextEncoder):
         raise NotImplementedError
 
     def _rows(self, texts):
-        return [b"".join(map(self._ids.__getitem__, self._chunks(text))) for text in texts]
+        out = []
+        for part in _parts(texts):
+            chunks = list(map(self._chunks, part))
+            with self._ids.filled(itertools.chain.from_iterable(chunks)):
+                out += [b"".join(map(self._ids.__getitem__, row)) for row in chunks]
+        return out
 
     def _offsets(self, texts, counts, kept):
         chunks = list(map(self._chunks, texts))
         flat = list(itertools.chain.from_iterable(chunks))
-        spans = list(map(self._spans.__getitem__, flat))
+        with self._spans.filled(flat):
+            spans = list(map(self._spans.__getitem__, flat))
         pieces = np.fromiter(map(len, spans), np.int32, len(spans)) // 8  # pieces per chunk
         starts = self._chunk_starts(texts, chunks, flat)
         out = np.frombuffer(b"".join(spans), np.int32).reshape(-1, 2) + np.repeat(starts, pieces)[:, None]
@@ -73,7 +83,7 @@ class ChunkEncoder(TextEncoder):
         return starts.astype(np.int32)
 
     def _with_added(self, text, pieces):
-        """(id, start, end) of added tokens, and of the `pieces(normal, source)` of the normalised text between them."""
+        """(id, start, end) of added tokens, and the `pieces(normal, source)` of the normalised text between them."""
         out = []
         for token, start, end in self._added.split_raw(text):
             if token is not None:
@@ -82,10 +92,12 @@ class ChunkEncoder(TextEncoder):
             normal, source = self._normalise(text[start:end])
             for i, first, last in self._added.split_normalised(normal):
                 where = source[first:last]
+                if start:
+                    where = [start + place for place in where]
                 if i is None:
-                    out += [(i, start + a, start + b) for i, a, b in pieces(normal[first:last], where)]
+                    out += pieces(normal[first:last], where)
                 else:
-                    out.append((i, *self._place(text, start + where[0], start + where[-1] + 1)))
+                    out.append((i, *self._place(text, where[0], where[-1] + 1)))
         return out
 
     def _place(self, text, start, end):
@@ -100,6 +112,10 @@ class _Cache(dict):
         super().__init__()
         self._values = values
 
+    def filled(self, chunks: Iterable[str]) -> contextlib.AbstractContextManager[None]:
+        """Announces that these chunks will be looked up in the block."""
+        return contextlib.nullcontext()
+
     def __missing__(self, chunk):
         out = self._values(chunk)
         if len(chunk) <= LONGEST_CACHED:
@@ -107,6 +123,37 @@ class _Cache(dict):
                 self.clear()
             self[chunk] = out
         return out
+
+
+class _CacheOfMany(_Cache):
+    """As `_Cache`, but `values` takes many chunks: new ones are computed in one call. The newest ones are kept."""
+
+    def __init__(self, values: Callable[[list[str]], list[bytes]]):
+        super().__init__(lambda chunk: values([chunk])[0])
+        self._values_of_many = values
+
+    @contextlib.contextmanager
+    def filled(self, chunks):
+        new = list(dict.fromkeys(itertools.filterfalse(self.__contains__, chunks)))
+        self.update(zip(new, self._values_of_many(new), strict=True))
+        yield
+        for chunk in new:
+            if len(chunk) > LONGEST_CACHED:
+                self.pop(chunk, None)
+        for chunk in list(itertools.islice(self, max(0, len(self) - CACHE_SIZE))):
+            self.pop(chunk, None)
+
+
+def _parts(texts):
+    """The texts in groups of about ROOM characters."""
+    part, size = [], 0
+    for text in texts:
+        part.append(text)
+        size += len(text)
+        if size >= ROOM:
+            yield part
+            part, size = [], 0
+    yield part
 
 
 def _check_added(added, vocab):

@@ -68,8 +68,16 @@ _FOLLOWING = regex_class(f"{_EXTEND} {_SPACING_MARK} {_JOINER}")
 _CLUSTER = re.compile(
     f"\r\n|[{regex_class(_PREPEND)}]*[^{regex_class(_CONTROL)}][{_FOLLOWING}]*|[{regex_class(_CONTROL)}]", re.DOTALL
 )
-# characters that belong to the same cluster as a space before or after them, or would if it were no other white space
-_JOINS_SPACE = re.compile(f"(?:^|[ \\t\\n\\r])[{_FOLLOWING}]|[{regex_class(_PREPEND)}](?:$|[ \\t\\n\\r])")
+# at white space, as it is the fastest to search for
+_JOINED_SPACE = re.compile(f"[ \\t\\n\\r](?:(?=[{_FOLLOWING}])|(?<=[{regex_class(_PREPEND)}][ \\t\\n\\r]))")
+
+
+def _characters(ranges):
+    ends = (r.partition("-") for r in ranges.split())
+    return {chr(code) for first, _, last in ends for code in range(int(first, 16), int(last or first, 16) + 1)}
+
+
+_JOINING = _characters(f"D {_PREPEND} {_EXTEND} {_SPACING_MARK} {_JOINER}")
 
 
 def clusters(text: str) -> list[str]:
@@ -77,7 +85,12 @@ def clusters(text: str) -> list[str]:
     return _CLUSTER.findall(text)
 
 
+def are_single(text: str) -> bool:
+    """Whether every cluster is certainly one character."""
+    return _JOINING.isdisjoint(text)
+
+
 def joins_space(text: str) -> bool:
     """Whether a cluster includes a space and another character, if there is a space around the text and for all other
     white space in it."""
-    return _JOINS_SPACE.search(text) is not None
+    return not are_single(text) and _JOINED_SPACE.search(f" {text} ") is not None

@@ -1,6 +1,7 @@
 """Rows of different lengths, concatenated in a flat array."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,6 +29,22 @@ def runs(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
 
 
+def row_bytes(values: np.ndarray, lengths: np.ndarray) -> list[bytes]:
+    """The bytes of each row of `values`, contiguous [total, ...]."""
+    data, bounds = values.tobytes(), (splits(lengths) * values.strides[0]).tolist()
+    return [data[start:end] for start, end in itertools.pairwise(bounds)]
+
+
 def sort_keys(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
     """One int64 key per (row, place) that sorts by row, then by place."""
     return np.asarray(rows, np.int64) * ROOM + places
+
+
+def alike(lengths: np.ndarray, room: int) -> Iterator[np.ndarray]:
+    """The numbers of all rows, the longest first, in groups that have at most `room` entries if padded, or one row."""
+    order, at = np.argsort(-lengths, kind="stable"), 0
+    while at < len(order):
+        longest = max(1, int(lengths[order[at]]))
+        group = order[at : at + max(1, room // longest)]
+        at += len(group)
+        yield group

@@ -5,15 +5,20 @@ metaspace.rs`; transformers `tokenization_xlm_roberta.py`. Ids are those of Hugg
 but without the space before a word.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .basic import WHITE_SPACE
+from .best_splits import BestSplits
 from .charsmap import Charsmap
 from .chunks import ChunkEncoder, required
 from .encodings import MARK, int32, refuse_mode
 from .graphemes import joins_space
+from .ragged import row_bytes
 
 SPECIAL = {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}  # XLM-RoBERTa's own names
 UNKNOWN_PENALTY = 10.0  # the score of an unknown character is so much lower than the lowest score of a piece
@@ -42,6 +47,8 @@ class UnigramTokenizer(ChunkEncoder):
         BertrError: tokenizer (another mode), vocabulary (missing or misplaced tokens, damaged table).
     """
 
+    many = True
+
     def __init__(
         self,
         vocab: list[str],
@@ -61,11 +68,10 @@ class UnigramTokenizer(ChunkEncoder):
             self._index, special, "If these tokens have other names, tokenizer_config.json must give them."
         )
         self.mask_name, self.mask_id = special["mask"], self._index.get(special["mask"])
-        self._pieces = {piece: (i, scores[i]) for piece, i in self._index.items() if i < len(scores)}
-        self._unknown = min(scores) - UNKNOWN_PENALTY
-        self._longest: dict[str, int] = {}  # the length of the longest piece by first character
-        for piece in self._pieces:
-            self._longest[piece[:1]] = max(self._longest.get(piece[:1], 0), len(piece))
+        pieces = dict(self._index)
+        for token in self.vocab[len(scores) :]:
+            pieces.pop(token, None)
+        self._best = BestSplits(pieces, scores, self.unk_id, min(scores) - UNKNOWN_PENALTY)
         self._map = Charsmap(charsmap)
         gap = " \\t\\n\\r" if not spaces or all(self._map[c] == " " for c in "\t\n\r") else " "
         self._chunk = re.compile(f"[^{gap}]+")
@@ -82,7 +88,9 @@ class UnigramTokenizer(ChunkEncoder):
 
     def _chunks(self, text):
         """The text split at spaces; or the whole text, marked by a space before it, if a rule reaches over a space."""
-        return self._chunk.findall(text) if self._is_divisible(text) else [" " + text]
+        if not self._is_divisible(text):
+            return [" " + text]
+        return text.split() if text.isprintable() else self._chunk.findall(text)  # the same, and faster
 
     def _starts(self, text):
         return [found.start() for found in self._chunk.finditer(text)] if self._is_divisible(text) else [0]
@@ -90,31 +98,62 @@ class UnigramTokenizer(ChunkEncoder):
     def _is_divisible(self, text):
         if self._added.anywhere(text):
             return False
-        if text.isascii() and text.isprintable() and self._map.keeps_ascii:
+        if self._is_plain(text):
             return not (self.spaces and text[-1:] == " ")
         if self.spaces and self._normalise(text[-5:])[0][-1:] in (" ", ""):  # no cluster that is replaced is longer
             return False
         return self._normalise(text[:1])[0] != "" and not joins_space(text)
 
-    def _ids_of(self, chunk):
-        return int32([i for i, _, _ in self._cut(chunk)])
+    def _is_plain(self, text):
+        """Whether normalisation cannot change a text."""
+        return text.isascii() and text.isprintable() and self._map.keeps_ascii
 
-    def _spans_of(self, chunk):
-        return int32([at for _, start, end in self._cut(chunk) for at in (start, end)])
+    def _ids_of(self, chunks):
+        return self._values(chunks, slice(1), lambda found, _: found.ids)
 
-    def _cut(self, chunk):
-        """(id, start, end) of every piece of a chunk."""
+    def _spans_of(self, chunks):
+        return self._values(chunks, slice(1, 3), _places)
+
+    def _values(self, chunks, columns, of_pieces):
+        """The values of the pieces of each chunk as int32 bytes: these columns of added tokens, and
+        `of_pieces(splits, sources)` of words."""
+        words, sources, counts, added = self._words_of(chunks)
+        values = [b""] * len(words)
+        for found in self._best(words):
+            numbers = found.words.tolist()
+            table = of_pieces(found, [sources[i] for i in numbers])
+            for i, value in zip(numbers, row_bytes(table, found.counts), strict=True):
+                values[i] = value
+        for i, token in added.items():
+            values[i] = int32(token[columns])
+        rest = iter(values)
+        return [next(rest) if n == 1 else b"".join(itertools.islice(rest, n)) for n in counts]
+
+    def _words_of(self, chunks):
+        """(all words, the source of each one's characters, words per chunk, added tokens as (id, start, end)). Instead
+        of an added token there is an empty word; the tokens are a dict by its index."""
+        words, sources, counts, added = [], [], [], {}  # no object per word but these: a lot of words is usual
+        for chunk in chunks:
+            before = len(words)
+            if self._is_plain(chunk) and chunk[0] != " ":
+                words.append(MARK + chunk)
+                sources.append(range(-1, len(chunk)))
+            else:
+                for part in self._parts(chunk):
+                    if len(part) == 3:
+                        added[len(words)] = part
+                        part = "", ()
+                    words.append(part[0])
+                    sources.append(part[1])
+            counts.append(len(words) - before)
+        return words, sources, counts, added
+
+    def _parts(self, chunk):
+        """(word, source of each character) of the words of a chunk, (id, start, end) of added tokens."""
         if chunk[:1] == " ":
-            return self._with_added(chunk[1:], self._word_pieces)
-        inner = self._with_added(" " + chunk, lambda normal, source: self._word_pieces(normal.rstrip(" "), source))
-        return [(i, start - 1, end - 1) for i, start, end in inner]
-
-    def _word_pieces(self, normal, source):
-        return [
-            (i, where[a], where[b - 1] + 1)
-            for word, where in self._split(normal, source)
-            for i, a, b in self._best(word)
-        ]
+            return self._with_added(chunk[1:], self._split)
+        normal, source = self._normalise(" " + chunk)
+        return [(word, [at - 1 for at in where]) for word, where in self._split(normal.rstrip(" "), source)]
 
     def _split(self, normal, source):
         """(word, source) of each word, which begins with MARK. The source of MARK is that of the next character."""
@@ -132,27 +171,9 @@ class UnigramTokenizer(ChunkEncoder):
             for found in _MARKED.finditer(run):
                 yield found.group(), where[found.start() : found.end()]
 
-    def _best(self, word):
-        """(id, start, end) of the pieces of the best split. Of equally good ones the longest first pieces win, as the
-        reference replaces a path only by a better one."""
-        n = len(word)
-        score, back, ids = [0.0] * (n + 1), [-1] * (n + 1), [self.unk_id] * (n + 1)
-        for start in range(n):
-            here, known = score[start], False
-            for end in range(start + 1, min(n, start + self._longest.get(word[start], 0)) + 1):
-                found = self._pieces.get(word[start:end])
-                if found is None:
-                    continue
-                known = known or end == start + 1
-                if back[end] < 0 or here + found[1] > score[end]:
-                    score[end], back[end], ids[end] = here + found[1], start, found[0]
-            if not known and (back[start + 1] < 0 or here + self._unknown > score[start + 1]):
-                score[start + 1], back[start + 1], ids[start + 1] = here + self._unknown, start, self.unk_id
-        out, end = [], n
-        while end > 0:
-            if out and out[-1][0] == self.unk_id == ids[end]:  # adjacent unknown characters are one piece
-                out[-1] = (self.unk_id, back[end], out[-1][2])
-            else:
-                out.append((ids[end], back[end], end))
-            end = back[end]
-        return out[::-1]
+
+def _places(found, sources):
+    """Start and end of each piece, int32 [pieces, 2]."""
+    source = np.fromiter(itertools.chain.from_iterable(sources), np.int32)
+    source = np.maximum(source, 0)  # that of MARK is -1 in plain chunks, but its place is the next character's
+    return np.stack([source[found.starts], source[found.ends - 1] + 1], 1)
