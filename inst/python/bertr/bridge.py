@@ -112,8 +112,14 @@ def info() -> dict[str, Any]:
         "threads": startup.threads(),
         "onednn": onednn.is_on(),
         "gpus": gpus(),
+        "precision": float_types.current(),
         "default_model": hub.installed_folder() or "",
     }
+
+
+def use_precision(name: str) -> None:
+    """Sets the float type of everything that names none, see kernels/precision.py."""
+    float_types.use_precision(name)
 
 
 def start() -> list[str]:

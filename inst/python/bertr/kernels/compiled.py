@@ -282,10 +282,11 @@ if BACKEND == "tensorflow":
     def _apply(values, variables, optimizer, adversary, targets, *inputs):
         each = values(targets, *inputs)
         means = [tf.reduce_mean(value) for value in each]
-        gradients = _gradients(means[0], variables)
+        scale = optimizer.loss_scale
+        gradients = _gradients(means[0] * scale, variables)
         if adversary:
             with adversary.attack(gradients):
-                more = _gradients(tf.reduce_mean(values(targets, *inputs)[0]), variables)
+                more = _gradients(tf.reduce_mean(values(targets, *inputs)[0]) * scale, variables)
             gradients = [a + b for a, b in zip(gradients, more, strict=True)]
         optimizer.take(gradients, tf.size(each[0]))
         return tf.stack(means)
@@ -357,13 +358,13 @@ else:
             self.devices = Devices(devices)
             self.begin()
 
-            def mean_loss(trained, others, targets, *inputs):
+            def mean_loss(trained, others, scale, targets, *inputs):
                 each, now = _with_values(
                     lambda: values(targets, *inputs), variables + other_variables, trained + others
                 )
                 real = (inputs[-1][:, 0] > 0).astype(each[0].dtype)
                 means = [(value * real).sum() / real.sum() for value in each]
-                return means[0], (jnp.stack(means), now[len(trained) :])
+                return means[0] * scale, (jnp.stack(means), now[len(trained) :])
 
             both = jax.value_and_grad(mean_loss, has_aux=True)
 
@@ -372,10 +373,11 @@ else:
                 return now[: len(trained)], now[len(trained) :]
 
             def step(trained, others, state, targets, *inputs):
-                (_, (means, others)), gradients = both(trained, others, targets, *inputs)
+                scale = _with_values(lambda: optimizer.loss_scale * 1.0, optimizer.variables, state)[0]
+                (_, (means, others)), gradients = both(trained, others, scale, targets, *inputs)
                 if adversary:
                     with adversary.attack(gradients):
-                        (_, (_, others)), more = both(trained, others, targets, *inputs)
+                        (_, (_, others)), more = both(trained, others, scale, targets, *inputs)
                     gradients = [a + b for a, b in zip(gradients, more, strict=True)]
                 rows = (inputs[-1][:, 0] > 0).sum()
                 trained, state = optimize(lambda: optimizer.take(gradients, rows), trained, state)

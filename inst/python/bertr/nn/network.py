@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -56,6 +57,10 @@ class Network(keras.layers.Layer):
 
     def call(self, ids: Any, segments: Any, mask: Any, owner: Any = None, training: bool = False) -> Any:
         return self.head(self.features(ids, segments, mask, owner, training=training), training=training)
+
+    def computing_in(self, precision: str) -> AbstractContextManager[None]:
+        """As `Backbone.computing_in`."""
+        return self.backbone.computing_in(precision)
 
     def joined(self, values: "np.ndarray", owner: Any) -> "np.ndarray":
         """Features of texts from the pooled vectors of all their rows; numpy in, numpy out."""

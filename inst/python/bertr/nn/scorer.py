@@ -9,6 +9,7 @@ from keras import ops
 from ..kernels.backend import COMPILES_SHAPES
 from ..kernels.compiled import Forward, bucketed, static_shapes
 from ..kernels.dense import can_keep_weights
+from ..kernels.precision import current
 
 if TYPE_CHECKING:
     from ..text.encodings import Encodings
@@ -60,7 +61,7 @@ class GraphRunner:
 
     Args:
         call: a function of int32 ids, segments and mask, [batch, length] each.
-        layer: the Keras layer whose variables `call` uses.
+        layer: the Backbone or Network whose variables `call` uses.
         config: a BertConfig.
         kind: everything `call` depends on except the variables; runners of the same kind share a graph. None: no
             sharing.
@@ -68,7 +69,9 @@ class GraphRunner:
 
     def __init__(self, call: Callable[..., Any], layer: Any, config: Any, kind: Any = None):
         self.call, self.layer, self.config = call, layer, config
+        self.kind = kind
         self.forward, self.of_many = Forward(call, layer.variables, kind=kind), None
+        self.in_half = {}  # float type -> a Forward whose blocks compute in it
         self.tokens_seen = 0
 
     def weights_are_final(self) -> None:
@@ -92,8 +95,20 @@ class GraphRunner:
         Returns:
             A function from ids, segments and mask to the outputs.
         """
+        precision = current()
+        if precision != "float32":
+            return self._in_half(precision)
         self.tokens_seen += tokens
         return self.of_many if self.of_many and tokens >= budget and self.tokens_seen >= MANY else self.forward
+
+    def _in_half(self, precision):
+        def call(*inputs):
+            with self.layer.computing_in(precision):
+                return self.call(*inputs)
+
+        if precision not in self.in_half:
+            self.in_half[precision] = Forward(call, self.layer.variables, kind=self.kind and (precision, self.kind))
+        return self.in_half[precision]
 
 
 class Scorer:
@@ -109,7 +124,7 @@ class Scorer:
     def __init__(self, runner: Any, config: Any, per_token: bool = False):
         self.runner, self.config, self.per_token = runner, config, per_token
         self.budget = token_budget(config)
-        self.memory: Any = None  # or {tokens of a row: its output}, while rows are remembered
+        self.memory: Any = None  # or {precision and tokens of a row: its output}, while rows are remembered
 
     def remember(self, on: bool) -> None:
         """Starts or ends remembering the outputs of rows, so that no row is computed twice; not for tokens."""
@@ -130,7 +145,7 @@ class Scorer:
     def _recall(self, encodings, progress):
         memory, splits = self.memory, encodings.row_splits
         keys = [
-            (encodings.ids[start:end].tobytes(), encodings.segments[start:end].tobytes())
+            (current(), encodings.ids[start:end].tobytes(), encodings.segments[start:end].tobytes())
             for start, end in zip(splits[:-1], splits[1:], strict=True)
         ]
         new = [row for key, row in {key: row for row, key in enumerate(keys)}.items() if key not in memory]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from keras import ops
 
 from ..kernels.compiled import TrainStep, static_shapes
 from .adamw import BertAdamW
@@ -60,16 +61,28 @@ class FineTuning:
         variables = self._with_word_rows()
         scales = rate_scales(network.backbone, variables, plan.layer_decay) if plan.layer_decay != 1 else None
         self.optimizer = BertAdamW(
-            variables, plan.weight_decay, plan.clip, plan.schedule, scales, plan.accumulate > 1, plan.ema
+            variables,
+            plan.weight_decay,
+            plan.clip,
+            plan.schedule,
+            scales,
+            plan.accumulate > 1,
+            plan.ema,
+            plan.precision == "float16",
         )
         self.optimizer.begin(*run.schedule())
         targets, *inputs = self._batch(run.samples, [0])
         rows = [self.embeddings.word_rows.rows] if self.embeddings.word_rows else []
         self.evaluable = run.resume([*self._unfrozen(), *rows, *self.optimizer.variables])
         self._prepare_step()
-        kind = (network.kind, plan.train, plan.adversarial, repr(self.optimizer.kind))
+        kind = (network.kind, plan.train, plan.adversarial, plan.precision, repr(self.optimizer.kind))
+
+        def values(targets, *inputs):
+            with network.backbone.computing_in(plan.precision):
+                return task.training_values(targets, network(*inputs, training=True), network.head)
+
         self.step = TrainStep(
-            lambda y, *x: task.training_values(y, network(*x, training=True), network.head),
+            values,
             variables,
             network.non_trainable_variables,
             self.optimizer,
@@ -105,6 +118,7 @@ class FineTuning:
                 },
             )
         self._prepare_evaluation()
+        run.check_scale(float(ops.convert_to_tensor(self.optimizer.loss_scale)), epoch)
         row = run.row(epoch, time.perf_counter() - began, means, batches)
         try:
             if run.validation:
@@ -169,7 +183,7 @@ class FineTuning:
         self.optimizer.swap()
         word_rows = self.embeddings.word_rows
         if word_rows:
-            word_rows.write_back(self.optimizer.decay(self.run.steps_done, word_rows.rows))
+            word_rows.write_back(self.optimizer.decay(self.optimizer.steps, word_rows.rows))
         self.evaluable = True
 
     def _prepare_step(self):
