@@ -68,9 +68,6 @@ if BACKEND == "tensorflow":
 
     tf.get_logger().setLevel("ERROR")  # it mistakes the graphs of several fits for repeated retracing
 
-    for gpu in tf.config.list_physical_devices("GPU"):  # allocate as needed instead of all memory
-        tf.config.experimental.set_memory_growth(gpu, True)
-
     IDS = tf.TensorSpec([None, None], tf.int32)  # [batch, length]
 
     def _open(array):
