@@ -15,6 +15,21 @@ if BACKEND not in ("tensorflow", "jax"):
         "Unset KERAS_BACKEND, or set it to 'tensorflow', and restart R.",
     )
 
+
+def _number(capability):
+    """8.6 of "8.6"; None of AMD's names, such as "gfx90a"."""
+    return float(capability) if re.fullmatch(r"\d+\.\d+", capability or "") else None
+
+
+def too_little_memory(what: str) -> BertrError:
+    """The error for `what` even a single text is too much for, as "to train on one text"."""
+    return BertrError(
+        "memory",
+        f"The device has too little memory {what}.",
+        "Use a smaller `max_len` or model, or a device with more memory.",
+    )
+
+
 COMPILES_SHAPES = BACKEND != "tensorflow"  # each batch shape is compiled separately, so there should be few
 
 if BACKEND == "tensorflow":

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from ..kernels.backend import COMPILES_SHAPES
+from .. import notes
+from ..kernels.backend import COMPILES_SHAPES, gpus, is_out_of_memory, too_little_memory
 from ..kernels.compiled import Forward, bucketed, static_shapes
 from ..kernels.dense import can_keep_weights
 from ..kernels.precision import current
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..text.encodings import Encodings
     from .network import Network
 
+SMALLER = "The device ran out of memory, so texts are now computed in smaller batches."
 MANY = 200_000  # tokens needed to amortize tracing the second graph
 
 
@@ -160,11 +162,7 @@ class Scorer:
         run = self.runner.for_tokens(int(encodings.row_splits[-1]), self.budget)
         out, done, lengths = None, 0, encodings.lengths
         for rows in scoring_batches(bucketed(lengths), self.budget):
-            full = max(1, self.budget // int(bucketed(lengths[rows[0]])))
-            ids, segments, mask = encodings.pad(_evened(rows, full, len(encodings)))
-            values = run(*static_shapes((ids, segments, mask), full))[: len(rows)]
-            if self.per_token:
-                values = values[:, : ids.shape[1]][mask[: len(rows)].astype(bool)]  # [tokens of these rows, ...]
+            values = self._values(run, encodings, rows)
             if out is None:
                 n = int(encodings.row_splits[-1]) if self.per_token else len(encodings)
                 out = np.empty((n, *values.shape[1:]), values.dtype)
@@ -173,6 +171,30 @@ class Scorer:
             if progress:
                 progress(done)
         return out
+
+    def _values(self, run, encodings, rows):
+        """The outputs of a batch. Out of memory makes it and all later batches smaller."""
+        length = int(bucketed(encodings.lengths[rows[0]]))
+        full = max(1, self.budget // length)
+        if len(rows) > full:
+            parts = [rows[start : start + full] for start in range(0, len(rows), full)]
+            return np.concatenate([self._values(run, encodings, part) for part in parts])
+        try:
+            return self._batch(run, encodings, rows, full)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if full == 1:
+                raise too_little_memory("for even one text") from error
+        notes.leave(SMALLER)
+        self.budget = full // 2 * length
+        return self._values(run, encodings, rows)
+
+    def _batch(self, run, encodings, rows, full):
+        """The outputs of some rows, [rows, ...] or [tokens, ...]; `full`: how many would make a full batch."""
+        ids, segments, mask = encodings.pad(_evened(rows, full, len(encodings)))
+        values = run(*static_shapes((ids, segments, mask), full))[: len(rows)]
+        return values[:, : ids.shape[1]][mask[: len(rows)].astype(bool)] if self.per_token else values
 
 
 def _evened(rows, full, total):
