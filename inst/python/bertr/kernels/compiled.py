@@ -17,7 +17,9 @@ from ..errors import BertrError
 from .backend import BACKEND
 from .dense import final_weights
 
-BUCKET = 32  # where each shape is compiled, lengths are rounded up to a multiple of it
+# Where each shape is compiled, lengths are rounded up to one of these, longer ones to a multiple of LONG: six graphs up
+# to 512 tokens. A graph of BERT-base takes many seconds to compile, more than most fits gain from less padding
+SHORT, LONG = np.array([32, 64, 128, 256]), 128
 WORD_ROWS = "word_rows"  # name of variables with one row per vocabulary entry in use
 
 
@@ -28,9 +30,12 @@ def bucketed(lengths: Any) -> Any:
         lengths: an int, or int [rows].
 
     Returns:
-        The same, rounded up to a multiple of BUCKET if the backend compiles each shape.
+        The same, rounded up to one of few numbers if the backend compiles each shape.
     """
-    return lengths if BACKEND == "tensorflow" else -(-lengths // BUCKET) * BUCKET
+    if BACKEND == "tensorflow":
+        return lengths
+    short = SHORT[np.minimum(np.searchsorted(SHORT, lengths), len(SHORT) - 1)]
+    return np.where(lengths <= SHORT[-1], short, -(-lengths // LONG) * LONG)
 
 
 def static_shapes(arrays: Sequence[np.ndarray], rows: int) -> Sequence[np.ndarray]:
@@ -54,7 +59,7 @@ def static_shapes(arrays: Sequence[np.ndarray], rows: int) -> Sequence[np.ndarra
             "Training on texts of several rows (windows, cosine pairs) needs TensorFlow.",
             "Unset KERAS_BACKEND and restart R.",
         )
-    length = bucketed(arrays[0].shape[1])
+    length = int(bucketed(arrays[0].shape[1]))
     out = []
     for a in arrays:
         padded = np.zeros((max(rows, len(a)), length), a.dtype)
