@@ -11,6 +11,15 @@
 #' TensorFlow starts. By default all processors that this process may use; limits of batch systems and containers are
 #' respected. Use fewer on a shared server.
 #'
+#' `options(bertr.precision = )`: the type of the numbers that the encoder's layers compute with, from the next call on, in
+#' all functions: `"float32"`, `"bfloat16"`, `"float16"`, or `"auto"` (default) for what suits the device, see
+#' `precision` of [bert_control()], which sets it for one fit. How far vectors and predictions are from those of float32
+#' is in the help of [bert_embed()] and [bert_predict()].
+#'
+#' `TF_FORCE_GPU_ALLOW_GROWTH` and `XLA_PYTHON_CLIENT_PREALLOCATE`: bertr sets them to `true` and `false`, so that
+#' TensorFlow and JAX take the memory of a GPU as they need it instead of all at once. Your own settings take
+#' precedence. If it is too little, batches are halved, with a warning.
+#'
 #' `TF_ENABLE_ONEDNN_OPTS`: bertr sets it to 1 on x86 processors. TensorFlow by default uses oneDNN only on some of them
 #' and is up to 1.6 times slower without it. Your own setting takes precedence.
 #'

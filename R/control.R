@@ -42,6 +42,14 @@
 #'   on one device. On several machines run the same script with the same `seed` on each, after
 #'   `jax.distributed.initialize()` in Python, and give the number of devices of all of them. A whole number, or `NULL`
 #'   (default) for one device.
+#' @param precision Type of the numbers that the encoder's layers compute with: `"float32"`, or `"bfloat16"` or
+#'   `"float16"`, which are faster on GPUs and TPUs and need half of the memory, but are slow on CPUs. Weights, the
+#'   optimizer, softmax, layer normalization, head and loss are float32 with each, and so is the saved fit. With
+#'   `"float16"` the loss is scaled so that small gradients do not become 0: a step whose gradients overflow is left
+#'   out, and the scale is halved; after 2,000 steps without overflow it is doubled. `"auto"` (default) is
+#'   `options(bertr.precision = )` if that is set (see [bertr][bertr-package]), or else what suits the device: float32
+#'   on CPUs, bfloat16 on TPUs and on NVIDIA GPUs of compute capability 8.0 or more, float16 on older ones, float32 on
+#'   other GPUs. The precision of a fit is in `fit$info$precision`.
 #' @param checkpoint Folder in which to save the run after every epoch (with `train = "head"`, every few tenths of a
 #'   second). Calling [bert_fit()] again with the same arguments resumes after the last complete epoch. On one machine
 #'   the result is, bit for bit, the fit of an uninterrupted run. If the run is complete, its fit is returned without
@@ -74,7 +82,8 @@
 #'   <https://github.com/CyberZHG/keras-bert>; rates by layer: Howard and Ruder (2018),
 #'   <https://arxiv.org/abs/1801.06146>, Clark et al. (2020), <https://arxiv.org/abs/2003.10555>; averaged weights:
 #'   Polyak and Juditsky (1992), \doi{10.1137/0330046}; adversarial: Miyato et al. (2017),
-#'   <https://arxiv.org/abs/1605.07725>; label smoothing: Szegedy et al. (2016), <https://arxiv.org/abs/1512.00567>;
+#'   <https://arxiv.org/abs/1605.07725>; half precision and loss scaling: Micikevicius et al. (2018),
+#'   <https://arxiv.org/abs/1710.03740>; label smoothing: Szegedy et al. (2016), <https://arxiv.org/abs/1512.00567>;
 #'   for long texts Sun et al. (2019), <https://arxiv.org/abs/1905.05583>, and Pappagari et al. (2019),
 #'   <https://arxiv.org/abs/1910.10781>.
 #' @examples
@@ -84,8 +93,9 @@
 bert_control <- function(warmup = 0.1, schedule = c("linear", "constant", "keras_bert"), weight_decay = 0.01,
                          layer_decay = 1, clip = 1, dropout = NULL, accumulate = 1, ema = NULL, adversarial = NULL,
                          class_weights = NULL, label_smoothing = 0, early_stopping = NULL, devices = NULL,
-                         checkpoint = NULL, keep = c("last", "all"), long = c("truncate", "head_tail", "window"),
-                         threshold = NULL, calibrate = TRUE, whole_words = FALSE, serialize = TRUE) {
+                         precision = c("auto", "float32", "bfloat16", "float16"), checkpoint = NULL,
+                         keep = c("last", "all"), long = c("truncate", "head_tail", "window"), threshold = NULL,
+                         calibrate = TRUE, whole_words = FALSE, serialize = TRUE) {
   call <- rlang::current_env()
   values <- checked_settings(mget(names(formals())), control_settings(), call)
   if (values$keep == "all" && is.null(checkpoint)) {

@@ -5,8 +5,9 @@
 #' @return `bert_info()`: a list of class `bert_info`. `ready` is TRUE if Python has everything that bertr needs and the
 #'   default model's weights are on this machine. `problem` says what is wrong, or is `NULL`. `bertr`, `r` and
 #'   `reticulate` are versions. With Python also `python`, `python_path`, `keras`, `tensorflow`, `backend`, `numpy`,
-#'   `threads` (used by TensorFlow), `onednn` (does TensorFlow use it? NULL if unknown), `gpus` (names) and
-#'   `default_model` (folder of the default weights, or `""`).
+#'   `threads` (used by TensorFlow), `onednn` (does TensorFlow use it? NULL if unknown), `gpus` (names),
+#'   `precision` (the type of the numbers that models compute with, see [bert_control()]) and `default_model` (folder of
+#'   the default weights, or `""`).
 #'
 #'   `bert_devices()`: a tibble with one row per device: `device` (`"CPU"` or `"GPU"`) and `name`.
 #' @examples

@@ -3,10 +3,12 @@
 
 # bridge: the imported module; pid: the process that imported it (TensorFlow does not survive a fork);
 # held: are interrupts suspended now? asked: did one arrive in the meantime? starting: is the module being imported?
+# precision: that of the option when Python was told
 the <- new.env(parent = emptyenv())
 the$held <- FALSE
 the$asked <- FALSE
 the$starting <- FALSE
+the$precision <- "auto"
 
 # Calls one function of the bridge; the result stays a Python object (see from_py()). A long call reports to the
 # R function `on_event(kind, values)`.
@@ -71,7 +73,18 @@ py_module <- function(call) {
     the$pid <- Sys.getpid()
   }
   warn_late_threads()
+  py_follow_precision(call)
   the$bridge
+}
+
+# Tells Python the precision of the option, where it has changed
+py_follow_precision <- function(call) {
+  precision <- getOption("bertr.precision", "auto")
+  if (!identical(precision, the$precision)) {
+    check_choice(precision, precisions, "options(bertr.precision)", call)
+    the$bridge$use_precision(precision)
+    the$precision <- precision
+  }
 }
 
 # TensorFlow reads the number of threads only when it starts; said once for each new value

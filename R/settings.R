@@ -16,6 +16,7 @@ control_settings <- function() {
     label_smoothing = setting(is_between(0, 0.999), neutral = 0),
     early_stopping = setting(is_count(), to_int, null = "off"),
     devices = setting(is_count(), to_int, null = "one"),
+    precision = setting(is_choice(precisions)),
     checkpoint = setting(check_string, path.expand, null = "off"),
     keep = setting(is_choice("last", "all")),
     long = setting(is_choice("truncate", "head_tail", "window"), head = TRUE),
@@ -25,6 +26,9 @@ control_settings <- function() {
     serialize = setting(check_flag, sent = FALSE)
   )
 }
+
+# Types of numbers to compute with; Python has the same list
+precisions <- c("auto", "float32", "bfloat16", "float16")
 
 # How to pool the tokens of a text
 pools <- c("cls", "mean", "max", "pooler")

@@ -17,7 +17,7 @@ MAY = {  # package, or root module -> what it may import
     "text": {"errors"},
     "kernels": {"errors"},
     "checkpoints": {"text", *PLAIN},
-    "nn": {"kernels", "text", "errors"},
+    "nn": {"kernels", "text", "notes", "errors"},
     "families": {"checkpoints", "nn", "text", "shapes", "errors"},
     "tasks": {"nn", "kernels", "text", *PLAIN},
     "similarity": set(),

@@ -90,6 +90,19 @@ def two_on_jax():
         yield first, second
 
 
+def here(code, *values):
+    """As `on_jax`, in this process, on TensorFlow."""
+    names = {"values": values}
+    exec(code, names)
+    return names["out"]
+
+
+@pytest.fixture(params=["tensorflow", "jax"])
+def on_backend(request):
+    """`on_backend(code, *values)`: what the code leaves in `out`, on each of the two backends."""
+    return here if request.param == "tensorflow" else request.getfixturevalue("on_jax")
+
+
 @pytest.fixture
 def alarm():
     """A time limit of one minute for tests that take seconds."""

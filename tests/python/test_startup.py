@@ -1,4 +1,5 @@
-"""Settings when TensorFlow is imported (oneDNN, threads), and a TensorFlow without the private functions we use."""
+"""Settings when TensorFlow or JAX starts (oneDNN, threads, memory of GPUs), and a TensorFlow without the private
+functions we use."""
 
 import json
 import os
@@ -12,7 +13,7 @@ import pytest
 from bertr import startup
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..", "inst", "python")
-OURS = ("TF_ENABLE_ONEDNN_OPTS", "BERTR_THREADS", "OPENBLAS_NUM_THREADS", *startup.THREADS)
+OURS = ("TF_ENABLE_ONEDNN_OPTS", "BERTR_THREADS", "OPENBLAS_NUM_THREADS", *startup.THREADS, *startup.GROWTH)
 
 
 def new_process(code, *argv, **environment):
@@ -40,10 +41,39 @@ def test_onednn_is_on_and_the_user_has_the_last_word():
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes are bound to processors on Linux only")
 def test_threads_are_those_of_the_processors_that_may_be_used():
     bound = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
-    assert new_process(bound + SHOW)[3:] == ["1", "1"]
-    assert new_process(SHOW)[3:] == [str(startup.usable_processors())] * 2
+    assert new_process(bound + SHOW)[3:5] == ["1", "1"]
+    assert new_process(SHOW)[3:5] == [str(startup.usable_processors())] * 2
     assert new_process(SHOW, TF_NUM_INTRAOP_THREADS="7")[3] == "7"
-    assert new_process(SHOW, BERTR_THREADS="3")[2:] == ["3", "3", "3"]
+    assert new_process(SHOW, BERTR_THREADS="3")[2:5] == ["3", "3", "3"]
+
+
+def test_gpu_memory_is_taken_as_needed_unless_the_user_says_otherwise():
+    assert new_process(SHOW)[5:] == ["true", "false"]
+    own = {"TF_FORCE_GPU_ALLOW_GROWTH": "false", "XLA_PYTHON_CLIENT_PREALLOCATE": "true"}
+    assert new_process(SHOW, **own)[5:] == ["false", "true"]
+
+
+def test_both_backends_start_after_that_is_set():
+    """With a made-up GPU: TensorFlow's own setting is in its C++ code, so its start is what is observed."""
+    code = """
+        import builtins, json, os, sys
+        real, seen = builtins.__import__, {}
+
+        def importing(name, *rest):
+            for package in ("tensorflow", "jax"):
+                if name == package and package not in seen:
+                    seen[package] = [os.environ.get(n) for n in sys.argv[1:]]
+            return real(name, *rest)
+
+        builtins.__import__ = importing
+        from bertr import bridge
+        builtins.__import__ = real
+        from jaxlib import xla_client
+        print(json.dumps([seen, xla_client.generate_pjrt_gpu_plugin_options()["preallocate"]]))
+    """
+    for backend in ("tensorflow", "jax"):
+        seen, preallocates = new_process(code, *startup.GROWTH, KERAS_BACKEND=backend)
+        assert seen[backend] == ["true", "false"] and preallocates is False
 
 
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5", ""])

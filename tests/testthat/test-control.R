@@ -20,6 +20,24 @@ test_that("settings are checked where they are made, in one sentence", {
   expect_no_match(capture.output(print(bert_control()), print(bert_head())), "default|NULL")
 })
 
+test_that("precision is that of the argument, else of the option, else of the device", {
+  fit <- function(...) quick_fit(label ~ text, faq(), control = bert_control(calibrate = FALSE, ...))
+  exact <- fit()
+  expect_identical(exact$info$precision, "float32") # tests run on a processor
+  expect_identical(fit(precision = "bfloat16")$info$precision, "bfloat16")
+  model <- the_model()
+  text <- "Where is my card?"
+  vector <- bert_embed(model, text, normalise = TRUE)
+  withr::with_options(list(bertr.precision = "bfloat16"), {
+    expect_identical(fit()$info$precision, "bfloat16")
+    expect_identical(fit(precision = "float32")$history$loss, exact$history$loss)
+    rounded <- bert_embed(model, text, normalise = TRUE)
+  })
+  expect_identical(bert_embed(model, text, normalise = TRUE), vector)
+  expect_gt(max(abs(rounded - vector)), 0)
+  expect_lt(max(abs(rounded - vector)), 0.01)
+})
+
 test_that("settings that need others are reported before anything runs", {
   fit <- function(...) quick_fit(label ~ text, faq(), ...)
   expect_error(fit(control = bert_control(early_stopping = 2)), "needs validation", class = "bertr_error_argument")

@@ -3,6 +3,7 @@ test_that("bert_info() says what bertr runs on", {
   expect_true(info$ready)
   expect_identical(info$bertr, as.character(packageVersion("bertr")))
   expect_output(print(info), "ready.*keras")
+  expect_identical(info$precision, "float32")
   expect_identical(bert_devices()$device[[1]], "CPU")
 })
 

@@ -50,6 +50,12 @@ test_that("a number of threads that comes too late is reported once", {
   }, error = FALSE)
 })
 
+test_that("a wrong precision is reported", {
+  model <- the_model()
+  withr::local_options(bertr.precision = "double")
+  expect_said(bert_count_tokens(model, "a"))
+})
+
 test_that("bert_install() says what it did, and what it could not do", {
   local_binding("py_install", function(envname, packages, ...) NULL, environment())
   expect_said({

@@ -20,6 +20,7 @@ test_that("bert_control() says what each setting must be", {
     bert_control(label_smoothing = 1)
     bert_control(early_stopping = 0)
     bert_control(devices = 0)
+    bert_control(precision = "double")
     bert_control(checkpoint = 1)
     bert_control(checkpoint = "")
     bert_control(keep = "best")

@@ -142,7 +142,8 @@ test_that("tokens and attention are shown", {
 test_that("what bertr runs on is shown", {
   ready <- structure(list(ready = TRUE, bertr = "0.1.0", r = "4.2.2", reticulate = "1.28", python = "3.11.2",
     python_path = "/some/python", keras = "3.4.0", tensorflow = "2.16.1", backend = "tensorflow", numpy = "1.26.4",
-    threads = 2L, onednn = TRUE, gpus = list("GPU:0", "GPU:1"), default_model = "/model"), class = "bert_info")
+    threads = 2L, onednn = TRUE, gpus = list("GPU:0", "GPU:1"), precision = "bfloat16", default_model = "/model"),
+    class = "bert_info")
   not <- structure(list(ready = FALSE, bertr = "0.1.0", r = "4.2.2", reticulate = "1.28",
     problem = "bertr needs Python."), class = "bert_info")
   expect_said({

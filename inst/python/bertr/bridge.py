@@ -30,7 +30,8 @@ from .checkpoints.sentence_modules import Sentence, pooled_width
 from .errors import BertrError
 from .events import counter, throttled
 from .kernels import onednn
-from .kernels.backend import BACKEND, gpus
+from .kernels import precision as float_types
+from .kernels.backend import BACKEND, gpus, is_out_of_memory, too_little_memory
 from .kernels.memory import freeze
 from .model import Fit, Model
 from .nn.unit import unit_rows
@@ -78,7 +79,7 @@ def run(name: str, *args: Any) -> Outcome:
     except KeyboardInterrupt:
         return Outcome(error=BertrError("interrupt", "Interrupted."))
     except Exception as e:
-        return Outcome(error=e)
+        return Outcome(error=too_little_memory("for this") if is_out_of_memory(e) else e)
 
 
 def forget_interrupt() -> NoReturn:
@@ -112,8 +113,14 @@ def info() -> dict[str, Any]:
         "threads": startup.threads(),
         "onednn": onednn.is_on(),
         "gpus": gpus(),
+        "precision": float_types.current(),
         "default_model": hub.installed_folder() or "",
     }
+
+
+def use_precision(name: str) -> None:
+    """Sets the float type of everything that names none, see kernels/precision.py."""
+    float_types.use_precision(name)
 
 
 def start() -> list[str]:

@@ -65,7 +65,7 @@ class BertEncoder(keras.layers.Layer):
         ids, segments = ops.maximum(ids, 0), ops.maximum(segments, 0)
         training = bool(training) and self.trainable and self.train != "head"  # no dropout in a frozen encoder
         with plain_gradients():
-            states = ops.cast(self.backbone(ids, segments, mask, training=training), "float32")
+            states = self.backbone(ids, segments, mask, training=training)
             pooled = self.backbone.pool(states[:, 0] if self.pool in OF_FIRST else states, mask, self.pool)
         some = ops.any(mask > 0, axis=1, keepdims=True)
         return {"sequence": states, "pooled": ops.where(some, ops.cast(pooled, "float32"), 0.0)}

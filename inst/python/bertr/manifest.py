@@ -68,9 +68,12 @@ TRAINED = fields(
         "held_rows": whole(),
         "temperature": or_null(number(0)),
     },
-    # the fit of a single epoch does not have the first one, only a recalibrated fit has the second one, and fits of
-    # earlier versions do not have the third one
-    {"checkpoint_lost": or_null(TEXT), "calibration_rows": whole(1), "devices": or_null(whole(1))},
+    {
+        "checkpoint_lost": or_null(TEXT),  # not in the fit of a single epoch
+        "calibration_rows": whole(1),  # only in a recalibrated fit
+        "devices": or_null(whole(1)),  # not in fits of earlier versions, as the next one
+        "precision": one_of("float32", "bfloat16", "float16"),
+    },
 )
 
 FROM_ELSEWHERE = fields(

@@ -1,5 +1,5 @@
-"""Settings that TensorFlow reads when it is imported: oneDNN and the number of threads. Both are environment variables;
-values that the user has set take precedence.
+"""Settings that TensorFlow and JAX read when they start: oneDNN, the number of threads and how GPU memory is taken. All
+are environment variables; values that the user has set take precedence.
 
 By default TensorFlow uses oneDNN only on x86 processors with VNNI; without it bertr takes 1.3 to 1.6 times as long
 (`bench/limits.md`). On other architectures, such as ARM, TensorFlow's default stays.
@@ -14,6 +14,7 @@ from .errors import BertrError
 
 STARTED_BEFORE = "tensorflow" in sys.modules
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # within an operation, and between operations
+GROWTH = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # not all of the GPU at once
 CGROUP = "/sys/fs/cgroup"
 
 
@@ -66,6 +67,8 @@ def notes() -> list[str]:
 
 
 def _prepare():
+    for name, value in GROWTH.items():
+        os.environ.setdefault(name, value)
     if platform.machine().lower() in ("x86_64", "amd64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     wanted = os.environ.get("BERTR_THREADS")

@@ -42,5 +42,6 @@ def _gelu_gradient(upstream, x, phi):
 @custom_gradient(_gelu_gradient)
 def gelu(x: Any) -> Any:
     """x Phi(x)."""
-    phi = 0.5 * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))  # explicit: `keras.activations.gelu` has no ONNX export
-    return x * phi, (x, phi)
+    wide = ops.cast(x, "float32")  # in half precision 1 + erf(x) would cancel
+    phi = 0.5 * (1.0 + ops.erf(wide * (1.0 / math.sqrt(2.0))))  # explicit: `keras.activations.gelu` has no ONNX export
+    return ops.cast(wide * phi, x.dtype), (x, ops.cast(phi, x.dtype))

@@ -13,14 +13,17 @@ def _gradient(upstream, signed, value):  # [batch, heads, queries, size], [.., q
     signed = once_there(upstream, signed)
     dropped = ops.relu(signed)
     of_value = ops.matmul(ops.transpose(dropped, (0, 1, 3, 2)), upstream)
-    weighted = ops.matmul(upstream, ops.transpose(value, (0, 1, 3, 2))) * dropped
+    of_dropped = ops.matmul(upstream, ops.transpose(value, (0, 1, 3, 2)))
+    signed, dropped, of_dropped = (ops.cast(x, "float32") for x in (signed, dropped, of_dropped))
+    weighted = of_dropped * dropped
     return weighted - ops.abs(signed) * ops.sum(weighted, axis=-1, keepdims=True), of_value
 
 
 @custom_gradient(_gradient, inputs=2)
 def attend_dropped(scores: Any, value: Any, rate: float, seed: Any) -> Any:
-    """Softmax of `scores` [batch, heads, queries, keys], with a share `rate` dropped, times `value` [batch, heads,
-    keys, size]. The caller rescales by 1 / (1 - rate): a scaled `value` in here would be stored as another copy."""
-    probs = ops.softmax(scores, axis=-1)
+    """Softmax of `scores`, float32 [batch, heads, queries, keys], with a share `rate` dropped, times `value` [batch,
+    heads, keys, size] of any float type. The caller rescales by 1 / (1 - rate): a scaled `value` in here would be
+    stored as another copy."""
+    probs = ops.cast(ops.softmax(scores, axis=-1), value.dtype)
     signed = ops.where(kept(probs, rate, seed), probs, -probs)  # a negative sign marks dropped entries
     return ops.matmul(ops.relu(signed), value), (signed, value)

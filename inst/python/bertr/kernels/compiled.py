@@ -16,7 +16,9 @@ import numpy as np
 from .backend import BACKEND
 from .dense import final_weights
 
-BUCKET = 32  # where each shape is compiled, lengths are rounded up to a multiple of it
+# Where each shape is compiled, lengths are rounded up to one of these, longer ones to a multiple of LONG: six graphs up
+# to 512 tokens. A graph of BERT-base takes many seconds to compile, more than most fits gain from less padding
+SHORT, LONG = np.array([32, 64, 128, 256]), 128
 FILLER = -1  # all targets of samples that only fill up a training batch, where each shape is compiled
 WORD_ROWS = "word_rows"  # name of variables with one row per vocabulary entry in use
 
@@ -28,9 +30,12 @@ def bucketed(lengths: Any) -> Any:
         lengths: an int, or int [rows].
 
     Returns:
-        The same, rounded up to a multiple of BUCKET if the backend compiles each shape.
+        The same, rounded up to one of few numbers if the backend compiles each shape.
     """
-    return lengths if BACKEND == "tensorflow" else -(-lengths // BUCKET) * BUCKET
+    if BACKEND == "tensorflow":
+        return lengths
+    short = SHORT[np.minimum(np.searchsorted(SHORT, lengths), len(SHORT) - 1)]
+    return np.where(lengths <= SHORT[-1], short, -(-lengths // LONG) * LONG)
 
 
 def static_shapes(arrays: Sequence[np.ndarray], rows: int) -> Sequence[np.ndarray]:
@@ -45,7 +50,7 @@ def static_shapes(arrays: Sequence[np.ndarray], rows: int) -> Sequence[np.ndarra
     """
     if BACKEND == "tensorflow":
         return arrays
-    length = bucketed(arrays[0].shape[1])
+    length = int(bucketed(arrays[0].shape[1]))
     out = []
     for a in arrays:
         padded = np.zeros((max(rows, len(a)), length), a.dtype)
@@ -58,9 +63,6 @@ if BACKEND == "tensorflow":
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")  # it mistakes the graphs of several fits for repeated retracing
-
-    for gpu in tf.config.list_physical_devices("GPU"):  # allocate as needed instead of all memory
-        tf.config.experimental.set_memory_growth(gpu, True)
 
     IDS = tf.TensorSpec([None, None], tf.int32)  # [batch, length]
 
@@ -275,10 +277,11 @@ if BACKEND == "tensorflow":
     def _apply(values, variables, optimizer, adversary, targets, *inputs):
         each = values(targets, *inputs)
         means = [tf.reduce_mean(value) for value in each]
-        gradients = _gradients(means[0], variables)
+        scale = optimizer.loss_scale
+        gradients = _gradients(means[0] * scale, variables)
         if adversary:
             with adversary.attack(gradients):
-                more = _gradients(tf.reduce_mean(values(targets, *inputs)[0]), variables)
+                more = _gradients(tf.reduce_mean(values(targets, *inputs)[0]) * scale, variables)
             gradients = [a + b for a, b in zip(gradients, more, strict=True)]
         optimizer.take(gradients, tf.size(each[0]))
         return tf.stack(means)
@@ -370,13 +373,13 @@ else:
             self.devices, self.samples = Devices(devices), samples
             self.begin()
 
-            def mean_loss(trained, others, count, targets, *inputs):
+            def mean_loss(trained, others, scale, count, targets, *inputs):
                 each, now = _with_values(
                     lambda: values(targets, *inputs), variables + other_variables, trained + others
                 )
                 real = jnp.arange(len(targets)) < count
                 means = [jnp.sum(jnp.where(real, value, 0.0)) / count for value in each]
-                return means[0], (jnp.stack(means), now[len(trained) :])
+                return means[0] * scale, (jnp.stack(means), now[len(trained) :])
 
             both = jax.value_and_grad(mean_loss, has_aux=True)
 
@@ -385,10 +388,11 @@ else:
                 return now[: len(trained)], now[len(trained) :]
 
             def step(trained, others, state, count, targets, *inputs):
-                (_, (means, others)), gradients = both(trained, others, count, targets, *inputs)
+                scale = _with_values(lambda: optimizer.loss_scale * 1.0, optimizer.variables, state)[0]
+                (_, (means, others)), gradients = both(trained, others, scale, count, targets, *inputs)
                 if adversary:
                     with adversary.attack(gradients):
-                        (_, (_, others)), more = both(trained, others, count, targets, *inputs)
+                        (_, (_, others)), more = both(trained, others, scale, count, targets, *inputs)
                     gradients = [a + b for a, b in zip(gradients, more, strict=True)]
                 trained, state = optimize(lambda: optimizer.take(gradients, count), trained, state)
                 return means, [trained, others, state]
@@ -407,8 +411,10 @@ else:
 
         def take(self, count: int, targets: Any, *inputs: Any) -> Any:
             """As a call, with a full batch, of which the first `count` samples count."""
-            means, self.values = self.function(*self.values, self.devices.copy(np.int32(count)), targets, *inputs)
-            return np.asarray(means)
+            means, values = self.function(*self.values, self.devices.copy(np.int32(count)), targets, *inputs)
+            means = np.asarray(means)  # JAX computes later: a step that fails does so here, and changes nothing
+            self.values = values
+            return means
 
         def flush(self) -> None:
             self.values = self.last(*self.values)

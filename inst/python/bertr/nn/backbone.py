@@ -1,5 +1,6 @@
 """The encoder: padded ids in, padded hidden states out, no padding in between."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -46,12 +47,12 @@ class Backbone(keras.layers.Layer):
         self.built = True
 
     def call(self, ids: Any, segments: Any, mask: Any, training: bool = False) -> Any:
-        """Hidden states [batch, length, hidden], zero at padding. ids, segments and mask are int [batch, length];
-        instead of `ids` also word vectors, float [batch, length, width]."""
+        """Hidden states, float32 [batch, length, hidden], zero at padding. ids, segments and mask are int [batch,
+        length]; instead of `ids` also word vectors, float [batch, length, width]."""
         return self.states_for("none", ids, segments, mask, (self.config.num_layers,), training)[0]
 
     def _packing(self, mask):
-        packing = packing_for(mask, self.compute_dtype, self.config.num_heads)
+        packing = packing_for(mask, self.blocks[0].compute_dtype, self.config.num_heads)
         packing.score_bias = self.embeddings.score_bias(packing.length)
         return packing
 
@@ -88,14 +89,15 @@ class Backbone(keras.layers.Layer):
     ) -> list[Any]:
         """The states of these layers (0: the embeddings) that pooling of this kind reads; "none" is no pooling.
 
-        A list of [batch, length, hidden], zero at padding. For "cls" and "pooler" of [batch, hidden], the first tokens:
-        then the top layer computes only keys and values for the other tokens."""
+        A list of float32 [batch, length, hidden], zero at padding. For "cls" and "pooler" of [batch, hidden], the first
+        tokens: then the top layer computes only keys and values for the other tokens."""
         packing = self._packing(mask)
         of_first = kind in OF_FIRST
         states = self._states(packing, ids, segments, max(layers), training, of_first)
         if not of_first:
             return [packing.pad(states[i]) for i in layers]
-        return [states[i] if i and i == max(layers) else packing.first(states[i]) for i in layers]
+        firsts = [states[i] if i and i == max(layers) else packing.first(states[i]) for i in layers]
+        return [ops.cast(first, "float32") for first in firsts]
 
     def pool(self, states: Any, mask: Any, kind: str) -> Any:
         """One vector per row, [batch, hidden], from the result of `states_for` for this kind. Several kinds joined by
@@ -118,6 +120,20 @@ class Backbone(keras.layers.Layer):
             real = real * ops.cumsum(real, axis=1)  # weights: the position of each token, from 1
         total, n = ops.sum(states * real, axis=1), ops.maximum(ops.sum(real, axis=1), 1.0)
         return total / (ops.sqrt(n) if kind == "mean_sqrt_len_tokens" else n)
+
+    @contextlib.contextmanager
+    def computing_in(self, precision: str) -> Iterator[None]:
+        """Context in which the blocks compute in this float type; their weights stay float32. For tracing a graph."""
+        layers = [layer for b in self.blocks for layer in (b, b.attention_norm, b.output_norm)]
+        before = [layer.dtype_policy for layer in layers]
+        policy = precision if precision == "float32" else f"mixed_{precision}"
+        try:
+            for layer in layers:
+                layer.dtype_policy = policy
+            yield
+        finally:
+            for layer, own in zip(layers, before, strict=True):
+                layer.dtype_policy = own
 
     # ------------------------------------------------------------ which part is trained
 

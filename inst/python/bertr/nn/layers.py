@@ -154,7 +154,8 @@ class Block(keras.layers.Layer):
         if training and rate > 0:
             context = attend_dropped(scores, value, rate, self.generator.next()) * (1.0 / (1.0 - rate))
         else:
-            context = ops.matmul(ops.softmax(scores, axis=-1), value)  # [batch, heads, length, size]
+            probs = ops.cast(ops.softmax(scores, axis=-1), value.dtype)
+            context = ops.matmul(probs, value)  # [batch, heads, length, size]
         if of_first:
             return ops.reshape(context, (packing.batch, self.config.hidden_size))
         return packing.merge(context)
@@ -164,14 +165,14 @@ class Block(keras.layers.Layer):
         return ops.softmax(self._scores(x, packing)[0], axis=-1)
 
     def _scores(self, x, packing, of_first=False):
-        """Scaled attention scores [batch, heads, length, length], MASKED at padding, and values [batch, heads, length,
-        size]. With `of_first` only the first token is a query: scores [batch, heads, 1, length]."""
+        """Scaled attention scores, float32 [batch, heads, length, length], MASKED at padding, and values [batch, heads,
+        length, size]. With `of_first` only the first token is a query: scores [batch, heads, 1, length]."""
         c = self.config
         qkv = dense(x, self.qkv_kernel, self.qkv_bias)  # [tokens, 3 * hidden]
         query, key, value = ops.unstack(packing.split(qkv), 3)  # [batch, heads, length, size]
         query = query[:, :, :1] if of_first else query
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [batch, heads, length, length]
-        scores = scores * (1.0 / math.sqrt(c.head_size)) + packing.key_bias
+        scores = ops.cast(scores, "float32") * (1.0 / math.sqrt(c.head_size)) + packing.key_bias
         if packing.score_bias is not None:
             scores = scores + (packing.score_bias[:, :, :1] if of_first else packing.score_bias)
         return scores, value

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -58,6 +59,10 @@ class Network(keras.layers.Layer):
         """`first`, where texts may have several rows: int [texts + 1], the first row of each text, and the end of the
         last; rows after it belong to no text."""
         return self.head(self.features(ids, segments, mask, first, training=training), training=training)
+
+    def computing_in(self, precision: str) -> AbstractContextManager[None]:
+        """As `Backbone.computing_in`."""
+        return self.backbone.computing_in(precision)
 
     def joined(self, values: np.ndarray, owner: Any) -> np.ndarray:
         """Features of texts from the pooled vectors of all their rows; `owner` [rows] is the text of each. Numpy in,

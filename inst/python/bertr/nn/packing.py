@@ -14,14 +14,15 @@ from ..kernels.custom_gradient import custom_gradient
 if BACKEND == "tensorflow":
     import tensorflow as tf
 
-MASKED, MASKED_HALF = -1e9, -6e4  # finite, also in float16, so that a row with no real token stays finite
+MASKED = -1e9  # finite, so that a row with no real token stays finite
 # Token counts are rounded up to a multiple of TILES[0], above FEW tokens of TILES[1]: oneDNN builds kernels of 0.25 to
 # 0.67 MB for each distinct count and caches a thousand of them
 TILES, FEW = (16, 64), 4096
 
 
 def packing_for(mask: Any, dtype: str, heads: int) -> "PaddedPacking":
-    """The packing for a batch with this mask, 0 / 1 [batch, length], on the current backend."""
+    """The packing for a batch with this mask, 0 / 1 [batch, length], on the current backend; `dtype` is the float type
+    of what is packed."""
     cls = TensorflowPacking if BACKEND == "tensorflow" else PaddedPacking
     return cls(mask, dtype, heads)
 
@@ -32,9 +33,9 @@ class PaddedPacking:
     def __init__(self, mask: Any, dtype: str, heads: int):
         self.batch, self.length = ops.shape(mask)
         self.heads = heads
-        self.mask = ops.cast(mask, dtype)  # [batch, length]
-        masked = MASKED_HALF if dtype == "float16" else MASKED
-        self.key_bias = ((1.0 - self.mask) * masked)[:, None, None, :]
+        self.dtype = dtype
+        self.mask = ops.cast(mask, "float32")  # [batch, length]
+        self.key_bias = ((1.0 - self.mask) * MASKED)[:, None, None, :]  # of scores, which are float32
         self.score_bias: Any = None  # of `Embeddings.score_bias`, [1, heads, length, length]
 
     def positions(self) -> Any:  # [tokens]
@@ -57,8 +58,8 @@ class PaddedPacking:
     def first(self, x: Any) -> Any:  # [tokens, hidden] -> [batch, hidden], of the first token of each row
         return self.unpack(x)[:, 0]
 
-    def pad(self, x: Any) -> Any:  # [tokens, hidden] -> [batch, length, hidden], zero at padding
-        return self.unpack(x) * self.mask[:, :, None]
+    def pad(self, x: Any) -> Any:  # [tokens, hidden] -> float32 [batch, length, hidden], zero at padding
+        return self.unpack(ops.cast(x, "float32")) * self.mask[:, :, None]
 
 
 class TensorflowPacking(PaddedPacking):
@@ -76,7 +77,7 @@ class TensorflowPacking(PaddedPacking):
         self.inverse = tf.maximum(tf.cumsum(taken) - 1, 0)  # [batch * length]: token at each position
         # computed once for all layers: for contexts, and for fused queries, keys and values
         self.rows_of_one, self.rows_of_three = self._head_rows(1), self._head_rows(3)
-        taken = tf.tile(tf.reshape(tf.cast(taken, self.mask.dtype), (self.batch, 1, self.length)), (1, heads, 1))
+        taken = tf.tile(tf.reshape(tf.cast(taken, dtype), (self.batch, 1, self.length)), (1, heads, 1))
         self.taken = tf.reshape(taken, (-1, 1))  # [batch * heads * length, 1]
 
     def positions(self) -> Any:

@@ -6,22 +6,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from ..kernels.backend import COMPILES_SHAPES
+from .. import notes
+from ..kernels.backend import COMPILES_SHAPES, gpus, is_out_of_memory, too_little_memory
 from ..kernels.compiled import Forward, bucketed, static_shapes
 from ..kernels.dense import can_keep_weights
+from ..kernels.precision import current
 
 if TYPE_CHECKING:
     from ..text.encodings import Encodings
     from .network import Network
 
+SMALLER = "The device ran out of memory, so texts are now computed in smaller batches."
 MANY = 200_000  # tokens needed to amortize tracing the second graph
 
 
 def token_budget(config: Any) -> int:
     """Padded tokens per batch.
 
-    Measured: throughput stops improving at 8,192 tokens for a hidden size of 384, at 2,048 for 768. Batches then take
-    about equally long, and the overhead of launching an operation is small.
+    Measured on processors: throughput stops improving at 8,192 tokens for a hidden size of 384, at 2,048 for 768.
+    Batches then take about equally long, and the overhead of launching an operation is small.
 
     Args:
         config: a BertConfig.
@@ -29,6 +32,8 @@ def token_budget(config: Any) -> int:
     Returns:
         int.
     """
+    if gpus():
+        return 32_768  # thousands of cores at work
     if COMPILES_SHAPES:
         return 2048  # every batch is padded to it, even that of a single text
     return min(8192, max(2048, 2048 * 768**2 // config.hidden_size**2))
@@ -60,7 +65,7 @@ class GraphRunner:
 
     Args:
         call: a function of int32 ids, segments and mask, [batch, length] each.
-        layer: the Keras layer whose variables `call` uses.
+        layer: the Backbone or Network whose variables `call` uses.
         config: a BertConfig.
         kind: everything `call` depends on except the variables; runners of the same kind share a graph. None: no
             sharing.
@@ -68,7 +73,9 @@ class GraphRunner:
 
     def __init__(self, call: Callable[..., Any], layer: Any, config: Any, kind: Any = None):
         self.call, self.layer, self.config = call, layer, config
+        self.kind = kind
         self.forward, self.of_many = Forward(call, layer.variables, kind=kind), None
+        self.in_half = {}  # float type -> a Forward whose blocks compute in it
         self.tokens_seen = 0
 
     def weights_are_final(self) -> None:
@@ -92,8 +99,20 @@ class GraphRunner:
         Returns:
             A function from ids, segments and mask to the outputs.
         """
+        precision = current()
+        if precision != "float32":
+            return self._in_half(precision)
         self.tokens_seen += tokens
         return self.of_many if self.of_many and tokens >= budget and self.tokens_seen >= MANY else self.forward
+
+    def _in_half(self, precision):
+        def call(*inputs):
+            with self.layer.computing_in(precision):
+                return self.call(*inputs)
+
+        if precision not in self.in_half:
+            self.in_half[precision] = Forward(call, self.layer.variables, kind=self.kind and (precision, self.kind))
+        return self.in_half[precision]
 
 
 class Scorer:
@@ -109,7 +128,7 @@ class Scorer:
     def __init__(self, runner: Any, config: Any, per_token: bool = False):
         self.runner, self.config, self.per_token = runner, config, per_token
         self.budget = token_budget(config)
-        self.memory: Any = None  # or {tokens of a row: its output}, while rows are remembered
+        self.memory: Any = None  # or {precision and tokens of a row: its output}, while rows are remembered
 
     def remember(self, on: bool) -> None:
         """Starts or ends remembering the outputs of rows, so that no row is computed twice; not for tokens."""
@@ -130,7 +149,7 @@ class Scorer:
     def _recall(self, encodings, progress):
         memory, splits = self.memory, encodings.row_splits
         keys = [
-            (encodings.ids[start:end].tobytes(), encodings.segments[start:end].tobytes())
+            (current(), encodings.ids[start:end].tobytes(), encodings.segments[start:end].tobytes())
             for start, end in zip(splits[:-1], splits[1:], strict=True)
         ]
         new = [row for key, row in {key: row for row, key in enumerate(keys)}.items() if key not in memory]
@@ -145,11 +164,7 @@ class Scorer:
         run = self.runner.for_tokens(int(encodings.row_splits[-1]), self.budget)
         out, done, lengths = None, 0, encodings.lengths
         for rows in scoring_batches(bucketed(lengths), self.budget):
-            full = max(1, self.budget // int(bucketed(lengths[rows[0]])))
-            ids, segments, mask = encodings.pad(_evened(rows, full, len(encodings)))
-            values = run(*static_shapes((ids, segments, mask), full))[: len(rows)]
-            if self.per_token:
-                values = values[:, : ids.shape[1]][mask[: len(rows)].astype(bool)]  # [tokens of these rows, ...]
+            values = self._values(run, encodings, rows)
             if out is None:
                 n = int(encodings.row_splits[-1]) if self.per_token else len(encodings)
                 out = np.empty((n, *values.shape[1:]), values.dtype)
@@ -158,6 +173,30 @@ class Scorer:
             if progress:
                 progress(done)
         return out
+
+    def _values(self, run, encodings, rows):
+        """The outputs of a batch. Out of memory makes it and all later batches smaller."""
+        length = int(bucketed(encodings.lengths[rows[0]]))
+        full = max(1, self.budget // length)
+        if len(rows) > full:
+            parts = [rows[start : start + full] for start in range(0, len(rows), full)]
+            return np.concatenate([self._values(run, encodings, part) for part in parts])
+        try:
+            return self._batch(run, encodings, rows, full)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if full == 1:
+                raise too_little_memory("for even one text") from error
+        notes.leave(SMALLER)
+        self.budget = full // 2 * length
+        return self._values(run, encodings, rows)
+
+    def _batch(self, run, encodings, rows, full):
+        """The outputs of some rows, [rows, ...] or [tokens, ...]; `full`: how many would make a full batch."""
+        ids, segments, mask = encodings.pad(_evened(rows, full, len(encodings)))
+        values = run(*static_shapes((ids, segments, mask), full))[: len(rows)]
+        return values[:, : ids.shape[1]][mask[: len(rows)].astype(bool)] if self.per_token else values
 
 
 def _evened(rows, full, total):

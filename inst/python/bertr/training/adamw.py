@@ -14,6 +14,7 @@ from keras import ops
 
 from ..kernels.adam import BETA_1, BETA_2, adam, decay, sum_of_squares
 from ..kernels.compiled import new_variable
+from .loss_scale import LossScale
 
 EPSILON, KERAS_EPSILON = 1e-6, 1e-7
 NO_DECAY = ("bias", "gamma", "beta")
@@ -72,6 +73,7 @@ class BertAdamW:
         scales: list[float] | None = None,
         accumulate: bool = False,
         ema: float | None = None,
+        scaled: bool = False,
     ):
         """`clip`: maximal global norm of the gradients, or None. Call `begin` before the first step."""
         self.trained = trained
@@ -85,13 +87,38 @@ class BertAdamW:
         self.first, self.second = ([_zeros_like(v) for v in trained] for _ in range(2))
         self.sums = [_zeros_like(v) for v in trained] if accumulate else []
         self.averages = [_zeros_like(v) for v in trained] if ema else []
+        self.scaling = LossScale() if scaled else None
         self.begun = False
-        self.variables = [self.step, self.schedule, self.rows, *self.first, *self.second, *self.sums, *self.averages]
+
+    @property
+    def variables(self) -> list[Any]:
+        """Its state."""
+        moments = [*self.first, *self.second, *self.sums, *self.averages]
+        return [self.step, self.schedule, self.rows, *moments, *(self.scaling.variables if self.scaling else [])]
+
+    def accumulate(self) -> None:
+        """From now on `take` accumulates; what it has accumulated is dropped."""
+        if not self.sums:
+            self.sums = [_zeros_like(v) for v in self.trained]
+        self._clear()
 
     @property
     def kind(self) -> list[Any]:
         """Everything its steps depend on except variables."""
-        return [self.weight_decay, self.clip, self.rate.__name__, self.scales, bool(self.sums), self.ema]
+        return [
+            self.weight_decay,
+            self.clip,
+            self.rate.__name__,
+            self.scales,
+            bool(self.sums),
+            self.ema,
+            bool(self.scaling),
+        ]
+
+    @property
+    def loss_scale(self) -> Any:
+        """What the loss is multiplied by before `take` gets its gradients."""
+        return self.scaling.scale if self.scaling else 1.0
 
     def begin(self, learning_rate: float, steps: int, warmup: float) -> None:
         """Starts a new run of `steps` steps; `warmup` is a share of them."""
@@ -100,6 +127,11 @@ class BertAdamW:
                 variable.assign(ops.zeros_like(variable))
         self.begun = True
         self.schedule.assign([learning_rate, int(warmup * steps), steps])
+
+    @property
+    def steps(self) -> int:
+        """Steps taken in this run, without those that loss scaling has left out."""
+        return int(self.step.value)
 
     def decay(self, steps: int, variable: Any) -> float:
         """The factor by which weight decay shrinks an entry of this variable that never has a gradient, after this
@@ -121,7 +153,10 @@ class BertAdamW:
             average.assign(value)
 
     def take(self, gradients: list[Any], rows: Any) -> None:
-        """Takes a step with the gradients of the mean loss of `rows` rows, or accumulates them for `flush`."""
+        """Takes a step with the gradients of the mean loss of `rows` rows, times `loss_scale`, or accumulates them for
+        `flush`."""
+        if self.scaling:
+            gradients = [gradient / self.scaling.scale for gradient in gradients]
         if not self.sums:
             self.apply(gradients)
             return
@@ -133,11 +168,25 @@ class BertAdamW:
     def flush(self) -> None:
         """Takes a step with the mean over all accumulated rows."""
         self.apply([total / self.rows for total in self.sums])
+        self._clear()
+
+    def _clear(self):
         for variable in (self.rows, *self.sums):  # current size: a shared graph serves tables of any size
             variable.assign(ops.zeros_like(ops.convert_to_tensor(variable.value)))
 
     def apply(self, gradients: list[Any]) -> None:
-        """Takes one step; the gradients are in the order of the trained variables."""
+        """Takes one step, unless with loss scaling a gradient is infinite or NaN. The gradients are in the order of the
+        trained variables."""
+        norm = None
+        if self.clip is not None or self.scaling:
+            # not `sum`: TensorFlow was seen to add up a long chain of numbers in an order that differs between runs
+            norm = ops.sqrt(ops.sum(ops.stack([sum_of_squares(g) for g in gradients])))
+        if self.scaling:
+            self.scaling.guard(norm, lambda: self._update(gradients, norm), [*self.trained, *self.variables])
+        else:
+            self._update(gradients, norm)
+
+    def _update(self, gradients, norm):
         rate, t = self.rate(self.step, *ops.unstack(ops.convert_to_tensor(self.schedule))), self.step + 1.0
         # 1 - beta ^ t without the cancellation in float32 at the first steps
         correct_m = -ops.expm1(t * math.log(BETA_1))
@@ -147,11 +196,7 @@ class BertAdamW:
         for scale in dict.fromkeys(self.scales):
             scaled_rate = rate if scale == 1.0 else rate * scale
             factors[scale] = scaled_rate * correct_v / correct_m, 1.0 - scaled_rate * self.weight_decay
-        shrink = 1.0
-        if self.clip is not None:
-            # not `sum`: TensorFlow was seen to add up a long chain of numbers in an order that differs between runs
-            norm = ops.sqrt(ops.sum(ops.stack([sum_of_squares(g) for g in gradients])))
-            shrink = ops.minimum(1.0, self.clip / (norm + 1e-6))
+        shrink = 1.0 if self.clip is None else ops.minimum(1.0, self.clip / (norm + 1e-6))
         parts = zip(self.trained, self.scales, self.first, self.second, gradients, strict=True)
         done = gradients[0]  # orders the next decay, see `decay`
         for variable, scale, m, v, gradient in parts:

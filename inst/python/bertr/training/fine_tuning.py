@@ -5,7 +5,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from keras import ops
 
+from .. import notes
+from ..kernels.backend import is_out_of_memory, too_little_memory
 from ..kernels.compiled import TrainStep
 from .adamw import BertAdamW
 from .adversarial import FastGradientMethod
@@ -53,32 +56,50 @@ class FineTuning:
 
     def __init__(self, run: "Run"):
         self.run = run
-        network, task, plan = run.network, run.task, run.plan
+        network, plan = run.network, run.plan
         network.train_only(plan.train)
         run.learned = network.trainable_variables
         self.embeddings = network.backbone.embeddings
         variables = self._with_word_rows()
         scales = rate_scales(network.backbone, variables, plan.layer_decay) if plan.layer_decay != 1 else None
         self.optimizer = BertAdamW(
-            variables, plan.weight_decay, plan.clip, plan.schedule, scales, plan.accumulate > 1, plan.ema
+            variables,
+            plan.weight_decay,
+            plan.clip,
+            plan.schedule,
+            scales,
+            plan.accumulate > 1,
+            plan.ema,
+            plan.precision == "float16",
         )
         self.optimizer.begin(*run.schedule())
-        targets, *inputs = self._batch(run.samples, [0])
+        self.at_once = plan.batch_size  # samples whose gradients are computed together
+        self.example = self._batch(run.samples, [0])
         rows = [self.embeddings.word_rows.rows] if self.embeddings.word_rows else []
         self.evaluable = run.resume([*self._unfrozen(), *rows, *self.optimizer.variables])
         self._prepare_step()
-        kind = (network.kind, plan.train, plan.adversarial, repr(self.optimizer.kind))
-        self.step = TrainStep(
-            lambda y, *x: task.training_values(y, network(*x, training=True), network.head),
-            variables,
+        self.step = self._new_step()
+
+    def _new_step(self):
+        network, task, plan = self.run.network, self.run.task, self.run.plan
+        kind = (network.kind, plan.train, plan.adversarial, plan.precision, repr(self.optimizer.kind))
+        targets, *inputs = self.example
+
+        def values(targets, *inputs):
+            with network.backbone.computing_in(plan.precision):
+                return task.training_values(targets, network(*inputs, training=True), network.head)
+
+        return TrainStep(
+            values,
+            self.optimizer.trained,
             network.non_trainable_variables,
             self.optimizer,
             targets,
             inputs,
-            self._adversary(variables),
+            self._adversary(self.optimizer.trained),
             network.kind and kind,
             plan.devices,
-            plan.batch_size,
+            self.at_once,
         )
 
     def one_epoch(self, epoch: int) -> None:
@@ -106,6 +127,7 @@ class FineTuning:
                 },
             )
         self._prepare_evaluation()
+        run.check_scale(float(ops.convert_to_tensor(self.optimizer.loss_scale)), epoch)
         row = run.row(epoch, time.perf_counter() - began, means, batches)
         try:
             if run.validation:
@@ -120,13 +142,36 @@ class FineTuning:
 
     def end(self) -> None:
         """Leaves the network with the weights to evaluate, also after an interrupt."""
+        size = self.run.plan.batch_size
+        if self.at_once < size:
+            notes.leave(f"The device ran out of memory, so batches of {size} were computed {self.at_once} at a time.")
         self._prepare_evaluation()
         self.embeddings.word_rows = None
 
     def _one_step(self, samples, rows):
-        """The means of `Task.training_values` over these rows, [values]."""
-        size = self.run.plan.batch_size
-        if self.run.plan.accumulate == 1:
+        """The means of `Task.training_values` over these rows, [values]. Out of memory halves what is computed
+        together, in this and all later steps."""
+        drawn = self.run.rng.bit_generator.state
+        while True:
+            try:
+                return self._in_parts(samples, rows)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if min(self.at_once, len(rows)) == 1:
+                    raise too_little_memory("to train on even one text at a time") from error
+            self.run.rng.bit_generator.state = drawn
+            self._halve(len(rows))
+
+    def _halve(self, rows):
+        self.at_once = -(-min(self.at_once, rows) // 2)
+        self.step.finish()
+        self.optimizer.accumulate()
+        self.step = self._new_step()
+
+    def _in_parts(self, samples, rows):
+        size = self.at_once
+        if not self.optimizer.sums:
             return self.step(*self._batch(samples, rows))
         parts = [rows[i : i + size] for i in range(0, len(rows), size)]
         means = [self.step(*self._batch(samples, part)) for part in parts]
@@ -169,7 +214,7 @@ class FineTuning:
         self.optimizer.swap()
         word_rows = self.embeddings.word_rows
         if word_rows:
-            word_rows.write_back(self.optimizer.decay(self.run.steps_done, word_rows.rows))
+            word_rows.write_back(self.optimizer.decay(self.optimizer.steps, word_rows.rows))
         self.evaluable = True
 
     def _prepare_step(self):

@@ -13,6 +13,7 @@ from .. import store
 from ..errors import BertrError
 from ..kernels.devices import check_devices
 from ..kernels.memory import tidy
+from ..kernels.precision import computing_in, resolved
 from ..model import Fit, network_scorer
 from ..nn.network import build_network, head_dropout, read_head_options
 from ..nn.scorer import GraphRunner, Scorer
@@ -68,7 +69,10 @@ def fit(
         BertrError: task, train, early_stopping, adversarial, devices, diverged, checkpoint, damaged, max_len, pairs and
             others of the task.
     """
-    fitted = _fit(model, task_name, a, b, target, validation, options, on_event, start)
+    precision = resolved(options.get("precision"))
+    with computing_in(precision):
+        options = {**options, "precision": precision}
+        fitted = _fit(model, task_name, a, b, target, validation, options, on_event, start)
     tidy()  # graph and optimizer hold each other
     return fitted
 

@@ -29,6 +29,7 @@ class Plan:
     adversarial: float | None = None  # norm of the perturbation of the word vectors
     early_stopping: int | None = None  # patience in epochs
     devices: int | None = None  # over how many a batch is split
+    precision: str = "float32"  # the float type that the encoder's blocks compute in, see kernels/precision.py
 
 
 EPOCHS = ((500, 10), (2_000, 8), (10_000, 4), (float("inf"), 3))  # (at most this many rows, epochs)

@@ -139,8 +139,18 @@ class Run:
             raise BertrError(
                 "diverged",
                 f"The loss became infinite or NaN in epoch {epoch + 1}.",
-                f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data.",
+                f"The learning rate of {self.plan.learning_rate:g} is too high for this model and data"
+                + (", or it needs numbers beyond those of float16." if self.plan.precision == "float16" else "."),
             )
+
+    def check_scale(self, scale: float, epoch: int) -> None:
+        """Checks that loss scaling has not left out step after step; `epoch` counts from 0.
+
+        Raises:
+            BertrError: diverged.
+        """
+        if scale < 1.0:
+            self.check_loss(float("nan"), epoch)
 
     def check_weights(self) -> None:
         """Checks the weights after the last step, whose loss was computed before its update."""

@@ -99,7 +99,7 @@ class Entities(Task):
         row, place, label_ids = row_numbers(lengths), positions(lengths), targets[encodings.places(rows)]
         row, place, label_ids = (x[label_ids != UNSCORED] for x in (row, place, label_ids))
         words = np.bincount(row, minlength=len(rows))
-        out = np.zeros((len(rows), bucketed(max(1, words.max())), 2), np.int32)
+        out = np.zeros((len(rows), int(bucketed(max(1, words.max()))), 2), np.int32)
         out[:, :, 0] = UNSCORED
         out[np.arange(out.shape[1]) < words[:, None]] = np.stack([label_ids, place], axis=1)
         return out, ids
