@@ -59,11 +59,11 @@ def test_both_backends_start_after_that_is_set():
         import builtins, json, os, sys
         real, seen = builtins.__import__, {}
 
-        def importing(name, *rest):
+        def importing(name, *rest, **more):
             for package in ("tensorflow", "jax"):
                 if name == package and package not in seen:
                     seen[package] = [os.environ.get(n) for n in sys.argv[1:]]
-            return real(name, *rest)
+            return real(name, *rest, **more)
 
         builtins.__import__ = importing
         from bertr import bridge

@@ -2,31 +2,30 @@
 local_memory <- function(rows, env = parent.frame()) {
   the_model() # so that Python runs
   device <- reticulate::py_run_string("
-from bertr.kernels import compiled
-from bertr.nn import scorer
-import tensorflow as tf
-
-step, for_tokens = compiled.TrainStep.__call__, scorer.GraphRunner.for_tokens
-
-
-def limited(function, rows):
-    def call(*args):
-        if len(args[-1]) > rows:
-            raise tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating tensor')
-        return function(*args)
-    return call
-
-
 def limit(rows):
-    compiled.TrainStep.__call__ = limited(step, rows)
-    scorer.GraphRunner.for_tokens = lambda self, *args: limited(for_tokens(self, *args), rows)
+    import tensorflow as tf
+    from bertr.kernels.compiled import TrainStep
+    from bertr.nn.scorer import GraphRunner
 
+    step, for_tokens = TrainStep.__call__, GraphRunner.for_tokens
 
-def release():
-    compiled.TrainStep.__call__, scorer.GraphRunner.for_tokens = step, for_tokens
+    def limited(function):
+        def call(*args):
+            if len(args[-1]) > rows:
+                raise tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating tensor')
+            return function(*args)
+
+        return call
+
+    def release():
+        TrainStep.__call__, GraphRunner.for_tokens = step, for_tokens
+
+    TrainStep.__call__ = limited(step)
+    GraphRunner.for_tokens = lambda self, *args: limited(for_tokens(self, *args))
+    return release
 ", local = TRUE)
-  device$limit(as.integer(rows))
-  withr::defer(device$release(), env)
+  release <- device$limit(as.integer(rows))
+  withr::defer(release(), env)
 }
 
 test_that("too little memory makes batches smaller, which is said once, or is one sentence", {
@@ -37,12 +36,13 @@ test_that("too little memory makes batches smaller, which is said once, or is on
       control = bert_control(calibrate = FALSE), seed = 1, verbose = FALSE)
   }
   model <- bert_load()
+  vectors <- NULL
   expect_said({
     fitted <- fit(3)
     local({
       local_memory(3)
-      vectors <- bert_embed(model, rep(data$text, 40), verbose = FALSE)
-      vectors <- bert_embed(model, data$text, verbose = FALSE)
+      again <- bert_embed(model, rep(data$text, 40), verbose = FALSE)
+      vectors <<- bert_embed(model, data$text, verbose = FALSE)
     })
     fit(0)
     local({

@@ -420,8 +420,10 @@ else:
             self.values = self.last(*self.values)
 
         def begin(self) -> None:
-            """Reads the current values of the variables."""
-            self.values = self.devices.copy([[v.value for v in group] for group in self.layers])
+            """Reads the current values of the variables, with the types that a step returns: a new variable's may be
+            weak, for which JAX would compile the first step another time."""
+            values = [[jnp.asarray(v.value, v.value.dtype) for v in group] for group in self.layers]
+            self.values = self.devices.copy(values)
 
         def finish(self) -> None:
             """Writes the trained values back into the variables."""
