@@ -14,7 +14,7 @@ from .encodings import TextEncoder
 from .ragged import positions, splits
 
 CACHE_SIZE = 2**16  # chunks, about 13 MB
-ROOM = 2**20  # characters of texts whose chunks are computed together
+ROOM = 2**19  # characters of texts whose chunks are computed together
 LONGEST_CACHED = 64  # characters; longer chunks rarely repeat
 
 
