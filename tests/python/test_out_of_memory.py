@@ -33,6 +33,7 @@ plain = fine_tuning.TrainStep
 calls = []
 target = {"label_ids": np.array(codes, np.int32), "levels": ["cat", "dog"]}
 fine_tuning.TrainStep = Small
+notes.take()  # those of fits before
 try:
     done = bridge.run("fit", bridge.load(folder, {}), "classification", texts, None, target, None, options, None)
 finally:
@@ -102,6 +103,7 @@ class Small:  # has room for so many padded tokens in a batch
         return call
 
 model = bridge.load(folder, {})
+notes.take()
 calls, options = [], {"pool": "none" if tokens else "mean"}
 expected = bridge.embed(model, texts, None, options, None)["values"]
 for one in model.scorers.values():

@@ -153,6 +153,7 @@ out = {"scale": [s[0] for s in seen], "steps": [s[1] for s in seen], "same": sam
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_step_that_overflows_is_left_out_and_halves_the_scale(on_backend, tiny, sentences, accumulate):
     options = {**OPTIONS, "precision": "float16", "batch_size": 8 // accumulate, "accumulate": accumulate, "epochs": 2}
+    options["weight_decay"] = 0.0123  # a kind of its own: fits of a kind share their graph, which has STEPS in it
     seen = on_backend(OVERFLOW, tiny, *sentences, options, 2.0**24, 4)
     taken = np.diff([0, *seen["steps"]])
     assert set(taken) == {0, 1} and taken[0] == 0  # a scale of 2^24 is too high
@@ -214,4 +215,4 @@ def test_a_run_goes_on_only_in_its_precision(model, sentences, tmp_path):
     fit_sentences(model, sentences, precision="float16", **settings)
     fit_sentences(model, sentences, precision="float16", **{**settings, "epochs": 2})
     with pytest.raises(BertrError, match="it differs in precision"):
-        fit_sentences(model, sentences, precision="float32", **{**settings, "epochs": 3})
+        fit_sentences(model, sentences, precision="float32", **{**settings, "epochs": 2})
