@@ -375,7 +375,7 @@ else:
                     lambda: values(targets, *inputs), variables + other_variables, trained + others
                 )
                 real = jnp.arange(len(targets)) < count
-                means = [jnp.sum(jnp.where(real, value, 0.0)) / count for value in each]
+                means = [jnp.sum(value, where=real) / count for value in each]
                 return means[0], (jnp.stack(means), now[len(trained) :])
 
             both = jax.value_and_grad(mean_loss, has_aux=True)
