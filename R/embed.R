@@ -21,6 +21,12 @@
 #'   concatenated layers or poolings, or the width of the folder's last dense layer; their names are `d001`, `d002` and
 #'   so on. Rows are NA where a text is NA. With `pool = "none"` a list with one matrix per text, with one row per token
 #'   including special tokens; `NULL` where a text is NA.
+#' @section Precision:
+#' On CPUs all is float32. On TPUs and on NVIDIA GPUs of compute capability 8.0 or more the encoder's layers compute in
+#' bfloat16: with the default model and 200 English sentences, the numbers in vectors of length 1 then differ from those
+#' of float32 by at most 0.003 (0.0004 on average), and cosines of two texts by at most 0.005, measured on a CPU.
+#' `options(bertr.precision = "float32")` computes in float32 everywhere (see [bertr][bertr-package]); GPUs may still
+#' multiply with fewer digits than CPUs (TF32).
 #' @seealso [bert_similarity()] compares texts without a matrix of all pairs; [bert_attention()].
 #' @source Reimers and Gurevych (2019), Sentence-BERT, \doi{10.18653/v1/D19-1410}; layers and how they are
 #'   combined: Devlin et al. (2019), section 5.3, \doi{10.18653/v1/N19-1423}.
