@@ -11,8 +11,8 @@
 #' TensorFlow starts. By default all processors that this process may use; limits of batch systems and containers are
 #' respected. Use fewer on a shared server.
 #'
-#' `options(bertr.precision = )`: the type of the numbers that the encoder's layers compute with, from the next call on, in
-#' all functions: `"float32"`, `"bfloat16"`, `"float16"`, or `"auto"` (default) for what suits the device, see
+#' `options(bertr.precision = )`: the type of the numbers that the encoder's layers compute with, from the next call on,
+#' in all functions: `"float32"`, `"bfloat16"`, `"float16"`, or `"auto"` (default) for what suits the device, see
 #' `precision` of [bert_control()], which sets it for one fit. How far vectors and predictions are from those of float32
 #' is in the help of [bert_embed()] and [bert_predict()].
 #'

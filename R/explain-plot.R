@@ -5,8 +5,8 @@ panels_drawn <- 12
 #' `plot()`: one panel per text with a bar for each word, in reading order: blue for the class, orange against it.
 #'
 #' As HTML: the text with its words on blue and orange backgrounds, what is explained above, a colour key below. In R
-#' Markdown documents of HTML explanations appear like this; elsewhere `htmltools::as.tags()` makes it, for the viewer of
-#' RStudio and for Shiny (in `renderUI()`).
+#' Markdown documents of HTML explanations appear like this; elsewhere `htmltools::as.tags()` makes it, for the viewer
+#' of RStudio and for Shiny (in `renderUI()`).
 #'
 #' @param x A result of [bert_explain()]; for `plot()` of at most 12 texts, for example
 #'   `plot(x[x$row %in% 1:4, ])`.

@@ -25,6 +25,8 @@ unshown <- c(
   "lambda x: x" = "is Python",
   "margin: 0.3em 0; line-height: 1.7; white-space: pre-wrap;" = "is a style in HTML",
   "<span style=\"background-color: %s; color: black; border-radius: 0.2em;\" title=\"%s\">%s</span>" = "is HTML",
+  "<span style=\"background-color: %s; color: black; border-radius: 0.2em;\">%s</span>" = "is HTML",
+  "Words that " = "is HTML", " the score; the stronger, the more." = "is HTML",
   " of the variance)" = "is drawn", " largest of " = "is drawn", ", sd " = "is drawn",
   "What to Train" = "is a label of dials",
   "probability of the predicted class" = "is drawn", "share of correct predictions" = "is drawn",
