@@ -256,6 +256,8 @@ def test_a_fit_has_the_averaged_weights(model, sentences, train):
 class Recorder:
     """Takes gradients and keeps them."""
 
+    loss_scale = 1.0
+
     def __init__(self, trained):
         self.kept = [keras.Variable(keras.ops.zeros(v.shape), trainable=False) for v in trained]
         self.variables = self.kept
