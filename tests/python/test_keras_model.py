@@ -67,6 +67,12 @@ def fit(model, inputs, epochs=1, **options):
     return model.fit(inputs, y, batch_size=4, epochs=epochs, verbose=0, shuffle=False).history["loss"]
 
 
+def assert_parallel(vectors, expected):
+    """Equal within 1e-6 of their length: processors round differently, by parts of the largest entries."""
+    length = np.linalg.norm(expected, axis=-1, keepdims=True)
+    np.testing.assert_allclose(vectors / length, expected / length, atol=1e-6, rtol=0)
+
+
 def assert_same(a, b, **tolerance):
     assert a.keys() == b.keys()
     for name in a:
@@ -83,12 +89,10 @@ def assert_same(a, b, **tolerance):
 def test_outputs_are_those_of_embed(any_model, pool):
     bert, inputs = keras_model(any_model, pool), inputs_of(any_model)
     out = predict(bert, inputs)
-    np.testing.assert_allclose(
-        out["pooled"], bridge.embed(any_model, TEXTS, None, {"pool": pool}, None)["values"], atol=1e-6, rtol=2e-6
-    )
+    assert_parallel(out["pooled"], bridge.embed(any_model, TEXTS, None, {"pool": pool}, None)["values"])
     tokens = bridge.embed(any_model, TEXTS, None, {"pool": "none"}, None)["values"]
     real = inputs[2].astype(bool)
-    np.testing.assert_allclose(out["sequence"][real], tokens, atol=2e-6, rtol=2e-6)
+    assert_parallel(out["sequence"][real], tokens)
     assert not out["sequence"][~real].any()
     assert_same(predict(bert, dict(zip(NAMES, inputs, strict=True))), out)
     assert [x.name for x in bert.inputs] == list(NAMES) and all(x.dtype == "int32" for x in bert.inputs)
@@ -104,7 +108,7 @@ def test_several_poolings_are_joined(model):
     pooled = np.asarray(layer(*inputs)["pooled"])
     assert layer.compute_output_spec(*bert.inputs)["pooled"].shape == (None, pooled.shape[1])
     parts = [predict(keras_model(model, pool), inputs)["pooled"] for pool in ("mean", "cls")]
-    np.testing.assert_allclose(pooled, np.concatenate(parts, axis=1), atol=1e-6)
+    assert_parallel(pooled, np.concatenate(parts, axis=1))
 
 
 def test_a_trained_fit_is_the_model_too(model, sentences):
