@@ -12,6 +12,7 @@ import pytest
 from bertr import bridge, events
 from bertr.errors import BertrError
 from bertr.training import run_folder
+from bertr.training.run_folder import RunFolder
 
 
 class Killed(Exception):
@@ -355,11 +356,20 @@ def test_a_disk_that_is_full_for_a_while(tiny, sentences, tmp_path, monkeypatch)
     assert bits(fit(tiny, sentences, checkpoint=str(tmp_path))) == bits(fitted)
 
 
+def test_a_fit_that_is_refused_leaves_what_the_other_is_just_writing(tiny, sentences, tmp_path):
+    """Also the file that is about to replace run.json."""
+    half = tmp_path / "run.json.new"
+    half.write_text('{"half":')
+    with RunFolder(str(tmp_path), {"seed": 1}), pytest.raises(BertrError, match="Another fit is using the folder"):
+        fit(tiny, sentences, epochs=1, checkpoint=str(tmp_path))
+    assert half.read_text() == '{"half":'
+
+
 def test_a_folder_that_may_not_be_written_to_is_told_at_once(tiny, sentences, tmp_path, monkeypatch):
     def refused(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(run_folder, "open", refused, raising=False)
+    monkeypatch.setattr(run_folder.tempfile, "TemporaryFile", refused)
     told = []
     with pytest.raises(BertrError, match="could not be written"):
         fit(tiny, sentences, lambda kind, _: told.append(kind), checkpoint=str(tmp_path))

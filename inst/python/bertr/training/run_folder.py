@@ -9,6 +9,7 @@ import glob
 import hashlib
 import json
 import os
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -67,12 +68,10 @@ class RunFolder:
         self.identity = json.loads(json.dumps(identity))
         self.lost = None  # why the last epoch could not be saved
         _check_folder(self.folder)
-        probe = os.path.join(self.folder, RUN_FILE + ".new")
         try:  # fail now rather than after the first epoch
             os.makedirs(self.folder, exist_ok=True)
-            with open(probe, "w"):
+            with tempfile.TemporaryFile(dir=self.folder):  # without a name that another fit in this folder may write
                 pass
-            os.remove(probe)
         except OSError as e:
             raise BertrError(
                 "checkpoint",
