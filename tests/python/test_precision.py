@@ -178,7 +178,7 @@ VECTORS = """
 import numpy as np
 from bertr import bridge
 folder, texts = values
-model, out = bridge.load(folder, {}), {}
+model, out = bridge.load(folder, {"layers": 2}), {}
 for precision in ("float32", "bfloat16", "float16"):
     bridge.use_precision(precision)
     out[precision] = bridge.embed(model, texts, None, {"pool": "mean", "normalise": True}, None)["values"].tolist()
@@ -191,7 +191,7 @@ def test_vectors_follow_the_session(on_backend, minilm, english):
     texts = [" ".join(text.split()[:9]) for text in english[:8]]  # processors compute float16 slowly
     vectors = {k: np.array(v) for k, v in on_backend(VECTORS, minilm, texts).items()}
     np.testing.assert_array_equal(vectors["auto"], vectors["float32"])
-    for precision, off in (("bfloat16", 0.01), ("float16", 0.001)):  # as the help of bert_embed() says
+    for precision, off in (("bfloat16", 0.01), ("float16", 0.001)):
         error = np.abs(vectors[precision] - vectors["float32"]).max()
         assert 0 < error < off
 
