@@ -6,6 +6,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from caches import check_bounded
 from test_added_tokens import KINDS, TOKENS
 from tokenizers import AddedToken, Regex, decoders, pre_tokenizers, processors
 from tokenizers import Tokenizer as Rust
@@ -148,12 +149,7 @@ def test_the_cache_is_bounded_and_changes_nothing(both, texts, monkeypatch):
     monkeypatch.setattr(chunks, "ROOM", 500)
     monkeypatch.setattr(byte_bpe, "SHORT", 5)  # longer words are merged one by one
     small = same(rust)
-    bounded = small.encode(texts, max_len=10**6, offsets=True)
-    for kept in (small._ids, small._spans):
-        assert 0 < len(kept) <= 10
-        assert all(len(chunk) <= chunks.LONGEST_CACHED for chunk in kept)
-    for name in ("ids", "start", "end"):
-        np.testing.assert_array_equal(getattr(first, name), getattr(bounded, name))
+    check_bounded(small, 10, texts, first)
 
 
 @pytest.mark.parametrize("prefix_space", [False, True])

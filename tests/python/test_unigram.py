@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 import sentencepiece
+from caches import check_bounded
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, decoders, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Rust
@@ -156,12 +157,7 @@ def test_the_cache_is_bounded_and_changes_nothing(model, texts, monkeypatch):
     monkeypatch.setattr(chunks, "CACHE_SIZE", 10)
     monkeypatch.setattr(chunks, "ROOM", 500)
     small = make(*model)
-    bounded = small.encode(texts, max_len=10**6, offsets=True)
-    for kept in (small._ids, small._spans):
-        assert 0 < len(kept) <= 10
-        assert all(len(chunk) <= chunks.LONGEST_CACHED for chunk in kept)
-    for name in ("ids", "start", "end"):
-        np.testing.assert_array_equal(getattr(first, name), getattr(bounded, name))
+    check_bounded(small, 10, texts, first)
 
 
 def test_an_added_token_that_begins_with_a_space(model):
