@@ -27,15 +27,17 @@ html_explained <- function(words, about, texts) {
 }
 
 html_words <- function(words, weight, shade) {
-  sprintf("<span style=\"background-color: %s; color: black; border-radius: 0.2em;\" title=\"%s\">%s</span>",
-    shade_colour(shade), format_each(signif(weight, 3)), words)
+  html_shaded(words, shade, sprintf(" title=\"%s\"", format_each(signif(weight, 3))))
+}
+
+html_shaded <- function(words, shade, attributes = "") {
+  sprintf("<span style=\"background-color: %s; color: black; border-radius: 0.2em;\"%s>%s</span>",
+    shade_colour(shade), attributes, words)
 }
 
 # What the colours mean, once below all texts
 html_key <- function() {
-  colours <- shade_colour(c(1, -1))
-  words <- sprintf("<span style=\"background-color: %s; color: black; border-radius: 0.2em;\">%s</span>", colours,
-    c("raise", "lower"))
+  words <- html_shaded(c("raise", "lower"), c(1, -1))
   htmltools::tags$p(style = "font-size: 0.85em;",
     htmltools::HTML(paste0("Words that ", words[[1]], " or ", words[[2]], " the score; the stronger, the more.")))
 }
