@@ -63,6 +63,7 @@ after <- function() {
 }
 cat("<<", "ready>>\n", sep = "")
 """
+RIGHT = "right bertr_error_source"
 LONGEST = {
     "load": 0.4,
     "tokenise": 0.5,
@@ -146,15 +147,14 @@ def main(trials, seed):
         if rng.random() < 0.2:  # some people press it twice
             time.sleep(rng.uniform(0, 0.3))
             console.interrupt()
-        outcome = console.answer(90)
-        if outcome is None and console.process.poll() is None:  # it came before the call began
-            console.send('cat("\\n<<", "before>>\\n", sep = "")')
-            outcome = console.answer(60)
-        time.sleep(0.05)
-        console.send("after()")
-        later = console.answer(60)
+        console.send("after()")  # read when the call has ended, or at once if it never began
+        outcome = later = console.answer(90)
+        if outcome == RIGHT:
+            outcome = "before"
+        elif outcome is not None:
+            later = console.answer(60)
         counts[outcome] = counts.get(outcome, 0) + 1
-        if outcome not in ("done", "interrupt", "partial", "before") or later != "right bertr_error_source":
+        if outcome not in ("done", "interrupt", "partial", "before") or later != RIGHT:
             failures.append((i, verb, round(wait, 3), outcome, later))
             print("failed:", *failures[-1], console.text[-500:], flush=True)
             if console.process.poll() is not None:
