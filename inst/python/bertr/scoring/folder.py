@@ -17,6 +17,7 @@ from ..shapes import check, fields, list_of, table_of, whole
 
 WORK, RUN, NEW = ".bertr-score", "run.json", ".new"
 AGAIN = "Delete the folder to start over."
+REPAIR = "Repair it, or move it elsewhere, and call again."
 SHAPE = fields({"run": fields({}), "files": table_of(list_of(whole(most=2**63)))})
 
 
@@ -128,6 +129,12 @@ class Folder:
         self._write(path, os.path.join(self._parts_of(name), "joined" + NEW), lambda new: join(parts, new))
         shutil.rmtree(self._parts_of(name))
 
+    def forget(self, name: str) -> None:
+        """Drops what is there of a damaged file: once repaired, it is another file."""
+        shutil.rmtree(self._parts_of(name), ignore_errors=True)
+        del self.moments[name]
+        self._note()
+
     def tidy(self) -> None:
         """Deletes what a killed process left of finished files."""
         for name in filter(self.is_done, self.files):
@@ -146,8 +153,12 @@ class Folder:
                         f"Score into another folder, or delete '{self.target}' to start over.",
                     )
             files = {**before["files"], **files}
+        self.moments = files
+        self._note()
+
+    def _note(self):
         path = os.path.join(self.work, RUN)
-        text = json.dumps({"run": self.run, "files": files}, ensure_ascii=False, indent=1)
+        text = json.dumps({"run": self.run, "files": self.moments}, ensure_ascii=False, indent=1)
         self._write(path, path + NEW, lambda new: _write_text(new, text))
 
     def _read(self):
@@ -244,4 +255,4 @@ def naming(path: str) -> Iterator[None]:
         raise
     except Exception as e:
         first = str(e).partition("\n")[0].rstrip(". ") or type(e).__name__
-        raise BertrError("file", f"'{path}' could not be read: {first}.", "Repair it, or move it elsewhere.") from None
+        raise BertrError("file", f"'{path}' could not be read: {first}.", REPAIR) from None

@@ -13,11 +13,15 @@ from .columns import Columns
 from .folder import Folder, find_files, naming
 from .tables import FORMATS, Table, check_new
 
+OF_A_FILE = ("file", "text", "column")  # codes of errors that concern one file only, found while it is scored
+SHOWN = 5  # files that are named at most
+
 
 def score(
     handle: Any, source: str, target: str, plan: dict[str, Any], on_event: Callable[..., Any] | None
 ) -> dict[str, Any]:
     """Adds columns to the tables of `source` and writes them into `target`. The same call goes on after it was killed.
+    A file that cannot be read does not stop the others: it is named at the end.
 
     Args:
         handle: a Model or a Fit.
@@ -37,14 +41,22 @@ def score(
     columns = Columns(handle, plan["what"], plan["columns"], plan["options"], plain=False)
     columns.expect_many()
     files = find_files(source, list(FORMATS))
-    tables = open_tables(files, plan, columns)
-    with Folder(target, source, files, run_of(handle, plan)) as folder:
+    tables, damaged = open_tables(files, plan, columns)
+    with Folder(target, source, {name: files[name] for name in tables}, run_of(handle, plan)) as folder:
         folder.tidy()
         waiting = {name: table for name, table in tables.items() if not folder.is_done(name)}
         progress = _Progress(waiting.values(), on_event)
         for name, table in waiting.items():
-            with naming(table.path):
+            try:
                 _score_file(folder, name, table, columns, plan["rows"], progress)
+            except BertrError as e:
+                if e.code not in OF_A_FILE:
+                    raise
+                folder.forget(name)
+                progress.close(table)
+                damaged.append(e)
+    if damaged:
+        raise _together(damaged, "All other files are done." if len(files) > len(damaged) else "")
     return {
         "files": len(waiting),
         "files_before": len(tables) - len(waiting),
@@ -66,8 +78,21 @@ def run_of(handle: Any, plan: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def open_tables(files: dict[str, str], plan: dict[str, Any], columns: Columns) -> dict[str, Table]:
-    """The Table of each file.
+def _together(damaged, others):
+    """One error for all files that could not be scored."""
+    first, *more = damaged
+    if not more:
+        return BertrError(first.code, first.message, f"{first.hint} {others}".strip())
+    shown = " ".join(error.message for error in damaged[:SHOWN])
+    rest = f" And {len(damaged) - SHOWN} more." if len(damaged) > SHOWN else ""
+    message = f"{len(damaged)} files could not be scored. {shown}{rest}"
+    return BertrError(first.code, message, f"Repair them, or move them elsewhere, and call again. {others}".strip())
+
+
+def open_tables(
+    files: dict[str, str], plan: dict[str, Any], columns: Columns
+) -> tuple[dict[str, Table], list[BertrError]]:
+    """The Table of each file that can be read, and the errors of the others.
 
     Args:
         files: the result of `find_files`.
@@ -75,9 +100,19 @@ def open_tables(files: dict[str, str], plan: dict[str, Any], columns: Columns) -
         columns: the Columns that are added.
 
     Raises:
-        BertrError: file, column, text, schema, if a file does not have the columns that it should have.
+        BertrError: column, text, schema, if a file does not have the columns that it should have; file, if none can be
+            read.
     """
-    tables = {name: _open(path, plan) for name, path in files.items()}
+    tables, damaged = {}, []
+    for name, path in files.items():
+        try:
+            tables[name] = _open(path, plan)
+        except BertrError as e:
+            if e.code != "file":
+                raise
+            damaged.append(e)
+    if not tables:
+        raise damaged[0]
     first = next(iter(tables.values()))
     for table in tables.values():
         if table.kept() != first.kept():
@@ -87,7 +122,7 @@ def open_tables(files: dict[str, str], plan: dict[str, Any], columns: Columns) -
                 "Name the columns to keep in `keep`, or score the files into different folders.",
             )
         check_new(columns.schema.names, table.keep, table.path)
-    return tables
+    return tables, damaged
 
 
 def _open(path, plan):
@@ -97,7 +132,7 @@ def _open(path, plan):
 
 def _score_file(folder, name, table, columns, rows, progress):
     done = folder.parts(name)
-    for number, (texts, rest) in enumerate(table.batches(rows)):
+    for number, (texts, rest) in enumerate(_read(table, rows)):
         if number < len(done):
             progress.skip(table)
             continue
@@ -107,6 +142,11 @@ def _score_file(folder, name, table, columns, rows, progress):
         progress.add(table, len(texts[0]), n_truncated)
     folder.finish(name, table.join)
     progress.close(table)
+
+
+def _read(table, rows):
+    with naming(table.path):
+        yield from table.batches(rows)
 
 
 class _Progress:

@@ -8,16 +8,19 @@ import contextlib
 import json
 import os
 import re
+import socket
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
+from py4j.protocol import Py4JError
 from pyspark import cloudpickle
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
-from pyspark.sql.functions import col
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StringType, StructType
 
@@ -26,12 +29,16 @@ from ..events import throttled
 from . import worker
 from .archive import write_archive
 from .columns import Columns
-from .folder import check_apart, check_run, find_files
-from .local import open_tables, run_of
+from .folder import REPAIR, check_apart, check_run, find_files
+from .local import SHOWN, open_tables, run_of
 from .tables import check_new
 
-RUN, CHECKPOINT = "_bertr_run", "_bertr_checkpoint"  # in the output; readers skip names with an underscore
+# in the output; readers skip names with an underscore
+RUN, DAMAGED, CHECKPOINT = "_bertr_run", "_bertr_damaged", "_bertr_checkpoint"
+FILE = "_metadata.file_path"  # a column that Spark gives every table of files
 FILES = 16  # of a micro-batch, at least: a killed driver loses at most one
+ERRORS = (PySparkException, Py4JError)
+TIMEOUT = 10  # seconds to reach a server
 WAIT = 0.2  # seconds between two looks at the query
 TO_WORKERS = ("KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL")
 
@@ -63,41 +70,53 @@ def score(
     spark = _session(master, plan["rows"])
     try:
         with tempfile.TemporaryDirectory() as above:
-            archive = os.path.join(above, "bertr.zip")
+            archive = os.path.join(above, f"bertr-{uuid.uuid4().hex}.zip")  # a server keeps those of all calls
             write_archive(handle, archive)
             run = {**run_of(handle, plan), "source": source}
             return _Run(spark, source, target, plan, columns, run).score(archive, throttled(on_event))
-    except PySparkException as e:
+    except ERRORS as e:
         raise _failed(str(e)) from None
     finally:
         spark.stop()
 
 
 def _session(master, rows):
-    if master.startswith("sc:"):
-        raise BertrError(
-            "spark", f"'{master}' is an address of Spark Connect, which bertr cannot use.", "Give the master's URL."
-        )
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    settings = {
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": str(rows),
-        "spark.executorEnv.BERTR_THREADS": "1",
-        **{f"spark.executorEnv.{name}": os.environ[name] for name in TO_WORKERS if name in os.environ},
-    }
-    if master.startswith("local"):
-        settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    builder = SparkSession.builder.master(master).appName("bertr")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
+    """A new session, in an application of its own or, with Spark Connect, on a server."""
+    begin = _connect if master.startswith("sc:") else _application
     try:
         with _quiet():
-            return builder.getOrCreate()
+            spark = begin(master)
     except Exception as e:
-        hint = "It needs Java 17 or later, in the folder JAVA_HOME or on the path." if "JAVA" in str(e) else ""
+        hint = ""
+        if "JAVA" in str(e):
+            hint = "It needs Java 17 or later, in the folder JAVA_HOME or on the path."
+        elif isinstance(e, ImportError):
+            hint = "Run `bert_install(spark = TRUE)`."
         raise BertrError("spark", f"Spark could not be started with '{master}': {_first_line(e)}.", hint) from None
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(rows))
+    return spark
+
+
+def _application(master):
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.master(master).appName("bertr")
+    builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
+    if master.startswith("local"):
+        builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+    return builder.getOrCreate()
+
+
+def _connect(address):
+    from pyspark.sql.connect.client import DefaultChannelBuilder  # needs packages that only Spark Connect needs
+    from pyspark.sql.connect.session import SparkSession
+
+    host, port = DefaultChannelBuilder(address).endpoint.rsplit(":", 1)
+    socket.create_connection((host.strip("[]"), int(port)), TIMEOUT).close()  # Spark itself tries for ten minutes
+    spark = SparkSession.builder.remote(address).create()
+    if "PYSPARK_PYTHON" in os.environ:
+        spark.conf.set("spark.sql.execution.pyspark.python", os.environ["PYSPARK_PYTHON"])
+    return spark
 
 
 @contextlib.contextmanager
@@ -119,8 +138,9 @@ class _Run:
 
     def __init__(self, spark, source, target, plan, columns, run):
         self.spark, self.source, self.target, self.plan = spark, source, target, plan
-        table = self._reader(spark.read).parquet(source)
-        self.schema, self.all_rows = table.schema, table.count()
+        # a damaged file is found when it is scored
+        table = self._reader(spark.read.option("ignoreCorruptFiles", "true")).parquet(source)
+        self.schema, self.files, self.all_rows = table.schema, set(table.inputFiles()), table.count()
         self.keep = self.schema.names if plan["keep"] is None else plan["keep"]
         self._check(self.schema.names)
         check_new(columns.schema.names, self.keep, source)
@@ -129,15 +149,30 @@ class _Run:
 
     def score(self, archive, emit):
         before = self._rows_done()
-        self.spark.sparkContext.addArchive(archive + "#bertr")
+        progress = _Progress(before, self.all_rows, emit)
         cloudpickle.register_pickle_by_value(worker)
-        wanted = [col(f"`{name}`") for name in dict.fromkeys([*self.plan["text"], *self.keep])]
-        files = max(FILES, 4 * self.spark.sparkContext.defaultParallelism)
+        name = os.path.basename(archive)
+        self.spark.addArtifacts(f"{archive}#{name}", archive=True)
+        damaged = [name for name in self._noted(DAMAGED) if name in self.files]
+        while (found := self._stream(name, damaged, progress)) is not None:
+            damaged.append(found)
+            self._note(DAMAGED, found)
+        self._tidy()
+        if damaged:
+            raise _unread(damaged)
+        return {"rows": self._rows_done() - before}
+
+    def _stream(self, archive, damaged, progress):
+        """Scores all files that wait, except damaged ones. Gives a file that could not be read, if it ended at one."""
+        wanted = dict.fromkeys([*self.plan["text"], *self.keep])
+        settings = {name: os.environ[name] for name in TO_WORKERS if name in os.environ} | {"BERTR_THREADS": "1"}
+        reader = self.spark.readStream.schema(self.schema).option("maxFilesPerTrigger", self._files_at_once())
+        table = self._reader(reader).parquet(self.source)
+        if damaged:
+            table = table.where(~table[FILE].isin([re.sub("^file:/+", "file:/", name) for name in damaged]))
         query = (
-            self._reader(self.spark.readStream.schema(self.schema).option("maxFilesPerTrigger", files))
-            .parquet(self.source)
-            .select(*wanted)
-            .mapInArrow(worker.on_worker("bertr", json.dumps(self.plan), self.keep), self.out)
+            table.select(*(f"`{name}`" for name in wanted))
+            .mapInArrow(worker.on_worker(archive, json.dumps(self.plan), self.keep, settings), self.out)
             .writeStream.format("parquet")
             .option("path", self.target)
             .option("checkpointLocation", self._inside(CHECKPOINT))
@@ -145,14 +180,21 @@ class _Run:
             .start()
         )
         try:
-            self._watch(query, before, emit)
+            progress.watch(query)
+        except ERRORS as e:
+            found = _damaged_file(str(e))
+            if found not in self.files or found in damaged:
+                raise
+            return found
         finally:
             query.stop()
-        self._tidy()
-        return {"rows": self._rows_done() - before}
 
     def _reader(self, reader):
         return reader.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")
+
+    def _files_at_once(self):
+        parts = self.spark.range(10_000).selectExpr("spark_partition_id() AS part")  # as many as the cluster has cores
+        return max(FILES, 4 * parts.distinct().count())
 
     def _inside(self, name):
         return f"{self.target.rstrip('/')}/{name}"
@@ -169,24 +211,32 @@ class _Run:
 
     def _begin(self, run):
         """Notes which run the folder belongs to."""
-        path = self._inside(RUN)
-        if any(each.getName() == RUN for each in self._listed()):
-            check_run(self.target, run, json.loads(self.spark.read.text(path).first()[0]))
-            return
-        if self._listed():
+        noted = self._noted(RUN)
+        if noted:
+            check_run(self.target, run, json.loads(noted[0]))
+        elif self._listed("*"):
             raise BertrError("folder", f"'{self.target}' holds other files.", "Choose an empty or new folder.")
-        self.spark.createDataFrame([(json.dumps(run),)], "run string").coalesce(1).write.text(path)
+        else:
+            self._note(RUN, json.dumps(run))
 
-    def _files(self):
-        """(Hadoop's file system, the path of the folder)."""
-        context = self.spark.sparkContext
-        path = context._jvm.org.apache.hadoop.fs.Path(self.target)
-        return path.getFileSystem(context._jsc.hadoopConfiguration()), path
+    def _note(self, name, line):
+        """Adds a line to a note in the output, at once or not at all."""
+        self.spark.createDataFrame([(line,)], "line string").coalesce(1).write.mode("append").text(self._inside(name))
 
-    def _listed(self):
-        """The paths of all in the folder."""
-        files, path = self._files()
-        return [each.getPath() for each in files.listStatus(path)] if files.exists(path) else []
+    def _noted(self, name):
+        """The lines of a note in the output."""
+        try:
+            return [row[0] for row in self.spark.read.text(self._inside(name)).collect()]
+        except AnalysisException:  # there is none
+            return []
+
+    def _listed(self, names):
+        """The paths of files in the output, also those that Spark has not confirmed."""
+        try:
+            table = self.spark.read.format("binaryFile").load(self._inside(names))
+            return [row[0] for row in table.select("path").collect()]
+        except AnalysisException:  # there are none
+            return []
 
     def _done(self):
         return self.spark.read.schema(self.out).parquet(self.target)
@@ -197,22 +247,44 @@ class _Run:
         except AnalysisException:  # there are none yet
             return 0
 
-    def _watch(self, query, before, emit):
-        begun, done, last = time.monotonic(), 0, -1
-        while not query.awaitTermination(WAIT):
-            progress = query.lastProgress
-            if progress and progress["batchId"] > last:
-                last, done = progress["batchId"], done + progress["numInputRows"]
-            rate = done / max(1e-3, time.monotonic() - begun)
-            emit("score", {"done": done, "rate": rate, "share": min(1.0, (before + done) / max(1, self.all_rows))})
-
     def _tidy(self):
         """Deletes the files of tasks that a killed driver had not confirmed: others than Spark would read them, too."""
         confirmed = {os.path.basename(path) for path in self._done().inputFiles()}
-        files, _ = self._files()
-        for path in self._listed():
-            if path.getName().startswith("part-") and path.getName() not in confirmed:
-                files.delete(path, False)
+        for path in self._listed("part-*"):
+            if os.path.basename(path) not in confirmed:
+                self._delete(path)
+
+    def _delete(self, path):
+        if "://" not in self.target:
+            os.remove(os.path.join(self.target, os.path.basename(path)))
+        elif hasattr(self.spark, "_jvm"):
+            file = self.spark._jvm.org.apache.hadoop.fs.Path(path)
+            file.getFileSystem(self.spark._jsc.hadoopConfiguration()).delete(file, False)
+        else:  # Spark Connect has no access to files
+            raise BertrError(
+                "folder",
+                f"'{path}' was left by a run that was killed. Programs other than Spark would read its rows twice.",
+                "Delete it, and call again.",
+            )
+
+
+class _Progress:
+    """Tells how many rows are done, over all queries of a call."""
+
+    def __init__(self, before, all_rows, emit):
+        self.before, self.all_rows, self.emit = before, max(1, all_rows), emit
+        self.begun, self.done = time.monotonic(), 0
+
+    def watch(self, query):
+        """Until the query ends."""
+        last = -1
+        while not query.awaitTermination(WAIT):
+            progress = query.lastProgress
+            if progress and progress.batchId > last:
+                last, self.done = progress.batchId, self.done + progress.numInputRows
+            rate = self.done / max(1e-3, time.monotonic() - self.begun)
+            share = min(1.0, (self.before + self.done) / self.all_rows)
+            self.emit("score", {"done": self.done, "rate": rate, "share": share})
 
 
 def _failed(text):
@@ -221,11 +293,29 @@ def _failed(text):
     if marked:
         hint = "Install TensorFlow, Keras, safetensors and pyarrow there, or set PYSPARK_PYTHON to a Python with them."
         return BertrError("no_tensorflow", marked[1], hint)
-    file = re.search(r"(?:file|path):? ?(\S+?\.parquet)", text)
+    file = _damaged_file(text)
     if file:
-        hint = "Repair it, or move it elsewhere; the same call then does the rest."
-        return BertrError("file", f"'{file[1]}' could not be read.", hint)
+        return BertrError("file", f"'{_shown(file)}' could not be read.", REPAIR)
     return BertrError("spark", f"Spark ended with an error: {_first_line(text)}.")
+
+
+def _damaged_file(text):
+    """The file that an error of Spark is about, if it is about one."""
+    found = re.search(r"(?:file|path):? ?(\S+?\.parquet)", text)
+    return found and found[1]
+
+
+def _unread(damaged):
+    """Their batch is done without them, so Spark would not look at files of these names again."""
+    names = ", ".join(f"'{_shown(name)}'" for name in damaged[:SHOWN]) + (", ..." if len(damaged) > SHOWN else "")
+    what = names if len(damaged) == 1 else f"{len(damaged)} files: {names}"
+    hint = "Repair and rename what is damaged, or move it elsewhere, and call again."
+    return BertrError("file", f"All files are done except what could not be read, {what}.", hint)
+
+
+def _shown(address):
+    """The path of a file on this machine, as users write it."""
+    return unquote(address.removeprefix("file://")) if address.startswith("file:") else address
 
 
 def _first_line(text):

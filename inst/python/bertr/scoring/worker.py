@@ -10,24 +10,32 @@ from typing import Any
 MARK = "<bertr>"  # surrounds a sentence for the user in the text of an error
 
 
-def on_worker(archive: str, plan: str, rest: list[str]) -> Callable[[Iterator[Any]], Iterator[Any]]:
+def on_worker(
+    archive: str, plan: str, rest: list[str], settings: dict[str, str]
+) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """A function for `mapInArrow()`: batches of rows to batches with the added columns.
 
     Args:
         archive: the name of the archive.
         plan: JSON text, see `score` in local.py.
         rest: list of str, the columns to keep.
+        settings: environment variables of a worker.
     """
 
     def run(batches):
+        import glob
         import os
         import sys
 
         from pyspark import SparkFiles, TaskContext
 
-        folder = SparkFiles.get(archive)
+        root = SparkFiles.getRootDirectory()  # with Spark Connect the archive is in a folder of the session in it
+        folder, *_ = (
+            os.path.abspath(path) for where in ("", "*") for path in glob.glob(os.path.join(root, where, archive))
+        )
         if folder not in sys.path:
             sys.path.insert(0, folder)
+            os.environ.update(settings)
             context = TaskContext.get()
             gpus = context.resources().get("gpu") if context else None
             if gpus:
