@@ -53,3 +53,14 @@ test_that("bert_score() says what it needs", {
   file.create(file.path(from, "a.pickle"))
   expect_said(bert_score(the_fit(), from, to))
 })
+
+test_that("bert_score() names damaged files once the others are done", {
+  skip_without_arrow()
+  from <- local_tables()
+  to <- withr::local_tempfile()
+  writeLines(c("text,label", "a,b,c"), file.path(from, "b.csv"))
+  expect_said(bert_score(the_fit(), from, to))
+  expect_identical(list.files(to), "a.csv")
+  file.create(file.path(from, "c.csv"))
+  expect_said(bert_score(the_fit(), from, to))
+})
