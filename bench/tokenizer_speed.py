@@ -34,6 +34,13 @@ def timed(call, *args):
     return time.perf_counter() - started, out
 
 
+def rust_tokenizer(path):
+    out = tokenizers.Tokenizer.from_file(path)
+    out.no_truncation()
+    out.no_padding()
+    return out
+
+
 def of_rust(rust, texts, parallel):
     os.environ["TOKENIZERS_PARALLELISM"] = str(parallel).lower()
     return rust.encode_batch_fast(texts)
@@ -44,12 +51,10 @@ def measure(folder, texts, rounds):
     rows = tokenizers.Tokenizer.from_file(path).get_vocab_size()
     seconds, other = [], 0
     for _ in range(rounds):
-        mine, rust = ours(folder, rows), tokenizers.Tokenizer.from_file(path)
-        rust.no_truncation()
-        rust.no_padding()
+        mine = ours(folder, rows)
         a, encoded = timed(mine.encode, texts, None, 10**6)
-        b, theirs = timed(of_rust, rust, texts, True)
-        c, _ = timed(of_rust, tokenizers.Tokenizer.from_file(path), texts, False)
+        b, theirs = timed(of_rust, rust_tokenizer(path), texts, True)
+        c, _ = timed(of_rust, rust_tokenizer(path), texts, False)
         seconds.append((a, b, c))
         splits = encoded.row_splits
         other = sum(

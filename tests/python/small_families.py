@@ -1,9 +1,11 @@
 """Small random models of every family that differs from BERT in little, as folders with a few words.
 
-RoBERTa and MPNet have tokenizers of their own kinds, with one segment; the others have BERT's."""
+RoBERTa, XLM-RoBERTa, CamemBERT and MPNet have tokenizers of their own kinds and one segment; the others have BERT's."""
 
+import io
 import json
 
+import sentencepiece
 import torch
 import transformers
 from conftest import WORDS
@@ -34,13 +36,14 @@ OF_DISTILBERT = {
     "dropout": 0.0,
     "attention_dropout": 0.0,
 }
+PIECES = 64  # of SentencePiece: XLM-RoBERTa has two more ids, CamemBERT five
 LIKE_ROBERTA = {**SIZES, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
 
 # name -> (class of transformers' configuration, its settings)
 FAMILIES = {
     "roberta": ("Roberta", {**LIKE_ROBERTA, "vocab_size": 300}),
-    "xlm-roberta": ("XLMRoberta", LIKE_ROBERTA),
-    "camembert": ("Camembert", {**LIKE_ROBERTA, "hidden_act": "relu"}),
+    "xlm-roberta": ("XLMRoberta", {**LIKE_ROBERTA, "vocab_size": PIECES + 2}),
+    "camembert": ("Camembert", {**LIKE_ROBERTA, "vocab_size": PIECES + 5, "hidden_act": "relu"}),
     "distilbert": ("DistilBert", OF_DISTILBERT),
     "electra": ("Electra", {**SIZES, "embedding_size": 12}),
     "electra of one width": ("Electra", {**SIZES, "embedding_size": 32, "hidden_act": "relu"}),
@@ -55,7 +58,8 @@ def make_family(folder, family, task="MaskedLM", **more):
     config = getattr(transformers, f"{name}Config")(**settings, **more)
     model = perturb(getattr(transformers, f"{name}For{task}")(config))
     model.save_pretrained(folder)
-    {"roberta": write_pieces, "mpnet": write_words_of_mpnet}.get(family, write_words)(folder)
+    write = {"roberta": write_pieces, "xlm-roberta": write_unigram, "camembert": write_unigram}
+    {**write, "mpnet": write_words_of_mpnet}.get(family, write_words)(folder)
     return model.eval()
 
 
@@ -79,3 +83,17 @@ def write_pieces(folder):
     mask["single_word"] = False
     config = {"tokenizer_class": "RobertaTokenizer", "mask_token": mask}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+def write_unigram(folder):
+    out = io.BytesIO()
+    lines = [f"{a} {b}{c}s" for a in WORDS for b in WORDS for c in WORDS[:9]]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines),
+        model_writer=out,
+        vocab_size=PIECES,
+        normalization_rule_name="nmt_nfkc",
+        num_threads=1,
+        minloglevel=2,
+    )
+    (folder / "sentencepiece.bpe.model").write_bytes(out.getvalue())

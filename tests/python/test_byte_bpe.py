@@ -7,6 +7,7 @@ import unicodedata
 import numpy as np
 import pytest
 from caches import check_bounded
+from frames import assert_truncated
 from test_added_tokens import KINDS, TOKENS
 from tokenizers import AddedToken, Regex, decoders, pre_tokenizers, processors
 from tokenizers import Tokenizer as Rust
@@ -115,7 +116,7 @@ def trimmed(text, start, end, token):
 
 
 def test_ids_and_places(both, texts):
-    assert_same(*both, texts + random_texts(2000, seed=2))
+    assert_same(*both, texts + random_texts(20_000, seed=2))
 
 
 @pytest.mark.parametrize("pattern, ranges", [(r"\p{L}", LETTERS), (r"\p{N}", NUMBERS)])
@@ -179,6 +180,7 @@ def test_pairs_and_truncation(both, texts):
     cut = ours.encode(first, max_len=18, offsets=True)
     assert rows(cut) == [row.ids for row in theirs]
     assert cut.end.tolist() == [end for row in theirs for _, end in row.offsets]
+    assert_truncated(ours, rust, first, second, 18)
 
 
 def test_a_second_look_is_the_same(both, texts):

@@ -1,10 +1,10 @@
-"""Task models of RoBERTa, DistilBERT, ELECTRA and MPNet as fits, and back, against transformers."""
+"""Task models of every family as fits, and back, against transformers."""
 
 import numpy as np
 import pytest
 import torch
 import transformers
-from small_families import make_family
+from small_families import FAMILIES, make_family
 
 from bertr import bridge
 from bertr.task_models import head_of
@@ -32,7 +32,26 @@ def theirs_of(model, encodings, per_token):
     return out.logits.numpy()[mask.astype(bool)] if per_token else out.logits.numpy()
 
 
-@pytest.mark.parametrize("family", ["roberta", "distilbert", "electra", "mpnet"])
+@pytest.fixture
+def texts(sentences, english):
+    """200 texts, with known and unknown words."""
+    return [*sentences[0], *english[:140]]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_texts_are_scored_as_by_the_pipeline(tmp_path, texts, family):
+    """From texts to probabilities, so with the family's own tokenizer."""
+    make_family(tmp_path, family, "SequenceClassification", id2label=LABELS, label2id={v: k for k, v in LABELS.items()})
+    fit = bridge.load(str(tmp_path), {"head": True})
+    found = bridge.predict(fit, texts, None, {}, None)
+    pipeline = transformers.pipeline("text-classification", str(tmp_path), top_k=None)
+    expected = pipeline(texts, truncation=True, max_length=fit.base.max_len, batch_size=50)
+    scores = [[{one["label"]: one["score"] for one in row}[label] for label in LABELS.values()] for row in expected]
+    np.testing.assert_allclose(found["prob"], scores, atol=1e-5, rtol=0)
+    assert len(texts) == 200 and np.ptp(found["prob"], axis=0).max() > 0.1
+
+
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet"])
 @pytest.mark.parametrize("kind", ["SequenceClassification", "TokenClassification", "QuestionAnswering"])
 def test_a_head_is_read_and_written(tmp_path, family, kind):
     labels = {"SequenceClassification": LABELS, "TokenClassification": TAGS}.get(kind)
