@@ -101,13 +101,17 @@ test_r=(callr future ggplot2 htmltools jsonlite knitr lintr plumber recipes rmar
 dev_r=(covr janeaustenr pkgdown roxygen2 xml2)
 commands=(pandoc:pandoc pdflatex:lmodern\ texlive-latex-recommended java:openjdk-17-jre-headless)
 command -v Rscript >/dev/null || apt_install r-base-core
-apt_missing $(missing_r "${r[@]}")
+packages=$(missing_r "${r[@]}")
+apt_missing $packages
 make_venv
 python_packages "$what" & # pip and apt at the same time, as either takes minutes
 pip=$!
-case $what in
-  test) apt_missing $(missing_r "${test_r[@]}") $(missing_commands "${commands[@]}") ;;
-  dev) apt_missing $(missing_r "${test_r[@]}" "${dev_r[@]}") $(missing_commands "${commands[@]}") ;;
-esac
+trap 'wait $pip' EXIT # if apt fails or is interrupted, so that the next call does not meet this pip
+if [ "$what" = test ] || [ "$what" = dev ]; then
+  [ "$what" = test ] || test_r+=("${dev_r[@]}")
+  packages=$(missing_r "${test_r[@]}")
+  apt_missing $packages $(missing_commands "${commands[@]}")
+fi
 wait $pip
+trap - EXIT
 r_install

@@ -1,6 +1,7 @@
 """Scoring of files: formats, rows and types, going on after an end at any moment, and what is refused."""
 
 import csv
+import itertools
 import json
 import os
 import shutil
@@ -14,6 +15,8 @@ from scoring import CLASSES, TEXTS, VECTORS, contents, plan, quick_fit, write  #
 
 from bertr import bridge  # noqa: E402
 from bertr.errors import BertrError  # noqa: E402
+from bertr.scoring import tables  # noqa: E402
+from bertr.scoring.folder import Folder  # noqa: E402
 from bertr.scoring.tables import cut  # noqa: E402
 
 
@@ -356,6 +359,29 @@ def test_a_file_that_is_damaged_in_its_middle_starts_anew_once_repaired(fitted, 
     assert bridge.score(*args)["rows"] == 9
     lines = (target / "a.jsonl").read_text().splitlines()
     assert [json.loads(line)["text"] for line in lines] == [f"the cat {k}" for k in range(1, 10)]
+
+
+def test_a_file_that_could_not_be_read_for_a_while_keeps_its_parts(fitted, tmp_path, monkeypatch):
+    source, target = tmp_path / "a.jsonl", tmp_path / "out"
+    source.write_text("".join(f'{{"text": "the cat {k}"}}\n' for k in range(10)))
+    args = (fitted, str(source), str(target), plan(rows=3), None, None)
+    whole = tables.JsonLines._rows
+
+    def until_it_fails(table, lines):
+        yield from itertools.islice(whole(table, lines), 7)
+        raise OSError("Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tables.JsonLines, "_rows", until_it_fails)
+        with pytest.raises(BertrError, match="a.jsonl' could not be read: Stale file handle"):
+            bridge.score(*args)
+    written, add = [], Folder.add_part
+    monkeypatch.setattr(Folder, "add_part", lambda *args: (written.append(args[2]), add(*args))[1])
+    bridge.score(*args)
+    assert written == [2, 3] and len((target / "a.jsonl").read_text().splitlines()) == 10
+    source.write_text("")  # done: it must not change any more
+    with pytest.raises(BertrError, match="has changed since its scoring began"):
+        bridge.score(*args)
 
 
 def test_inputs_that_are_no_tables(fitted, tmp_path):

@@ -196,30 +196,56 @@ def test_a_python_without_tensorflow_is_named(fitted, tmp_path, monkeypatch):
 
 
 def test_damaged_files_are_named_and_the_rest_is_done(fitted, tmp_path, monkeypatch):
+    """Also the first file, which tells Spark the columns."""
     monkeypatch.setattr(spark, "FILES", 2)
-    source, target = tmp_path / "in", tmp_path / "out"
+    source, target = tmp_path / "in.parquet", tmp_path / "out"
     texts = write_tables(source, 6)
+    (source / "a03.parquet").rename(source / "A03.PARQUET")
     args = (fitted, str(source), str(target), plan(), "local[1]", None)
     for name, new, damage in (
         ("a01", "with a space é.parquet", lambda good: good[:4] + b"\xff" * 40 + good[44:]),  # the footer is whole
-        ("a04", "a04.parquet", lambda good: good[:-20]),
+        ("a00", "a00.parquet", lambda good: good[:-20]),
     ):
         good = (source / f"{name}.parquet").read_bytes()
         (source / f"{name}.parquet").unlink()
         (tmp_path / f"{name}.good").write_bytes(good)
         (source / new).write_bytes(damage(good))
-    missing = [*range(8, 16), *range(32, 40)]
+    missing = range(16)
     for _ in range(2):  # a second call says so, too
-        with pytest.raises(BertrError, match="All files are done except .* 2 files: .*a04.parquet") as e:
+        with pytest.raises(BertrError, match="All files are done except .* 2 files: .*a00.parquet") as e:
             bridge.score(*args)
-        assert e.value.code == "file" and "space" in e.value.message
+        assert e.value.code == "file" and "with a space é.parquet'" in e.value.message
         check_output(fitted, target, {row: text for row, text in texts.items() if row not in missing})
-    for bad in ("with a space é.parquet", "a04.parquet"):
+    for bad in ("with a space é.parquet", "a00.parquet"):
         (source / bad).unlink()
-    for name in ("a01", "a04"):
+    for name in ("a01", "a00"):
         shutil.copy(tmp_path / f"{name}.good", source / f"{name}-repaired.parquet")
+        os.utime(source / f"{name}-repaired.parquet", (10**9, 10**9))  # an old copy
     assert bridge.score(*args) == {"rows": 16}
     check_output(fitted, target, texts)
+
+
+def test_files_that_no_longer_can_be_read_at_all_are_not_damaged(fitted, tmp_path, monkeypatch):
+    """As when a network is down: the same call does them later, under their names."""
+    texts = write_tables(tmp_path / "in", 3)
+    args = (fitted, str(tmp_path / "in"), str(tmp_path / "out"), plan(), "local[1]", None)
+    good = {path: path.read_bytes() for path in (tmp_path / "in").iterdir()}
+
+    def begin(*args):
+        for path, content in good.items():
+            path.write_bytes(content[:4] + b"\xff" * 40 + content[44:])
+        return noted(*args)
+
+    noted = spark._Run._begin
+    with monkeypatch.context() as patch:
+        patch.setattr(spark._Run, "_begin", begin)
+        with pytest.raises(BertrError, match="a0.*parquet' could not be read") as e:
+            bridge.score(*args)
+        assert e.value.code == "file"
+    for path, content in good.items():
+        path.write_bytes(content)
+    assert bridge.score(*args) == {"rows": 24}
+    check_output(fitted, tmp_path / "out", texts)
 
 
 def test_what_is_refused_before_spark_starts(fitted, tmp_path):
@@ -236,6 +262,8 @@ def test_what_is_refused_before_spark_starts(fitted, tmp_path):
         assert e.value.code == code
     with pytest.raises(BertrError, match="one is in the other"):
         bridge.score(fitted, str(tmp_path), str(tmp_path / "out"), plan(), "local[1]", None)
+    with pytest.raises(BertrError, match="has one of the characters"):
+        bridge.score(fitted, str(tmp_path / "in"), str(tmp_path / "out[1]"), plan(), "local[1]", None)
 
 
 def test_without_java_one_sentence_says_so(fitted, tmp_path, monkeypatch):

@@ -13,12 +13,12 @@ from typing import Any
 
 from ..errors import BertrError
 from ..replace import drop_lock, take_lock
-from ..shapes import check, fields, list_of, table_of, whole
+from ..shapes import TEXT, check, fields, list_of, table_of, whole
 
 WORK, RUN, NEW = ".bertr-score", "run.json", ".new"
 AGAIN = "Delete the folder to start over."
 REPAIR = "Repair it, or move it elsewhere, and call again."
-SHAPE = fields({"run": fields({}), "files": table_of(list_of(whole(most=2**63)))})
+SHAPE = fields({"run": fields({}), "files": table_of(list_of(whole(most=2**63))), "damaged": list_of(TEXT)})
 
 
 def find_files(source: str, endings: list[str]) -> dict[str, str]:
@@ -81,6 +81,8 @@ class Folder:
         self.target, self.files = target, files
         self.work = os.path.join(target, WORK)
         self.run = json.loads(json.dumps(run))
+        self.moments: dict[str, list[int]] = {}  # size and time of each file that was seen
+        self.damaged: list[str] = []
         check_apart(target, source)
         self._check_others()
 
@@ -129,11 +131,11 @@ class Folder:
         self._write(path, os.path.join(self._parts_of(name), "joined" + NEW), lambda new: join(parts, new))
         shutil.rmtree(self._parts_of(name))
 
-    def forget(self, name: str) -> None:
-        """Drops what is there of a damaged file: once repaired, it is another file."""
-        shutil.rmtree(self._parts_of(name), ignore_errors=True)
-        del self.moments[name]
-        self._note()
+    def mark_damaged(self, name: str) -> None:
+        """Notes that a file could not be read: it may change without being refused."""
+        if name not in self.damaged:
+            self.damaged.append(name)
+            self._note()
 
     def tidy(self) -> None:
         """Deletes what a killed process left of finished files."""
@@ -145,20 +147,25 @@ class Folder:
         files = {name: _moment(path) for name, path in self.files.items()}
         if before:
             check_run(self.target, self.run, before["run"])
-            for name, moment in before["files"].items():
-                if files.get(name, moment) != moment:
+            changed = [name for name, moment in before["files"].items() if files.get(name, moment) != moment]
+            for name in changed:
+                if name not in before["damaged"] or self.is_done(name):
                     raise BertrError(
                         "folder",
                         f"'{self.files[name]}' has changed since its scoring began.",
                         f"Score into another folder, or delete '{self.target}' to start over.",
                     )
+                if os.path.exists(self._parts_of(name)):
+                    shutil.rmtree(self._parts_of(name))  # repaired, it is another file
             files = {**before["files"], **files}
+            self.damaged = [name for name in before["damaged"] if name not in changed]
         self.moments = files
         self._note()
 
     def _note(self):
         path = os.path.join(self.work, RUN)
-        text = json.dumps({"run": self.run, "files": self.moments}, ensure_ascii=False, indent=1)
+        noted = {"run": self.run, "files": self.moments, "damaged": self.damaged}
+        text = json.dumps(noted, ensure_ascii=False, indent=1)
         self._write(path, path + NEW, lambda new: _write_text(new, text))
 
     def _read(self):

@@ -42,8 +42,10 @@ def score(
     columns.expect_many()
     files = find_files(source, list(FORMATS))
     tables, damaged = open_tables(files, plan, columns)
-    with Folder(target, source, {name: files[name] for name in tables}, run_of(handle, plan)) as folder:
+    with Folder(target, source, files, run_of(handle, plan)) as folder:
         folder.tidy()
+        for name in files.keys() - tables:
+            folder.mark_damaged(name)
         waiting = {name: table for name, table in tables.items() if not folder.is_done(name)}
         progress = _Progress(waiting.values(), on_event)
         for name, table in waiting.items():
@@ -52,9 +54,9 @@ def score(
             except BertrError as e:
                 if e.code not in OF_A_FILE:
                     raise
-                folder.forget(name)
+                folder.mark_damaged(name)
                 progress.close(table)
-                damaged.append(e)
+                damaged.append(BertrError(e.code, e.message, e.hint))  # without what its traceback holds
     if damaged:
         raise _together(damaged, "All other files are done." if len(files) > len(damaged) else "")
     return {
@@ -110,9 +112,9 @@ def open_tables(
         except BertrError as e:
             if e.code != "file":
                 raise
-            damaged.append(e)
+            damaged.append(BertrError(e.code, e.message, e.hint))
     if not tables:
-        raise damaged[0]
+        raise _together(damaged, "")
     first = next(iter(tables.values()))
     for table in tables.values():
         if table.kept() != first.kept():

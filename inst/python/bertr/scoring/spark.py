@@ -5,11 +5,10 @@ Workers need a Python with bertr's packages, but no R and no bertr: bertr and th
 """
 
 import contextlib
+import itertools
 import json
 import os
 import re
-import socket
-import sys
 import tempfile
 import time
 import uuid
@@ -17,10 +16,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from py4j.protocol import Py4JError
 from pyspark import cloudpickle
-from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import SparkSession
+from pyspark.errors import AnalysisException
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StringType, StructType
 
@@ -31,14 +28,15 @@ from .archive import write_archive
 from .columns import Columns
 from .folder import REPAIR, check_apart, check_run, find_files
 from .local import SHOWN, open_tables, run_of
+from .spark_session import ERRORS, first_line, session
 from .tables import check_new
 
 # in the output; readers skip names with an underscore
 RUN, DAMAGED, CHECKPOINT = "_bertr_run", "_bertr_damaged", "_bertr_checkpoint"
 FILE = "_metadata.file_path"  # a column that Spark gives every table of files
+PARQUET = "*.[pP][aA][rR][qQ][uU][eE][tT]"  # a pattern of names
 FILES = 16  # of a micro-batch, at least: a killed driver loses at most one
-ERRORS = (PySparkException, Py4JError)
-TIMEOUT = 10  # seconds to reach a server
+OTHERS = 10  # files that are read, at most, to tell whether one is damaged
 WAIT = 0.2  # seconds between two looks at the query
 TO_WORKERS = ("KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL")
 
@@ -62,75 +60,28 @@ def score(
         BertrError: spark, source, column, text, schema, folder, file, no_tensorflow.
     """
     source, target = (path if "://" in path else os.path.abspath(path) for path in (source, target))
+    _check_patterns(source, target)
     columns = Columns(handle, plan["what"], plan["columns"], plan["options"], plain=True)
     if "://" not in source + target:
         check_apart(target, source)
     if "://" not in source:  # so that a file is named before anything is scored
         open_tables(find_files(source, [".parquet"]), plan, columns)
-    spark = _session(master, plan["rows"])
-    try:
-        with tempfile.TemporaryDirectory() as above:
-            archive = os.path.join(above, f"bertr-{uuid.uuid4().hex}.zip")  # a server keeps those of all calls
-            write_archive(handle, archive)
-            run = {**run_of(handle, plan), "source": source}
+    with session(master, plan["rows"]) as spark, tempfile.TemporaryDirectory() as above:
+        archive = os.path.join(above, f"bertr-{uuid.uuid4().hex}.zip")  # a server keeps those of all calls
+        write_archive(handle, archive)
+        run = {**run_of(handle, plan), "source": source}
+        try:
             return _Run(spark, source, target, plan, columns, run).score(archive, throttled(on_event))
-    except ERRORS as e:
-        raise _failed(str(e)) from None
-    finally:
-        spark.stop()
+        except ERRORS as e:
+            raise _failed(str(e)) from None
 
 
-def _session(master, rows):
-    """A new session, in an application of its own or, with Spark Connect, on a server."""
-    begin = _connect if master.startswith("sc:") else _application
-    try:
-        with _quiet():
-            spark = begin(master)
-    except Exception as e:
-        hint = ""
-        if "JAVA" in str(e):
-            hint = "It needs Java 17 or later, in the folder JAVA_HOME or on the path."
-        elif isinstance(e, ImportError):
-            hint = "Run `bert_install(spark = TRUE)`."
-        raise BertrError("spark", f"Spark could not be started with '{master}': {_first_line(e)}.", hint) from None
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(rows))
-    return spark
-
-
-def _application(master):
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.master(master).appName("bertr")
-    builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
-    if master.startswith("local"):
-        builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
-    return builder.getOrCreate()
-
-
-def _connect(address):
-    from pyspark.sql.connect.client import DefaultChannelBuilder  # needs packages that only Spark Connect needs
-    from pyspark.sql.connect.session import SparkSession
-
-    host, port = DefaultChannelBuilder(address).endpoint.rsplit(":", 1)
-    socket.create_connection((host.strip("[]"), int(port)), TIMEOUT).close()  # Spark itself tries for ten minutes
-    spark = SparkSession.builder.remote(address).create()
-    if "PYSPARK_PYTHON" in os.environ:
-        spark.conf.set("spark.sql.execution.pyspark.python", os.environ["PYSPARK_PYTHON"])
-    return spark
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Discards what a process that starts meanwhile, Java, ever writes to standard error: errors come back anyway."""
-    sys.stderr.flush()
-    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)
+def _check_patterns(*paths):
+    for path in paths:
+        if any(char in path for char in "*?[]{}"):
+            raise BertrError(
+                "folder", f"'{path}' has one of the characters * ? [ ] {{ }}.", "Spark reads it as a pattern."
+            )
 
 
 class _Run:
@@ -138,9 +89,9 @@ class _Run:
 
     def __init__(self, spark, source, target, plan, columns, run):
         self.spark, self.source, self.target, self.plan = spark, source, target, plan
-        # a damaged file is found when it is scored
-        table = self._reader(spark.read.option("ignoreCorruptFiles", "true")).parquet(source)
-        self.schema, self.files, self.all_rows = table.schema, set(table.inputFiles()), table.count()
+        self.files = self._reader(spark.read.format("binaryFile")).load(source).inputFiles()
+        self.schema = self._first_schema()
+        self.all_rows = self._table("ignoreCorruptFiles").parquet(source).count()  # as their ends say
         self.keep = self.schema.names if plan["keep"] is None else plan["keep"]
         self._check(self.schema.names)
         check_new(columns.schema.names, self.keep, source)
@@ -157,9 +108,13 @@ class _Run:
         while (found := self._stream(name, damaged, progress)) is not None:
             damaged.append(found)
             self._note(DAMAGED, found)
-        self._tidy()
+        left = self._tidy()
         if damaged:
             raise _unread(damaged)
+        if self._rows_done() < self.all_rows:  # somebody else has stopped it
+            raise BertrError("spark", "Spark ended before all files were done.", "Call again: it goes on.")
+        if left:
+            raise _left(left)
         return {"rows": self._rows_done() - before}
 
     def _stream(self, archive, damaged, progress):
@@ -167,7 +122,7 @@ class _Run:
         wanted = dict.fromkeys([*self.plan["text"], *self.keep])
         settings = {name: os.environ[name] for name in TO_WORKERS if name in os.environ} | {"BERTR_THREADS": "1"}
         reader = self.spark.readStream.schema(self.schema).option("maxFilesPerTrigger", self._files_at_once())
-        table = self._reader(reader).parquet(self.source)
+        table = self._reader(reader.option("maxFileAge", "36500d")).parquet(self.source)  # else old files are left out
         if damaged:
             table = table.where(~table[FILE].isin([re.sub("^file:/+", "file:/", name) for name in damaged]))
         query = (
@@ -181,16 +136,45 @@ class _Run:
         )
         try:
             progress.watch(query)
-        except ERRORS as e:
-            found = _damaged_file(str(e))
-            if found not in self.files or found in damaged:
+        except ERRORS as e:  # which have ended it
+            found = next((name for name in _named(str(e)) if name in self.files and name not in damaged), None)
+            if found is None or not self._is_damaged(found, damaged):
                 raise
             return found
-        finally:
+        except BaseException:
             query.stop()
+            raise
+
+    def _is_damaged(self, name, damaged):
+        """Whether a file cannot be read while others can: else the fault is elsewhere, in the network for instance."""
+        others = (each for each in self.files if each != name and each not in damaged)
+        return not self._can_read(name) and any(map(self._can_read, itertools.islice(others, OTHERS)))
+
+    def _can_read(self, name):
+        try:
+            self._table().parquet(unquote(name)).write.format("noop").mode("overwrite").save()
+        except ERRORS:
+            return False
+        return True
+
+    def _first_schema(self):
+        """The columns of the first file that can be read, which those of all must be."""
+        fault = BertrError("source", f"'{self.source}' holds no Parquet files.")
+        for name in self.files:
+            try:
+                return self.spark.read.parquet(unquote(name)).schema
+            except ERRORS as e:
+                fault = e
+        raise fault
+
+    def _table(self, *options):
+        reader = self._reader(self.spark.read.schema(self.schema))
+        for option in options:
+            reader = reader.option(option, "true")
+        return reader
 
     def _reader(self, reader):
-        return reader.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")
+        return reader.option("recursiveFileLookup", "true").option("pathGlobFilter", PARQUET)
 
     def _files_at_once(self):
         parts = self.spark.range(10_000).selectExpr("spark_partition_id() AS part")  # as many as the cluster has cores
@@ -214,7 +198,7 @@ class _Run:
         noted = self._noted(RUN)
         if noted:
             check_run(self.target, run, json.loads(noted[0]))
-        elif self._listed("*"):
+        elif self._listed(""):
             raise BertrError("folder", f"'{self.target}' holds other files.", "Choose an empty or new folder.")
         else:
             self._note(RUN, json.dumps(run))
@@ -233,7 +217,8 @@ class _Run:
     def _listed(self, names):
         """The paths of files in the output, also those that Spark has not confirmed."""
         try:
-            table = self.spark.read.format("binaryFile").load(self._inside(names))
+            reader = self.spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+            table = reader.load(self._inside(names))
             return [row[0] for row in table.select("path").collect()]
         except AnalysisException:  # there are none
             return []
@@ -248,24 +233,21 @@ class _Run:
             return 0
 
     def _tidy(self):
-        """Deletes the files of tasks that a killed driver had not confirmed: others than Spark would read them, too."""
+        """Deletes the files of tasks that were not confirmed, as when their driver was killed: others than Spark would
+        read them, too. Gives those that it could not delete."""
         confirmed = {os.path.basename(path) for path in self._done().inputFiles()}
-        for path in self._listed("part-*"):
-            if os.path.basename(path) not in confirmed:
-                self._delete(path)
+        waiting = [path for path in self._listed("part-*") if os.path.basename(path) not in confirmed]
+        return [path for path in waiting if not self._delete(path)]
 
     def _delete(self, path):
         if "://" not in self.target:
-            os.remove(os.path.join(self.target, os.path.basename(path)))
-        elif hasattr(self.spark, "_jvm"):
+            with contextlib.suppress(OSError):
+                os.remove(os.path.join(self.target, os.path.basename(path)))
+                return True
+        elif hasattr(self.spark, "_jvm"):  # Spark Connect has no access to files
             file = self.spark._jvm.org.apache.hadoop.fs.Path(path)
-            file.getFileSystem(self.spark._jsc.hadoopConfiguration()).delete(file, False)
-        else:  # Spark Connect has no access to files
-            raise BertrError(
-                "folder",
-                f"'{path}' was left by a run that was killed. Programs other than Spark would read its rows twice.",
-                "Delete it, and call again.",
-            )
+            return file.getFileSystem(self.spark._jsc.hadoopConfiguration()).delete(file, False)
+        return False
 
 
 class _Progress:
@@ -293,30 +275,32 @@ def _failed(text):
     if marked:
         hint = "Install TensorFlow, Keras, safetensors and pyarrow there, or set PYSPARK_PYTHON to a Python with them."
         return BertrError("no_tensorflow", marked[1], hint)
-    file = _damaged_file(text)
-    if file:
+    for file in _named(text):
         return BertrError("file", f"'{_shown(file)}' could not be read.", REPAIR)
-    return BertrError("spark", f"Spark ended with an error: {_first_line(text)}.")
+    return BertrError("spark", f"Spark ended with an error: {first_line(text)}.")
 
 
-def _damaged_file(text):
-    """The file that an error of Spark is about, if it is about one."""
-    found = re.search(r"(?:file|path):? ?(\S+?\.parquet)", text)
-    return found and found[1]
+def _named(text):
+    """The files that an error of Spark names."""
+    return re.findall(r"\b\w+:/\S+\.parquet", text, re.IGNORECASE)
 
 
 def _unread(damaged):
     """Their batch is done without them, so Spark would not look at files of these names again."""
-    names = ", ".join(f"'{_shown(name)}'" for name in damaged[:SHOWN]) + (", ..." if len(damaged) > SHOWN else "")
-    what = names if len(damaged) == 1 else f"{len(damaged)} files: {names}"
+    what = _listing(damaged) if len(damaged) == 1 else f"{len(damaged)} files: {_listing(damaged)}"
     hint = "Repair and rename what is damaged, or move it elsewhere, and call again."
     return BertrError("file", f"All files are done except what could not be read, {what}.", hint)
+
+
+def _left(files):
+    message = f"All rows are scored, but a task that ended early left {_listing(files)}, which bertr cannot delete."
+    return BertrError("folder", message, "Delete it: programs other than Spark would read its rows, too.")
+
+
+def _listing(files):
+    return ", ".join(f"'{_shown(name)}'" for name in files[:SHOWN]) + (", ..." if len(files) > SHOWN else "")
 
 
 def _shown(address):
     """The path of a file on this machine, as users write it."""
     return unquote(address.removeprefix("file://")) if address.startswith("file:") else address
-
-
-def _first_line(text):
-    return str(text).strip().partition("\n")[0].rstrip(". ")

@@ -202,7 +202,8 @@ class JsonLines(Table):
                 if not isinstance(row, dict):
                     raise ValueError(f"line {number} is not a JSON object")
                 if "\\ud" in line.lower():  # half of a character in UTF-16, perhaps, which cannot be written
-                    json.dumps(row, ensure_ascii=False).encode()
+                    used = row if self.every else {name: row.get(name) for name in (*self.text, *self.keep)}
+                    json.dumps(used, ensure_ascii=False).encode()
                 yield row
 
     def _text(self, row, name):
