@@ -206,9 +206,9 @@ new_model <- function(py, options) {
 #' other files. For the rest, the main branch at the time of the first load is used; `revision` of [bert_load()] pins
 #' another one. Licenses are those of the repositories.
 #'
-#' @return A tibble with one row per model: `name` (for [bert_load()]), `source` (repository on the Hugging Face hub),
-#'   `revision` (the pinned commit, or `NA`), `parameters` (of the encoder with its pooler, or `NA` if unknown to
-#'   bertr), `description`, and `installed` (are its files on this machine?).
+#' @return A tibble with one row per model: `name` (for [bert_load()]), `family` (such as `"BERT"` or `"RoBERTa"`),
+#'   `source` (repository on the Hugging Face hub), `revision` (the pinned commit, or `NA`), `parameters` (of the encoder
+#'   with its pooler, or `NA` if unknown to bertr), `description`, and `installed` (are its files on this machine?).
 #' @examplesIf bertr::bert_info()$ready
 #' bert_models()
 #' @export
@@ -216,7 +216,7 @@ bert_models <- function() {
   models <- as_columns(py_value("models"))
   models$revision[models$revision == ""] <- NA
   models$parameters[is.nan(models$parameters)] <- NA
-  models[c("name", "source", "revision", "parameters", "description", "installed")]
+  models[c("name", "family", "source", "revision", "parameters", "description", "installed")]
 }
 
 #' Configuration and vocabulary of a model

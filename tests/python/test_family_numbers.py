@@ -144,6 +144,19 @@ def test_an_electra_has_no_pooler(tmp_path):
         bridge.embed(model, ["a cat"], None, {"pool": "pooler"}, None)
 
 
+def test_a_discriminator_is_read_as_an_encoder(tmp_path):
+    """The ELECTRAs of the hub are discriminators; what they tell of each token is not read."""
+    theirs = make_family(tmp_path, "electra", "PreTraining")
+    model = bridge.load(str(tmp_path), {})
+    assert not bridge.is_fit(model)
+    assert all("discriminator" in name for name in model.checkpoint.unread)
+    inputs = batch(model.config)
+    expected = their_output(theirs.electra, model.config, *inputs).last_hidden_state.numpy()
+    real = inputs[2].astype(bool)
+    ours = np.asarray(model.backbone(*inputs))
+    np.testing.assert_allclose(ours[real], expected[real], atol=1e-5, rtol=0)
+
+
 def test_kinds_of_distances_are_mpnets():
     n = 600
     place = torch.arange(n)

@@ -5,7 +5,7 @@ import pytest
 import torch
 import transformers
 from checkpoints import google_tensors_of, write_google_folder
-from conftest import VOCAB
+from conftest import VOCAB, make_sentences
 
 from bertr import bridge
 from bertr.errors import BertrError
@@ -39,6 +39,8 @@ def test_filled_masks_are_those_of_transformers(pretrained, tmp_path, form):
     model = bridge.load(google_copy(pretrained, tmp_path / "google") if form == "google" else source, {})
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     texts = ["The [MASK] runs[MASK].", "no mask", "[MASK]", "a [MASK] [MASK] DOG , [MASK]!", "sun " * 30 + "[MASK]"]
+    more = (make_sentences()[0] * 4)[: 195 if form == "huggingface" else 0]
+    texts += [f"{text} [MASK] the" for text in more]
     ours = bridge.fill_mask(model, texts, None, {"top": 6}, None)
     at = 0
     for row, text in enumerate(texts):
@@ -54,7 +56,7 @@ def test_filled_masks_are_those_of_transformers(pretrained, tmp_path, form):
             assert set(ours["row"][span]) == {row + 1} and set(ours["mask"][span]) == {mask + 1}
             assert ours["rank"][span].tolist() == [1, 2, 3, 4, 5, 6]
             at += 6
-    assert at == len(ours["token"]) == 7 * 6
+    assert at == len(ours["token"]) == (7 + len(more)) * 6
     # one token's logits to within 1e-4
     some = bridge.fill_mask(model, ["[MASK] the"], None, {"top": len(VOCAB)}, None)
     with torch.no_grad():

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from conftest import make_sentences
 
 from bertr import bridge
 from bertr.errors import BertrError
 
-FIRST = ["The cat runs.", "a dog", "sun", "red bird " * 20]
-PAIRS = (FIRST, ["It sleeps.", "a dog", "The old tree and the dog", "sun"])
+SENTENCES = make_sentences()[0]
+PAIRS = (
+    ["The cat runs.", "a dog", "sun", "red bird " * 20, *(SENTENCES * 4)[:196]],
+    ["It sleeps.", "a dog", "The old tree and the dog", "sun", *(SENTENCES[::-1] * 4)[5:201]],
+)
 
 
 def theirs(folder, kind):
@@ -33,7 +37,9 @@ def test_next_sentences_are_those_of_transformers(pretrained, tmp_path):
     assert np.ptp(expected) > 0.1  # else it would show little
     found = ours(bridge.load(pretrained[1], {}))
     np.testing.assert_allclose(found["probability"], expected, atol=1e-5)
-    assert found["n_truncated"] == 1 and found["max_len"] == 40
+    assert len(expected) == 200 and found["max_len"] == 40
+    counts = bridge.count_tokens(bridge.load(pretrained[1], {}), *PAIRS)
+    assert found["n_truncated"] == (counts > 40).sum() > 1
     # a checkpoint of this head alone
     alone = transformers.BertForNextSentencePrediction.from_pretrained(pretrained[1])
     alone.save_pretrained(tmp_path)

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from conftest import make_sentences
 
 from bertr import bridge
 
 LABELS = ["cat", "dog sleeps", "tree"]
 TEMPLATE = "the {} ."
 TEXTS = ["the cat runs on a tree", "a red bird", "moon", "small fish , big fish and the old dog"]
+TEXTS += make_sentences()[0][:16]
 
 
 @pytest.fixture(scope="module")

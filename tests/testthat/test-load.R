@@ -36,7 +36,10 @@ test_that("a model of lower layers does all that a whole one does", {
 
 test_that("the table of models is complete", {
   models <- bert_models()
-  expect_identical(names(models), c("name", "source", "revision", "parameters", "description", "installed"))
+  expect_identical(names(models),
+    c("name", "family", "source", "revision", "parameters", "description", "installed"))
+  expect_setequal(models$family,
+    c("BERT", "ALBERT", "RoBERTa", "XLM-RoBERTa", "CamemBERT", "DistilBERT", "ELECTRA", "MPNet"))
   expect_true(models$installed[models$name == "all-MiniLM-L6-v2"])
   expect_gt(nrow(models), 20)
   pinned <- !is.na(models$revision)

@@ -154,6 +154,7 @@ def models() -> dict[str, list[Any]]:
     table = hub.MODELS
     return {
         "name": list(table),
+        "family": [m["family"] for m in table.values()],
         "source": [m["repo"] for m in table.values()],
         "revision": [m["revision"] or "" for m in table.values()],
         "description": [m["description"] for m in table.values()],
