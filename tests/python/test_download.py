@@ -9,9 +9,11 @@ import threading
 import time
 
 import huggingface_hub.constants
+import numpy as np
 import pytest
+from small_families import make_family
 
-from bertr import interrupts
+from bertr import bridge, interrupts
 from bertr.checkpoints import download, hub
 from bertr.checkpoints.huggingface import write_huggingface
 from bertr.errors import BertrError
@@ -129,6 +131,22 @@ def test_all_files_that_a_sentence_model_has(server):
         (root / name).write_text("{}")
     whole.remove("3_Dense/pytorch_model.bin")
     assert files(hub.resolve(REPO)) == sorted([*whole, ".bertr-origin.json"])
+
+
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "distilbert", "mpnet"])
+def test_a_trained_head_is_a_fit_by_its_name(server, family):
+    """With the files of each kind of tokenizer."""
+    root = server.commits[fake.MAIN]
+    shutil.rmtree(root)
+    root.mkdir()
+    make_family(root, family, "SequenceClassification")
+    fit = bridge.load(REPO, {"head": True})
+    assert bridge.is_fit(fit)
+    texts = ["the cat sleeps", "a red bird, and the old dog"]
+    ours, expected = (
+        bridge.predict(one, texts, None, {}, None)["prob"] for one in (fit, bridge.load(str(root), {"head": True}))
+    )
+    np.testing.assert_array_equal(ours, expected)
 
 
 def test_weights_in_several_files(pickled, server):

@@ -97,7 +97,11 @@ def server(paths):
                 break
             time.sleep(0.1)
         yield f"sc://127.0.0.1:{port}"
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGTERM)  # it deletes its temporary files
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_spark_connect(fitted, tmp_path, server):
