@@ -20,8 +20,8 @@
 #' Texts must be valid UTF-8. Each file gives one file with the same name, format, rows and order. Rows are never left
 #' out: where a text is missing, so are the added columns.
 #'
-#' What is wrong with columns and folders is reported before anything is scored. A damaged file does not stop the others:
-#' the call does them and then ends with an error that names it. After its repair the same call does the rest.
+#' What is wrong with columns and folders is reported before anything is scored. A damaged file does not stop the
+#' others: the call does them and then ends with an error that names it. After its repair the same call does the rest.
 #'
 #' @section Going on after a kill:
 #' The output of a file appears only when it is complete. Until then its finished batches of 10,000 rows are in the
