@@ -207,8 +207,9 @@ new_model <- function(py, options) {
 #' another one. Licenses are those of the repositories.
 #'
 #' @return A tibble with one row per model: `name` (for [bert_load()]), `family` (such as `"BERT"` or `"RoBERTa"`),
-#'   `source` (repository on the Hugging Face hub), `revision` (the pinned commit, or `NA`), `parameters` (of the encoder
-#'   with its pooler, or `NA` if unknown to bertr), `description`, and `installed` (are its files on this machine?).
+#'   `source` (repository on the Hugging Face hub), `revision` (the pinned commit, or `NA`), `parameters` (of the
+#'   encoder with its pooler, or `NA` if unknown to bertr), `description`, and `installed` (are its files on this
+#'   machine?).
 #' @examplesIf bertr::bert_info()$ready
 #' bert_models()
 #' @export
