@@ -412,6 +412,16 @@ def test_classes_are_trained_further_from_the_head(classes, texts):
     assert new.head_options["units"] == []
 
 
+def test_a_head_of_the_hub_learns(task_model):
+    texts, codes = make_sentences()
+    start = load(task_model("BertForSequenceClassification", **named(["dog", "cat"]))[0])
+    target = {"label_ids": codes, "levels": ["cat", "dog"]}
+    fit = train(start, "classification", texts, None, target, train="all", epochs=25, learning_rate=2e-3, seed=1)
+    assert "Training started from the head" in fit.facts["notes"][0]
+    assert (predict(start, texts)["prob"].argmax(axis=1) == codes).mean() < 0.7
+    assert (predict(fit, texts)["prob"].argmax(axis=1) == codes).mean() > 0.85
+
+
 def test_a_head_of_bertr_is_trained_further(model):
     sentences = make_sentences()
     first = fit_sentences(model, sentences, epochs=2, train="head")

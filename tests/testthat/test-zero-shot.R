@@ -29,3 +29,11 @@ test_that("chunks give the same", {
   expect_equal(bert_zero_shot(the_inference(), texts, c("a", "b"), verbose = FALSE), whole, tolerance = 1e-5)
   expect_identical(nrow(bert_zero_shot(the_inference(), character(), c("a", "b"), verbose = FALSE)), 0L)
 })
+
+test_that("the levels of models of the hub are found by their names", {
+  of_levels <- function(...) inference_levels(list(spec = list(task = "classification", levels = c(...))), NULL)
+  expect_identical(of_levels("CONTRADICTION", "NEUTRAL", "ENTAILMENT"), list(entails = 2L, against = 0L))
+  expect_identical(of_levels("entailment", "neutral", "contradiction"), list(entails = 0L, against = 2L))
+  expect_identical(of_levels("entailment", "not_entailment"), list(entails = 0L, against = 1L))
+  expect_identical(of_levels("a", "b", "entailment"), list(entails = 2L, against = 0:1))
+})
