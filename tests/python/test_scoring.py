@@ -330,16 +330,18 @@ def test_damaged_files_do_not_stop_the_others(fitted, tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     args = (fitted, str(source), str(target), plan(rows=100), None, None)
     tables = [write(source / f"{name}.parquet", TEXTS * 50) for name in "abcd"]
+    (source / "e.parquet").symlink_to(source / "nothing")
     good = (source / "b.parquet").read_bytes()
     (source / "b.parquet").write_bytes(good[:4] + b"\xff" * 60 + good[64:])
     (source / "c.parquet").write_bytes(good[:-20])
     with pytest.raises(
-        BertrError, match="2 files could not be scored. .*c.parquet' could not be read: .*b.parquet'"
+        BertrError, match="3 files could not be scored. .*c.parquet' could not be read: .*b.parquet'"
     ) as e:
         bridge.score(*args)
     assert e.value.code == "file" and e.value.hint.endswith("All other files are done.")
     assert set(contents(target)) == {"a.parquet", "d.parquet"}
     (source / "c.parquet").write_bytes(good)
+    (source / "e.parquet").unlink()
     with pytest.raises(BertrError, match="^'.*b.parquet' could not be read: ") as e:
         bridge.score(*args)
     assert e.value.hint.endswith("All other files are done.")

@@ -205,6 +205,7 @@ def test_damaged_files_are_named_and_the_rest_is_done(fitted, tmp_path, monkeypa
     source, target = tmp_path / "in.parquet", tmp_path / "out"
     texts = write_tables(source, 6)
     (source / "a03.parquet").rename(source / "A03.PARQUET")
+    (source / "a02.parquet").rename(source / "a[2].parquet")
     args = (fitted, str(source), str(target), plan(), "local[1]", None)
     for name, new, damage in (
         ("a01", "with a space é.parquet", lambda good: good[:4] + b"\xff" * 40 + good[44:]),  # the footer is whole
@@ -252,6 +253,26 @@ def test_files_that_no_longer_can_be_read_at_all_are_not_damaged(fitted, tmp_pat
     check_output(fitted, tmp_path / "out", texts)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[STREAM_FAILED] Query failed: Traceback (most recent call last):\n  File 'a'\n    x\nValueError: no.\n more",
+         "Spark ended with an error: ValueError: no."),
+        ("An error occurred while calling o1.parquet.\n: java.io.IOException: No FileSystem for scheme\n\tat x",
+         "Spark ended with an error: java.io.IOException: No FileSystem for scheme."),
+        ("Job aborted.\n\tat x\nCaused by: A: b\n\tat y\nCaused by: No space left on device\n\tat z",
+         "Spark ended with an error: No space left on device."),
+        ("Out of memory\n=== Streaming Query ===\nreading file file:/x/reviews.parquet",
+         "Spark ended with an error: Out of memory."),
+        ("[X] Encountered error while reading file file:///a%20b/c.parquet.  SQLSTATE: KD001",
+         "'/a b/c.parquet' could not be read."),
+        ("Could not read footer for file: hdfs://n/a.PARQUET.", "'hdfs://n/a.PARQUET' could not be read."),
+    ],
+)  # fmt: skip
+def test_an_error_of_spark_is_one_sentence(text, message):
+    assert spark._failed(text).message == message
+
+
 def test_what_is_refused_before_spark_starts(fitted, tmp_path):
     write(tmp_path / "in" / "a.parquet")
     args = (fitted, str(tmp_path / "in"), str(tmp_path / "out"))
@@ -266,6 +287,10 @@ def test_what_is_refused_before_spark_starts(fitted, tmp_path):
         assert e.value.code == code
     with pytest.raises(BertrError, match="one is in the other"):
         bridge.score(fitted, str(tmp_path), str(tmp_path / "out"), plan(), "local[1]", None)
+    for inside in (f"file://{tmp_path}/in/out", "s3a://bucket/data/out"):
+        with pytest.raises(BertrError, match="one is in the other"):
+            source = str(tmp_path / "in") if inside.startswith("file") else "s3a://bucket/data/"
+            bridge.score(fitted, source, inside, plan(), "local[1]", None)
     with pytest.raises(BertrError, match="has one of the characters"):
         bridge.score(fitted, str(tmp_path / "in"), str(tmp_path / "out[1]"), plan(), "local[1]", None)
 

@@ -16,6 +16,7 @@ from ..replace import drop_lock, take_lock
 from ..shapes import TEXT, check, fields, list_of, table_of, whole
 
 WORK, RUN, NEW = ".bertr-score", "run.json", ".new"
+ELSEWHERE = "Score into another folder."
 AGAIN = "Delete the folder to start over."
 REPAIR = "Repair it, or move it elsewhere, and call again."
 SHAPE = fields({"run": fields({}), "files": table_of(list_of(whole(most=2**63))), "damaged": list_of(TEXT)})
@@ -59,7 +60,10 @@ def find_files(source: str, endings: list[str]) -> dict[str, str]:
 
 
 def _visible(folder):
-    for where, folders, names in os.walk(folder):
+    def refuse(error):
+        raise BertrError("source", f"'{error.filename}' could not be read: {error.strerror}.") from None
+
+    for where, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if name[0] not in "._"]
         yield from (os.path.join(where, name) for name in names if name[0] not in "._")
 
@@ -144,7 +148,7 @@ class Folder:
 
     def _begin(self):
         before = self._read()
-        files = {name: _moment(path) for name, path in self.files.items()}
+        files = {name: moment for name, path in self.files.items() if (moment := _moment(path))}
         if before:
             check_run(self.target, self.run, before["run"])
             changed = [name for name, moment in before["files"].items() if files.get(name, moment) != moment]
@@ -233,13 +237,14 @@ def check_apart(target: str, source: str) -> None:
     """
     target, source = os.path.realpath(target), os.path.realpath(source)
     if os.path.isdir(source) and os.path.commonpath([target, source]) in (target, source):
-        raise BertrError(
-            "folder", f"'{target}' and '{source}' are one folder, or one is in the other.", "Score into another folder."
-        )
+        raise BertrError("folder", f"'{target}' and '{source}' are one folder, or one is in the other.", ELSEWHERE)
 
 
 def _moment(path):
-    stat = os.stat(path)
+    try:
+        stat = os.stat(path)
+    except OSError:  # it is gone, or a link to nothing
+        return None
     return [stat.st_size, stat.st_mtime_ns]
 
 

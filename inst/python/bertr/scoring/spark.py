@@ -26,13 +26,14 @@ from ..events import throttled
 from . import worker
 from .archive import write_archive
 from .columns import Columns
-from .folder import REPAIR, check_apart, check_run, find_files
+from .folder import ELSEWHERE, check_apart, check_run, find_files
 from .local import SHOWN, open_tables, run_of
-from .spark_session import ERRORS, first_line, session
+from .spark_session import ERRORS, cause_of, session
 from .tables import check_new
 
 # in the output; readers skip names with an underscore
 RUN, DAMAGED, CHECKPOINT = "_bertr_run", "_bertr_damaged", "_bertr_checkpoint"
+RENAME = "Repair and rename what is damaged, or move it elsewhere, and call again."
 FILE = "_metadata.file_path"  # a column that Spark gives every table of files
 PARQUET = "*.[pP][aA][rR][qQ][uU][eE][tT]"  # a pattern of names
 FILES = 16  # of a micro-batch, at least: a killed driver loses at most one
@@ -62,8 +63,7 @@ def score(
     source, target = (path if "://" in path else os.path.abspath(path) for path in (source, target))
     _check_patterns(source, target)
     columns = Columns(handle, plan["what"], plan["columns"], plan["options"], plain=True)
-    if "://" not in source + target:
-        check_apart(target, source)
+    _check_apart(target, source)
     if "://" not in source:  # so that a file is named before anything is scored
         open_tables(find_files(source, [".parquet"]), plan, columns)
     with session(master, plan["rows"]) as spark, tempfile.TemporaryDirectory() as above:
@@ -74,6 +74,21 @@ def score(
             return _Run(spark, source, target, plan, columns, run).score(archive, throttled(on_event))
         except ERRORS as e:
             raise _failed(str(e)) from None
+
+
+def _check_apart(target, source):
+    """As `check_apart`, also of addresses."""
+    local = [path.removeprefix("file://") for path in (target, source)]
+    a, b = (path.rstrip("/") + "/" for path in (target, source))
+    if not any("://" in path for path in local):
+        check_apart(*local)
+    elif a.startswith(b) or b.startswith(a):
+        raise BertrError("folder", f"'{target}' and '{source}' are one folder, or one is in the other.", ELSEWHERE)
+
+
+def _address(path):
+    """A path of this machine as an address, as a cluster may take plain paths for those of another file system."""
+    return path if "://" in path else f"file://{path}"
 
 
 def _check_patterns(*paths):
@@ -88,13 +103,14 @@ class _Run:
     """A run: `target` is refused if another one wrote it."""
 
     def __init__(self, spark, source, target, plan, columns, run):
-        self.spark, self.source, self.target, self.plan = spark, source, target, plan
-        self.files = self._reader(spark.read.format("binaryFile")).load(source).inputFiles()
+        self.spark, self.plan, self.source_name, self.target_name = spark, plan, source, target
+        self.source, self.target = _address(source), _address(target)
+        self.files = self._reader(spark.read.format("binaryFile")).load(self.source).inputFiles()
         self.schema = self._first_schema()
-        self.all_rows = self._table("ignoreCorruptFiles").parquet(source).count()  # as their ends say
+        self.all_rows = self._all_rows()
         self.keep = self.schema.names if plan["keep"] is None else plan["keep"]
         self._check(self.schema.names)
-        check_new(columns.schema.names, self.keep, source)
+        check_new(columns.schema.names, self.keep, self.source_name)
         self.out = StructType([*(self.schema[name] for name in self.keep), *from_arrow_schema(columns.schema)])
         self._begin(json.loads(json.dumps(run)))
 
@@ -112,7 +128,11 @@ class _Run:
         if damaged:
             raise _unread(damaged)
         if self._rows_done() < self.all_rows:  # somebody else has stopped it
-            raise BertrError("spark", "Spark ended before all files were done.", "Call again: it goes on.")
+            raise BertrError(
+                "spark",
+                "Spark ended before all files were done.",
+                "Call again. If this comes again, files have changed under names that were done: rename them.",
+            )
         if left:
             raise _left(left)
         return {"rows": self._rows_done() - before}
@@ -152,26 +172,31 @@ class _Run:
 
     def _can_read(self, name):
         try:
-            self._table().parquet(unquote(name)).write.format("noop").mode("overwrite").save()
+            self._one_file(self.spark.read.schema(self.schema), name).write.format("noop").mode("overwrite").save()
         except ERRORS:
             return False
         return True
 
     def _first_schema(self):
         """The columns of the first file that can be read, which those of all must be."""
-        fault = BertrError("source", f"'{self.source}' holds no Parquet files.")
+        fault = BertrError("source", f"'{self.source_name}' holds no Parquet files.")
         for name in self.files:
             try:
-                return self.spark.read.parquet(unquote(name)).schema
+                return self._one_file(self.spark.read, name).schema
             except ERRORS as e:
                 fault = e
         raise fault
 
-    def _table(self, *options):
-        reader = self._reader(self.spark.read.schema(self.schema))
-        for option in options:
-            reader = reader.option(option, "true")
-        return reader
+    def _one_file(self, reader, name):
+        return reader.option("__globPaths__", "false").parquet(unquote(name))  # its name is no pattern
+
+    def _all_rows(self):
+        """As the ends of the files say, of those that can be read."""
+        reader = self._reader(self.spark.read.schema(self.schema).option("ignoreCorruptFiles", "true"))
+        try:
+            return reader.parquet(self.source).count()
+        except ERRORS:  # a file that may not be read, which its scoring will name
+            return 0
 
     def _reader(self, reader):
         return reader.option("recursiveFileLookup", "true").option("pathGlobFilter", PARQUET)
@@ -187,19 +212,21 @@ class _Run:
         for name in dict.fromkeys([*self.plan["text"], *self.keep]):
             if name not in names:
                 shown = ", ".join(f"'{each}'" for each in names[:10])
-                raise BertrError("column", f"'{self.source}' has no column '{name}'.", f"Its columns are {shown}.")
+                raise BertrError("column", f"'{self.source_name}' has no column '{name}'.", f"Its columns are {shown}.")
         for name in self.plan["text"]:
             kind = self.schema[name].dataType
             if not isinstance(kind, StringType):
-                raise BertrError("text", f"Column '{name}' of '{self.source}' must be text, not {kind.simpleString()}.")
+                raise BertrError(
+                    "text", f"Column '{name}' of '{self.source_name}' must be text, not {kind.simpleString()}."
+                )
 
     def _begin(self, run):
         """Notes which run the folder belongs to."""
         noted = self._noted(RUN)
         if noted:
-            check_run(self.target, run, json.loads(noted[0]))
+            check_run(self.target_name, run, json.loads(noted[0]))
         elif self._listed(""):
-            raise BertrError("folder", f"'{self.target}' holds other files.", "Choose an empty or new folder.")
+            raise BertrError("folder", f"'{self.target_name}' holds other files.", "Choose an empty or new folder.")
         else:
             self._note(RUN, json.dumps(run))
 
@@ -240,13 +267,13 @@ class _Run:
         return [path for path in waiting if not self._delete(path)]
 
     def _delete(self, path):
-        if "://" not in self.target:
-            with contextlib.suppress(OSError):
-                os.remove(os.path.join(self.target, os.path.basename(path)))
+        with contextlib.suppress(OSError, *ERRORS):
+            if self.target.startswith("file://"):
+                os.remove(os.path.join(self.target.removeprefix("file://"), os.path.basename(path)))
                 return True
-        elif hasattr(self.spark, "_jvm"):  # Spark Connect has no access to files
-            file = self.spark._jvm.org.apache.hadoop.fs.Path(path)
-            return file.getFileSystem(self.spark._jsc.hadoopConfiguration()).delete(file, False)
+            if hasattr(self.spark, "_jvm"):  # Spark Connect has no access to files
+                file = self.spark._jvm.org.apache.hadoop.fs.Path(path)
+                return file.getFileSystem(self.spark._jsc.hadoopConfiguration()).delete(file, False)
         return False
 
 
@@ -276,20 +303,20 @@ def _failed(text):
         hint = "Install TensorFlow, Keras, safetensors and pyarrow there, or set PYSPARK_PYTHON to a Python with them."
         return BertrError("no_tensorflow", marked[1], hint)
     for file in _named(text):
-        return BertrError("file", f"'{_shown(file)}' could not be read.", REPAIR)
-    return BertrError("spark", f"Spark ended with an error: {first_line(text)}.")
+        return BertrError("file", f"'{_shown(file)}' could not be read.", RENAME)
+    return BertrError("spark", f"Spark ended with an error: {cause_of(text)}.")
 
 
 def _named(text):
-    """The files that an error of Spark names."""
-    return re.findall(r"\b\w+:/\S+\.parquet", text, re.IGNORECASE)
+    """The files that an error of Spark could not read."""
+    said, *_ = text.partition("=== Streaming Query ===")  # after it, Spark shows the plan
+    return re.findall(r"(?:reading|footer for) file:? (\w+:/\S+\.parquet)", said, re.IGNORECASE)
 
 
 def _unread(damaged):
     """Their batch is done without them, so Spark would not look at files of these names again."""
     what = _listing(damaged) if len(damaged) == 1 else f"{len(damaged)} files: {_listing(damaged)}"
-    hint = "Repair and rename what is damaged, or move it elsewhere, and call again."
-    return BertrError("file", f"All files are done except what could not be read, {what}.", hint)
+    return BertrError("file", f"All files are done except what could not be read, {what}.", RENAME)
 
 
 def _left(files):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -47,18 +48,22 @@ def session(master: str, rows: int) -> Iterator[Any]:
             hint = "It needs Java 17 or later, in the folder JAVA_HOME or on the path."
         elif isinstance(e, ImportError):
             hint = "Run `bert_install(spark = TRUE)`."
-        raise BertrError("spark", f"Spark could not be started with '{master}': {first_line(e)}.", hint) from None
+        raise BertrError("spark", f"Spark could not be started with '{master}': {cause_of(e)}.", hint) from None
     try:
         yield spark
     finally:
         _stop(spark)
 
 
-def first_line(error: Any) -> str:
-    """What an error says, without where it came from."""
-    lines = [line.removeprefix(": ") for line in str(error).strip().splitlines()] or [""]
-    calls_java = lines[0].startswith("An error occurred while calling") and len(lines) > 1
-    return lines[1 if calls_java else 0].rstrip(". ")
+def cause_of(error: Any) -> str:
+    """What an error of Spark says last: it begins with the steps that failed because of it."""
+    text = str(error).strip()
+    in_python = re.search(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)*(\S.*)", text)
+    in_java = re.findall(r"^Caused by: (.*)$", text, re.MULTILINE)
+    lines = [line.removeprefix(": ") for line in text.splitlines()] or [""]
+    if lines[0].startswith("An error occurred while calling"):  # py4j
+        lines = lines[1:] or lines
+    return (in_python[1] if in_python else in_java[-1] if in_java else lines[0]).rstrip(". ")
 
 
 def _application(master):
@@ -66,11 +71,12 @@ def _application(master):
     builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
     if master.startswith("local"):
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
-    given = os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    given = "PYSPARK_PYTHON" in os.environ
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
         return builder.getOrCreate()
     finally:
-        if given == sys.executable:  # a server has its own
+        if not given:  # a server of a later call has its own
             del os.environ["PYSPARK_PYTHON"]
 
 
