@@ -104,6 +104,20 @@ def on_backend(request):
 
 
 @pytest.fixture
+def half(request):
+    """Skips a test where half precision is refused on TensorFlow, which test_precision.py tests."""
+    from bertr.errors import BertrError
+    from bertr.kernels.precision import checked
+
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if params.get("on_backend", "tensorflow") == "tensorflow":
+        try:
+            checked("bfloat16")
+        except BertrError as e:
+            pytest.skip(e.message)
+
+
+@pytest.fixture
 def alarm():
     """A time limit of one minute for tests that take seconds."""
     import signal

@@ -295,6 +295,7 @@ def test_the_pooler_is_there_only_where_it_is_used(model):
     assert encoder(keras_model(model, "pooler")).backbone.pooler is not None
 
 
+@pytest.mark.usefixtures("half")
 @pytest.mark.parametrize(("precision", "off"), [("mixed_float16", 0.02), ("mixed_bfloat16", 0.15)])
 def test_half_precision_is_finite_and_close(any_model, precision, off):
     inputs = inputs_of(any_model)

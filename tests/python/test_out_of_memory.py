@@ -59,7 +59,9 @@ OPTIONS = {"head": {"calibrate": False}, "seed": 2, "epochs": 2, "learning_rate"
         ({"train": "top:1", "precision": "float16"}, 4, 3, 4),
     ],
 )
-def test_a_fit_gives_the_same_numbers_in_smaller_parts(on_backend, tiny, sentences, more, room, at, left):
+def test_a_fit_gives_the_same_numbers_in_smaller_parts(request, on_backend, tiny, sentences, more, room, at, left):
+    if "precision" in more:
+        request.getfixturevalue("half")
     options = {**OPTIONS, **more}
     whole, parts = (on_backend(FIT, tiny, *sentences, options, n, at) for n in (100, room))
     assert whole["error"] is parts["error"] is None and whole["notes"] == []

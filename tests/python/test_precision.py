@@ -1,5 +1,9 @@
 """Half precision: which devices get it, that fits and vectors stay close to float32's, and loss scaling."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -36,6 +40,50 @@ def test_a_fit_goes_before_the_session_and_that_before_the_device(monkeypatch):
     with computing_in("float32"):
         assert current() == "float32"
     assert current() == "float16"
+
+
+@pytest.mark.parametrize(
+    ("limit", "avx512", "onednn", "refused"),
+    [
+        ("AVX2", True, True, True),
+        ("sse41", True, None, True),  # unknown whether oneDNN is on
+        ("AVX2", False, True, False),  # TensorFlow itself then leaves oneDNN out
+        ("AVX2", True, False, False),
+        ("AVX512_CORE", True, True, False),
+        ("", True, True, False),
+    ],
+)
+def test_half_precision_is_refused_where_onednn_would_end_the_process(monkeypatch, limit, avx512, onednn, refused):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    monkeypatch.setattr(float_types, "_has_avx512", lambda: avx512)
+    monkeypatch.setattr(float_types.onednn, "is_on", lambda: onednn)
+    assert resolved("float32") == "float32"
+    for name in ("bfloat16", "float16"):
+        if refused:
+            with pytest.raises(BertrError, match=f"{name} cannot be computed, as ONEDNN_MAX_CPU_ISA is {limit}") as e:
+                resolved(name)
+            assert e.value.code == "precision"
+        else:
+            assert resolved(name) == name
+
+
+LIMITED = """
+import bertr
+from bertr import bridge
+import sys
+bridge.use_precision("bfloat16")
+try:
+    bridge.embed(bridge.load(sys.argv[1], {}), ["a cat"] * 3, None, {"pool": "mean"}, None)
+    print("computed")
+except bridge.BertrError as e:
+    print(e.code)
+"""
+
+
+def test_a_limited_onednn_never_ends_the_process(tiny):
+    env = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run([sys.executable, "-c", LIMITED, tiny], env=env, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.split() in (["computed"], ["precision"]), done.stderr[-500:]
 
 
 DEVICES = """
@@ -97,6 +145,7 @@ OPTIONS = {"head": {"calibrate": False}, "seed": 2, "epochs": 3, "learning_rate"
 
 
 # relative error of a product of numbers with 8 or 11 bits, over three layers and the steps before
+@pytest.mark.usefixtures("half")
 @pytest.mark.parametrize(("precision", "off"), [("bfloat16", 0.015), ("float16", 0.002)])
 def test_losses_in_half_precision_follow_those_of_float32(on_backend, tiny, sentences, precision, off):
     exact, half = (on_backend(FIT, tiny, *sentences, {**OPTIONS, "precision": p}) for p in ("auto", precision))
@@ -107,6 +156,7 @@ def test_losses_in_half_precision_follow_those_of_float32(on_backend, tiny, sent
     assert half["finite"] and not {"bfloat16", "float16"} & set(half["types"])
 
 
+@pytest.mark.usefixtures("half")
 @pytest.mark.parametrize(
     "more",
     [
@@ -150,6 +200,7 @@ out = {"scale": [s[0] for s in seen], "steps": [s[1] for s in seen], "same": sam
 """
 
 
+@pytest.mark.usefixtures("half")
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_step_that_overflows_is_left_out_and_halves_the_scale(on_backend, tiny, sentences, accumulate):
     options = {**OPTIONS, "precision": "float16", "batch_size": 8 // accumulate, "accumulate": accumulate, "epochs": 2}
@@ -167,6 +218,7 @@ def test_a_step_that_overflows_is_left_out_and_halves_the_scale(on_backend, tiny
     assert [not step for step in taken[1:]] == seen["same"]
 
 
+@pytest.mark.usefixtures("half")
 def test_a_scale_that_never_fits_is_reported(on_backend, tiny, sentences):
     seen = on_backend(OVERFLOW, tiny, *sentences, {**OPTIONS, "precision": "float16", "learning_rate": 1e30}, 2.0, 4)
     code, message, hint = seen["error"]
@@ -187,6 +239,7 @@ out["auto"] = bridge.embed(model, texts, None, {"pool": "mean", "normalise": Tru
 """
 
 
+@pytest.mark.usefixtures("half")
 def test_vectors_follow_the_session(on_backend, minilm, english):
     texts = [" ".join(text.split()[:9]) for text in english[:8]]  # processors compute float16 slowly
     vectors = {k: np.array(v) for k, v in on_backend(VECTORS, minilm, texts).items()}
@@ -196,6 +249,7 @@ def test_vectors_follow_the_session(on_backend, minilm, english):
         assert 0 < error < off
 
 
+@pytest.mark.usefixtures("half")
 def test_fits_stay_float32_on_disk(model, sentences, tmp_path):
     from conftest import fit_sentences
     from safetensors.numpy import load_file
@@ -208,6 +262,7 @@ def test_fits_stay_float32_on_disk(model, sentences, tmp_path):
     assert again.facts["precision"] == "bfloat16"
 
 
+@pytest.mark.usefixtures("half")
 def test_a_run_goes_on_only_in_its_precision(model, sentences, tmp_path):
     from conftest import fit_sentences
 

@@ -781,6 +781,7 @@ def keras_model(
     """A keras.Model around the encoder; arguments as in `keras_layer.keras_model`."""
     model = _encoder(handle)
     check_train(train, model.config)
+    float_types.checked(precision.removeprefix("mixed_"))
     return keras_layer.keras_model(model, pool, train, max_len, dropout, precision)
 
 
