@@ -124,15 +124,15 @@ class _Run:
         while (found := self._stream(name, damaged, progress)) is not None:
             damaged.append(found)
             self._note(DAMAGED, found)
-        left = self._tidy()
-        if damaged:
-            raise _unread(damaged)
-        if self._rows_done() < self.all_rows:  # somebody else has stopped it
+        if not damaged and self._rows_done() < self.all_rows:  # somebody else has stopped it, and may go on with it
             raise BertrError(
                 "spark",
                 "Spark ended before all files were done.",
                 "Call again. If this comes again, files have changed under names that were done: rename them.",
             )
+        left = self._tidy()
+        if damaged:
+            raise _unread(damaged)
         if left:
             raise _left(left)
         return {"rows": self._rows_done() - before}
