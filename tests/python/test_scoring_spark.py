@@ -27,7 +27,7 @@ from bertr.errors import BertrError  # noqa: E402
 if not shutil.which("java") and "JAVA_HOME" not in os.environ:
     pytest.skip("Java is missing", allow_module_level=True)
 
-from bertr.scoring import spark  # noqa: E402
+from bertr.scoring import spark, spark_errors  # noqa: E402
 
 FIXTURE = os.path.join(os.path.dirname(__file__), "..", "fixtures", "google_tiny")
 
@@ -270,7 +270,7 @@ def test_files_that_no_longer_can_be_read_at_all_are_not_damaged(fitted, tmp_pat
     ],
 )  # fmt: skip
 def test_an_error_of_spark_is_one_sentence(text, message):
-    assert spark._failed(text).message == message
+    assert spark_errors.failed(text).message == message
 
 
 def test_what_is_refused_before_spark_starts(fitted, tmp_path):

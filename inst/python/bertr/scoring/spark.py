@@ -27,13 +27,13 @@ from . import worker
 from .archive import write_archive
 from .columns import Columns
 from .folder import ELSEWHERE, check_apart, check_run, find_files
-from .local import SHOWN, open_tables, run_of
-from .spark_session import ERRORS, cause_of, session
+from .local import open_tables, run_of
+from .spark_errors import ERRORS, failed, left, named, unread
+from .spark_session import session
 from .tables import check_new
 
 # in the output; readers skip names with an underscore
 RUN, DAMAGED, CHECKPOINT = "_bertr_run", "_bertr_damaged", "_bertr_checkpoint"
-RENAME = "Repair and rename what is damaged, or move it elsewhere, and call again."
 FILE = "_metadata.file_path"  # a column that Spark gives every table of files
 PARQUET = "*.[pP][aA][rR][qQ][uU][eE][tT]"  # a pattern of names
 FILES = 16  # of a micro-batch, at least: a killed driver loses at most one
@@ -73,7 +73,7 @@ def score(
         try:
             return _Run(spark, source, target, plan, columns, run).score(archive, throttled(on_event))
         except ERRORS as e:
-            raise _failed(str(e)) from None
+            raise failed(str(e)) from None
 
 
 def _check_apart(target, source):
@@ -130,11 +130,11 @@ class _Run:
                 "Spark ended before all files were done.",
                 "Call again. If this comes again, files have changed under names that were done: rename them.",
             )
-        left = self._tidy()
+        kept = self._tidy()
         if damaged:
-            raise _unread(damaged)
-        if left:
-            raise _left(left)
+            raise unread(damaged)
+        if kept:
+            raise left(kept)
         return {"rows": self._rows_done() - before}
 
     def _stream(self, archive, damaged, progress):
@@ -157,7 +157,7 @@ class _Run:
         try:
             progress.watch(query)
         except ERRORS as e:  # which have ended it
-            found = next((name for name in _named(str(e)) if name in self.files and name not in damaged), None)
+            found = next((name for name in named(str(e)) if name in self.files and name not in damaged), None)
             if found is None or not self._is_damaged(found, damaged):
                 raise
             return found
@@ -294,40 +294,3 @@ class _Progress:
             rate = self.done / max(1e-3, time.monotonic() - self.begun)
             share = min(1.0, (self.before + self.done) / self.all_rows)
             self.emit("score", {"done": self.done, "rate": rate, "share": share})
-
-
-def _failed(text):
-    """The error of Spark with this text."""
-    marked = re.search(f"{worker.MARK}(.*?){worker.MARK}", text, re.DOTALL)
-    if marked:
-        hint = "Install TensorFlow, Keras, safetensors and pyarrow there, or set PYSPARK_PYTHON to a Python with them."
-        return BertrError("no_tensorflow", marked[1], hint)
-    for file in _named(text):
-        return BertrError("file", f"'{_shown(file)}' could not be read.", RENAME)
-    return BertrError("spark", f"Spark ended with an error: {cause_of(text)}.")
-
-
-def _named(text):
-    """The files that an error of Spark could not read."""
-    said, *_ = text.partition("=== Streaming Query ===")  # after it, Spark shows the plan
-    return re.findall(r"(?:reading|footer for) file:? (\w+:/\S+\.parquet)", said, re.IGNORECASE)
-
-
-def _unread(damaged):
-    """Their batch is done without them, so Spark would not look at files of these names again."""
-    what = _listing(damaged) if len(damaged) == 1 else f"{len(damaged)} files: {_listing(damaged)}"
-    return BertrError("file", f"All files are done except what could not be read, {what}.", RENAME)
-
-
-def _left(files):
-    message = f"All rows are scored, but a task that ended early left {_listing(files)}, which bertr cannot delete."
-    return BertrError("folder", message, "Delete it: programs other than Spark would read its rows, too.")
-
-
-def _listing(files):
-    return ", ".join(f"'{_shown(name)}'" for name in files[:SHOWN]) + (", ..." if len(files) > SHOWN else "")
-
-
-def _shown(address):
-    """The path of a file on this machine, as users write it."""
-    return unquote(address.removeprefix("file://")) if address.startswith("file:") else address

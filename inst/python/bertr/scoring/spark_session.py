@@ -1,20 +1,17 @@
-"""Sessions of Spark, and what its errors say."""
+"""Sessions of Spark."""
 
 import contextlib
 import os
-import re
 import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ..errors import BertrError
+from .spark_errors import ERRORS, cause_of
 
-ERRORS = (PySparkException, Py4JError)  # of a session
 TIMEOUT = 10  # seconds to reach a server
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -53,17 +50,6 @@ def session(master: str, rows: int) -> Iterator[Any]:
         yield spark
     finally:
         _stop(spark)
-
-
-def cause_of(error: Any) -> str:
-    """What an error of Spark says last: it begins with the steps that failed because of it."""
-    text = str(error).strip()
-    in_python = re.search(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)*(\S.*)", text)
-    in_java = re.findall(r"^Caused by: (.*)$", text, re.MULTILINE)
-    lines = [line.removeprefix(": ") for line in text.splitlines()] or [""]
-    if lines[0].startswith("An error occurred while calling"):  # py4j
-        lines = lines[1:] or lines
-    return (in_python[1] if in_python else in_java[-1] if in_java else lines[0]).rstrip(". ")
 
 
 def _application(master):
