@@ -30,8 +30,12 @@ demo: setup
 
 # two at a time, the longest first: most of them use one thread
 test: setup-test
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target \
-	  pytest-second pytest-first check exact torture-draw lint
+	@rm -rf .cache/failed
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going \
+	  pytest-second pytest-first check exact torture-draw lint || { cat .cache/failed/* 2>/dev/null; exit 1; }
+
+# what each part of `test` prints is kept, as the end of what failed is shown last
+KEPT = tools/kept.sh $@
 
 lint: setup-test
 	.venv/bin/ruff check --no-cache .
@@ -49,19 +53,19 @@ typecheck: setup-test
 
 PYRIGHT := .venv/bin/basedpyright --pythonpath .venv/bin/python
 
-PYTEST := PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider --durations=25
+PYTEST := env PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider --durations=25
 
 pytest: pytest-first pytest-second exact
 
 pytest-first: setup-test
-	$(PYTEST) $(wildcard tests/python/test_[a-q]*.py)
+	$(KEPT) $(PYTEST) $(wildcard tests/python/test_[a-q]*.py)
 
 pytest-second: setup-test
-	$(PYTEST) $(wildcard tests/python/test_[r-z]*.py)
+	$(KEPT) $(PYTEST) $(wildcard tests/python/test_[r-z]*.py)
 
 # numerical tests that run with oneDNN, again without it
 exact: setup-test
-	TF_ENABLE_ONEDNN_OPTS=0 $(PYTEST) \
+	TF_ENABLE_ONEDNN_OPTS=0 $(KEPT) $(PYTEST) \
 	  $(addprefix tests/python/test_,attention.py dense.py encoder.py memory.py normalising.py optim.py training.py)
 
 # PY: files of Python tests; R: a pattern of names of R tests, as testthat's `filter`
@@ -76,7 +80,7 @@ oldest: setup-test
 	tools/oldest.sh
 
 check: setup-test
-	tools/check.sh
+	$(KEPT) tools/check.sh
 
 bench: setup
 	.venv/bin/python bench/run.py --data $(DATA)
@@ -96,4 +100,4 @@ torture: setup-test
 	tools/torture.sh
 
 torture-draw: setup-test
-	tools/torture.sh draw
+	$(KEPT) tools/torture.sh draw

@@ -14,5 +14,8 @@ export TZ=${TZ:-UTC} # else loading recipes calls timedatectl, which complains i
 export _R_CHECK_RD_LINE_WIDTHS_=true _R_CHECK_S3_METHODS_NOT_REGISTERED_=true _R_CHECK_CONNECTIONS_LEFT_OPEN_=true
 export _R_CHECK_CODE_USAGE_VIA_NAMESPACES_=true _R_CHECK_CODE_USAGE_WITH_ONLY_BASE_ATTACHED_=true
 export _R_CHECK_PACKAGES_USED_IGNORE_UNUSED_IMPORTS_=false _R_CHECK_EXCESSIVE_IMPORTS_=20
-R CMD check --no-manual --output=.cache/check .cache/check/bertr_*.tar.gz
-grep -q '^Status: OK$' .cache/check/bertr.Rcheck/00check.log
+R CMD check --no-manual --output=.cache/check .cache/check/bertr_*.tar.gz || true
+if ! grep -q '^Status: OK$' .cache/check/bertr.Rcheck/00check.log; then
+  find .cache/check/bertr.Rcheck/tests -name '*.Rout.fail' -exec sed -n '/^══ Failed tests/,$p' {} +
+  exit 1
+fi

@@ -7,6 +7,7 @@ wave is free of conflicts.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -59,32 +60,37 @@ class BestSplits:
         codes[last] = NONE
         score = np.full(len(codes), -np.inf)  # of the best split up to each place
         score[first] = 0
-        back = np.arange(len(codes))  # where the last piece of this split begins
-        ids = np.full(len(codes), -1, np.int32)  # of this piece
         if len(codes) > WIDE * lengths[0]:
-            self._waves(codes, positions(lengths + 1).astype(np.min_scalar_type(int(lengths[0]))), score, back, ids)
+            offsets = positions(lengths + 1).astype(np.min_scalar_type(int(lengths[0])))  # from the start of each word
+            back, ids = self._waves(codes, offsets, score)
         else:
-            self._walk(codes, score, back, ids)
+            back, ids = self._walk(codes, score)
         ends = _path(first, last, back, lengths[0])
         return self._fused(ids[ends], back[ends], ends, first, numbers)
 
-    def _waves(self, codes, offsets, score, back, ids):
-        """Fills the last three. `offsets` are the places from the start of each word."""
+    def _waves(self, codes, offsets, score):
+        """(where the last piece of the best split up to each place begins, its id). Places at the start of words lead
+        to themselves."""
         starts, ends, pieces = self._pieces(codes, 0, len(codes))
         wave = offsets[starts]
         order = np.argsort(wave, kind="stable")
         starts, ends, pieces = starts[order], ends[order], pieces[order]
         scores = self._scores[pieces]
         bounds = splits(np.bincount(wave)).tolist()
-        for now in map(slice, bounds, bounds[1:]):
-            total, end = score[starts[now]] + scores[now], ends[now]
+        best = np.full(len(codes), len(starts))  # the number of the last piece of the best split up to each place
+        for begin, stop in itertools.pairwise(bounds):
+            total, end = score[starts[begin:stop]] + scores[begin:stop], ends[begin:stop]
             better = np.flatnonzero(total > score[end])
             end = end[better]
-            score[end], back[end], ids[end] = total[better], starts[now][better], pieces[now][better]
+            score[end], best[end] = total[better], better + begin
+        some = best < len(starts)
+        return np.where(some, np.append(starts, 0)[best], np.arange(len(codes))), np.append(pieces, np.int32(-1))[best]
 
-    def _walk(self, codes, *found):
+    def _walk(self, codes, score):
         """As `_waves`, one piece after another, for few long words."""
-        score, back, ids = map(memoryview, found)
+        found = np.arange(len(codes)), np.full(len(codes), -1, np.int32)
+        back, ids = map(memoryview, found)
+        score = memoryview(score)
         for at in range(0, len(codes), ROOM):
             starts, ends, pieces = self._pieces(codes, at, at + ROOM)
             order = np.argsort(starts, kind="stable")
@@ -93,6 +99,7 @@ class BestSplits:
                 total = score[start] + value
                 if total > score[end]:
                     score[end], back[end], ids[end] = total, start, piece
+        return found
 
     def _pieces(self, codes, start, stop):
         """(starts, ends, ids) of all pieces that begin at these places, the shorter first, then of unknown characters,

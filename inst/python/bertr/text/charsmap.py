@@ -37,6 +37,7 @@ class Charsmap(dict):
             raise _damaged()
         self._units = np.frombuffer(data[4 : 4 + size], "<u4").tolist() or [0]
         self._texts = data[4 + size :]
+        self._kept: set[str] = set()  # characters that are not replaced
         self.keeps_ascii = all(self[chr(i)] is None for i in range(32, 127))  # printable
 
     def normalise(self, text: str) -> tuple[str, Sequence[int]]:
@@ -45,9 +46,7 @@ class Charsmap(dict):
         The reference derives the source from the numbers of characters added and removed. It does not count characters
         that are removed at the start of the text, so all indices are then too small by their number.
         """
-        if text.isascii() and text.isprintable() and self.keeps_ascii:
-            return text, range(len(text))
-        if are_single(text) and all(self[char] is None for char in set(text)):
+        if self.keeps(text):
             return text, range(len(text))
         new: list[tuple[str, int]] = []  # (character, 1: inserted, 0: replaces the next one, -n: so many removed after)
         for cluster in clusters(text):
@@ -61,6 +60,16 @@ class Charsmap(dict):
             source.append(max(at - (change > 0), 0))
             at += max(1 - change, 0)
         return "".join(out), source
+
+    def keeps(self, text: str) -> bool:
+        """Whether normalisation certainly does not change a text."""
+        if self.keeps_ascii and text.isascii() and text.isprintable():
+            return True
+        if not are_single(text):
+            return False
+        new = set(text) - self._kept
+        self._kept.update(char for char in new if self[char] is None)
+        return new <= self._kept
 
     def __missing__(self, text):
         """The replacement for the shortest key at the start of the text, or None."""

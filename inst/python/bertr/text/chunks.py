@@ -1,8 +1,8 @@
 """Tokenizers that process each chunk of a text independently."""
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,15 +56,14 @@ class ChunkEncoder(TextEncoder):
         out = []
         for part in _parts(texts):
             chunks = list(map(self._chunks, part))
-            with self._ids.filled(itertools.chain.from_iterable(chunks)):
-                out += [b"".join(map(self._ids.__getitem__, row)) for row in chunks]
+            ids = iter(self._ids.of(list(itertools.chain.from_iterable(chunks))))
+            out += [b"".join(itertools.islice(ids, len(row))) for row in chunks]
         return out
 
     def _offsets(self, texts, counts, kept):
         chunks = list(map(self._chunks, texts))
         flat = list(itertools.chain.from_iterable(chunks))
-        with self._spans.filled(flat):
-            spans = list(map(self._spans.__getitem__, flat))
+        spans = self._spans.of(flat)
         pieces = np.fromiter(map(len, spans), np.int32, len(spans)) // 8  # pieces per chunk
         starts = self._chunk_starts(texts, chunks, flat)
         out = np.frombuffer(b"".join(spans), np.int32).reshape(-1, 2) + np.repeat(starts, pieces)[:, None]
@@ -112,9 +111,9 @@ class _Cache(dict):
         super().__init__()
         self._values = values
 
-    def filled(self, chunks: Iterable[str]) -> contextlib.AbstractContextManager[None]:
-        """Announces that these chunks will be looked up in the block."""
-        return contextlib.nullcontext()
+    def of(self, chunks: list[str]) -> list[bytes]:
+        """The values of all chunks."""
+        return list(map(self.__getitem__, chunks))
 
     def __missing__(self, chunk):
         out = self._values(chunk)
@@ -125,23 +124,24 @@ class _Cache(dict):
         return out
 
 
-class _CacheOfMany(_Cache):
+class _CacheOfMany(dict):
     """As `_Cache`, but `values` takes many chunks: new ones are computed in one call. The newest ones are kept."""
 
     def __init__(self, values: Callable[[list[str]], list[bytes]]):
-        super().__init__(lambda chunk: values([chunk])[0])
-        self._values_of_many = values
+        super().__init__()
+        self._values = values
 
-    @contextlib.contextmanager
-    def filled(self, chunks):
-        new = list(dict.fromkeys(itertools.filterfalse(self.__contains__, chunks)))
-        self.update(zip(new, self._values_of_many(new), strict=True))
-        yield
-        for chunk in new:
-            if len(chunk) > LONGEST_CACHED:
-                self.pop(chunk, None)
+    def of(self, chunks: list[str]) -> list[bytes]:
+        """The values of all chunks."""
+        found = list(map(self.get, chunks))
+        new = list(dict.fromkeys(itertools.compress(chunks, map(operator.is_, found, itertools.repeat(None)))))
+        if not new:
+            return found
+        values = dict(zip(new, self._values(new), strict=True))
+        self.update((chunk, value) for chunk, value in values.items() if len(chunk) <= LONGEST_CACHED)
         for chunk in list(itertools.islice(self, max(0, len(self) - CACHE_SIZE))):
-            self.pop(chunk, None)
+            del self[chunk]
+        return [values[chunk] if value is None else value for chunk, value in zip(chunks, found, strict=True)]
 
 
 def _parts(texts):

@@ -226,7 +226,7 @@ class TextEncoder:
             for side, keep in zip(rows, kept.T.tolist(), strict=True)
         ]
         between = sep + sep if self.one_segment else sep
-        texts = [between.join(parts) for parts in zip(*cut, strict=True)]
+        texts = cut[0] if len(cut) == 1 else list(map(between.join, zip(*cut, strict=True)))
         return np.frombuffer(cls + (sep + cls).join(texts) + sep if texts else b"", np.int32).copy()
 
 

@@ -112,6 +112,8 @@ def _characters(ranges):
 
 
 _JOINING = _characters(f"D {_PREPEND} {_EXTEND} {_SPACING_MARK} {_JOINER}")
+_SHORT = re.escape("".join(char for char in _JOINING if ord(char) < 2**16))
+_MAY_JOIN = re.compile(f"[{_SHORT}\U00010000-\U0010ffff]")  # a class is fast to search for if it has few above 2^16
 
 
 def clusters(text: str) -> list[str]:
@@ -121,7 +123,7 @@ def clusters(text: str) -> list[str]:
 
 def are_single(text: str) -> bool:
     """Whether every cluster is certainly one character."""
-    return _JOINING.isdisjoint(text)
+    return not _MAY_JOIN.search(text) or _JOINING.isdisjoint(text)
 
 
 def joins_space(text: str) -> bool:

@@ -109,44 +109,40 @@ class UnigramTokenizer(ChunkEncoder):
         return text.isascii() and text.isprintable() and self._map.keeps_ascii
 
     def _ids_of(self, chunks):
-        return self._values(chunks, slice(1), lambda found, _: found.ids)
+        return self._values(chunks, slice(1), lambda found, *_: found.ids)
 
     def _spans_of(self, chunks):
         return self._values(chunks, slice(1, 3), _places)
 
     def _values(self, chunks, columns, of_pieces):
         """The values of the pieces of each chunk as int32 bytes: these columns of added tokens, and
-        `of_pieces(splits, sources)` of words."""
-        words, sources, counts, added = self._words_of(chunks)
+        `of_pieces(splits, words, sources)` of words."""
+        plain = self._are_words(chunks)
+        words = [MARK + chunk for chunk in itertools.compress(chunks, plain)]
+        parts = [list(self._parts(chunk)) for chunk, is_plain in zip(chunks, plain, strict=True) if not is_plain]
+        others = [part for row in parts for part in row if len(part) == 2]
+        sources = [None] * len(words) + [source for _, source in others]  # None: the usual one
+        words += [word for word, _ in others]
         values = [b""] * len(words)
         for found in self._best(words):
-            numbers = found.words.tolist()
-            table = of_pieces(found, [sources[i] for i in numbers])
-            for i, value in zip(numbers, row_bytes(table, found.counts), strict=True):
+            table = of_pieces(found, words, sources)
+            for i, value in zip(found.words.tolist(), row_bytes(table, found.counts), strict=True):
                 values[i] = value
-        for i, token in added.items():
-            values[i] = int32(token[columns])
-        rest = iter(values)
-        return [next(rest) if n == 1 else b"".join(itertools.islice(rest, n)) for n in counts]
+        of_plain, of_others = iter(values), iter(values[len(words) - len(others) :])
+        of_parts = iter(
+            [b"".join(next(of_others) if len(part) == 2 else int32(part[columns]) for part in row) for row in parts]
+        )
+        return [next(of_plain if is_plain else of_parts) for is_plain in plain]
 
-    def _words_of(self, chunks):
-        """(all words, the source of each one's characters, words per chunk, added tokens as (id, start, end)). Instead
-        of an added token there is an empty word; the tokens are a dict by its index."""
-        words, sources, counts, added = [], [], [], {}  # no object per word but these: a lot of words is usual
-        for chunk in chunks:
-            before = len(words)
-            if self._is_plain(chunk) and chunk[0] != " ":
-                words.append(MARK + chunk)
-                sources.append(range(-1, len(chunk)))
-            else:
-                for part in self._parts(chunk):
-                    if len(part) == 3:
-                        added[len(words)] = part
-                        part = "", ()
-                    words.append(part[0])
-                    sources.append(part[1])
-            counts.append(len(words) - before)
-        return words, sources, counts, added
+    def _are_words(self, chunks):
+        """Whether each chunk is one word that normalisation does not change."""
+        ascii_is, is_kept = self._map.keeps_ascii, self._map.keeps
+        return [
+            chunk.isprintable()  # has no white space but spaces
+            and chunk[0] != " "
+            and (ascii_is if chunk.isascii() else MARK not in chunk and is_kept(chunk))
+            for chunk in chunks
+        ]
 
     def _parts(self, chunk):
         """(word, source of each character) of the words of a chunk, (id, start, end) of added tokens."""
@@ -172,8 +168,9 @@ class UnigramTokenizer(ChunkEncoder):
                 yield found.group(), where[found.start() : found.end()]
 
 
-def _places(found, sources):
+def _places(found, words, sources):
     """Start and end of each piece, int32 [pieces, 2]."""
-    source = np.fromiter(itertools.chain.from_iterable(sources), np.int32)
+    places = [sources[i] or range(-1, len(words[i]) - 1) for i in found.words.tolist()]
+    source = np.fromiter(itertools.chain.from_iterable(places), np.int32)
     source = np.maximum(source, 0)  # that of MARK is -1 in plain chunks, but its place is the next character's
     return np.stack([source[found.starts], source[found.ends - 1] + 1], 1)
