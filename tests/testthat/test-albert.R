@@ -42,7 +42,7 @@ test_that("an ALBERT is loaded, printed and tokenized", {
   expect_output(print(summary(model)), "embedding_size")
   expect_identical(bert_vocab(model)[1:5], c("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"))
   texts <- c("My caf\u00e9 card (old)", NA, "``so'' \U0001F600 it is")
-  tokens <- bert_tokenize(model, texts)
+  expect_warning(tokens <- bert_tokenize(model, texts), "unknown to the model")
   expect_identical(tokens$token_ids[1, 1], 2L)
   table <- as_tibble(tokens)
   words <- table[!is.na(table$start), ]
