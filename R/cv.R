@@ -187,8 +187,8 @@ fit_fold <- function(run, fold, k, call) {
   train <- run$data[fold$train, , drop = FALSE]
   held <- run$data[fold$held, , drop = FALSE]
   fit <- withCallingHandlers(
-    rlang::inject(bert_fit(run$model, run$formula, train, !!!settings, seed = run$seed, verbose = FALSE)),
-    bertr_warning_single = function(w) rlang::cnd_muffle(w), # said of all rows
+    said_of_all_rows(rlang::inject(bert_fit(run$model, run$formula, train, !!!settings, seed = run$seed,
+      verbose = FALSE))),
     bertr_warning_interrupted = function(w) rlang::cnd_muffle(w)
   )
   if (fit$info$interrupted) {
@@ -197,8 +197,15 @@ fit_fold <- function(run, fold, k, call) {
       "Call {.fn bert_cv} with the same arguments to continue.", call = call)
   }
   list(levels = fit$spec$levels, predictions = bert_predict(fit, held, verbose = FALSE),
-    metrics = bert_evaluate(fit, held, verbose = FALSE), seconds = fit$info$seconds, rows = fit$info$rows,
-    train = fit$info$train)
+    metrics = said_of_all_rows(bert_evaluate(fit, held, verbose = FALSE)), seconds = fit$info$seconds,
+    rows = fit$info$rows, train = fit$info$train)
+}
+
+# Without the warnings that reading all rows has already given
+said_of_all_rows <- function(expr) {
+  withCallingHandlers(expr,
+    bertr_warning_single = function(w) rlang::cnd_muffle(w),
+    bertr_warning_ambiguous = function(w) rlang::cnd_muffle(w))
 }
 
 say_fold <- function(result, k, n, kept, verbose) {

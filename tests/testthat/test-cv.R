@@ -28,6 +28,21 @@ test_that("the head of a fit is not trained further, because it has seen the row
   expect_equal(cross(the_fit()), cross(the_model()), tolerance = 1e-6)
 })
 
+test_that("relations without positions are found in their texts, and ambiguous ones are said once", {
+  of <- function(word) tibble(head = "Ann", relation = "visits", tail = word)
+  places <- c("Rome", "Paris", "Lima", "Oslo")
+  data <- tibble(text = paste("Ann visits", places, "and Ann stays."), relations = lapply(places, of))
+  said <- list()
+  cv <- withCallingHandlers(cv_of(relations ~ text, data, v = 2), warning = function(w) {
+    said <<- c(said, list(w))
+    rlang::cnd_muffle(w)
+  })
+  expect_length(said, 1)
+  expect_match(conditionMessage(said[[1]]), "has 4 heads or tails without positions")
+  expect_identical(cv$predictions[names(data)], data)
+  expect_identical(sort(cv$predictions$.fold), c(1L, 1L, 2L, 2L))
+})
+
 test_that("means and standard deviations are those of the folds", {
   cv <- cv_of(label ~ text, faq())
   cv$metrics$.estimate[cv$metrics$.metric == "kap"] <- c(0.5, NA, 0.7)
