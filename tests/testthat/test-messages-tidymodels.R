@@ -11,11 +11,8 @@ test_that("a step of a recipe says what its arguments must be", {
   })
 })
 
-test_that("a step and a fit for vetiver are described", {
+test_that("a fit for vetiver is described", {
   expect_said(vetiver_create_description.bert_fit(the_fit()), error = FALSE)
-  skip_if_not_installed("recipes")
-  step <- step_bert_embed(recipes::recipe(label ~ text, faq()), text)$steps[[1]]
-  expect_said(print(step), error = FALSE)
 })
 
 test_that("a request without the fields of the fit is reported", {

@@ -36,7 +36,8 @@ test_that("tidy(), print() and required_pkgs() describe the step", {
   described <- tibble(terms = "text", model = "all-MiniLM-L6-v2", id = "x")
   expect_identical(tidy(recipe, 1), described)
   expect_identical(tidy(recipes::prep(recipe), 1), described)
-  expect_output(print(recipe$steps[[1]]), "BERT vectors of *text")
+  said <- capture_messages(out <- capture.output(print(recipe$steps[[1]]))) # newer versions of recipes use messages
+  expect_match(paste(c(out, said), collapse = ""), "BERT vectors of:? *text")
   expect_identical(generics::required_pkgs(recipe$steps[[1]]), "bertr")
   none <- recipes::prep(step_bert_embed(recipes::recipe(label ~ text, faq()), recipes::all_numeric()))
   expect_named(recipes::bake(none, new), c("text", "label"))
