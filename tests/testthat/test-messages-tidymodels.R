@@ -11,8 +11,13 @@ test_that("a step of a recipe says what its arguments must be", {
   })
 })
 
-test_that("a fit for vetiver is described", {
+test_that("a step and a fit for vetiver are described", {
   expect_said(vetiver_create_description.bert_fit(the_fit()), error = FALSE)
+  skip_if_not_installed("recipes")
+  step <- step_bert_embed(recipes::recipe(label ~ text, faq()), text)$steps[[1]]
+  said <- capture_messages(out <- capture.output(print(step)))
+  printed <- gsub("^[*] |:|\n", "", paste(c(out, said), collapse = "")) # newer versions of recipes print it as a list
+  expect_said(cat(printed), error = FALSE)
 })
 
 test_that("a request without the fields of the fit is reported", {
