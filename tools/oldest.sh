@@ -17,11 +17,20 @@ if [ "$(cat .venv-oldest/.done 2>/dev/null)" != "${versions[*]}" ]; then
     .venv-oldest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-others.pth"
   echo "${versions[*]}" >.venv-oldest/.done
 fi
-# What is left out: tests whose tools (SentencePiece files in transformers) need a newer protobuf than this TensorFlow,
-# and bert_keras(), which needs Keras 3.7
+# What is left out: tests whose tools (SentencePiece files in transformers, Spark Connect) need a newer protobuf than
+# this TensorFlow; bert_keras(), which needs Keras 3.7; and with this JAX several processes on a CPU, dropout that is the
+# same on any number of devices, and exact sums in float16
 PYTHONPATH=inst/python .venv-oldest/bin/python -m pytest -q -p no:cacheprovider \
   --ignore=tests/python/test_sentence_pieces.py --ignore=tests/python/test_unigram.py \
   --ignore=tests/python/test_unigram_folders.py \
   --ignore=tests/python/test_keras_model.py \
   --deselect=tests/python/test_albert.py::test_what_is_written_opens_in_transformers \
-  --deselect=tests/python/test_albert.py::test_tokenizer_settings "${@:-tests/python}"
+  --deselect=tests/python/test_albert.py::test_tokenizer_settings \
+  --deselect="tests/python/test_family_heads.py::test_texts_are_scored_as_by_the_pipeline[xlm-roberta]" \
+  --deselect="tests/python/test_family_heads.py::test_texts_are_scored_as_by_the_pipeline[camembert]" \
+  --deselect=tests/python/test_scoring_spark.py::test_spark_connect \
+  --deselect=tests/python/test_jax_tasks.py::test_two_processes_give_the_losses_of_one \
+  --deselect=tests/python/test_devices.py::test_two_processes_give_the_losses_of_one \
+  --deselect="tests/python/test_devices.py::test_four_devices_give_the_losses_of_one[given1-sizes1]" \
+  --deselect="tests/python/test_out_of_memory.py::test_a_fit_gives_the_same_numbers_in_smaller_parts[jax-more3-4-3-4]" \
+  "${@:-tests/python}"

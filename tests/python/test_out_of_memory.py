@@ -13,7 +13,8 @@ def out_of_memory():
         import tensorflow as tf
         return tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[16,12,512,512]")
     import jax
-    return jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 805306368 bytes.")
+    made = getattr(jax.errors, "JaxRuntimeError", RuntimeError)  # older versions have no name for it there
+    return made("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 805306368 bytes.")
 """
 
 FIT = (

@@ -56,7 +56,8 @@ class Windows(keras.layers.Layer):
     def call(self, x: Any, first: Any) -> Any:  # first [batch + 1]: see `Network.call`
         batch = ops.shape(first)[0] - 1
         # windows of no text get the number `batch`
-        owner = ops.searchsorted(first[1:], ops.arange(ops.shape(x)[0], dtype="int32"), side="right")  # [windows]
+        number = ops.arange(ops.shape(x)[0], dtype="int32")
+        owner = ops.sum(ops.cast(first[1:] <= number[:, None], "int32"), axis=1)  # [windows]
 
         def total(values):
             return ops.segment_sum(values, owner, num_segments=batch + 1)[:batch]

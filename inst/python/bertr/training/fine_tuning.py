@@ -127,7 +127,7 @@ class FineTuning:
                 },
             )
         self._prepare_evaluation()
-        run.check_scale(float(ops.convert_to_tensor(self.optimizer.loss_scale)), epoch)
+        run.check_scale(float(ops.convert_to_numpy(self.optimizer.loss_scale)), epoch)
         row = run.row(epoch, time.perf_counter() - began, means, batches)
         try:
             if run.validation:
