@@ -163,7 +163,7 @@ def fixtures():
 @pytest.fixture
 def traced(monkeypatch):
     """The names of all functions that are traced from now on; the cache is emptied first."""
-    from bertr.kernels import compiled
+    from bertr.kernels import compiled_tensorflow as compiled
 
     made, trace = [], compiled._trace
 

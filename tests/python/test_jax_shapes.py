@@ -4,7 +4,7 @@ import numpy as np
 
 LENGTHS = """
 import numpy as np
-from bertr.kernels.compiled import bucketed
+from bertr.kernels.buckets import bucketed
 out = [int(n) for n in bucketed(np.arange(1, 1025))]
 assert out == [int(bucketed(n)) for n in range(1, 1025)]
 """

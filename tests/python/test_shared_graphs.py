@@ -7,7 +7,7 @@ import pytest
 from conftest import fit_sentences, probabilities_of, target
 
 from bertr import bridge
-from bertr.kernels import compiled
+from bertr.kernels import compiled_tensorflow as compiled
 from bertr.training import head_steps
 
 fit = functools.partial(fit_sentences, seed=1, learning_rate=3e-3, epochs=8)

@@ -7,6 +7,7 @@ import keras
 from ..errors import BertrError
 
 BACKEND = keras.backend.backend()
+WORD_ROWS = "word_rows"  # name of variables with one row per vocabulary entry in use
 
 if BACKEND not in ("tensorflow", "jax"):
     raise BertrError(
@@ -65,4 +66,4 @@ else:
 
     def is_out_of_memory(error: Exception) -> bool:
         """Whether the device had too little memory."""
-        return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+        return isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)  # JaxRuntimeError in newer JAX

@@ -8,7 +8,8 @@ from keras import ops
 
 from .. import notes
 from ..kernels.backend import COMPILES_SHAPES, gpus, is_out_of_memory, too_little_memory
-from ..kernels.compiled import Forward, bucketed, static_shapes
+from ..kernels.buckets import bucketed, static_shapes
+from ..kernels.compiled import Forward
 from ..kernels.dense import can_keep_weights
 from ..kernels.precision import current
 

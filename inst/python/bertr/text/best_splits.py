@@ -9,6 +9,7 @@ wave is free of conflicts.
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +89,7 @@ class BestSplits:
 
     def _walk(self, codes, score):
         """As `_waves`, one piece after another, for few long words."""
-        found = np.arange(len(codes)), np.full(len(codes), -1, np.int32)
+        found: Any = np.arange(len(codes)), np.full(len(codes), -1, np.int32)
         back, ids = map(memoryview, found)
         score = memoryview(score)
         for at in range(0, len(codes), ROOM):

@@ -133,7 +133,7 @@ class _CacheOfMany(dict):
 
     def of(self, chunks: list[str]) -> list[bytes]:
         """The values of all chunks."""
-        found = list(map(self.get, chunks))
+        found: list[Any] = list(map(self.get, chunks))
         new = list(dict.fromkeys(itertools.compress(chunks, map(operator.is_, found, itertools.repeat(None)))))
         if not new:
             return found

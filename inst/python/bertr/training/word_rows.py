@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from ..kernels.compiled import WORD_ROWS, new_variable
+from ..kernels.backend import WORD_ROWS
+from ..kernels.compiled import new_variable
 
 
 class WordRows:
@@ -16,7 +17,8 @@ class WordRows:
     def __init__(self, table: Any, ids: np.ndarray):
         self.table = table
         self.ids = np.unique(ids)
-        self.rows = new_variable(ops.take(table, self.ids, axis=0), WORD_ROWS)  # [tokens in use, hidden]
+        rows = ops.take(table, self.ids, axis=0)  # [tokens in use, hidden]
+        self.rows = new_variable(rows, WORD_ROWS)
         self.row_of = np.zeros(table.shape[0], np.int32)
         self.row_of[self.ids] = np.arange(len(self.ids))
         self.decayed = 1.0

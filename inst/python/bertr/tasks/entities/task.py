@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from ...kernels.compiled import bucketed
+from ...kernels.buckets import bucketed
 from ...shapes import FILLED, FLAG, TEXT, both, fields, list_of, one_of
 from ...text.ragged import ROOM, positions, row_numbers, sort_keys
 from ...text.windows import windows

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from ...errors import BertrError
-from ...kernels.compiled import bucketed
+from ...kernels.buckets import bucketed
 from ...shapes import FLAG, fields
 from ...text.encodings import Encodings
 from ...text.windows import windows
