@@ -149,7 +149,8 @@ explained_texts <- function(spec, result, rows) {
     row = rows[as.integer(result$text)], class = if (spanning) rep(NA_character_, length(score)) else label,
     part = if (spec$task %in% c("span", "entities")) part else rep(NA_character_, length(score)),
     probability = if (is_logit(spec)) stats::plogis(score) else rep(NA_real_, length(score)), score = score,
-    masked_score = as.double(result$masked_score), gap = as.double(result$gap), steps = ifelse(steps > 0, steps, NA)
+    masked_score = as.double(result$masked_score), gap = ifelse(steps > 0, as.double(result$gap), NA_real_),
+    steps = ifelse(steps > 0, steps, NA)
   )
   list(words = as_tibble(words[if (length(spec$text) == 1) names(words) != "text" else TRUE]), about = about)
 }

@@ -64,8 +64,8 @@ test_that("an interrupted or another cross-validation is reported", {
     bert_cv(the_model(), label ~ text, data, v = 2, ..., checkpoint = folder, seed = 1, verbose = FALSE)
   }
   folder <- withr::local_tempdir()
+  local_binding("bert_fit", function(...) list(info = list(interrupted = TRUE)), environment())
   expect_said({
-    local_binding("bert_fit", function(...) list(info = list(interrupted = TRUE)), environment())
     cv(NULL)
     cv(folder)
     cv(folder, epochs = 3)
