@@ -34,26 +34,20 @@ test: setup-test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going \
 	  pytest-second pytest-first check exact torture-draw lint || { cat .cache/failed/* 2>/dev/null; exit 1; }
 
-# what each part of `test` prints is kept, as the end of what failed is shown last
+# keeps each part's output, so that the end of failed ones can be shown last
 KEPT = tools/kept.sh $@
 
 lint: setup-test
-	.venv/bin/ruff check --no-cache .
-	.venv/bin/ruff format --no-cache --check .
-	.venv/bin/python tools/walls.py
-	$(PYRIGHT)
-	Rscript tools/lint.R
+	$(KEPT) tools/lint.sh
 
 format: setup-test
 	.venv/bin/ruff check --no-cache --fix --select I .
 	.venv/bin/ruff format --no-cache .
 
 typecheck: setup-test
-	$(PYRIGHT)
+	.venv/bin/basedpyright --pythonpath .venv/bin/python
 
-PYRIGHT := .venv/bin/basedpyright --pythonpath .venv/bin/python
-
-PYTEST := env PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider --durations=25
+PYTEST := env COLUMNS=200 PYTHONPATH=inst/python .venv/bin/python -m pytest -q -p no:cacheprovider --durations=25
 
 pytest: pytest-first pytest-second exact
 

@@ -63,7 +63,8 @@ bert_cv <- function(model, formula, data, v = 5, strata = NULL, groups = NULL, .
       "Pass them to rsample instead.", call = call)
   }
 
-  read <- training_rows(formula, data, settings$task, settings$head$link, NULL, seed, speaker(verbose), call)
+  validation <- if (is.data.frame(settings$validation)) settings$validation
+  read <- training_rows(formula, data, settings$task, settings$head$link, validation, seed, speaker(verbose), call)
   check_cv_columns(read$spec, data, call)
   rows <- read$train
   groups <- complete_groups(groups, rows$row, call)

@@ -16,6 +16,7 @@ export _R_CHECK_CODE_USAGE_VIA_NAMESPACES_=true _R_CHECK_CODE_USAGE_WITH_ONLY_BA
 export _R_CHECK_PACKAGES_USED_IGNORE_UNUSED_IMPORTS_=false _R_CHECK_EXCESSIVE_IMPORTS_=20
 R CMD check --no-manual --output=.cache/check .cache/check/bertr_*.tar.gz || true
 if ! grep -q '^Status: OK$' .cache/check/bertr.Rcheck/00check.log; then
-  find .cache/check/bertr.Rcheck/tests -name '*.Rout.fail' -exec sed -n '/^══ Failed tests/,$p' {} +
+  sed -n '/\.\.\. \(NOTE\|WARNING\|ERROR\)$/,/^\* /p' .cache/check/bertr.Rcheck/00check.log || true
+  find .cache/check/bertr.Rcheck/tests -name '*.Rout.fail' -exec sed -n '/^[═=]* Failed tests/,$p' {} + 2>/dev/null || true
   exit 1
 fi

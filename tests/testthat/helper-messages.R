@@ -21,7 +21,7 @@ same_everywhere <- function(lines) {
   version <- as.character(utils::packageVersion("bertr"))
   lines <- sub(paste("newer than the installed", version), "newer than the installed #", lines, fixed = TRUE)
   one_class <- gsub("(<[[:alnum:]_.]+)(/[[:alnum:]_.]+)+>\\s+object", "\\1> object", paste(lines, collapse = "\n"))
-  lines <- strsplit(one_class, "\n")[[1]] # newer versions of cli name only the first class
+  lines <- strsplit(paste0(one_class, "\n"), "\n")[[1]] # newer versions of cli name only the first class
   lines <- sub("infinite or NaN in epoch [0-9]+", "infinite or NaN in epoch #", lines)
   sub("(damaged or cut short|could not be read): .*[.]$", "\\1: #.", lines) # what other packages say of a file
 }

@@ -41,6 +41,8 @@ test_that("relations without positions are found in their texts, and ambiguous o
   expect_match(conditionMessage(said[[1]]), "has 4 heads or tails without positions")
   expect_identical(cv$predictions[names(data)], data)
   expect_identical(sort(cv$predictions$.fold), c(1L, 1L, 2L, 2L))
+  single <- transform(data, text = sub(" and Ann stays.", ".", text, fixed = TRUE))
+  expect_warning(cv_of(relations ~ text, single, v = 2, validation = data), "of `validation` has 4 heads or tails")
 })
 
 test_that("means and standard deviations are those of the folds", {

@@ -66,4 +66,5 @@ else:
 
     def is_out_of_memory(error: Exception) -> bool:
         """Whether the device had too little memory."""
-        return isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)  # JaxRuntimeError in newer JAX
+        # older JAX has no public name for its error, a RuntimeError
+        return isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)

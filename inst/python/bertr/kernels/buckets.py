@@ -1,4 +1,4 @@
-"""Few lengths for many: where each shape is compiled separately, arrays are padded to one of these."""
+"""Pads arrays to one of a few lengths, where each shape is compiled separately."""
 
 from collections.abc import Sequence
 from typing import Any

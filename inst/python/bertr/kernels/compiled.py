@@ -2,7 +2,7 @@
 
 Only kernels/ and nn/packing.py know which backend runs; `backend.COMPILES_SHAPES` tells the rest whether each shape is
 compiled separately. TensorFlow: graphs with dynamic shapes, so a new length needs no new trace. JAX: compiled per
-shape, so lengths and row counts are rounded to few sizes (`buckets.py`).
+shape, so lengths are rounded to few sizes (`buckets.py`), and batches filled up to few numbers of rows.
 """
 
 from .backend import BACKEND

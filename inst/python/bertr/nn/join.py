@@ -55,9 +55,9 @@ class Windows(keras.layers.Layer):
 
     def call(self, x: Any, first: Any) -> Any:  # first [batch + 1]: see `Network.call`
         batch = ops.shape(first)[0] - 1
-        # windows of no text get the number `batch`
-        number = ops.arange(ops.shape(x)[0], dtype="int32")
-        owner = ops.sum(ops.cast(first[1:] <= number[:, None], "int32"), axis=1)  # [windows]
+        window = ops.arange(ops.shape(x)[0], dtype="int32")
+        # windows of no text get the number `batch`; Keras 3.4 has no `searchsorted`
+        owner = ops.sum(ops.cast(first[1:] <= window[:, None], "int32"), axis=1)  # [windows]
 
         def total(values):
             return ops.segment_sum(values, owner, num_segments=batch + 1)[:batch]

@@ -125,7 +125,8 @@ class _Cache(dict):
 
 
 class _CacheOfMany(dict):
-    """As `_Cache`, but `values` takes many chunks: new ones are computed in one call. The newest ones are kept."""
+    """Values of chunks as int32 bytes. `values` takes many chunks: new ones are computed in one call. The newest ones
+    are kept."""
 
     def __init__(self, values: Callable[[list[str]], list[bytes]]):
         super().__init__()

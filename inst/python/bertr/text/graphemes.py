@@ -113,7 +113,8 @@ def _characters(ranges):
 
 _JOINING = _characters(f"D {_PREPEND} {_EXTEND} {_SPACING_MARK} {_JOINER}")
 _SHORT = re.escape("".join(char for char in _JOINING if ord(char) < 2**16))
-_MAY_JOIN = re.compile(f"[{_SHORT}\U00010000-\U0010ffff]")  # a class is fast to search for if it has few above 2^16
+# searching for a class is fast if it has few ranges above U+FFFF, so all those characters may join here
+_MAY_JOIN = re.compile(f"[{_SHORT}\U00010000-\U0010ffff]")
 
 
 def clusters(text: str) -> list[str]:

@@ -121,7 +121,7 @@ class UnigramTokenizer(ChunkEncoder):
         words = [MARK + chunk for chunk in itertools.compress(chunks, plain)]
         parts = [list(self._parts(chunk)) for chunk, is_plain in zip(chunks, plain, strict=True) if not is_plain]
         others = [part for row in parts for part in row if len(part) == 2]
-        sources = [None] * len(words) + [source for _, source in others]  # None: the usual one
+        sources = [None] * len(words) + [source for _, source in others]  # None: consecutive places
         words += [word for word, _ in others]
         values = [b""] * len(words)
         for found in self._best(words):
@@ -136,11 +136,11 @@ class UnigramTokenizer(ChunkEncoder):
 
     def _are_words(self, chunks):
         """Whether each chunk is one word that normalisation does not change."""
-        ascii_is, is_kept = self._map.keeps_ascii, self._map.keeps
+        keeps_ascii, keeps = self._map.keeps_ascii, self._map.keeps
         return [
             chunk.isprintable()  # has no white space but spaces
             and chunk[0] != " "
-            and (ascii_is if chunk.isascii() else MARK not in chunk and is_kept(chunk))
+            and (keeps_ascii if chunk.isascii() else MARK not in chunk and keeps(chunk))
             for chunk in chunks
         ]
 

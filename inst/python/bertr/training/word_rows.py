@@ -17,8 +17,7 @@ class WordRows:
     def __init__(self, table: Any, ids: np.ndarray):
         self.table = table
         self.ids = np.unique(ids)
-        rows = ops.take(table, self.ids, axis=0)  # [tokens in use, hidden]
-        self.rows = new_variable(rows, WORD_ROWS)
+        self.rows = new_variable(ops.take(table, self.ids, axis=0), WORD_ROWS)  # [tokens in use, hidden]
         self.row_of = np.zeros(table.shape[0], np.int32)
         self.row_of[self.ids] = np.arange(len(self.ids))
         self.decayed = 1.0
