@@ -5,7 +5,7 @@
 # make bench  compares with peers, which it installs into bench/.env: DATA is a folder of data sets (bench/texts.py)
 # make docs   regenerates man/ and NAMESPACE
 # make vignettes  renders vignettes/*.Rmd.orig with their results, which takes some minutes; V= chooses some
-# make site   builds the website into docs/
+# make site   builds the website into docs/; asks CRAN for links to packages that are not installed
 # make format formats the Python code
 # make typecheck  checks types with pyright
 # make coverage   shows which lines the tests run; PY= and R= choose the tests, see CONTRIBUTING.md
