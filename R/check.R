@@ -35,6 +35,11 @@ check_file <- function(file, call = caller_env()) {
   if (!file.exists(file)) {
     abort("file", "File {.file {file}} does not exist.", call = call)
   }
+  problem <- tryCatch(close(file(file, "rb")), warning = conditionMessage, error = conditionMessage)
+  if (is.character(problem)) {
+    why <- sub(".*: ", "", problem)
+    abort("file", "{.file {file}} could not be read: {why}.", "Ask its owner for permission to read it.", call = call)
+  }
 }
 
 check_flag <- function(x, arg, call = caller_env()) {

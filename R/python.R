@@ -196,7 +196,7 @@ py_quietly <- function(code) {
 
 # Environment variables that must be set before Python imports Keras; the user's values take precedence.
 py_settings <- function() {
-  cache <- tools::R_user_dir("bertr", "cache")
+  cache <- suppressWarnings(tools::R_user_dir("bertr", "cache")) # it warns where there is no home directory
   settings <- c(TF_CPP_MIN_LOG_LEVEL = "3", KERAS_BACKEND = "tensorflow",
     BERTR_CACHE = Sys.getenv("BERTR_HOME", cache))
   # importing Keras writes a settings file: keep it out of the home directory of users who have none

@@ -12,7 +12,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).parent.parent / "inst" / "python" / "bertr"
 # root modules that are independent of BERT: checks of plain data, messages, progress, files
-PLAIN = {"errors", "events", "interrupts", "notes", "replace", "shapes"}
+PLAIN = {"access", "errors", "events", "interrupts", "notes", "replace", "safetensors_file", "shapes"}
 MAY = {  # package, or root module -> what it may import
     "text": {"errors"},
     "kernels": {"errors"},

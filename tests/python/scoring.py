@@ -37,11 +37,11 @@ def plan(columns=CLASSES, what="predict", text=("text",), keep=None, rows=3, **o
     }
 
 
-def quick_fit(folder, seed=1):
+def quick_fit(folder, seed=1, **more):
     """A quick fit of two classes."""
     texts = [text for text in TEXTS if text]
     target = {"label_ids": np.arange(len(texts), dtype=np.int32) % 2, "levels": ["cat", "dog"]}
-    options = {"head": {}, "seed": seed, "epochs": 1, "learning_rate": 0.1, "train": "head", "max_len": 16}
+    options = {"head": {}, "seed": seed, "epochs": 1, "learning_rate": 0.1, "train": "head", "max_len": 16, **more}
     return bridge.fit(bridge.load(folder, {}), "classification", texts, None, target, None, options, None)
 
 

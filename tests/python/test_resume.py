@@ -342,7 +342,7 @@ def test_a_folder_that_goes_away_does_not_end_the_run(tiny, sentences, tmp_path,
 
 def test_a_disk_that_is_full_for_a_while(tiny, sentences, tmp_path, monkeypatch):
     """Only whether the last epoch was saved matters."""
-    real, calls = run_folder.save_file, []
+    real, calls = run_folder.save_tensors, []
 
     def full(*args):
         calls.append(args)
@@ -350,7 +350,7 @@ def test_a_disk_that_is_full_for_a_while(tiny, sentences, tmp_path, monkeypatch)
             raise OSError(28, "No space left on device")
         real(*args)
 
-    monkeypatch.setattr(run_folder, "save_file", full)
+    monkeypatch.setattr(run_folder, "save_tensors", full)
     fitted = fit(tiny, sentences, checkpoint=str(tmp_path))
     assert len(calls) == 4 and fitted.facts["checkpoint_lost"] is None
     assert bits(fit(tiny, sentences, checkpoint=str(tmp_path))) == bits(fitted)

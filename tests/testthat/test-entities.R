@@ -137,6 +137,19 @@ test_that("CoNLL files are read", {
   expect_identical(nrow(read_conll(withr::local_tempfile(lines = character()))), 0L)
 })
 
+test_that("a file that may not be read is not said to be absent or damaged", {
+  skip_on_os(c("windows", "mac"))
+  file <- withr::local_tempfile(lines = "EU NNP")
+  Sys.chmod(file, "000")
+  code <- sprintf("tryCatch(bertr::read_conll('%s'), bertr_error_file = function(e) cat(conditionMessage(e)))", file)
+  # a superuser's R gives up the capabilities to read everything
+  less <- c("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+  command <- c(if (file.access(file, 4) == 0) less, file.path(R.home("bin"), "Rscript"), "-e", code)
+  said <- withr::with_envvar(c(R_LIBS = paste(.libPaths(), collapse = ":")),
+    system2(command[1], shQuote(command[-1]), stdout = TRUE, stderr = TRUE))
+  expect_match(paste(said, collapse = " "), "could not be read: Permission denied.", fixed = TRUE)
+})
+
 test_that("a fit of entities predicts, is evaluated, is kept, and learns from its own predictions", {
   data <- bert_entities(
     list(c("Ada", "Lovelace", "met", "Bob", "."), c("It", "rains", "."), c("Bob", "saw", "Ada", "Lovelace")),

@@ -8,16 +8,15 @@ import fnmatch
 import glob
 import itertools
 import json
-import math
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from keras import ops
-from safetensors.numpy import load, load_file, save_file
+from safetensors.numpy import load
 
+from .access import reason, unreadable
 from .checkpoints import huggingface
 from .checkpoints.checkpoint import Checkpoint, check_finite, check_tensors
 from .checkpoints.files import read_json
@@ -32,6 +31,7 @@ from .manifest import META_FILE, PIECES, RUN_FILE, tokenizer_shape
 from .model import Fit, Model, network_scorer
 from .nn.network import build_network, read_head_options
 from .replace import Nest, present
+from .safetensors_file import load_tensors, save_tensors, serialized
 from .shapes import check
 from .task_models import fit_of, head_of
 from .tasks import find_task
@@ -117,28 +117,17 @@ def _write(handle, folder, spec):
     fitted = isinstance(handle, Fit)
     base = handle.base if fitted else handle
     checkpoint = handle.checkpoint() if fitted else dataclasses.replace(handle.checkpoint, max_len=handle.max_len)
-    _with_disk_errors(huggingface.write_huggingface, folder, checkpoint, head_of(handle) if fitted else None)
+    huggingface.write_huggingface(folder, checkpoint, head_of(handle) if fitted else None)
     meta = {"format": FORMAT, "spec": spec, "source": base.source, "origin": base.origin}
     if fitted:
         meta["fit"] = _fit_meta(handle)
-        _with_disk_errors(save_file, _head_tensors(handle), os.path.join(folder, HEAD))
+        save_tensors(_head_tensors(handle), os.path.join(folder, HEAD))
     with open(os.path.join(folder, META), "w", encoding="utf-8") as f:
         json.dump(meta, f, ensure_ascii=False, indent=1)
 
 
-def _with_disk_errors(write, *args):
-    """Calls `write`. safetensors reports a full disk only in its message; this restores the OSError."""
-    try:
-        write(*args)
-    except Exception as e:
-        number = re.search(r"os error (\d+)", str(e))
-        if not number:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
-
-
 def _unsaved(folder, error):
-    what = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
+    what = "the disk is full" if error.errno == errno.ENOSPC else reason(error)
     previous = " Its previous contents are unchanged." if os.path.exists(folder) else ""
     return BertrError(
         "save", f"'{folder}' could not be written: {what}.{previous}", "Choose another folder or free some space."
@@ -236,7 +225,7 @@ def _open_folder(folder, layers, with_head, labels):
     head = {}
     if with_head and "fit" in meta:
         with _report_as_damaged(f"The fit in '{folder}'"):
-            head = load_file(os.path.join(folder, HEAD))
+            head = load_tensors(os.path.join(folder, HEAD))
     return meta, head, read
 
 
@@ -267,7 +256,9 @@ def _report_as_damaged(what):
     except BertrError:
         raise
     except Exception as e:
-        first_line = str(e).partition("\n")[0]
+        if isinstance(e, OSError) and not isinstance(e, FileNotFoundError):
+            raise unreadable(e.filename, e) from None
+        first_line = reason(e).partition("\n")[0]
         raise BertrError("damaged", f"{what} could not be read: {first_line}.", SAVE_AGAIN) from None
 
 
@@ -315,27 +306,14 @@ def to_bytes(fit: Fit) -> Iterator[bytearray]:
         backbone = fit.network.backbone
         shapes |= {f"bert/{name}": shape for name, shape in backbone.shapes().items()}
         arrays = itertools.chain(arrays, (array for _, array in backbone.each_tensor()))
-    return _safetensors(shapes, arrays, {"bertr": json.dumps(meta, ensure_ascii=False)})
-
-
-def _safetensors(shapes, arrays, metadata):
-    """As `safetensors.numpy.save` of float32 arrays, but in pieces, so that the whole is never in memory.
-    Source: the format's description, https://github.com/huggingface/safetensors."""
-    ends = np.cumsum([0] + [4 * math.prod(shape) for shape in shapes.values()]).tolist()
-    header = {
-        name: {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
-        for (name, shape), start, end in zip(shapes.items(), ends[:-1], ends[1:], strict=True)
-    }
-    text = json.dumps({"__metadata__": metadata, **header}).encode()
-    text += b" " * (-len(text) % 8)  # arrays start at a multiple of 8
-    size = len(text).to_bytes(8, "little")
-    return _pieces(itertools.chain((size, text), (np.ascontiguousarray(a).reshape(-1).view(np.uint8) for a in arrays)))
+    kinds = {name: (np.float32, shape) for name, shape in shapes.items()}
+    return _pieces(serialized(kinds, arrays, {"bertr": json.dumps(meta, ensure_ascii=False)}))
 
 
 def _pieces(buffers):
     """The concatenated buffers in pieces of PIECE bytes."""
     piece = bytearray()
-    for buffer in map(memoryview, buffers):
+    for buffer in buffers:
         start = 0
         while start < len(buffer):
             taken = buffer[start : start + PIECE - len(piece)]

@@ -14,6 +14,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from ..access import reason
 from ..errors import BertrError
 from ..events import throttled
 from ..interrupts import meanwhile
@@ -41,6 +42,7 @@ FILES = (*DESCRIBING, *(pattern for patterns in SAFE + PICKLED + OF_MODULES for 
 
 COMMIT = "[0-9a-f]{40}"
 CONVERTER, CONVERTED = "SFconvertbot", "Adding `safetensors` variant of this model"
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota error
 
 
@@ -276,6 +278,13 @@ def _failed(repo, error, folder):
             f"'{repo}' could not be loaded from the hub: the disk of '{folder}' is full.",
             "Free some space and load again (completed parts are kept), or set the environment variable "
             "BERTR_HOME to a folder on another disk.",
+        )
+    if isinstance(error, OSError) and error.errno in FORBIDDEN:
+        return BertrError(
+            "hub",
+            f"'{repo}' could not be loaded from the hub: '{error.filename or folder}' could not be accessed: "
+            f"{reason(error)}.",
+            "Set the environment variable BERTR_HOME to a folder that you may read and write.",
         )
     if type(error).__name__ == "LocalEntryNotFoundError":  # huggingface_hub wraps errors of its first request
         error = error.__cause__ or error

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from ..access import unreadable
 from ..errors import COPY_AGAIN, BertrError
 from ..shapes import TABLE, check
 
@@ -15,12 +16,14 @@ def read_json(path: str, shape: Callable[[Any, str], Any] = TABLE, kind: type = 
     """The JSON object (or list) in a file, checked against a shape (see shapes.py).
 
     Raises:
-        BertrError: config.
+        BertrError: config, file.
     """
     try:
         with open(path, encoding="utf-8") as f:
             out = json.load(f)
-    except (OSError, ValueError, RecursionError) as e:
+    except OSError as e:
+        raise unreadable(path, e) from None
+    except (ValueError, RecursionError) as e:
         raise BertrError("config", f"'{path}' could not be read as JSON: {e}.", COPY_AGAIN) from None
     if not isinstance(out, kind):
         raise BertrError("config", f"'{path}' does not hold a JSON {'object' if kind is dict else 'list'}.", COPY_AGAIN)
@@ -31,13 +34,13 @@ def refuse_pointer(path: str) -> None:
     """An error if a file is a Git LFS pointer, which a clone without Git LFS has in place of large files.
 
     Raises:
-        BertrError: checkpoint.
+        BertrError: checkpoint, file.
     """
     try:
         with open(path, "rb") as f:
             start = f.read(len(POINTER))
-    except OSError:
-        return  # whoever reads the file reports this
+    except OSError as e:
+        raise unreadable(path, e) from None
     if start == POINTER:
         raise BertrError(
             "checkpoint",

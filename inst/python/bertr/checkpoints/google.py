@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import COPY_AGAIN, BertrError
 from ..text.wordpiece import SPECIAL
-from .files import read_json
+from .files import read_json, refuse_pointer
 from .sentence_modules import Sentence
 from .vocabulary import check_size, guess_lower_case, read_bytes, read_vocab_txt
 
@@ -91,6 +91,8 @@ def read_sentence(folder: str, hidden: int) -> Sentence:
 def open_variables(folder: str) -> tuple[str, dict[str, tuple[int, ...]], Callable[[str], Any]]:
     """(format, {variable: shape}, read): the format is "google" (TF1) or "google2" (TF2 object checkpoint)."""
     prefix = _prefix(folder)
+    for path in (prefix + ".index", *_shards(prefix)):
+        refuse_pointer(path)
     try:
         import tensorflow as tf
     except ImportError:

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
+from ..access import check_reachable
 from ..errors import BertrError
 from ..events import throttled
 from ..replace import present
@@ -41,10 +42,11 @@ def resolve(source: str | None = None, revision: str | None = None, on_event: Ca
         An absolute path.
 
     Raises:
-        BertrError: source, revision, hub.
+        BertrError: source, revision, hub, file.
     """
     source = DEFAULT if source is None else source
     folder = os.path.expanduser(source)
+    check_reachable(folder)
     local = folder and present(folder)
     if local and os.path.isdir(local):
         if revision is not None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from ..errors import COPY_AGAIN, BertrError
+from ..safetensors_file import save_tensors
 from ..shapes import FLAG, TEXT, fields, list_of, matching, or_null, table_of
 from . import weight_names
 from .byte_bpe_files import VOCAB, read_byte_bpe
@@ -213,7 +213,7 @@ def write_huggingface(folder: str, checkpoint: "Checkpoint", head: Head | None =
     prefix = f"{checkpoint.config.heads.encoder}." if head else ""
     tensors = huggingface_tensors(checkpoint.tensors, checkpoint.config, prefix)
     tensors |= head_tensors(head, checkpoint.config) if head else {}
-    save_file(tensors, os.path.join(folder, WEIGHTS), metadata={"format": "pt"})
+    save_tensors(tensors, os.path.join(folder, WEIGHTS))
 
 
 def _write_json(folder, name, value):

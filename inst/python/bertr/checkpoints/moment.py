@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..access import check_open
 from ..errors import BertrError
 from ..replace import present
 from . import google, hub
@@ -32,10 +33,12 @@ def at_one_moment(folder: str, read: Callable[[], Any]) -> tuple[Any, list[tuple
     """(read(), the folder's stamp). Retries if the folder changed meanwhile.
 
     Raises:
-        BertrError: changed, or those of `read`.
+        BertrError: changed, file, or those of `read`.
     """
     for i in range(TRIES):
         present(folder)
+        for part in (folder, *glob.glob(os.path.join(glob.escape(folder), "[0-9]*_*"))):
+            check_open(part)
         before, error = stamp(folder), None
         try:
             out = read()

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from ..errors import COPY_AGAIN, BertrError
+from ..safetensors_file import save_tensors
 from ..shapes import FLAG, TEXT, either, fields, list_of, or_null, plain, table_of, whole
 from .files import optional_json, read_json
 from .tensor_file import TensorFile
@@ -311,8 +311,6 @@ def _write_dense(folder, path, dense, write_json):
             "activation_function": f"torch.nn.modules.{place}.{dense.activation}",
         },
     )
-    save_file(
-        {"linear.weight": np.ascontiguousarray(dense.kernel.T), "linear.bias": dense.bias},
-        os.path.join(folder, path, "model.safetensors"),
-        metadata={"format": "pt"},
+    save_tensors(
+        {"linear.weight": dense.kernel.T, "linear.bias": dense.bias}, os.path.join(folder, path, "model.safetensors")
     )

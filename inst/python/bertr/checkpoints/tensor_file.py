@@ -12,6 +12,7 @@ import weakref
 import ml_dtypes
 import numpy as np
 
+from ..access import unreadable
 from ..errors import BertrError
 from ..shapes import check, fields, list_of, one_of, whole
 
@@ -56,7 +57,9 @@ class TensorFile:
             header = json.loads(self._bytes(8, size).tobytes())
             if not isinstance(header, dict):
                 raise ValueError("its header is not an object")
-        except (OSError, ValueError, RecursionError) as e:
+        except OSError as e:
+            raise unreadable(path, e) from None
+        except (ValueError, RecursionError) as e:
             raise self._damaged(e) from None
         header.pop("__metadata__", None)
         self.start = 8 + size
@@ -81,6 +84,8 @@ class TensorFile:
         try:
             data = self._bytes(self.start + first, last - first)
         except OSError as e:
+            raise unreadable(self.path, e) from None
+        except ValueError as e:
             raise self._damaged(e) from None
         return data.view(dtype).reshape(entry["shape"])
 
@@ -92,7 +97,7 @@ class TensorFile:
         while len(left):
             n = self.file.readinto(left)
             if not n:
-                raise OSError("it ends too early")
+                raise ValueError("it ends too early")
             left = left[n:]
         return out
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import ml_dtypes
 import numpy as np
 
+from ..access import unreadable
 from ..errors import BertrError
 from .pickles import MOST_NAME, NONSENSE, Foreign, Pickle, Stream, Table, Tensor, is_key, shown
 
@@ -52,7 +53,9 @@ class TorchFile:
                 "A pickle can run any code, so bertr reads only what weights consist of. Use the "
                 "safetensors of the same model, or save only its state_dict().",
             ) from None
-        except (OSError, ValueError) as e:
+        except OSError as e:
+            raise unreadable(path, e) from None
+        except ValueError as e:
             raise self._damaged(e) from None
         if len(found) != 1:
             raise BertrError(
@@ -75,7 +78,9 @@ class TorchFile:
             )
         try:
             return self._array(tensor, WEIGHTS[kind])
-        except (OSError, ValueError) as e:
+        except OSError as e:
+            raise unreadable(self.path, e) from None
+        except ValueError as e:
             raise self._damaged(e) from None
 
     def _array(self, tensor, dtype):
@@ -150,11 +155,11 @@ class TorchFile:
     def _bytes(self, start, size):
         """Bytes [size], as an array."""
         if start + size > self.end:  # before memory is allocated
-            raise OSError("it ends too early")
+            raise ValueError("it ends too early")
         out = np.empty(size, np.uint8)
         self.file.seek(start)
         if self.file.readinto(out.data) != size:
-            raise OSError("it ends too early")
+            raise ValueError("it ends too early")
         return out
 
     def _damaged(self, why):

@@ -3,6 +3,7 @@
 import os
 import re
 
+from ..access import unreadable
 from ..errors import COPY_AGAIN, BertrError
 from ..text.basic import WHITE_SPACE
 
@@ -27,7 +28,7 @@ def read_bytes(path: str) -> bytes:
         with open(path, "rb") as f:
             return f.read()
     except OSError as e:
-        raise BertrError("vocabulary", f"'{path}' could not be read: {e}.", COPY_AGAIN) from None
+        raise unreadable(path, e) from None
 
 
 def guess_lower_case(folder: str, vocab: list[str]) -> bool:

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..access import check_reachable, reason, unreadable
 from ..errors import BertrError
 from ..replace import drop_lock, take_lock
 from ..shapes import TEXT, check, fields, list_of, table_of, whole
@@ -33,8 +34,9 @@ def find_files(source: str, endings: list[str]) -> dict[str, str]:
         {name relative to the folder: path}, sorted.
 
     Raises:
-        BertrError: source, if there are none, or others.
+        BertrError: source, if there are none, or others; file.
     """
+    check_reachable(source)
     if os.path.isfile(source):
         found = {os.path.basename(source): source}
     elif os.path.isdir(source):
@@ -61,7 +63,7 @@ def find_files(source: str, endings: list[str]) -> dict[str, str]:
 
 def _visible(folder):
     def refuse(error):
-        raise BertrError("source", f"'{error.filename}' could not be read: {error.strerror}.") from None
+        raise unreadable(error.filename, error) from None
 
     for where, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if name[0] not in "._"]
@@ -179,7 +181,9 @@ class Folder:
                 out = json.load(f)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as e:
+        except OSError as e:
+            raise unreadable(path, e) from None
+        except ValueError as e:
             raise BertrError("folder", f"'{path}' could not be read: {e}.", AGAIN) from None
         check(out, SHAPE, f"'{path}'", AGAIN)
         return out
@@ -254,8 +258,8 @@ def _write_text(path, text):
 
 
 def _unwritten(path, error):
-    why = error.strerror or error
-    return BertrError("folder", f"'{path}' could not be written: {why}.", "Choose another folder, or free some space.")
+    hint = "Choose another folder, or free some space."
+    return BertrError("folder", f"'{path}' could not be written: {reason(error)}.", hint)
 
 
 @contextlib.contextmanager
@@ -266,5 +270,7 @@ def naming(path: str) -> Iterator[None]:
     except (BertrError, KeyboardInterrupt):
         raise
     except Exception as e:
-        first = str(e).partition("\n")[0].rstrip(". ") or type(e).__name__
+        if isinstance(e, OSError) and e.errno is not None:
+            raise unreadable(path, e) from None
+        first = reason(e).partition("\n")[0].rstrip(". ") or type(e).__name__
         raise BertrError("file", f"'{path}' could not be read: {first}.", REPAIR) from None

@@ -13,11 +13,12 @@ import tempfile
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
+from ..access import reason, unreadable
 from ..errors import BertrError
 from ..manifest import RUN_FILE
 from ..replace import drop_lock, take_lock
+from ..safetensors_file import load_tensors, save_tensors
 from ..shapes import FIGURE, TEXT, both, check, fields, list_of, matching, number, plain, table_of, whole
 
 FORMAT = 1
@@ -73,11 +74,7 @@ class RunFolder:
             with tempfile.TemporaryFile(dir=self.folder):  # without a name that another fit in this folder may write
                 pass
         except OSError as e:
-            raise BertrError(
-                "checkpoint",
-                f"The checkpoint in '{self.folder}' could not be written: {e}.",
-                "Choose another folder or free some space.",
-            ) from None
+            raise self._unwritten(e) from None
 
     def __enter__(self):
         """Locks the folder until `__exit__` or the end of the process."""
@@ -87,7 +84,9 @@ class RunFolder:
                 return self
             except FileNotFoundError:  # the last owner has just deleted the lock
                 os.makedirs(self.folder, exist_ok=True)
-            except (BlockingIOError, PermissionError):  # PermissionError on Windows
+            except (BlockingIOError, PermissionError) as e:
+                if isinstance(e, PermissionError) and os.name != "nt":  # a lock of another user
+                    raise self._unwritten(e) from None
                 raise BertrError(
                     "checkpoint",
                     f"Another fit is using the folder '{self.folder}'.",
@@ -96,6 +95,13 @@ class RunFolder:
 
     def __exit__(self, *_):
         drop_lock(self.folder, self.lock)
+
+    def _unwritten(self, error):
+        return BertrError(
+            "checkpoint",
+            f"The checkpoint in '{self.folder}' could not be written: {reason(error)}.",
+            "Choose another folder or free some space.",
+        )
 
     def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """(facts, {name: array}) of the last complete epoch, or None."""
@@ -114,7 +120,7 @@ class RunFolder:
                 'only with schedule = "constant".',
             )
         try:
-            return saved["facts"], load_file(os.path.join(self.folder, saved["numbers"]))
+            return saved["facts"], load_tensors(os.path.join(self.folder, saved["numbers"]))
         except Exception as e:
             raise _damaged(self.folder, e) from None
 
@@ -142,14 +148,14 @@ class RunFolder:
         numbers = f"epoch-{facts['epoch']}.safetensors"
         meta = {"format": FORMAT, "identity": self.identity, "numbers": numbers, "facts": facts}
         try:
-            self._put(numbers, lambda path: save_file(arrays, path))
+            self._put(numbers, lambda path: save_tensors(arrays, path))
             self._put(RUN_FILE, lambda path: _write_json(path, meta))
             for old in glob.glob(os.path.join(glob.escape(self.folder), "epoch-*.safetensors*")):
                 if os.path.basename(old) != numbers:
                     os.remove(old)
             self.lost = None
-        except Exception as e:  # OSError, or an error of safetensors
-            self.lost = str(e)
+        except OSError as e:
+            self.lost = reason(e)
 
     def _put(self, name, write):
         path = os.path.join(self.folder, name)
@@ -239,4 +245,6 @@ def _write_json(path, value):
 
 
 def _damaged(folder, error):
-    return BertrError("damaged", f"The run in '{folder}' could not be read: {error}.", ANEW)
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+        return unreadable(error.filename or folder, error)
+    return BertrError("damaged", f"The run in '{folder}' could not be read: {reason(error)}.", ANEW)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...access import unreadable
 from ...errors import BertrError
 from ...shapes import FLAG, TEXT, check, fields, list_of, or_null, plain, whole
 
@@ -69,7 +70,9 @@ def _content(path):
     try:
         with open(path, encoding="utf-8-sig") as f:
             content = json.load(f)
-    except (OSError, ValueError, RecursionError) as e:
+    except OSError as e:
+        raise unreadable(path, e) from None
+    except (ValueError, RecursionError) as e:
         raise BertrError("file", f"'{path}' is not a SQuAD file: {e}.", hint) from None
     try:
         return check(content, FILE, "it")
