@@ -10,14 +10,19 @@ check_text <- function(x, arg, call = caller_env()) {
   odd <- odd_texts(x)
   abort_rows("encoding", odd$bad, "{arg} is not valid UTF-8",
     "If the text is Latin-1, convert it with {.code iconv(x, \"latin1\", \"UTF-8\")}.", call = call)
-  if (length(odd$latin1) > 0) {
-    x[odd$latin1] <- enc2utf8(x[odd$latin1])
-  }
-  if (length(odd$unmarked) > 0) {
-    # in the C locale R would convert unmarked UTF-8 to "<c3><a9>", so mark it
-    Encoding(x) <- "UTF-8"
+  if (length(odd$latin1) + length(odd$unmarked) > 0) {
+    x <- mark_utf8(x, odd$latin1)
   }
   as.vector(x) # unchanged input is returned as is, which avoids copying a large vector
+}
+
+# Texts as UTF-8 that is marked as such: R cannot sort what is not, and in the C locale converts it to "<c3><a9>"
+mark_utf8 <- function(x, latin1 = which(Encoding(x) == "latin1")) {
+  if (length(latin1) > 0) {
+    x[latin1] <- enc2utf8(x[latin1])
+  }
+  Encoding(x) <- "UTF-8"
+  x
 }
 
 # Hint on how to convert `x` to text: a template for check_text()

@@ -27,6 +27,20 @@ check_valid <- function(x, arg, call) {
   }
 }
 
+# A path to give to Python, which needs characters that the locale of this session has: R would change others, and with
+# them the folder.
+check_path <- function(path, arg, call = caller_env()) {
+  check_string(path, arg, call)
+  full <- suppressWarnings(normalizePath(path, mustWork = FALSE))
+  from <- if (Encoding(full) == "unknown") "" else Encoding(full)
+  if (is.na(iconv(iconv(full, from, "UTF-8"), "UTF-8", ""))) {
+    locale <- Sys.getlocale("LC_CTYPE")
+    abort("encoding", "{.arg {arg}} or the working directory has characters that the locale of this session,
+      {.val {locale}}, does not have.",
+      "Start R in a UTF-8 locale, for example with the environment variable LC_ALL set to C.UTF-8.", call = call)
+  }
+}
+
 # A path to a file that can be read
 check_file <- function(file, call = caller_env()) {
   if (dir.exists(file)) {

@@ -52,7 +52,7 @@ bert_cv <- function(model, formula, data, v = 5, strata = NULL, groups = NULL, .
   check_data(data)
   settings <- check_passed(list(...), call)
   if (!is.null(checkpoint)) {
-    check_string(checkpoint, "checkpoint")
+    check_path(checkpoint, "checkpoint")
     seed <- if (given) seed else cv_seed(checkpoint, seed)
   }
   check_whole(seed, "seed", from = 0)

@@ -164,7 +164,7 @@ given_model <- function(model, verbose, call = caller_env()) {
 
 check_load <- function(x, layers, tokens, lower_case, max_len, activation, revision, call = caller_env()) {
   if (!is.null(x)) {
-    check_string(x, "x", call)
+    check_path(x, "x", call)
   }
   if (!is.null(revision)) {
     check_string(revision, "revision", call)

@@ -22,7 +22,7 @@
 #' @export
 read_squad <- function(file) {
   call <- rlang::current_env()
-  check_string(file, "file", call)
+  check_path(file, "file", call)
   check_file(file, call)
   columns <- py_value("read_squad", normalizePath(file), call = call)
   answer <- as_chr(columns$answer)

@@ -45,7 +45,7 @@
 bert_save <- function(object, folder) {
   call <- rlang::current_env()
   check_class(object, c("bert_fit", "bert_model"), "object")
-  check_string(folder, "folder")
+  check_path(folder, "folder")
   spec <- if (inherits(object, "bert_fit")) spec_json(object$spec) else "{}"
   py_call("save", live(object, call), path.expand(folder), spec, call = call)
   invisible(folder)

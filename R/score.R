@@ -113,8 +113,8 @@ bert_score.bert_model <- function(object, from, to, text, keep = NULL, pool = NU
 }
 
 score_files <- function(object, from, to, keep, plan, options, spark, verbose, call) {
-  check_string(from, "from", call)
-  check_string(to, "to", call)
+  check_path(from, "from", call)
+  check_path(to, "to", call)
   if (!is.null(keep)) {
     check_names(keep, "keep", "columns", seq_along(c(keep, 0)) - 1, call)
   }

@@ -17,7 +17,7 @@ control_settings <- function() {
     early_stopping = setting(is_count(), to_int, null = "off"),
     devices = setting(is_count(), to_int, null = "one"),
     precision = setting(is_choice(precisions)),
-    checkpoint = setting(check_string, path.expand, null = "off"),
+    checkpoint = setting(check_path, path.expand, null = "off"),
     keep = setting(is_choice("last", "all")),
     long = setting(is_choice("truncate", "head_tail", "window"), head = TRUE),
     threshold = setting(is_between(0, 1), head = TRUE, null = "chosen for each label"),

@@ -61,7 +61,7 @@ flat_entities <- function(x) {
   n <- row_counts(x)
   x <- x[n > 0]
   column <- function(name) unlist(lapply(x, function(f) to_plain(f[[name]])), use.names = FALSE)
-  flat <- list(row = rep(seq_along(n), n), start = column("start"), end = column("end"), label = column("label"))
+  flat <- list(row = rep(seq_along(n), n), start = column("start"), end = column("end"), label = mark_utf8(as.character(column("label"))))
   if (length(x) > 0) {
     flat <- lapply(flat, `[`, order(flat$row, flat$start))
   }
@@ -90,7 +90,7 @@ check_entities <- function(flat, text, what, call) {
   fail(is.na(flat$label) | !nzchar(flat$label), "has an entity without a label", entity_hints$shape)
   fail(!validUTF8(flat$label), "has a label that is not valid UTF-8", NULL)
   fail(flat$end < flat$start, "has an entity that ends before it starts")
-  length <- nchar(to_plain(text))[flat$row]
+  length <- nchar(mark_utf8(to_plain(text)))[flat$row]
   fail(flat$start < 1 | (!is.na(length) & flat$end > length), "has an entity outside its text")
   n <- length(flat$row)
   fail(c(FALSE, flat$row[-1] == flat$row[-n] & flat$start[-1] <= flat$end[-n]), "has entities that overlap")

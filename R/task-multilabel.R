@@ -71,7 +71,9 @@ label_sets <- function(x, what, call) {
   bad <- which(!is_missing(x) & !vapply(x, is_labels, NA))
   abort_rows("outcome", bad, "{what} contains something other than labels",
     "Every row must be a character vector; use {.code character()} for a row without labels.", call = call)
-  out <- lapply(x, function(row) if (is.factor(row)) as.character(row) else row)
+  out <- lapply(x, function(row) if (is_labels(row)) mark_utf8(as.character(row)) else row)
+  invalid <- which(!vapply(out, function(row) all(validUTF8(as.character(row))), NA))
+  abort_rows("encoding", invalid, "{what} has a label that is not valid UTF-8", call = call)
   labels <- unique(unlist(out))
   tags <- grep("^[BI]-.", labels, value = TRUE)
   if (length(tags) > 0 && "O" %in% labels) {

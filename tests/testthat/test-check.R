@@ -31,6 +31,41 @@ test_that("a setting that is not UTF-8 is reported", {
   expect_null(check_string(`Encoding<-`("caf\xe9", "latin1"), "x"))
 })
 
+test_that("labels in files are those in UTF-8, marked or not", {
+  marked <- "K\u00f6ln"
+  unmarked <- `Encoding<-`(marked, "unknown")
+  latin1 <- iconv(marked, "UTF-8", "latin1")
+  texts <- c("K\u00f6ln is big", "Bonn is small", "K\u00f6ln is old")
+  towns <- function(labels) {
+    tibble::tibble(text = texts, tags = as.list(labels), towns = Map(function(text, label) {
+      data.frame(start = 1, end = nchar(sub(" .*", "", text)), label = label)
+    }, texts, labels))
+  }
+  labels <- list(c(marked, "town", marked), c(unmarked, "town", unmarked), c(latin1, "town", marked))
+  for (formula in list(tags ~ text, towns ~ text)) {
+    levels <- lapply(labels, function(x) {
+      training_rows(formula, towns(x), NULL, NULL, NULL, 1, identity, NULL)$spec$levels
+    })
+    expect_identical(levels[[1]], c("K\u00f6ln", "town"))
+    expect_identical(levels[[2]], levels[[1]])
+    expect_identical(levels[[3]], levels[[1]])
+    expect_identical(unique(unlist(lapply(levels, Encoding))), c("UTF-8", "unknown"))
+  }
+})
+
+test_that("a path that this locale cannot write is not changed into another one", {
+  path <- file.path(withr::local_tempdir(), "mod\u00e8le")
+  expect_null(check_path(path, "x"))
+  withr::local_locale(c(LC_CTYPE = "C"))
+  for (path in c(path, `Encoding<-`(path, "unknown"))) {
+    expect_error(check_path(path, "x"), "UTF-8 locale", class = "bertr_error_encoding")
+    expect_error(bert_load(path), class = "bertr_error_encoding")
+    expect_error(bert_control(checkpoint = path), class = "bertr_error_encoding")
+    expect_error(read_squad(path), class = "bertr_error_encoding")
+  }
+  expect_identical(list.files(dirname(path)), character())
+})
+
 test_that("an embedded NUL cannot become an R string", {
   expect_error(rawToChar(as.raw(c(0x61, 0x00, 0x62))), "nul")
 })

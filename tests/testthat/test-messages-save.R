@@ -3,6 +3,7 @@ test_that("bert_save() says what it cannot write", {
   file <- file.path(folder, "notes.txt")
   writeLines("precious", file)
   tiny <- bert_load(tiny_folder())
+  accented <- "mod\u00e8le"
   expect_said({
     bert_save(faq(), folder)
     bert_save(tiny, "")
@@ -10,6 +11,7 @@ test_that("bert_save() says what it cannot write", {
     bert_save(tiny, folder)
     bert_save(tiny, file)
     bert_save(tiny, getwd())
+    withr::with_locale(c(LC_CTYPE = "C"), bert_save(tiny, accented))
   })
 })
 

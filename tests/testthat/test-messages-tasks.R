@@ -37,9 +37,12 @@ test_that("labels that cannot be learned are reported", {
   words$tags <- list("O", c("B-person", "I-person", "O"), "O", "B-place")
   none <- data
   none$tags[] <- list(character())
+  invalid <- data
+  invalid$tags[[2]] <- c("a", "\xff")
   expect_said({
     fit(tags ~ text, mixed)
     fit(tags ~ text, none)
+    fit(tags ~ text, invalid)
     fit(tags ~ text, data, validation = other)
     fit(card ~ text, data, validation = transform(data, card = 1 * card))
     fit(tags ~ text, words)
