@@ -61,7 +61,8 @@ flat_entities <- function(x) {
   n <- row_counts(x)
   x <- x[n > 0]
   column <- function(name) unlist(lapply(x, function(f) to_plain(f[[name]])), use.names = FALSE)
-  flat <- list(row = rep(seq_along(n), n), start = column("start"), end = column("end"), label = mark_utf8(as.character(column("label"))))
+  label <- mark_utf8(as.character(column("label")))
+  flat <- list(row = rep(seq_along(n), n), start = column("start"), end = column("end"), label = label)
   if (length(x) > 0) {
     flat <- lapply(flat, `[`, order(flat$row, flat$start))
   }
