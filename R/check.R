@@ -27,13 +27,17 @@ check_valid <- function(x, arg, call) {
   }
 }
 
-# A path to give to Python, which needs characters that the locale of this session has: R would change others, and with
-# them the folder.
 check_path <- function(path, arg, call = caller_env()) {
   check_string(path, arg, call)
-  full <- suppressWarnings(normalizePath(path, mustWork = FALSE))
-  from <- if (Encoding(full) == "unknown") "" else Encoding(full)
-  if (is.na(iconv(iconv(full, from, "UTF-8"), "UTF-8", ""))) {
+  check_locale(suppressWarnings(path.expand(path)), arg, call)
+}
+
+# A path that is given to Python needs characters that the locale of this session has: R would change others, and name
+# another folder.
+check_locale <- function(path, arg, call) {
+  from <- if (Encoding(path) == "unknown") "" else Encoding(path)
+  utf8 <- iconv(path, from, "UTF-8")
+  if (is.na(utf8) || !identical(iconv(iconv(utf8, "UTF-8", ""), "", "UTF-8"), utf8)) {
     locale <- Sys.getlocale("LC_CTYPE")
     abort("encoding", "{.arg {arg}} or the working directory has characters that the locale of this session,
       {.val {locale}}, does not have.",
@@ -46,14 +50,21 @@ check_file <- function(file, call = caller_env()) {
   if (dir.exists(file)) {
     abort("file", "{.file {file}} is a folder, not a file.", call = call)
   }
-  if (!file.exists(file)) {
+  problem <- tryCatch(close(file(file, "rb")), warning = conditionMessage, error = conditionMessage)
+  if (!is.character(problem)) {
+    return(invisible())
+  }
+  if (!file.exists(file) && is_open(dirname(path.expand(file)))) {
     abort("file", "File {.file {file}} does not exist.", call = call)
   }
-  problem <- tryCatch(close(file(file, "rb")), warning = conditionMessage, error = conditionMessage)
-  if (is.character(problem)) {
-    why <- sub(".*: ", "", problem)
-    abort("file", "{.file {file}} could not be read: {why}.", "Ask its owner for permission to read it.", call = call)
-  }
+  why <- sub(".*: ", "", problem)
+  abort("file", "{.file {file}} could not be read: {why}.",
+    "Ask its owner for permission to read it, or check the disk or network drive it is on.", call = call)
+}
+
+# Can what is in a folder be seen? Of one that does not exist, the folder above it decides.
+is_open <- function(folder) {
+  if (dir.exists(folder) || folder == dirname(folder)) file.access(folder, 1) == 0 else is_open(dirname(folder))
 }
 
 check_flag <- function(x, arg, call = caller_env()) {

@@ -60,7 +60,10 @@ keep_fold <- function(folder, k, result) {
 
 # NULL if there is no such file, or a damaged one
 read_rds <- function(file) {
-  if (file.exists(file)) tryCatch(readRDS(file), error = function(e) NULL)
+  if (file.exists(file)) {
+    check_file(file)
+    tryCatch(readRDS(file), error = function(e) NULL)
+  }
 }
 
 write_rds <- function(x, file, call) {

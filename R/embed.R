@@ -74,7 +74,7 @@ embed_options <- function(model, pools, pool, layer, combine, normalise, prompt,
   if (!is.null(prompt)) {
     check_string(prompt, "prompt", call)
   }
-  c(options, list(normalise = normalise, prompt = prompt))
+  c(options, list(normalise = normalise, prompt = if (!is.null(prompt)) mark_utf8(prompt)))
 }
 
 # Checks the options of text vectors and converts them for the bridge

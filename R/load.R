@@ -119,6 +119,9 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
   check_flag(verbose, "verbose")
   check_head(head, labels, formula, no_answer)
   source <- if (!is.null(x) && file.exists(x)) normalizePath(x) else x
+  if (!is.null(x)) {
+    check_locale(source, "x", call)
+  }
   options <- list(
     layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len),
     activation = activation
@@ -126,7 +129,7 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
   gc() # free unreferenced models: R does not know how large they are
   reporter <- progress(verbose)
   on.exit(reporter$close())
-  of_head <- list(labels = if (!is.null(labels)) as.list(labels), no_answer = if (no_answer) TRUE)
+  of_head <- list(labels = if (!is.null(labels)) as.list(mark_utf8(labels)), no_answer = if (no_answer) TRUE)
   py <- py_call("load", source, c(options, of_head, list(head = head, revision = revision)), on_event = reporter$event,
     call = call)
   if (!py_value("is_fit", py)) {

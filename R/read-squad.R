@@ -24,7 +24,7 @@ read_squad <- function(file) {
   call <- rlang::current_env()
   check_path(file, "file", call)
   check_file(file, call)
-  columns <- py_value("read_squad", normalizePath(file), call = call)
+  columns <- py_value("read_squad", path.expand(file), call = call)
   answer <- as_chr(columns$answer)
   answer[!columns$answered] <- NA
   row <- factor(rep(seq_along(answer), columns$n_answers), seq_along(answer))

@@ -119,7 +119,7 @@ score_files <- function(object, from, to, keep, plan, options, spark, verbose, c
     check_names(keep, "keep", "columns", seq_along(c(keep, 0)) - 1, call)
   }
   master <- if (!is.null(spark)) spark_master(spark, call)
-  plan["keep"] <- list(if (!is.null(keep)) as.list(keep))
+  plan["keep"] <- list(if (!is.null(keep)) as.list(mark_utf8(keep)))
   handle <- live(object, call)
   options$max_len <- py_value("cut_length", handle, options$max_len, call = call)
   plan$options <- options

@@ -41,7 +41,7 @@ entity_outcome <- function(spec, data, arg, call) {
   filled <- which(row_counts(x) > 0)
   abort_rows("shape", filled[!vapply(x[filled], has_entity_columns, NA)],
     "{what()} is missing one of start and end (numbers) and label (text)", entity_hints$shape, call = call)
-  check_entities(flat_entities(x), data[[spec$text]], what(), call)
+  check_entities(flat_entities(x), text_columns(spec$text, data, arg, call)$a, what(), call)
   x
 }
 
@@ -91,7 +91,7 @@ check_entities <- function(flat, text, what, call) {
   fail(is.na(flat$label) | !nzchar(flat$label), "has an entity without a label", entity_hints$shape)
   fail(!validUTF8(flat$label), "has a label that is not valid UTF-8", NULL)
   fail(flat$end < flat$start, "has an entity that ends before it starts")
-  length <- nchar(mark_utf8(to_plain(text)))[flat$row]
+  length <- nchar(text)[flat$row]
   fail(flat$start < 1 | (!is.na(length) & flat$end > length), "has an entity outside its text")
   n <- length(flat$row)
   fail(c(FALSE, flat$row[-1] == flat$row[-n] & flat$start[-1] <= flat$end[-n]), "has entities that overlap")

@@ -40,7 +40,7 @@ check_spans <- function(x, flat, texts, what, refuse) {
       "Positions count characters from 1 and include both ends.", flat$row)
     said <- unlist(lapply(x, function(d) if (is.null(d[[side]])) rep(NA, nrow(d)) else as.character(d[[side]])))
     there <- substring(text, start, end)
-    wrong <- which(!is.na(said) & said != there)
+    wrong <- which(!is.na(said) & mark_utf8(as.character(said)) != there)
     refuse(wrong, "span", paste("{what} has a", side, "that does not match the text at its positions"),
       "The first one is {.val {shown[[1]]}}, but the text there is {.val {shown[[2]]}}.", flat$row,
       c(said[wrong][1], there[wrong][1]))

@@ -23,6 +23,7 @@ import json, os, sys
 sys.path.insert(0, sys.argv[2])
 from scoring import plan, quick_fit
 from bertr import bridge
+from bertr.checkpoints import hub
 from bertr.errors import BertrError
 os.chdir(sys.argv[1])
 
@@ -37,6 +38,15 @@ open("empty/lock", "w").close()
 def use_run(folder):
     quick_fit("google", checkpoint=folder)
 
+def load_in(folder):
+    here = os.getcwd()
+    os.chdir(folder)
+    os.chmod(os.path.join(here, folder), 0o000)
+    try:
+        bridge.load(None, {})
+    finally:
+        os.chdir(here)
+
 def score(source, target="out"):
     bridge.score(fitted, source, target, plan(), None, None)
 
@@ -47,6 +57,8 @@ DONE = {
     "score to": lambda target: score("tables/a.parquet", target),
     "run": use_run,
     "save": lambda folder: bridge.save(fitted, folder, "{}"),
+    "verify": lambda folder: hub._verify(folder, "owner/name", {"vocab.txt": ""}, ""),
+    "name in": load_in,
 }
 use_run("run")
 score("tables/a.parquet", "scored")
@@ -85,16 +97,24 @@ NOT_READ = [
     ("score", "tables", "tables", 0o000, "tables"),
     ("score", "tables/a.parquet", "tables", 0o000, "tables/a.parquet"),
     ("score to", "scored", "scored/.bertr-score/run.json", 0o000, "scored/.bertr-score/run.json"),
+    ("score to", "scored", "scored", 0o000, "scored"),
+    ("score to", "scored", "scored", 0o444, "scored"),
+    ("verify", "google", "google/vocab.txt", 0o000, "google/vocab.txt"),
+    ("verify", "google", "google", 0o444, "google"),
     ("run", "run", "run/run.json", 0o000, "run/run.json"),
     ("run", "run", "run/epoch-1.safetensors", 0o000, "run/epoch-1.safetensors"),
 ]  # fmt: skip
 NOT_WRITTEN = [
     ("save", "google/fit", "google", 0o555, "google/fit"),
+    ("save", "fit", "fit/1_Pooling", 0o000, "fit"),
     ("score to", "google/out", "google", 0o555, "google/out"),
     ("run", "google/run", "google", 0o555, "google/run"),
     ("run", "empty", "empty", 0o555, "empty"),
     ("run", "empty", "empty/lock", 0o000, "empty"),  # the lock of another user
 ]
+
+
+NO_ERROR = [("name in", "empty", "empty", 0o700)]  # from a working directory that may not be entered
 
 
 def less_rights():
@@ -116,7 +136,7 @@ def answers(folder):
     for name in "ab":
         write(folder / "tables" / f"{name}.parquet")
     (folder / "squad.json").write_text('{"data": []}')
-    cases = NOT_READ + NOT_WRITTEN
+    cases = NOT_READ + NOT_WRITTEN + NO_ERROR
     done = subprocess.run(
         [sys.executable, "-c", CALLS, str(folder), os.path.dirname(__file__)],
         input=json.dumps([case[:4] for case in cases]),
@@ -140,6 +160,11 @@ def test_what_may_not_be_written_is_named(answers, case):
     assert f"{case[4]}' {WRITTEN}" in message and "another folder" in hint
 
 
+@pytest.mark.parametrize("case", NO_ERROR)
+def test_a_model_known_by_name_needs_no_access_to_the_working_directory(answers, case):
+    assert answers[case] is None
+
+
 def test_who_may_read_one_file_of_a_folder_may_read_all(answers, folder):
     for name in ("fit", "run"):
         found = {path.name: path.stat().st_mode for path in (folder / name).rglob("*") if path.is_file()}
@@ -148,5 +173,8 @@ def test_who_may_read_one_file_of_a_folder_may_read_all(answers, folder):
 
 def test_a_cache_that_may_not_be_written_is_not_a_fault_of_the_network():
     error = download._failed("owner/name", PermissionError(13, "Permission denied", "/models/x"), "/models")
-    assert error.message.endswith("from the hub: '/models/x' could not be accessed: Permission denied.")
+    assert error.message == f"'owner/name' could not be loaded from the hub: '/models/x' {WRITTEN}"
     assert "BERTR_HOME" in error.hint
+    for file, folder in (("/home/token", "/models"), (None, "/models"), ("/home/token", None)):
+        other = download._failed("owner/name", PermissionError(13, "Permission denied", file), folder)
+        assert isinstance(other, download.Unreachable) and "BERTR_HOME" not in other.hint

@@ -1,6 +1,7 @@
 """Scoring of files: formats, rows and types, going on after an end at any moment, and what is refused."""
 
 import csv
+import errno
 import itertools
 import json
 import os
@@ -371,7 +372,7 @@ def test_a_file_that_could_not_be_read_for_a_while_keeps_its_parts(fitted, tmp_p
 
     def until_it_fails(table, lines):
         yield from itertools.islice(whole(table, lines), 7)
-        raise OSError("Stale file handle")
+        raise OSError(errno.ESTALE, "Stale")
 
     with monkeypatch.context() as patch:
         patch.setattr(tables.JsonLines, "_rows", until_it_fails)

@@ -134,6 +134,7 @@ test_that("CoNLL files are read", {
   expect_identical(out$entities[[1]]$label, c("AUX", "PART"))
   expect_error(read_conll(conllu, sep = "\t"), "too few columns in line 1", class = "bertr_error_file")
   expect_error(read_conll("nowhere"), "does not exist", class = "bertr_error_file")
+  expect_error(read_conll("no/where"), "does not exist", class = "bertr_error_file")
   expect_identical(nrow(read_conll(withr::local_tempfile(lines = character()))), 0L)
 })
 
@@ -141,13 +142,21 @@ test_that("a file that may not be read is not said to be absent or damaged", {
   skip_on_os(c("windows", "mac"))
   file <- withr::local_tempfile(lines = "EU NNP")
   Sys.chmod(file, "000")
-  code <- sprintf("tryCatch(bertr::read_conll('%s'), bertr_error_file = function(e) cat(conditionMessage(e)))", file)
+  closed <- withr::local_tempdir()
+  writeLines("EU NNP", file.path(closed, "file"))
+  Sys.chmod(closed, "000")
+  withr::defer(Sys.chmod(closed, "700"))
+  calls <- c(sprintf("bertr::read_conll('%s')", c(file, file.path(closed, "file"))),
+    sprintf("bertr:::read_rds('%s')", file))
+  code <- sprintf("for (f in expression(%s)) tryCatch(eval(f), error = function(e) cat(conditionMessage(e)))",
+    paste(calls, collapse = ", "))
   # a superuser's R gives up the capabilities to read everything
   less <- c("setpriv", "--bounding-set=-dac_override,-dac_read_search")
   command <- c(if (file.access(file, 4) == 0) less, file.path(R.home("bin"), "Rscript"), "-e", code)
   said <- withr::with_envvar(c(R_LIBS = paste(.libPaths(), collapse = ":")),
     system2(command[1], shQuote(command[-1]), stdout = TRUE, stderr = TRUE))
-  expect_match(paste(said, collapse = " "), "could not be read: Permission denied.", fixed = TRUE)
+  said <- gsub("\\s+", " ", paste(said, collapse = " "))
+  expect_length(gregexpr("could not be read: Permission denied.", said, fixed = TRUE)[[1]], 3)
 })
 
 test_that("a fit of entities predicts, is evaluated, is kept, and learns from its own predictions", {
@@ -170,6 +179,8 @@ test_that("a fit of entities predicts, is evaluated, is kept, and learns from it
   expect_identical(nrow(out$.pred_entities[[3]]), 0L)
   metrics <- bert_evaluate(fit, data)
   expect_identical(metrics$.estimate[[3]], 1)
+  missing <- tibble::tibble(text = NA, entities = data$entities[1:2]) # a column of only NA is logical
+  expect_error(bert_evaluate(fit, missing), "no complete rows", class = "bertr_error")
   folder <- withr::local_tempfile()
   bert_save(fit, folder)
   expect_equal(bert_predict(bert_load(folder), new), out, tolerance = 1e-6)

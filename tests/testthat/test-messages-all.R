@@ -27,7 +27,8 @@ unshown <- c(
   "<span style=\"background-color: %s; color: black; border-radius: 0.2em;\"%s>%s</span>" = "is HTML",
   "Words that " = "is HTML", " the score; the stronger, the more." = "is HTML",
   " of the variance)" = "is drawn", " largest of " = "is drawn", ", sd " = "is drawn",
-  "Ask its owner for permission to read it." = "needs a process that may not read everything, see test-entities.R",
+  "Ask its owner for permission to read it, or check the disk or network drive it is on." =
+    "needs a process that may not read everything, see test-entities.R",
   "What to Train" = "is a label of dials",
   "probability of the predicted class" = "is drawn", "share of correct predictions" = "is drawn",
   "; points: mean probability" = "is drawn", "estimate, in % of the true class" = "is drawn"

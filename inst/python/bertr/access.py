@@ -3,18 +3,28 @@
 import errno
 import os
 
-from .errors import BertrError
+from .errors import COPY_AGAIN, BertrError
+
+IN_USE = (32, 33)  # of Windows: ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
 
 
 def reason(error: Exception) -> str:
     """Why an operation on a file failed, without the number and the path that libraries add to errors of the system."""
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    if not isinstance(error, OSError) or not error.errno:
+        return str(error)
+    return str(error.strerror) if getattr(error, "winerror", None) else os.strerror(error.errno)
 
 
-def unreadable(path: str, error: OSError) -> BertrError:
-    """The error of a file or folder that cannot be read."""
-    forbidden = error.errno in (errno.EACCES, errno.EPERM)
-    hint = "Ask its owner for permission to read it." if forbidden else "Check the disk or network drive it is on."
+def unreadable(path: str, error: OSError, absent: str = COPY_AGAIN) -> BertrError:
+    """The error of a file or folder that cannot be read; `absent` is the hint if it does not exist."""
+    if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
+        hint = absent
+    elif getattr(error, "winerror", None) in IN_USE:
+        hint = "Close the program that uses it."
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        hint = "Ask its owner for permission to read it."
+    else:
+        hint = "Check the disk or network drive it is on."
     return BertrError("file", f"'{path}' could not be read: {reason(error)}.", hint)
 
 
@@ -38,5 +48,10 @@ def check_open(folder: str) -> None:
     Raises:
         BertrError: file.
     """
-    if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
-        raise unreadable(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    try:
+        os.scandir(folder).close()
+        os.stat(os.path.join(folder, os.curdir))
+    except PermissionError as e:
+        raise unreadable(folder, e) from None
+    except OSError:
+        return  # it is no folder, or another process is just replacing it

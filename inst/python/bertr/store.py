@@ -90,16 +90,15 @@ def check_replaceable(folder: str) -> None:
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise BertrError("folder", f"'{folder}' is a file, not a folder.", "Name a new folder.")
     try:
-        found = set(os.listdir(folder))
+        names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):  # if the place is not usable, saving reports it
-        found = set()
+        names = []
     except OSError as e:
         raise _unsaved(folder, e) from None
-    for inner in found.copy():
-        if any(fnmatch.fnmatchcase(inner, os.path.dirname(ours)) for ours in OURS) and os.path.isdir(
-            os.path.join(folder, inner)
-        ):
-            found = found - {inner} | {os.path.join(inner, name) for name in os.listdir(os.path.join(folder, inner))}
+    try:
+        found = {path for name in names for path in _inner_files(folder, name)}
+    except OSError as e:
+        raise _unsaved(folder, e) from None
     found = {path for path in found if os.path.basename(path) not in NOBODYS}
     others = sorted(
         path for path in found if META not in found or not any(fnmatch.fnmatchcase(path, ours) for ours in OURS)
@@ -111,6 +110,14 @@ def check_replaceable(folder: str) -> None:
             f"'{folder}' holds other files, which would be lost: {names}.",
             f"Move them, or choose an empty or new folder, such as '{os.path.join(folder, 'model')}'.",
         )
+
+
+def _inner_files(folder, name):
+    """A file of a folder; of an inner folder with a name that bertr gives, what is in it."""
+    path = os.path.join(folder, name)
+    if any(fnmatch.fnmatchcase(name, os.path.dirname(ours)) for ours in OURS) and os.path.isdir(path):
+        return [os.path.join(name, inner) for inner in os.listdir(path)]
+    return [name]
 
 
 def _write(handle, folder, spec):
@@ -256,7 +263,7 @@ def _report_as_damaged(what):
     except BertrError:
         raise
     except Exception as e:
-        if isinstance(e, OSError) and not isinstance(e, FileNotFoundError):
+        if isinstance(e, OSError) and e.filename and not isinstance(e, FileNotFoundError):
             raise unreadable(e.filename, e) from None
         first_line = reason(e).partition("\n")[0]
         raise BertrError("damaged", f"{what} could not be read: {first_line}.", SAVE_AGAIN) from None

@@ -279,12 +279,11 @@ def _failed(repo, error, folder):
             "Free some space and load again (completed parts are kept), or set the environment variable "
             "BERTR_HOME to a folder on another disk.",
         )
-    if isinstance(error, OSError) and error.errno in FORBIDDEN:
+    if folder and getattr(error, "errno", None) in FORBIDDEN and str(error.filename).startswith(folder):
         return BertrError(
             "hub",
-            f"'{repo}' could not be loaded from the hub: '{error.filename or folder}' could not be accessed: "
-            f"{reason(error)}.",
-            "Set the environment variable BERTR_HOME to a folder that you may read and write.",
+            f"'{repo}' could not be loaded from the hub: '{error.filename}' could not be written: {reason(error)}.",
+            "Set the environment variable BERTR_HOME to a folder that you may write to.",
         )
     if type(error).__name__ == "LocalEntryNotFoundError":  # huggingface_hub wraps errors of its first request
         error = error.__cause__ or error

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from ..access import check_reachable
+from ..access import check_open, check_reachable, unreadable
 from ..errors import BertrError
 from ..events import throttled
 from ..replace import present
@@ -46,7 +46,6 @@ def resolve(source: str | None = None, revision: str | None = None, on_event: Ca
     """
     source = DEFAULT if source is None else source
     folder = os.path.expanduser(source)
-    check_reachable(folder)
     local = folder and present(folder)
     if local and os.path.isdir(local):
         if revision is not None:
@@ -63,6 +62,8 @@ def resolve(source: str | None = None, revision: str | None = None, on_event: Ca
     for name, entry in MODELS.items():
         if source in (name, entry["repo"]):
             return _known(entry, revision, on_event)
+    if os.path.isabs(folder) or os.access(os.curdir, os.X_OK):  # else no relative path says anything
+        check_reachable(folder)
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source):
         return _cached(source, revision, {}, on_event)
     if re.search(r"[/\\]|^[.~]", source) or not source:
@@ -165,9 +166,13 @@ def _cached(repo, revision, pins, on_event):
 
 
 def _verify(folder, repo, pins, hint):
+    check_open(folder)
     for name, expected in pins.items():
         path = os.path.join(folder, name)
-        found = sha256(path) if os.path.exists(path) else "no such file"
+        try:
+            found = sha256(path) if os.path.exists(path) else "no such file"
+        except OSError as e:
+            raise unreadable(path, e) from None
         if found != expected:
             raise BertrError(
                 "hub",

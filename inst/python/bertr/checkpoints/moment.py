@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..access import check_open
+from ..access import check_open, unreadable
 from ..errors import BertrError
 from ..replace import present
 from . import google, hub
@@ -37,14 +37,16 @@ def at_one_moment(folder: str, read: Callable[[], Any]) -> tuple[Any, list[tuple
     """
     for i in range(TRIES):
         present(folder)
-        for part in (folder, *glob.glob(os.path.join(glob.escape(folder), "[0-9]*_*"))):
-            check_open(part)
         before, error = stamp(folder), None
         try:
+            for part in (folder, *glob.glob(os.path.join(glob.escape(folder), "[0-9]*_*"))):
+                check_open(part)
             out = read()
         except (BertrError, OSError) as e:
             error = e
         if stamp(folder) == before and (before or i):  # an empty stamp may be the moment between two renames
+            if isinstance(error, OSError):
+                raise unreadable(error.filename or folder, error) from None
             if error:
                 raise error
             return out, before

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ..access import unreadable
 from ..errors import BertrError
 from .checkpoint import fingerprint
 
@@ -45,8 +46,11 @@ def read_again(
     folder, hint = checkpoint.folder, "Load it again with bert_load()."
     try:
         tensors = read(folder, checkpoint.config.num_layers).tensors
-    except (BertrError, OSError) as e:
+    except BertrError as e:
+        hint = e.hint if e.code == "file" else hint
         raise BertrError("changed", f"The model in '{folder}' can no longer be read: {e}", hint) from None
+    except OSError as e:
+        raise unreadable(e.filename or folder, e) from None
     if fingerprint(dataclasses.replace(checkpoint, tensors=tensors)) != wanted:
         raise BertrError("changed", f"The model in '{folder}' is no longer the one that was loaded from there.", hint)
     return tensors

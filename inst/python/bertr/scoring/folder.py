@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..access import check_reachable, reason, unreadable
+from ..access import check_open, check_reachable, reason, unreadable
 from ..errors import BertrError
 from ..replace import drop_lock, take_lock
 from ..shapes import TEXT, check, fields, list_of, table_of, whole
@@ -135,7 +135,7 @@ class Folder:
         """Makes the output of a file from its parts."""
         path, parts = os.path.join(self.target, name), self.parts(name)
         self._write(path, os.path.join(self._parts_of(name), "joined" + NEW), lambda new: join(parts, new))
-        shutil.rmtree(self._parts_of(name))
+        self._drop_parts(name)
 
     def mark_damaged(self, name: str) -> None:
         """Notes that a file could not be read: it may change without being refused."""
@@ -161,8 +161,7 @@ class Folder:
                         f"'{self.files[name]}' has changed since its scoring began.",
                         f"Score into another folder, or delete '{self.target}' to start over.",
                     )
-                if os.path.exists(self._parts_of(name)):
-                    shutil.rmtree(self._parts_of(name))  # repaired, it is another file
+                self._drop_parts(name)  # repaired, it is another file
             files = {**before["files"], **files}
             self.damaged = [name for name in before["damaged"] if name not in changed]
         self.moments = files
@@ -182,7 +181,7 @@ class Folder:
         except FileNotFoundError:
             return None
         except OSError as e:
-            raise unreadable(path, e) from None
+            raise unreadable(path, e, AGAIN) from None
         except ValueError as e:
             raise BertrError("folder", f"'{path}' could not be read: {e}.", AGAIN) from None
         check(out, SHAPE, f"'{path}'", AGAIN)
@@ -190,6 +189,7 @@ class Folder:
 
     def _check_others(self):
         """Refuses a folder with anything but the output of a run."""
+        check_open(self.target)
         if os.path.exists(self.target) and not os.path.isdir(self.target):
             raise BertrError("folder", f"'{self.target}' is a file, not a folder.", "Name a new folder.")
         if os.path.isdir(self.target) and not os.path.exists(os.path.join(self.work, RUN)):
@@ -203,6 +203,13 @@ class Folder:
 
     def _parts_of(self, name):
         return os.path.join(self.work, "parts", name)
+
+    def _drop_parts(self, name):
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                shutil.rmtree(self._parts_of(name))
+            except PermissionError as e:
+                raise _unwritten(self._parts_of(name), e) from None
 
     def _part(self, name, number):
         return os.path.join(self._parts_of(name), str(number))
@@ -271,6 +278,6 @@ def naming(path: str) -> Iterator[None]:
         raise
     except Exception as e:
         if isinstance(e, OSError) and e.errno is not None:
-            raise unreadable(path, e) from None
+            raise unreadable(path, e, "Check that it is still there.") from None
         first = reason(e).partition("\n")[0].rstrip(". ") or type(e).__name__
         raise BertrError("file", f"'{path}' could not be read: {first}.", REPAIR) from None

@@ -92,6 +92,8 @@ class RunFolder:
                     f"Another fit is using the folder '{self.folder}'.",
                     "Wait until it has finished, or choose another folder.",
                 ) from None
+            except OSError as e:
+                raise self._unwritten(e) from None
 
     def __exit__(self, *_):
         drop_lock(self.folder, self.lock)
@@ -154,7 +156,7 @@ class RunFolder:
                 if os.path.basename(old) != numbers:
                     os.remove(old)
             self.lost = None
-        except OSError as e:
+        except Exception as e:  # whatever it is, the training continues
             self.lost = reason(e)
 
     def _put(self, name, write):
