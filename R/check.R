@@ -27,13 +27,13 @@ check_valid <- function(x, arg, call) {
   }
 }
 
+# A path to give to Python
 check_path <- function(path, arg, call = caller_env()) {
   check_string(path, arg, call)
   check_locale(suppressWarnings(path.expand(path)), arg, call)
 }
 
-# A path that is given to Python needs characters that the locale of this session has: R would change others, and name
-# another folder.
+# It needs characters that the locale of this session has: R would change others, and name another folder.
 check_locale <- function(path, arg, call) {
   from <- if (Encoding(path) == "unknown") "" else Encoding(path)
   utf8 <- iconv(path, from, "UTF-8")

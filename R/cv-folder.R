@@ -15,8 +15,8 @@ run_of_fold <- function(folder, k) {
 }
 
 # The seed of the run in the folder, else `seed`
-cv_seed <- function(folder, seed) {
-  kept <- read_rds(cv_file(folder))
+cv_seed <- function(folder, seed, call) {
+  kept <- read_rds(cv_file(folder), call)
   if (is.list(kept) && is_number(kept$seed)) kept$seed else seed
 }
 
@@ -31,7 +31,7 @@ cv_identity <- function(run, read, folds, call) {
 
 # Begins a run in the folder, or checks that the one in it is the same
 open_cv_folder <- function(folder, identity, seed, call) {
-  kept <- read_rds(cv_file(folder))
+  kept <- read_rds(cv_file(folder), call)
   if (is.null(kept)) {
     others <- list.files(path.expand(folder))
     if (length(others) > 0) {
@@ -47,21 +47,21 @@ open_cv_folder <- function(folder, identity, seed, call) {
   }
 }
 
-kept_fold <- function(folder, k) {
-  if (!is.null(folder)) read_rds(fold_file(folder, k))
+kept_fold <- function(folder, k, call) {
+  if (!is.null(folder)) read_rds(fold_file(folder, k), call)
 }
 
-keep_fold <- function(folder, k, result) {
+keep_fold <- function(folder, k, result, call) {
   if (!is.null(folder)) {
-    write_rds(result, fold_file(folder, k), caller_env())
+    write_rds(result, fold_file(folder, k), call)
     unlink(run_of_fold(folder, k), recursive = TRUE)
   }
 }
 
 # NULL if there is no such file, or a damaged one
-read_rds <- function(file) {
+read_rds <- function(file, call = caller_env()) {
   if (file.exists(file)) {
-    check_file(file)
+    check_file(file, call)
     tryCatch(readRDS(file), error = function(e) NULL)
   }
 }

@@ -53,7 +53,7 @@ bert_cv <- function(model, formula, data, v = 5, strata = NULL, groups = NULL, .
   settings <- check_passed(list(...), call)
   if (!is.null(checkpoint)) {
     check_path(checkpoint, "checkpoint")
-    seed <- if (given) seed else cv_seed(checkpoint, seed)
+    seed <- if (given) seed else cv_seed(checkpoint, seed, call)
   }
   check_whole(seed, "seed", from = 0)
   strata <- one_column(rlang::enquo(strata), data, "strata", call)
@@ -169,10 +169,10 @@ fit_folds <- function(run, folds, verbose, call) {
     on.exit(py_call("remember", live(run$model, call), FALSE, call = call))
   }
   lapply(seq_along(folds), function(k) {
-    kept <- kept_fold(run$folder, k)
+    kept <- kept_fold(run$folder, k, call)
     result <- if (is.null(kept)) fit_fold(run, folds[[k]], k, call) else kept
     if (is.null(kept)) {
-      keep_fold(run$folder, k, result)
+      keep_fold(run$folder, k, result, call)
     }
     say_fold(result, k, run$n, !is.null(kept), verbose)
     result

@@ -120,7 +120,7 @@ bert_load <- function(x = NULL, layers = NULL, tokens = c("wordpiece", "characte
   check_head(head, labels, formula, no_answer)
   source <- if (!is.null(x) && file.exists(x)) normalizePath(x) else x
   if (!is.null(x)) {
-    check_locale(source, "x", call)
+    check_locale(source, "x", call) # with the working directory, which becomes a part of it
   }
   options <- list(
     layers = to_int(layers), tokens = tokens, lower_case = lower_case, max_len = to_int(max_len),

@@ -205,11 +205,12 @@ class Folder:
         return os.path.join(self.work, "parts", name)
 
     def _drop_parts(self, name):
-        with contextlib.suppress(FileNotFoundError):
+        path = self._parts_of(name)
+        if os.path.exists(path):
             try:
-                shutil.rmtree(self._parts_of(name))
-            except PermissionError as e:
-                raise _unwritten(self._parts_of(name), e) from None
+                shutil.rmtree(path)
+            except OSError as e:
+                raise _unwritten(path, e) from None
 
     def _part(self, name, number):
         return os.path.join(self._parts_of(name), str(number))
